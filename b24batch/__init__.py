@@ -1,0 +1,46 @@
+"""A great many calls to the Bitrix24 REST API, in batches, and none of them lost."""
+
+from b24batch.auth import Webhook
+from b24batch.commands import Command
+from b24batch.crm import EntityTypeId
+from b24batch.errors import (
+    AjaxError,
+    AnswerLost,
+    AuthError,
+    BatchError,
+    ExpiredToken,
+    NotSent,
+    OperatingLimitExceeded,
+    PortalMoved,
+    RateLimited,
+    SdkError,
+    TransportError,
+    UsageError,
+)
+from b24batch.limits import LeakyBucket
+from b24batch.results import AjaxResult, Result
+from b24batch.retries import RetryPolicy
+from b24batch.session import Session
+
+__all__ = [
+    "AjaxError",
+    "AjaxResult",
+    "AnswerLost",
+    "AuthError",
+    "BatchError",
+    "Command",
+    "EntityTypeId",
+    "ExpiredToken",
+    "LeakyBucket",
+    "NotSent",
+    "OperatingLimitExceeded",
+    "PortalMoved",
+    "RateLimited",
+    "Result",
+    "RetryPolicy",
+    "SdkError",
+    "Session",
+    "TransportError",
+    "UsageError",
+    "Webhook",
+]

@@ -1,0 +1,252 @@
+"""The wire value of a Python value, its nested query text as PHP reads it, and what such a text cannot carry."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
+from decimal import Decimal
+from enum import Enum
+from typing import Any, NoReturn, TypeAlias
+from urllib.parse import quote
+from uuid import UUID
+
+#: Whatever JSON can hold; the one place where types end.
+JsonValue: TypeAlias = Any
+#: Parameters by name, or in their order for the positional ``task.*`` methods; None is no parameters.
+Params: TypeAlias = Mapping[str, JsonValue] | Mapping[int, JsonValue] | list[JsonValue] | tuple[JsonValue, ...] | None
+#: Parameters ready for the wire: text, numbers, flags, None at the top level, lists and dicts with text names.
+WireParams: TypeAlias = dict[str, JsonValue] | list[JsonValue]
+
+#: PHP's ``json_decode`` drops a body nested over 512 deep without a word; the envelope takes a few.
+MAX_JSON_DEPTH = 500
+#: PHP's ``max_input_vars``: the tail of a longer query vanishes.
+MAX_QUERY_VALUES = 1000
+#: PHP's ``max_input_nesting_level``: a variable nested deeper vanishes.
+MAX_QUERY_DEPTH = 64
+#: The portal reads these for itself: as credentials, as the method, or to divert the request.
+RESERVED_NAMES = frozenset(
+    ["auth", "access_token", "auth_connector", "ap", "aplogin", "sessid", "token", "state", "method"]
+)
+
+#: Whether a boolean is a letter, Y or N: at the top level, below it. Counted over the documented booleans.
+_LETTERS = {
+    "crm": (True, True),
+    "imopenlines": (True, True),
+    "bizproc": (True, True),
+    "imbot": (False, False),
+    "landing": (False, False),
+}
+_LETTERS_ELSEWHERE = (False, True)
+#: What the portal's substitution may take for a reference: after a failed command any word can name a bucket.
+_REFERENCE = re.compile(r"\$[a-z_]\S*\[[^\]\s]+\]", re.IGNORECASE | re.ASCII)
+_INTEGER_NAME = re.compile(r"0|-?[1-9][0-9]*", re.ASCII)
+
+
+def shown(value: object) -> str:
+    """Return `value` as an error message shows it: at most 80 characters, whatever its repr does."""
+    try:
+        text = repr(value)
+    except Exception:
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+class Unfit(Exception):
+    """A value that cannot be sent this way; `path` leads to it."""
+
+    def __init__(self, reason: str, *path: str) -> None:
+        super().__init__(reason, *path)
+        self.reason = reason
+        self.path = list(path)
+
+    def __str__(self) -> str:
+        return f"{'.'.join(self.path)[:200]} {self.reason}" if self.path else self.reason
+
+
+def wire_params(params: Params, method: str) -> WireParams:
+    """Return what `params` become on the wire for `method`; raise `Unfit` for a value without a safe form."""
+    at_top, below = _LETTERS.get(method.casefold().partition(".")[0], _LETTERS_ELSEWHERE)
+    if isinstance(params, Mapping):
+        return {name: _wire_argument(value, name, at_top, below) for name, value in _named_arguments(params)}
+    return [_wire_argument(value, str(place), at_top, below) for place, value in enumerate(params or ())]
+
+
+def _named_arguments(
+    params: Mapping[str, JsonValue] | Mapping[int, JsonValue],
+) -> Iterator[tuple[str, JsonValue]]:
+    for name, value in _text_names(params):
+        if name in RESERVED_NAMES:
+            raise Unfit("is a name the portal keeps for itself", name)
+        if value or not isinstance(value, Mapping | list | tuple):
+            yield name, value
+
+
+def _wire_argument(value: JsonValue, name: str, letters_at_top: bool, letters_below: bool) -> JsonValue:
+    if value is None:
+        return None
+    try:
+        letters = letters_at_top if isinstance(value, bool) else letters_below
+        return _encoder_of[type(value)](value, letters, 2)
+    except Unfit as unfit:
+        unfit.path.insert(0, name)
+        raise
+
+
+def _wire_container(value: JsonValue, letters: bool, depth: int) -> JsonValue:
+    if depth > MAX_JSON_DEPTH:
+        raise Unfit(f"is nested over {MAX_JSON_DEPTH} deep")
+    named = isinstance(value, Mapping)
+    wire = {}
+    for name, item in _text_names(value) if named else enumerate(value):
+        try:
+            wire[name] = _encoder_of[type(item)](item, letters, depth + 1)
+        except Unfit as unfit:
+            unfit.path.insert(0, str(name))
+            raise
+    return wire if named and wire else list(wire.values())
+
+
+def wire_text(value: str, letters: bool = False, depth: int = 0) -> str:
+    """Return `value` as plain text; raise `Unfit` when it is none."""
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise Unfit(f"has a lone surrogate, which is no character: {shown(value)}") from None
+    return str.__str__(value)
+
+
+def _wire_integer(value: int, letters: bool = False, depth: int = 0) -> int:
+    if not -(2**63) <= value < 2**63:
+        raise Unfit("is an integer beyond 64 bit")
+    return int(value)
+
+
+def _wire_boolean(value: bool, letters: bool, depth: int) -> bool | str:
+    return ("Y" if value else "N") if letters else value
+
+
+def _wire_float(value: float, letters: bool, depth: int) -> float:
+    if value - value != 0:
+        raise Unfit(f"is {float.__repr__(value)}, which is no number")
+    return float(value)
+
+
+def _wire_decimal(value: Decimal, letters: bool, depth: int) -> str:
+    if not value.is_finite():
+        raise Unfit(f"is {value}, which is no number")
+    return format(value, "f")
+
+
+def _wire_date(value: date, letters: bool, depth: int) -> str:
+    if value != value:  # pandas.NaT is a datetime whose text is "NaT"
+        raise Unfit("is no point in time")
+    return value.isoformat()
+
+
+def _wire_enum(value: Enum, letters: bool, depth: int) -> JsonValue:
+    if isinstance(value.value, bool) or not isinstance(value.value, str | int):
+        raise Unfit(f"is {shown(value)}, an Enum whose value is neither text nor an integer")
+    return _encoder_of[type(value.value)](value.value, letters, depth)
+
+
+def _refuse(value: object, letters: bool, depth: int) -> NoReturn:
+    raise Unfit(f"is {shown(value)}: type {type(value).__name__} has no wire value, convert it first")
+
+
+def _refuse_bytes(value: object, letters: bool, depth: int) -> NoReturn:
+    raise Unfit("is bytes; send a file as text: base64.b64encode(content).decode('ascii')")
+
+
+_Encoder: TypeAlias = Callable[[JsonValue, bool, int], JsonValue]
+_ENCODERS: tuple[tuple[type | tuple[type, ...], _Encoder], ...] = (
+    (Enum, _wire_enum),
+    (str, wire_text),
+    (bool, _wire_boolean),
+    (int, _wire_integer),
+    (float, _wire_float),
+    (type(None), lambda value, letters, depth: ""),
+    ((Mapping, list, tuple), _wire_container),
+    (date, _wire_date),
+    (Decimal, _wire_decimal),
+    (UUID, lambda value, letters, depth: str(value)),
+    ((bytes, bytearray, memoryview), _refuse_bytes),
+    (object, _refuse),
+)
+
+
+class _EncoderOf(dict[type, _Encoder]):
+    """The encoder of each type, found on first sight."""
+
+    def __missing__(self, kind: type) -> _Encoder:
+        encoder = next(encoder for base, encoder in _ENCODERS if issubclass(kind, base))
+        self[kind] = encoder
+        return encoder
+
+
+_encoder_of = _EncoderOf()
+
+
+def _text_names(
+    mapping: Mapping[str, JsonValue] | Mapping[int, JsonValue],
+) -> Iterator[tuple[str, JsonValue]]:
+    seen = set()
+    for name, value in mapping.items():
+        if isinstance(name, bool) or not isinstance(name, str | int):
+            raise Unfit(f"has a name that is neither text nor an integer: {shown(name)}")
+        text = wire_text(name) if isinstance(name, str) else str(_wire_integer(name))
+        if text in seen:
+            raise Unfit("is a name given twice, as text and as an integer", text)
+        seen.add(text)
+        yield text, value
+
+
+def refuse_renumbered(params: WireParams) -> None:
+    """Raise `Unfit` for top-level names that a direct call would lose: the portal numbers integers anew."""
+    numbers = [name for name in params if _INTEGER_NAME.fullmatch(name)] if isinstance(params, dict) else []
+    for place, name in enumerate(numbers):
+        if name != str(place):
+            raise Unfit(f"would arrive as {place}: in a direct call the portal numbers integer names anew", name)
+
+
+def query_text(params: WireParams) -> str:
+    """Return `params` as the query PHP's ``parse_str`` reads back; raise `Unfit` for what it would change."""
+    pairs: list[str] = []
+    for name, value in _items(params):
+        if not name or any(character in name for character in ". [\0"):
+            raise Unfit(f"is a name that PHP would change: {shown(name)}", name)
+        if value == [] and isinstance(params, list):
+            raise Unfit("is an empty container among positional parameters", name)
+        _flatten(quote(name, safe=""), value, [name], pairs)
+    return "&".join(pairs)
+
+
+def _flatten(key: str, value: JsonValue, path: list[str], pairs: list[str]) -> None:
+    if len(path) - (value != []) > MAX_QUERY_DEPTH:
+        raise Unfit(f"is nested over {MAX_QUERY_DEPTH} deep", path[0])
+    if isinstance(value, dict | list) and value:
+        for name, item in _items(value):
+            if name.strip(" \t\n\v\f\r") == "" or any(character in name for character in "[]\0"):
+                raise Unfit(f"is a name that PHP would change: {shown(name)}", *path, name)
+            _flatten(f"{key}[{quote(name, safe='')}]", item, [*path, name], pairs)
+    elif len(pairs) == MAX_QUERY_VALUES:
+        raise Unfit(f"is more than {MAX_QUERY_VALUES} values", path[0])
+    else:
+        pairs.append(f"{key}[]=" if value == [] else f"{key}={_leaf_text(value, path)}")
+
+
+def _leaf_text(value: JsonValue, path: list[str]) -> str:
+    if isinstance(value, str):
+        if "$" in value and _REFERENCE.search(value):
+            raise Unfit(f"has text the portal would take for a reference: {shown(value)}", *path)
+        return quote(value, safe="")
+    if value is None:
+        return ""
+    return quote(str(int(value)) if isinstance(value, bool) else repr(value), safe="")
+
+
+def _items(container: WireParams) -> Iterator[tuple[str, JsonValue]]:
+    if isinstance(container, dict):
+        return iter(container.items())
+    return ((str(place), item) for place, item in enumerate(container))

@@ -1,0 +1,196 @@
+"""The errors, sorted by what their reader does next, and the table from the portal's codes to them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, TypedDict, Unpack
+
+if TYPE_CHECKING:
+    from b24batch.results import AnyResult
+
+
+class ErrorCode(str):
+    """A portal's error code, equal to the same text in any case.
+
+    In sets and dicts it stands for the text exactly as the portal sent it.
+    """
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, str) and self.casefold() == other.casefold()
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = str.__hash__
+
+
+class Evidence(TypedDict, total=False):
+    """What an error can carry beside its description."""
+
+    code: str
+    http_status: int | None
+    request_id: str | None
+    method: str
+    retry_after: float | None
+    reset_at: float | None
+    host: str
+
+
+class SdkError(Exception):
+    """The base of every error of this library.
+
+    All of them pickle, and none holds a URL, a webhook code or a token.
+
+    Attributes:
+        code: The portal's code as text, or one of our own such as ``NOT_SENT``. Compares without case.
+        description: A sentence about what happened.
+        http_status: The status of the portal's answer; None when there was no answer.
+        request_id: What went out as ``X-Request-ID``; None when nothing was sent.
+        not_executed: Whether this error proves that no command of its request was executed.
+    """
+
+    code: str = ErrorCode("SDK_ERROR")
+    http_status: int | None = None
+    request_id: str | None = None
+    not_executed: ClassVar[bool] = False
+
+    def __init__(self, description: str = "", **evidence: Unpack[Evidence]) -> None:
+        super().__init__(description)
+        self.description = description
+        vars(self).update(evidence)
+        self.code = ErrorCode(self.code)
+
+    def to_dict(self) -> dict[str, str]:
+        """Return class, code and description as values that json can dump."""
+        return {"type": type(self).__name__, "code": str(self.code), "description": self.description}
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (self.code, self.description) if part) or "no code and no description"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.code)!r}, {self.description!r})"
+
+
+class UsageError(SdkError, ValueError):
+    """The call is wrong and has to be mended; nothing of it was sent."""
+
+    code = ErrorCode("USAGE")
+    not_executed = True
+
+
+class TransportError(SdkError):
+    """The request got no usable answer."""
+
+
+class NotSent(TransportError):
+    """The request never left this machine: certainly not executed."""
+
+    code = ErrorCode("NOT_SENT")
+    not_executed = True
+
+
+class AnswerLost(TransportError):
+    """The request was sent and its answer lost or unreadable: it may have been executed."""
+
+    code = ErrorCode("ANSWER_LOST")
+
+
+class AjaxError(SdkError):
+    """The portal answered with an error.
+
+    Attributes:
+        method: The method that was refused; ``batch`` when the portal refused the whole request.
+    """
+
+    method: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.method}: {super().__str__()}" if self.method else super().__str__()
+
+
+class RateLimited(AjaxError):
+    """More requests than the portal takes (``QUERY_LIMIT_EXCEEDED``), or than `max_wait` lets one wait for.
+
+    Attributes:
+        retry_after: Seconds after which the request may be repeated; None when nobody knows.
+    """
+
+    code = ErrorCode("QUERY_LIMIT_EXCEEDED")
+    not_executed = True
+    retry_after: float | None = None
+
+
+class OperatingLimitExceeded(AjaxError):
+    """The method has used up its operating time (``OPERATION_TIME_LIMIT``); it was not executed.
+
+    Attributes:
+        reset_at: Unix time in seconds at which the portal starts to free the method; None when unknown.
+    """
+
+    not_executed = True
+    reset_at: float | None = None
+
+
+class PortalMoved(AjaxError):
+    """The portal answered with a redirect, which is never followed: a redirected POST loses its body.
+
+    Attributes:
+        host: The new host, with its port if it has one.
+    """
+
+    code = ErrorCode("PORTAL_MOVED")
+    not_executed = True
+    host: str = ""
+
+
+class AuthError(AjaxError):
+    """The credentials themselves are refused; no request of this session will pass."""
+
+    not_executed = True
+
+
+class ExpiredToken(AuthError):
+    """The access token is past its time or unknown to the portal."""
+
+
+class BatchError(SdkError):
+    """What `Result.raise_for_errors` raises.
+
+    Attributes:
+        result: The whole result, the successful commands included.
+    """
+
+    code = ErrorCode("BATCH")
+
+    def __init__(self, result: AnyResult) -> None:
+        super().__init__(result.summary())
+        self.args = (result,)
+        self.result = result
+
+
+_LIMITS: dict[str, type[AjaxError]] = {
+    "query_limit_exceeded": RateLimited,
+    "operation_time_limit": OperatingLimitExceeded,
+}
+_REFUSALS = _LIMITS | dict.fromkeys(("expired_token", "invalid_token"), ExpiredToken)
+_REFUSALS |= dict.fromkeys(
+    """
+    no_auth_found invalid_credentials invalid_request authorization_error user_access_error application_not_found
+    overload_limit payment_required not_installed error_oauth portal_deleted
+    """.split(),
+    AuthError,
+)
+#: On a method these two speak of that method; on ``batch`` itself they refuse the credentials.
+_REFUSALS_OF_BATCH = _REFUSALS | dict.fromkeys(("access_denied", "insufficient_scope"), AuthError)
+
+
+def refusal_class(code: str, method: str) -> type[AjaxError]:
+    """Return the class for the code with which a portal refused a whole request."""
+    table = _REFUSALS_OF_BATCH if method.casefold() == "batch" else _REFUSALS
+    return table.get(code.casefold(), AjaxError)
+
+
+def command_error_class(code: str) -> type[AjaxError]:
+    """Return the class for the code of one command inside a batch, whose credentials were accepted."""
+    return _LIMITS.get(code.casefold(), AjaxError)

@@ -1,0 +1,111 @@
+"""The rate: a portal takes so many requests at once, and then so many per second."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import attrs
+
+from b24batch.errors import RateLimited
+
+
+class Clock(Protocol):
+    """What tells the time and lets it pass; the module `time` is one. All figures are seconds."""
+
+    def monotonic(self) -> float:
+        """Return a time that never runs backwards."""
+
+    def time(self) -> float:
+        """Return the Unix time."""
+
+    def sleep(self, seconds: float, /) -> None:
+        """Return after `seconds`."""
+
+
+@attrs.define(eq=False)
+class LeakyBucket:
+    """The portal's counter of requests, kept here so that it never overflows there.
+
+    Each request is a drop; the bucket leaks steadily, and who finds it full waits. Whoever asks first goes first,
+    from any thread. Processes do not know of each other: give each its share of the rate.
+
+    Args:
+        capacity: Requests that a portal at rest takes at once. One less is planned with, since requests reach the
+            portal less evenly than they are sent. Documented: 50, Enterprise 250.
+        leak_rate: Requests per second after that. Documented: 2, Enterprise 5.
+        clock: Where time comes from.
+
+    Raises:
+        ValueError: For a capacity under 2 or a leak rate that is not positive.
+    """
+
+    capacity: int = attrs.field(default=50, validator=attrs.validators.ge(2))
+    leak_rate: float = attrs.field(default=2.0, validator=attrs.validators.gt(0))
+    clock: Clock = attrs.field(default=time, kw_only=True, repr=False)
+    #: When the bucket will have run empty, by the clock (the generic cell rate algorithm).
+    _empty_at: float = attrs.field(default=float("-inf"), init=False, repr=False)
+    _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
+    _pid: int = attrs.field(factory=os.getpid, init=False, repr=False)
+
+    @classmethod
+    def enterprise(cls) -> LeakyBucket:
+        """Return a bucket with the documented figures of the Enterprise plan."""
+        return cls(capacity=250, leak_rate=5.0)
+
+    def acquire(self, *, max_wait: float | None = None, on_wait: Callable[[float], None] | None = None) -> float:
+        """Take the next free place, wait for it, and return the seconds waited.
+
+        Args:
+            max_wait: The longest wait in seconds that is accepted; None accepts any.
+            on_wait: Called with the seconds before the wait begins, when there is one.
+
+        Raises:
+            RateLimited: When the wait would be longer; no place was taken, and `retry_after` is the wait.
+        """
+        wait = self._reserve(max_wait)
+        if wait > 0:
+            if on_wait is not None:
+                on_wait(wait)
+            self.clock.sleep(wait)
+        return wait
+
+    def penalize(self, seconds: float = 0.0) -> None:
+        """Take the bucket for full, and for `seconds` not leaking: the portal refused a request.
+
+        Others that share the portal's counter, from the same address, are seen only by this.
+        """
+        with self._own_lock():
+            full_until = self.clock.monotonic() + seconds + (self.capacity - 1) / self.leak_rate
+            self._empty_at = max(self._empty_at, full_until)
+
+    def _reserve(self, max_wait: float | None) -> float:
+        with self._own_lock():
+            now = self.clock.monotonic()
+            empty_at = max(self._empty_at, now) + 1 / self.leak_rate
+            wait = max(0.0, empty_at - now - (self.capacity - 1) / self.leak_rate)
+            if max_wait is not None and wait > max_wait:
+                raise RateLimited(
+                    f"the next request may leave in {wait:.2f} s, later than max_wait={max_wait} allows",
+                    retry_after=wait,
+                )
+            self._empty_at = empty_at
+            return wait
+
+    def _own_lock(self) -> threading.Lock:
+        if self._pid != os.getpid():  # a lock held while the process forked stays locked in the child for ever
+            self._pid, self._lock = os.getpid(), threading.Lock()
+        return self._lock
+
+
+_shared: dict[tuple[str, Clock], LeakyBucket] = {}
+_shared_lock = threading.Lock()
+
+
+def shared_bucket(host: str, clock: Clock) -> LeakyBucket:
+    """Return the one bucket that all sessions of this process on the portal `host` share."""
+    with _shared_lock:
+        return _shared.setdefault((host, clock), LeakyBucket(clock=clock))

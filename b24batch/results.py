@@ -1,0 +1,186 @@
+"""Results: one outcome per command, in input order, and the views on them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Generic, Literal, Self, TypeAlias, TypeVar, overload
+
+import attrs
+
+from b24batch.commands import Command
+from b24batch.encoding import JsonValue, shown
+from b24batch.errors import BatchError, SdkError
+
+#: Did the command take effect? ``ok`` yes; ``failed`` no, its `error` says why; ``skipped`` no, it was never
+#: attempted because of an earlier error; ``unknown`` perhaps: it was sent and the answer was lost.
+Status: TypeAlias = Literal["ok", "failed", "skipped", "unknown"]
+
+Data = TypeVar("Data")
+
+
+@attrs.frozen(repr=False)
+class AjaxResult:
+    """The outcome of one command.
+
+    Attributes:
+        command: The command as it was handed over.
+        status: Whether it took effect: ``ok``, ``failed``, ``skipped`` or ``unknown``.
+        data: What the method returned; None unless it did.
+        error: Why it is not ``ok``; None for ``ok`` and ``skipped``.
+        total: The number of rows a list method counted; None when it sent none.
+        next: Where a list method goes on (its next ``start``); None on the last page.
+        time: The portal's ``time`` block, durations in seconds; None when it sent none.
+        http_status: The status of the answer that held this outcome; None without an answer.
+        request_id: The ``X-Request-ID`` of its request; None when it was not sent.
+    """
+
+    command: Command
+    status: Status
+    data: JsonValue = None
+    error: SdkError | None = None
+    total: int | None = None
+    next: int | None = None
+    time: dict[str, JsonValue] | None = None
+    http_status: int | None = None
+    request_id: str | None = None
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the command took effect as it was meant."""
+        return self.status == "ok" and self.error is None
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """Return the outcome as values that json can dump; the parameters are left out."""
+        return {
+            "name": self.command.name,
+            "method": self.command.method,
+            "status": self.status,
+            "data": self.data,
+            "error": self.error and self.error.to_dict(),
+            "total": self.total,
+            "next": self.next,
+            "time": self.time,
+            "http_status": self.http_status,
+            "request_id": self.request_id,
+        }
+
+    def __repr__(self) -> str:
+        outcome = f"data={shown(self.data)}" if self.error is None else f"error={self.error!r}"
+        return f"AjaxResult({self.command.method}, {self.status}, {outcome})"
+
+
+@attrs.frozen(repr=False)
+class Answer:
+    """A portal's answer to one request: the decoded envelope and what came with it."""
+
+    envelope: dict[str, JsonValue]
+    http_status: int
+    request_id: str
+
+
+@attrs.frozen(repr=False, eq=False)
+class Result(Generic[Data]):
+    """The outcomes of all commands of a run, in input order.
+
+    ``result[3]`` and ``result["name"]`` are the `AjaxResult` of one command, ``result[10:20]`` a list of them;
+    ``len``, iteration and ``in`` speak of commands: iteration yields rows, ``in`` takes a position or a name.
+
+    Attributes:
+        rows: One `AjaxResult` per command, whatever happened.
+        named: Whether the calls were a mapping; then `data` and `errors` go by name.
+        data: What the successful commands returned: a list in order, or a dict by name. With
+            ``return_ajax_result=True`` the `AjaxResult` of every command instead.
+    """
+
+    rows: list[AjaxResult]
+    named: bool
+    data: Data
+    _by_name: dict[str, AjaxResult] = attrs.field(init=False)
+
+    @_by_name.default
+    def _index(self) -> dict[str, AjaxResult]:
+        return {row.command.name: row for row in self.rows if row.command.name is not None}
+
+    @property
+    def is_success(self) -> bool:
+        """Whether every command took effect as it was meant."""
+        return all(row.is_success for row in self.rows)
+
+    @property
+    def errors(self) -> dict[int | str, SdkError]:
+        """The error of each command that has one, by position, or by name when the calls were a mapping."""
+        return {key: row.error for key, row in zip(self._keys(), self.rows, strict=True) if row.error is not None}
+
+    @property
+    def error_messages(self) -> list[str]:
+        """The text of each of `errors`, in the same order."""
+        return [str(error) for error in self.errors.values()]
+
+    def raise_for_errors(self) -> Self:
+        """Return this result when all is well; otherwise raise a `BatchError` that carries it."""
+        if not self.is_success:
+            raise BatchError(self)
+        return self
+
+    def remaining(self) -> list[Command]:
+        """Return the commands proven not executed, ready to be passed again.
+
+        These are the skipped ones and those whose whole request was never received or was refused at the door:
+        not sent, rate or operating limit, credentials, a moved portal. Commands that the portal looked at and
+        refused are not among them, and neither are the ``unknown`` ones.
+        """
+        return [
+            row.command
+            for row in self.rows
+            if row.status == "skipped" or (row.status == "failed" and row.error is not None and row.error.not_executed)
+        ]
+
+    def summary(self) -> str:
+        """Return one line: how many commands had which outcome, and the first error."""
+        counts = Counter(row.status for row in self.rows)
+        parts = [f"{counts[status]} {status}" for status in ("ok", "failed", "skipped", "unknown") if counts[status]]
+        first = next(((f"; first error: {shown(key)} ({error})") for key, error in self.errors.items()), "")
+        return f"{len(self.rows)} commands: {', '.join(parts) or 'none'}{first}"
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """Return the whole result as values that json can dump; the parameters are left out."""
+        return {"is_success": self.is_success, "rows": [row.to_dict() for row in self.rows]}
+
+    @overload
+    def __getitem__(self, key: int | str) -> AjaxResult: ...
+    @overload
+    def __getitem__(self, key: slice) -> list[AjaxResult]: ...
+    def __getitem__(self, key: int | str | slice) -> AjaxResult | list[AjaxResult]:
+        if isinstance(key, str):
+            return self._by_name[key]
+        return self.rows[key]
+
+    def __contains__(self, key: object) -> bool:
+        if isinstance(key, int):
+            return -len(self.rows) <= key < len(self.rows)
+        return key in self._by_name
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[AjaxResult]:
+        return iter(self.rows)
+
+    def __repr__(self) -> str:
+        return f"<Result of {self.summary()}>"
+
+    def _keys(self) -> list[int | str]:
+        return [row.command.name or "" for row in self.rows] if self.named else list(range(len(self.rows)))
+
+
+AnyResult: TypeAlias = Result[JsonValue]
+
+
+def collect(rows: list[AjaxResult], *, named: bool = False, return_ajax_result: bool = False) -> AnyResult:
+    """Return the `Result` of `rows`, its `data` as the calls and the option want it."""
+    shown_rows = rows if return_ajax_result else [row for row in rows if row.status == "ok"]
+    values = [row if return_ajax_result else row.data for row in shown_rows]
+    if named:
+        return Result(rows, named, {row.command.name: value for row, value in zip(shown_rows, values, strict=True)})
+    return Result(rows, named, values)

@@ -1,0 +1,72 @@
+"""What a method and a portal can answer: a page of rows, an error, a whole HTTP answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+from b24batch.sandbox.php_values import JSON
+
+#: The headers every answer of the REST address carries.
+CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Headers": "origin, content-type, accept",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class PortalError(Exception):
+    """A refusal by a method: raise it from a handler, or hand it to ``Portal.fail_next``.
+
+    Args:
+        code: The value of ``error``; the portal has empty codes too.
+        description: The value of ``error_description``.
+        http_status: The status of a direct call; inside a batch it is not seen.
+        extra: More keys for the error object, such as ``argument``.
+
+    """
+
+    def __init__(
+        self,
+        code: str,
+        description: str = "",
+        http_status: int = 400,
+        *,
+        extra: Mapping[str, JSON] | None = None,
+    ) -> None:
+        """Keep the parts; they are attributes of the same names."""
+        super().__init__(code, description, http_status)
+        self.code = code
+        self.description = description
+        self.http_status = http_status
+        self.extra = dict(extra or {})
+
+    def envelope(self) -> dict[str, JSON]:
+        """Return the error object that goes over the wire."""
+        return {"error": self.code, "error_description": self.description, **self.extra}
+
+
+@attrs.frozen
+class Page:
+    """A result with its ``next`` and ``total`` beside it; None leaves one out."""
+
+    rows: JSON
+    next: int | None = None
+    total: int | None = None
+
+
+def _bytes_of(body: bytes | str) -> bytes:
+    return body.encode() if isinstance(body, str) else body
+
+
+@attrs.frozen
+class Answer:
+    """A whole HTTP answer; text bodies are sent as UTF-8.
+
+    The content type is JSON unless ``headers`` says otherwise; the length is worked out.
+    """
+
+    body: bytes = attrs.field(converter=_bytes_of)
+    status: int = 200
+    headers: Mapping[str, str] = attrs.field(factory=dict)

@@ -1,0 +1,119 @@
+"""Conditions on one value: the prefixes of filter names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from b24batch.sandbox.dates import date_text, datetime_text
+from b24batch.sandbox.php_values import JSON, intval, items_of, mapping, text_of
+
+#: Tells whether a stored value passes.
+Test = Callable[[JSON], bool]
+
+_PREFIX = re.compile(r"!><|><|>=|<=|!=%|!%=|!=|!%|!@|=%|%=|[=!><%@]|")
+
+
+def split(name: str) -> tuple[str, str]:
+    """Return the prefix and the field of a filter name, such as ``>=`` and ``ID``."""
+    found = _PREFIX.match(name)
+    prefix = found[0] if found else ""
+    return prefix, name[len(prefix) :]
+
+
+def _number(value: JSON) -> float:
+    try:
+        return float(text_of(value).strip() or 0)
+    except ValueError:
+        return float(intval(value))
+
+
+def _text(value: JSON) -> str:
+    return text_of(value).casefold()
+
+
+#: How the values of a kind of field compare.
+_COMPARABLE: dict[str, Callable[[JSON], JSON]] = {
+    "integer": intval,
+    "double": _number,
+    "datetime": lambda value: datetime_text(text_of(value)) or _text(value),
+    "date": lambda value: date_text(text_of(value)) or _text(value),
+}
+
+#: Dates are stored as the text that is compared.
+_STORED: dict[str, Callable[[JSON], JSON]] = {"datetime": text_of, "date": text_of}
+
+
+def comparable(kind: str, value: JSON) -> JSON:
+    """Return what a filter's value of this kind is compared as."""
+    return _COMPARABLE.get(kind, _text)(value)
+
+
+def test(prefix: str, kind: str, wanted: JSON) -> Test:
+    """Return the test of one condition; ``wanted`` is the value as it was sent."""
+    negative = prefix.startswith("!")
+    make = _TESTS[prefix.removeprefix("!")]
+    found = make(kind, wanted)
+    return (lambda value: not found(value)) if negative else found
+
+
+def _values(kind: str, stored: JSON) -> list[JSON]:
+    """Return what is stored as a list: a multiple field has several values, an empty one has none."""
+    several = [value for _, value in items_of(stored)] if isinstance(stored, list) else [stored]
+    convert = _STORED.get(kind) or _COMPARABLE.get(kind, _text)
+    return [convert(value) for value in several if value is not None and value != ""]
+
+
+def _equal(kind: str, wanted: JSON) -> Test:
+    if wanted is None or wanted == "":
+        return lambda value: not _values(kind, value)
+    options = mapping(wanted).values() if isinstance(wanted, (list, dict)) else [wanted]
+    accepted = [comparable(kind, option) for option in options]
+    return lambda value: any(item in accepted for item in _values(kind, value))
+
+
+def _compare(passes: Callable[[JSON, JSON], bool]) -> Callable[[str, JSON], Test]:
+    def make(kind: str, wanted: JSON) -> Test:
+        limit = comparable(kind, wanted)
+        return lambda value: any(passes(item, limit) for item in _values(kind, value))
+
+    return make
+
+
+def _between(kind: str, wanted: JSON) -> Test:
+    ends = [comparable(kind, end) for _, end in items_of(wanted)][:2]
+    if len(ends) < 2:
+        return lambda _value: False
+    return lambda value: any(ends[0] <= item <= ends[1] for item in _values(kind, value))
+
+
+def _contains(kind: str, wanted: JSON) -> Test:
+    del kind
+    part = _text(wanted)
+    return lambda value: any(part in item for item in _values("string", value))
+
+
+def _like(kind: str, wanted: JSON) -> Test:
+    """Match with the caller's own ``%`` for any text and ``_`` for any character."""
+    del kind
+    wild = {"%": ".*", "_": "."}
+    pattern = re.compile("".join(wild.get(mark) or re.escape(mark) for mark in _text(wanted)), re.DOTALL)
+    return lambda value: any(pattern.fullmatch(item) for item in _values("string", value))
+
+
+_TESTS: dict[str, Callable[[str, JSON], Test]] = {
+    "": _equal,
+    "=": _equal,
+    "@": _equal,
+    ">": _compare(lambda value, limit: bool(value > limit)),
+    ">=": _compare(lambda value, limit: bool(value >= limit)),
+    "<": _compare(lambda value, limit: bool(value < limit)),
+    "<=": _compare(lambda value, limit: bool(value <= limit)),
+    "><": _between,
+    "%": _contains,
+    "=%": _like,
+    "%=": _like,
+}
+
+#: The prefixes that take an array.
+TAKES_ARRAY = frozenset({"", "=", "!", "!=", "@", "!@", "><", "!><"})

@@ -1,0 +1,94 @@
+"""An HTTP request, decoded: which method, which params, whose credentials."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from email.parser import BytesParser
+from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
+
+from b24batch.sandbox import php_json
+from b24batch.sandbox.journal import Request
+from b24batch.sandbox.php_query import MAX_VARIABLES, Array, parse_str, register
+from b24batch.sandbox.php_values import JSON, mapping, received
+
+_FORMAT = re.compile(r"\.(?:json|xml)\Z", re.IGNORECASE)
+
+
+class Incoming(NamedTuple):
+    """A request, the user and the webhook code it comes with, and whether its address is known."""
+
+    request: Request
+    user: JSON
+    code: JSON
+    known: bool
+
+
+class Wire(NamedTuple):
+    """The parts of an HTTP request as they were read."""
+
+    verb: str
+    target: str
+    headers: Mapping[str, str]
+    body: bytes
+    connection: int
+
+
+def decode(wire: Wire) -> Incoming:
+    """Decode a request; nothing in it is an error here, a malformed JSON body is as good as none."""
+    path, _, query = wire.target.encode("latin-1").decode("utf-8", "surrogateescape").partition("?")
+    address = _address(path)
+    merged = {**parse_str(query), **(_body(wire) if wire.verb == "POST" else {})}
+    params = _renumbered({key: received(value) for key, value in merged.items() if key != "method"})
+    user, code, method = address or (None, None, "")
+    name = _FORMAT.sub("", method).lower()
+    request = Request(name, params, wire.headers, wire.connection, wire.verb)
+    if user is None:
+        user, code = params.get("aplogin"), params.get("ap")
+    return Incoming(request, user, code, address is not None)
+
+
+def _address(path: str) -> tuple[str | None, str | None, str] | None:
+    """Return user, code and method of ``/rest/[USER/CODE/]METHOD``; None for any other path."""
+    plain = unquote_to_bytes(path.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
+    root, *segments = plain.removesuffix("/").lstrip("/").split("/")
+    if root != "rest" or len(segments) not in (1, 3) or segments[0] == "api":
+        return None
+    if len(segments) == 1:
+        return None, None, segments[0]
+    return segments[0], segments[1], segments[2]
+
+
+def _renumbered(params: dict[JSON, JSON]) -> dict[JSON, JSON]:
+    """The portal merges params with ``array_merge``, which counts number keys from 0 again."""
+    free = iter(range(len(params)))
+    return {next(free) if type(key) is int else key: value for key, value in params.items()}
+
+
+def _body(wire: Wire) -> dict[JSON, JSON]:
+    header = wire.headers.get("content-type", "")
+    kind = header.partition(";")[0].strip().lower()
+    if kind == "application/json" or "+json" in kind:
+        return _json(wire.body)
+    if kind == "multipart/form-data":
+        return _multipart(header, wire.body)
+    return parse_str(wire.body.decode("utf-8", "surrogateescape"))
+
+
+def _json(body: bytes) -> dict[JSON, JSON]:
+    try:
+        return mapping(received(php_json.loads(body.decode())))
+    except (ValueError, RecursionError):
+        return {}
+
+
+def _multipart(header: str, body: bytes) -> dict[JSON, JSON]:
+    """Read the plain fields of a form; files are no params."""
+    message = BytesParser().parsebytes(b"Content-Type: " + header.encode("latin-1") + b"\r\n\r\n" + body)
+    variables = Array()
+    for part in list(message.walk())[1 : MAX_VARIABLES + 1]:
+        name, raw = part.get_param("name", header="content-disposition"), part.get_payload(decode=True)
+        if name and isinstance(raw, bytes) and not part.get_filename():
+            register(variables, str(name), raw.decode("utf-8", "surrogateescape"))
+    return variables

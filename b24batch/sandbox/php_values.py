@@ -1,0 +1,125 @@
+"""PHP's values as Python ones: array keys, lists or maps, casts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeAlias
+
+#: Whatever JSON can say.  The one place that spells ``Any``.
+JSON: TypeAlias = Any
+
+#: The range of a PHP integer on a 64-bit machine.
+INT_MIN, INT_MAX = -(2**63), 2**63 - 1
+
+_CANONICAL = re.compile(r"0|-?[1-9][0-9]{0,18}", re.ASCII)
+_LEADING_NUMBER = re.compile(
+    r"[ \t\n\r\v\f]*([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)", re.ASCII
+)
+_WHOLE_NUMBER = re.compile(r"[ \t\n\r\v\f]*[+-]?[0-9]+[ \t\n\r\v\f]*", re.ASCII)
+
+#: Floats from here on are printed with an exponent (``precision=14``, PHP's default setting).
+_FIRST_EXPONENT = 1e15
+
+
+def key_of(key: JSON) -> JSON:
+    """Return an array key as PHP keeps it: canonical decimal text becomes an int."""
+    if type(key) is not str:
+        return "" if key is None else int(key)
+    if key[:1] not in "-0123456789" or not _CANONICAL.fullmatch(key):
+        return key
+    return int(key) if INT_MIN <= int(key) <= INT_MAX else key
+
+
+def is_list(keys: Iterable[JSON]) -> bool:
+    """Tell whether keys are exactly 0, 1, 2, ... in this order."""
+    return all(key == position for position, key in enumerate(keys))
+
+
+def items_of(array: JSON) -> Iterator[tuple[JSON, JSON]]:
+    """Yield the keys and values of a list or map; nothing for any other value."""
+    if isinstance(array, dict):
+        yield from array.items()
+    elif isinstance(array, list):
+        yield from enumerate(array)
+
+
+def mapping(value: JSON) -> dict[JSON, JSON]:
+    """Return a list or map as a dict, any other value as an empty one."""
+    return dict(items_of(value))
+
+
+def _whole(number: float) -> JSON:
+    """PHP's JSON writes 1.0 as 1; larger whole floats have an exponent anyway."""
+    return int(number) if abs(number) < _FIRST_EXPONENT and number.is_integer() else number
+
+
+def _copier(leaves: dict[type, Callable[[JSON], JSON]]) -> Callable[[JSON], JSON]:
+    """Return a deep copy function that decides between lists and maps as PHP does."""
+
+    def copy_items(value: JSON) -> JSON:
+        return [copy(item) for item in value]
+
+    def copy_map(value: JSON) -> JSON:
+        made = {key_of(key): copy(item) for key, item in value.items()}
+        return list(made.values()) if is_list(made) else made
+
+    rows: dict[type, Callable[[JSON], JSON]] = {dict: copy_map, list: copy_items, tuple: copy_items, **leaves}
+
+    def copy(value: JSON) -> JSON:
+        kind = rows.get(type(value))
+        if kind is not None:
+            return kind(value)
+        return copy_map(value) if isinstance(value, dict) else value
+
+    return copy
+
+
+#: Copy a value that came in: maps with keys 0..n-1, empty ones included, become lists.
+received = _copier({})
+
+#: Copy a value that goes out: as `received`, and whole floats become ints.
+answered = _copier({float: _whole})
+
+
+def intval(value: JSON) -> int:
+    """Cast as ``(int)`` does: an array that is not empty is 1, leading digits count, anything else is 0."""
+    if isinstance(value, str):
+        return _int_of_text(value)
+    if isinstance(value, (list, dict)):
+        return int(bool(value))
+    try:
+        return int(value or 0)
+    except (OverflowError, ValueError):
+        return 0
+
+
+def _int_of_text(text: str) -> int:
+    found = _LEADING_NUMBER.match(text)
+    if found is None:
+        return 0
+    number = found[1]
+    exact = int(number) if number.lstrip("+-").isdigit() else intval(float(number))
+    return min(max(exact, INT_MIN), INT_MAX)
+
+
+def is_offset(text: str, length: int) -> bool:
+    """Tell whether text is a valid offset into a string of so many bytes."""
+    return _WHOLE_NUMBER.fullmatch(text) is not None and -length <= int(text) < length
+
+
+def text_of(value: JSON) -> str:
+    """Cast as ``(string)`` does: an array is the word "Array", true is "1", null and false are empty."""
+    if isinstance(value, (list, dict)):
+        return "Array"
+    if isinstance(value, float):
+        return _float_text(value)
+    return {True: "1", False: "", None: ""}[value] if value is None or isinstance(value, bool) else str(value)
+
+
+def _float_text(number: float) -> str:
+    text = format(number, ".14G")
+    if "E" not in text:
+        return text
+    digits, exponent = text.split("E")
+    return f"{digits if '.' in digits else digits + '.0'}E{int(exponent):+d}"

@@ -1,0 +1,194 @@
+"""A Bitrix24 portal on loopback, for demos and tests."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from b24batch.sandbox import methods
+from b24batch.sandbox.answers import Answer, PortalError
+from b24batch.sandbox.clocks import Clock, SystemClock
+from b24batch.sandbox.dispatcher import Dispatcher, Handler
+from b24batch.sandbox.faults import Plan, fault_of
+from b24batch.sandbox.front import CODE, USER, Front
+from b24batch.sandbox.journal import Executed, Journal, Request
+from b24batch.sandbox.operating import OperatingTime
+from b24batch.sandbox.php_values import JSON
+from b24batch.sandbox.rates import RateBucket
+from b24batch.sandbox.server import Server
+
+if TYPE_CHECKING:
+    from b24batch.session import Session
+
+_H = TypeVar("_H", bound=Handler)
+
+
+class Portal:
+    """A portal with a store of its own, reachable by one webhook URL while the ``with`` block lasts.
+
+    Args:
+        clock: Anything with ``monotonic()``, ``time()`` and ``sleep(seconds)``; default the machine's time.
+        record: Keep `requests` and `executed`; switch it off for very long runs.
+        rate: ``(capacity, leak_rate)`` of the bucket for requests, in requests and requests per second; a
+            request over it is answered 503 ``QUERY_LIMIT_EXCEEDED`` and does nothing.  Default no limit.
+        operating_limit: Seconds of operating time that each method may use in 600 seconds; see `cost`.
+            Default no limit, and no ``operating`` in the ``time`` blocks.
+        port: The TCP port on 127.0.0.1; 0 takes a free one.
+
+    """
+
+    def __init__(
+        self,
+        clock: Clock | None = None,
+        record: bool = True,
+        rate: tuple[float, float] | None = None,
+        operating_limit: float | None = None,
+        *,
+        port: int = 0,
+    ) -> None:
+        """Prepare the portal with its built-in methods; nothing is bound yet."""
+        self._given_clock = clock
+        self._real_clock = SystemClock()
+        self._port = port
+        self._server: Server | None = None
+        self._closed = threading.Event()
+        self._journal = Journal(record)
+        self._plan = Plan()
+        time = self.clock
+        self._operating = OperatingTime(operating_limit, time.time)
+        self._dispatcher = Dispatcher(time, self._journal, self._operating)
+        bucket = RateBucket(*rate, time.monotonic) if rate else None
+        self._front = Front(self._journal, self._dispatcher, self._plan, bucket)
+        methods.install(self._dispatcher)
+
+    @property
+    def clock(self) -> Clock:
+        """The time the portal lives in."""
+        return self._given_clock or self._real_clock
+
+    @property
+    def url(self) -> str:
+        """The webhook URL; the code in it never changes, so with a fixed port neither does the URL.
+
+        Raises:
+            RuntimeError: The portal has not been started.
+
+        """
+        if not self._port:
+            raise RuntimeError("the portal has no address before it is started")
+        return f"http://127.0.0.1:{self._port}/rest/{USER}/{CODE}/"
+
+    @property
+    def requests(self) -> list[Request]:
+        """Every HTTP request received, in order."""
+        return self._journal.requests
+
+    @property
+    def executed(self) -> list[Executed]:
+        """Every command that took effect, in order: reads too, commands of batches too, not ``batch``."""
+        return self._journal.executed
+
+    def session(self, **options: JSON) -> Session:
+        """Return a `Session` of this portal: no rate limit, the clock given to it, unless told otherwise."""
+        from b24batch.session import Session
+
+        own = {"limits": None} if self._given_clock is None else {"limits": None, "clock": self._given_clock}
+        return Session(self.url, **{**own, **options})
+
+    def method(self, name: str) -> Callable[[_H], _H]:
+        """Register a function as a method, or in the place of a built-in one.
+
+        The function gets the decoded params and returns a JSON value or a `Page`, or raises `PortalError`.
+        The params are a dict whose keys are int or str as PHP has them (``"7"`` is 7); inside it maps with
+        the keys 0..n-1 are lists, empty ones too.  ``start`` is not among them, but is their attribute
+        ``params.start``.  Functions are called one at a time.  Any other exception ends the request with
+        500 and HTML, and is printed.
+        """
+
+        def register(handler: _H) -> _H:
+            self._dispatcher.add(name, handler)
+            return handler
+
+        return register
+
+    def fail_next(
+        self,
+        fault: str | PortalError | Answer,
+        *,
+        times: int = 1,
+        after: int = 0,
+        seconds: float | None = None,
+    ) -> None:
+        """Let coming requests fail.
+
+        ``rate_limited``
+            503 ``QUERY_LIMIT_EXCEEDED``, not executed.
+        ``lost_before``
+            The connection closes, nothing is executed.
+        ``lost_after``
+            Executed, then the connection closes without an answer.
+        ``html_502``
+            Executed, then 502 with a page of HTML.
+        ``slow``
+            Executed, answered ``seconds`` (default 1.0) later by the portal's clock, or when it closes.
+        a `PortalError`
+            This error with its status, not executed.
+        an `Answer`
+            Executed, then this in the place of the answer.
+
+        Args:
+            fault: One of these.
+            times: How many requests it meets.
+            after: How many requests pass before.
+            seconds: For ``slow``.
+
+        Raises:
+            ValueError: There is no such fault.
+
+        """
+        self._plan.add(fault_of(fault), times=times, after=after, seconds=1.0 if seconds is None else seconds)
+
+    def cost(self, method: str, seconds: float) -> None:
+        """Let every call of a method count so many seconds of operating time; no time passes for it."""
+        self._operating.cost(method, seconds)
+
+    def start(self) -> Self:
+        """Bind the port and serve in the background; a closed portal can start again at its address."""
+        if self._server is None:
+            self._closed.clear()
+            self._real_clock.rest()
+            self._server = Server(self._port, self._front.respond)
+            self._port = self._server.server_port
+            self._server.start()
+        return self
+
+    def close(self) -> None:
+        """Close every connection and end every thread; what is stored and recorded stays."""
+        server, self._server = self._server, None
+        self._closed.set()
+        self._real_clock.wake()
+        if server is not None:
+            server.stop()
+
+    def serve_forever(self) -> None:
+        """Serve in the foreground until Ctrl-C, or until another thread calls `close`."""
+        with self, contextlib.suppress(KeyboardInterrupt):
+            # A wait without an end cannot be interrupted everywhere.
+            while not self._closed.wait(1.0):
+                pass
+
+    def __enter__(self) -> Self:
+        """Start."""
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close."""
+        self.close()

@@ -1,0 +1,113 @@
+"""Users and departments, all made up, and what the portal says of itself."""
+
+from __future__ import annotations
+
+from b24batch.sandbox import filters
+from b24batch.sandbox.answers import Page
+from b24batch.sandbox.arguments import in_capitals
+from b24batch.sandbox.dispatcher import Dispatcher, Params
+from b24batch.sandbox.field_values import printed
+from b24batch.sandbox.php_values import JSON, items_of
+from b24batch.sandbox.queries import EXACT, LEGACY, Family, Field, Query
+from b24batch.sandbox.rows import Row, Table
+from b24batch.sandbox.time_blocks import iso
+
+_USER_KINDS = {
+    "ID": "integer",
+    "ACTIVE": "flag",
+    "EMAIL": "string",
+    "NAME": "string",
+    "LAST_NAME": "string",
+    "WORK_POSITION": "string",
+    "UF_DEPARTMENT": "list",
+    "USER_TYPE": "string",
+}
+_DEPARTMENT_KINDS = {
+    "ID": "integer",
+    "NAME": "string",
+    "SORT": "integer",
+    "PARENT": "integer",
+    "UF_HEAD": "integer",
+}
+
+#: How many users there are; few enough for one page.
+_USERS = 3
+
+_SCOPE = ["crm", "department", "entity", "task", "user"]
+
+
+def _users() -> Table:
+    table = Table()
+    for number in range(1, _USERS + 1):
+        name: Row = {"NAME": "Sandbox", "LAST_NAME": f"User {number}", "EMAIL": f"user{number}@example.com"}
+        table.add(
+            {**name, "ACTIVE": True, "WORK_POSITION": "", "UF_DEPARTMENT": [1], "USER_TYPE": "employee"}
+        )
+    return table
+
+
+def _departments() -> Table:
+    table = Table()
+    table.add({"NAME": "Sandbox", "SORT": 500, "UF_HEAD": 1})
+    table.add({"NAME": "Sandbox Department", "SORT": 500, "PARENT": 1})
+    return table
+
+
+class Listing:
+    """A list method over rows that never change; unknown filters are dropped."""
+
+    def __init__(self, table: Table, kinds: dict[str, str], family: Family) -> None:
+        """Take the rows, the kinds of their fields, and how they are paged."""
+        self._table = table
+        self._kinds = kinds
+        self._family = family
+
+    def page(self, conditions: JSON, order: JSON, start: int) -> Page:
+        """Return one page of rows as the portal shows them."""
+        query = Query()
+        for name, value in items_of(conditions):
+            prefix, plain = filters.split(str(name).upper())
+            field = self._field(plain)
+            if field is not None:
+                query.where(prefix, field, value)
+        query.order_by(order, self._field)
+        page = self._family.page(self._table, query, start)
+        return Page([self.shown(row) for row in page.rows], page.next, page.total)
+
+    def shown(self, row: Row) -> Row:
+        """Return a row as the portal shows it."""
+        return {name: printed(kind, row[name]) for name, kind in self._kinds.items() if name in row}
+
+    def _field(self, name: str) -> Field | None:
+        return (name, self._kinds[name]) if name in self._kinds else None
+
+
+def install(dispatcher: Dispatcher) -> None:
+    """Register the methods."""
+    table = _users()
+    users = Listing(table, _USER_KINDS, EXACT)
+    departments = Listing(_departments(), _DEPARTMENT_KINDS, LEGACY)
+
+    def user_get(params: Params) -> JSON:
+        arguments = in_capitals(params)
+        conditions = {**arguments, **dict(items_of(arguments.get("FILTER")))}
+        page = users.page(conditions, {arguments.get("SORT"): arguments.get("ORDER", "ASC")}, params.start)
+        return page if page.rows else []
+
+    def department_get(params: Params) -> JSON:
+        arguments = in_capitals(params)
+        order = {arguments.get("SORT"): arguments.get("ORDER", "ASC")}
+        return departments.page(arguments, order, params.start)
+
+    myself = users.shown(table.rows[1])
+    dispatcher.add("user.get", user_get)
+    dispatcher.add("user.current", lambda _params: myself)
+    dispatcher.add("department.get", department_get)
+    dispatcher.add("profile", lambda _params: {**_profile(myself), "PERSONAL_GENDER": "", "TIME_ZONE": ""})
+    dispatcher.add("app.info", lambda _params: {"SCOPE": _SCOPE, "LICENSE": "sandbox"})
+    dispatcher.add("server.time", lambda _params: iso(dispatcher.clock.time()))
+    dispatcher.add("methods", lambda _params: dispatcher.names())
+
+
+def _profile(user: Row) -> Row:
+    return {"ID": user["ID"], "ADMIN": True, "NAME": user["NAME"], "LAST_NAME": user["LAST_NAME"]}

@@ -1,0 +1,339 @@
+"""The session: what users hold, wired from all the other modules."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from types import TracebackType
+from typing import Literal, NoReturn, Self, TypedDict, Unpack, overload
+
+import attrs
+import requests
+
+from b24batch.adapter import Connections
+from b24batch.auth import Auth, Secret, Webhook, refuse_http
+from b24batch.batch import Run, run_all, stream
+from b24batch.chunks import MAX_COMMANDS, check_size, cut, single
+from b24batch.commands import (
+    Call,
+    Command,
+    EncodedCommand,
+    encode,
+    encode_direct,
+    normalize,
+    refuse_duplicates,
+)
+from b24batch.encoding import JsonValue, Params, shown
+from b24batch.errors import UsageError
+from b24batch.limits import Clock, LeakyBucket, shared_bucket
+from b24batch.payload import load_direct
+from b24batch.results import AjaxResult, AnyResult, Result, collect
+from b24batch.retries import RetryPolicy, is_read
+from b24batch.transport import Transport
+
+#: What the server variable that keeps a request id is sure to hold.
+MAX_REQUEST_ID = 128
+
+
+class Options(TypedDict, total=False):
+    """The options of a `Session`, all of them keywords."""
+
+    timeout: float | tuple[float, float]
+    deadline: float
+    retries: RetryPolicy
+    limits: LeakyBucket | None
+    max_wait: float | None
+    idempotent_methods: Collection[str]
+    allow_http: bool
+    http: requests.Session | None
+    clock: Clock
+
+
+def _seconds(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+        raise UsageError(f"a time is a positive number of seconds, not {shown(value)}")
+    return float(value)
+
+
+def _timeout(value: object) -> tuple[float, float]:
+    connect, read = value if isinstance(value, tuple | list) and len(value) == 2 else (value, value)
+    return _seconds(connect), _seconds(read)
+
+
+def _max_wait(value: object) -> float | None:
+    return None if value is None else 0.0 if value == 0 else _seconds(value)
+
+
+def _methods(names: object) -> frozenset[str]:
+    if isinstance(names, str) or not isinstance(names, Collection):
+        raise UsageError(f"idempotent_methods is a collection of method names, not {shown(names)}")
+    return frozenset(str(name).casefold() for name in names)
+
+
+def _request_id(value: object) -> str:
+    if value is None:
+        return str(uuid.uuid4())
+    plain = isinstance(value, str) and value.isascii() and value.isprintable() and value.strip() == value
+    if isinstance(value, str) and plain and 0 < len(value) <= MAX_REQUEST_ID:
+        return value
+    raise UsageError(f"a request_id is 1 to {MAX_REQUEST_ID} printable ASCII characters, not {shown(value)}")
+
+
+@attrs.frozen(init=False, eq=False, repr=False)
+class Session:
+    """Calls the REST methods of one Bitrix24 portal, one by one or in batches.
+
+    A session may be shared by threads, and lives as long as the program; ``close``, or a ``with`` block, drops its
+    connections. Sessions of one process on one portal keep one rate together.
+
+    Args:
+        portal: The URL of an inbound webhook, or credentials such as a `Webhook`.
+        timeout: Seconds to connect and seconds between two bytes of an answer; one number sets both. Default
+            ``(10.0, 75.0)``: a portal itself ends a request after 60.
+        deadline: Seconds for a whole answer. Default 120.
+        retries: How patient it is. Default ``RetryPolicy()``.
+        limits: The rate it keeps; by default the one bucket of this portal, None for no limit.
+        max_wait: The longest single wait in seconds, whatever its reason; instead of a longer one the error is
+            raised at once, a `RateLimited` with its `retry_after`. Default None: no bound.
+        idempotent_methods: Methods of which a second run does no harm, besides those that only read.
+        allow_http: Whether credentials may go unencrypted to another machine. Default False.
+        http: A `requests.Session` of one's own, for proxies or a CA bundle. Which of its requests never left
+            cannot be known unless a `b24batch.adapter.TrackingAdapter` is mounted on it. Default: our own.
+        clock: What tells the time and sleeps; default the module `time`.
+
+    Raises:
+        UsageError: For a URL or an option that cannot be; nothing was sent.
+    """
+
+    auth: Auth
+    timeout: tuple[float, float] = attrs.field(default=(10.0, 75.0), converter=_timeout)
+    deadline: float = attrs.field(default=120.0, converter=_seconds)
+    retries: RetryPolicy = attrs.field(factory=RetryPolicy)
+    clock: Clock = attrs.field(default=time)
+    limits: LeakyBucket | None = attrs.field()
+    max_wait: float | None = attrs.field(default=None, converter=_max_wait)
+    idempotent_methods: frozenset[str] = attrs.field(default=(), converter=_methods)
+    allow_http: bool = False
+    http: requests.Session | Connections | None = None
+    _connections: Connections = attrs.field(init=False)
+    _transport: Transport = attrs.field(init=False)
+
+    def __init__(self, portal: str | Auth, /, **options: Unpack[Options]) -> None:
+        credentials = Secret(portal) if isinstance(portal, str) else portal
+        del portal
+        auth = Webhook(credentials) if isinstance(credentials, Secret) else credentials
+        if not isinstance(auth, Auth):
+            raise UsageError(f"a Session is made from a webhook URL, not from {shown(auth)}")
+        self.__attrs_init__(auth, **options)
+        if not self.allow_http:
+            refuse_http(auth)
+
+    @limits.default
+    def _shared_limits(self) -> LeakyBucket:
+        return shared_bucket(self.auth.host, self.clock)
+
+    @_connections.default
+    def _connect(self) -> Connections:
+        return self.http if isinstance(self.http, Connections) else Connections(self.clock.monotonic, self.http)
+
+    @_transport.default
+    def _wire(self) -> Transport:
+        return Transport(
+            self.auth,
+            self._connections,
+            self.limits,
+            self.retries,
+            self.clock,
+            self.timeout,
+            self.deadline,
+            self.max_wait,
+        )
+
+    def with_options(self, **options: Unpack[Options]) -> Session:
+        """Return a session with other options over the same connections and limits."""
+        own: dict[str, JsonValue] = {name: getattr(self, name) for name in Options.__annotations__}
+        sibling = object.__new__(Session)
+        sibling.__attrs_init__(self.auth, **{**own, "http": self._connections, **options})
+        return sibling
+
+    def call(
+        self,
+        method: str,
+        params: Params = None,
+        *,
+        request_id: str | None = None,
+        idempotent: bool | None = None,
+    ) -> AjaxResult:
+        """Call one method and return its outcome, which is ``ok``.
+
+        Args:
+            method: Such as ``crm.deal.get``.
+            params: By name, or a list for a positional ``task.*`` method.
+            request_id: For tracing, 1 to 128 printable ASCII characters; by default a UUID. A portal does not
+                recognise a repeated one.
+            idempotent: Whether it may run twice; by default whether the method is known to only read.
+
+        Raises:
+            UsageError: The call is wrong; nothing was sent.
+            NotSent: It certainly was not executed.
+            AnswerLost: It may have been executed.
+            AjaxError: The portal refused it.
+        """
+        command = Command(method, params)
+        body = encode_direct(command)
+        repeatable = self._repeatable(command) if idempotent is None else idempotent
+        answer = self._transport.call(method, body, request_id=_request_id(request_id), repeatable=repeatable)
+        return load_direct(command, answer)
+
+    @overload
+    def batch(
+        self,
+        calls: Mapping[str, Call],
+        *,
+        halt_on_error: bool = True,
+        return_ajax_result: Literal[False] = False,
+        request_id: str | None = None,
+    ) -> Result[dict[str, JsonValue]]: ...
+    @overload
+    def batch(
+        self,
+        calls: Mapping[str, Call],
+        *,
+        halt_on_error: bool = True,
+        return_ajax_result: Literal[True],
+        request_id: str | None = None,
+    ) -> Result[dict[str, AjaxResult]]: ...
+    @overload
+    def batch(
+        self,
+        calls: Iterable[Call],
+        *,
+        halt_on_error: bool = True,
+        return_ajax_result: Literal[False] = False,
+        request_id: str | None = None,
+    ) -> Result[list[JsonValue]]: ...
+    @overload
+    def batch(
+        self,
+        calls: Iterable[Call],
+        *,
+        halt_on_error: bool = True,
+        return_ajax_result: Literal[True],
+        request_id: str | None = None,
+    ) -> Result[list[AjaxResult]]: ...
+    def batch(
+        self,
+        calls: Iterable[Call] | Mapping[str, Call],
+        *,
+        halt_on_error: bool = True,
+        return_ajax_result: bool = False,
+        request_id: str | None = None,
+    ) -> AnyResult:
+        """Send up to 50 calls in one request and return the outcome of each.
+
+        Args:
+            calls: ``(method, params)`` tuples, ``{"method": ..., "params": ...}`` mappings or `Command` objects,
+                mixed; or a mapping from names to them.
+            halt_on_error: Whether the portal skips what follows a failed command. Default True.
+            return_ajax_result: Whether `Result.data` holds an `AjaxResult` for every command instead of the
+                values of the successful ones. Default False.
+            request_id: As in `call`.
+
+        Raises:
+            UsageError: Something is wrong with the calls; nothing was sent.
+            NotSent, AnswerLost, AjaxError: The request failed as a whole, and this is what became of every command.
+        """
+        commands = _encoded(calls)
+        chunk = single(commands)
+        rows = self._run(request_id, halt_on_error=halt_on_error).send(chunk)
+        return collect(rows, named=isinstance(calls, Mapping), return_ajax_result=return_ajax_result)
+
+    def batch_by_chunk(
+        self,
+        calls: Iterable[Call],
+        *,
+        halt_on_error: bool = True,
+        stop_on_error: bool = False,
+        chunk_size: int = MAX_COMMANDS,
+        request_id: str | None = None,
+    ) -> Result[list[JsonValue]]:
+        """Send any number of calls, one request after the other, and return the outcome of each.
+
+        All calls are checked before the first is sent. A request that fails as a whole gives its commands that
+        error, and the next one is sent all the same; the run ends early, the rest ``skipped``, when the credentials
+        are refused, the portal has moved, or two requests running could not be sent. A command that a batch
+        would change (text like a reference, over 1000 values, a ``vendor:`` method) goes alone, in its place.
+
+        Args:
+            calls: As in `batch`, any number of them, but no mapping.
+            halt_on_error: Whether an error skips the rest of its own chunk. Default True.
+            stop_on_error: Whether the run ends after a chunk in which anything failed or is unknown.
+            chunk_size: Commands in one request, 1 to 50. Default 50.
+            request_id: As in `call`, for the first request; the n-th has ``/n`` behind it.
+
+        Raises:
+            UsageError: Something is wrong with the calls; nothing was sent.
+            BaseException: What stops the run half-way, Ctrl-C for one, has the outcomes so far in its `result`.
+        """
+        check_size(chunk_size)
+        commands = _encoded(_unnamed(calls))
+        run = self._run(request_id, halt_on_error=halt_on_error, stop_on_error=stop_on_error)
+        return collect(run_all(run, list(cut(commands, chunk_size))))
+
+    def stream_batch(
+        self,
+        calls: Iterable[Call],
+        *,
+        halt_on_error: bool = True,
+        stop_on_error: bool = False,
+        chunk_size: int = MAX_COMMANDS,
+        request_id: str | None = None,
+    ) -> Iterator[AjaxResult]:
+        """Send any number of calls, and yield the outcome of each as its request is answered.
+
+        Works as `batch_by_chunk` with memory for one chunk: calls are read, checked and sent chunk by chunk, so a
+        wrong call raises its `UsageError` after what was yielded, its own chunk unsent. Names of commands must
+        differ within a chunk only.
+        """
+        check_size(chunk_size)
+        named_commands = normalize(_unnamed(calls))
+        run = self._run(request_id, halt_on_error=halt_on_error, stop_on_error=stop_on_error)
+        return stream(run, cut((encode(*command) for command in named_commands), chunk_size))
+
+    def close(self) -> None:
+        """Drop the connections, which siblings share; a later call opens new ones."""
+        self._connections.close()
+
+    def _run(self, request_id: str | None, *, halt_on_error: bool, stop_on_error: bool = False) -> Run:
+        return Run(self._transport.call, self._repeatable, _request_id(request_id), halt_on_error, stop_on_error)
+
+    def _repeatable(self, command: Command) -> bool:
+        method = command.method
+        return command.idempotent or is_read(method) or method.casefold() in self.idempotent_methods
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Session on {self.auth.host}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Session is not pickled: it holds sockets and a secret; make one in each process")
+
+
+def _encoded(calls: Iterable[Call] | Mapping[str, Call]) -> list[EncodedCommand]:
+    commands = [encode(name, command) for name, command in normalize(calls)]
+    refuse_duplicates(commands)
+    return commands
+
+
+def _unnamed(calls: Iterable[Call]) -> Iterable[Call]:
+    if isinstance(calls, Mapping):
+        raise UsageError("a mapping of calls fits into one batch; hand over a list of Command(..., name=...)")
+    return calls

@@ -1,0 +1,57 @@
+"""A plain HTTP client for the tests of the sandbox: nothing of the library is in it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from b24batch.sandbox import Portal
+
+
+class Reply(NamedTuple):
+    """One HTTP answer."""
+
+    status: int
+    headers: dict[str, str]
+    text: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+    @property
+    def result(self) -> Any:
+        return self.json["result"]
+
+
+class Wire:
+    """One kept-alive connection to a portal."""
+
+    def __init__(self, portal: Portal) -> None:
+        parts = urlsplit(portal.url)
+        self.path = parts.path
+        self.http = http.client.HTTPConnection("127.0.0.1", parts.port, timeout=10)
+
+    def __del__(self) -> None:
+        self.http.close()
+
+    def send(self, verb: str, path: str, body: bytes | str = b"", **headers: str) -> Reply:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.http.request(verb, path, body.encode() if isinstance(body, str) else body, named)
+        answer = self.http.getresponse()
+        head = {name.lower(): value for name, value in answer.getheaders()}
+        return Reply(answer.status, head, answer.read().decode())
+
+    def call(self, method: str, params: Any = None) -> Reply:
+        body = json.dumps({} if params is None else params)
+        return self.send("POST", self.path + method, body, Content_Type="application/json")
+
+    def batch(self, cmd: Any, **params: Any) -> Any:
+        return self.call("batch", {"cmd": cmd, **params}).result
+
+    def one(self, command: str) -> Any:
+        """Run one command in a batch and return its result, or its error object."""
+        maps = self.batch({"k": command})
+        return maps["result"]["k"] if maps["result"] else maps["result_error"]["k"]
