@@ -159,8 +159,15 @@ class Connections:
             self._open.http.close()
 
 
+class _RequestsSession(requests.Session):
+    """A session to which a redirect is an answer like any other, neither followed nor read ahead."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        del resp
+
+
 def _requests_session() -> requests.Session:
-    http = requests.Session()
+    http = _RequestsSession()
     adapter = TrackingAdapter(pool_maxsize=POOL_SIZE)
     http.mount("https://", adapter)
     http.mount("http://", adapter)

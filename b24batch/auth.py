@@ -56,7 +56,7 @@ class Auth(Protocol):
         """Return the address at which `method` is called."""
 
 
-@attrs.frozen(eq=False, init=False)
+@attrs.frozen(eq=False, init=False, repr=False)
 class Webhook:
     """An inbound webhook: a URL that holds a user's id and a secret code.
 
@@ -83,6 +83,9 @@ class Webhook:
     def url(self, method: str) -> Secret:
         """Return the address at which `method` is called."""
         return Secret(self._base.reveal() + method)
+
+    def __repr__(self) -> str:
+        return f"<Webhook of {getattr(self, 'host', 'nowhere')}>"
 
 
 def _parse(secret: Secret) -> tuple[str, str, Secret] | str:

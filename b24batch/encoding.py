@@ -215,7 +215,7 @@ def query_text(params: WireParams) -> str:
     pairs: list[str] = []
     for name, value in _items(params):
         if not name or any(character in name for character in ". [\0"):
-            raise Unfit(f"is a name that PHP would change: {shown(name)}", name)
+            raise Unfit(f"has a name that PHP would change: {shown(name)}")
         if value == [] and isinstance(params, list):
             raise Unfit("is an empty container among positional parameters", name)
         _flatten(quote(name, safe=""), value, [name], pairs)
@@ -228,7 +228,7 @@ def _flatten(key: str, value: JsonValue, path: list[str], pairs: list[str]) -> N
     if isinstance(value, dict | list) and value:
         for name, item in _items(value):
             if name.strip(" \t\n\v\f\r") == "" or any(character in name for character in "[]\0"):
-                raise Unfit(f"is a name that PHP would change: {shown(name)}", *path, name)
+                raise Unfit(f"has a name that PHP would change: {shown(name)}", *path)
             _flatten(f"{key}[{quote(name, safe='')}]", item, [*path, name], pairs)
     elif len(pairs) == MAX_QUERY_VALUES:
         raise Unfit(f"is more than {MAX_QUERY_VALUES} values", path[0])

@@ -321,7 +321,8 @@ class Session:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<Session on {self.auth.host}>"
+        auth = getattr(self, "auth", None)  # a traceback with locals may show one that was never finished
+        return f"<Session on {auth.host}>" if auth else "<Session>"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Session is not pickled: it holds sockets and a secret; make one in each process")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from email.utils import parsedate_to_datetime
 from typing import NoReturn, TypeVar, Unpack
 from urllib.parse import urlsplit
@@ -128,7 +129,7 @@ class _Exchange:
                 ) as response,
             ):
                 return response, self._read(response, until)
-        except (requests.RequestException, HTTPError, OSError) as fault:
+        except (requests.RequestException, HTTPError, OSError, ValueError) as fault:
             failure: SdkError = transport_error(fault, self.request_id)
         except SdkError as error:
             failure = error
@@ -208,13 +209,17 @@ def _host(location: str) -> str:
 def _seconds(retry_after: str, now: float) -> float | None:
     """The seconds that a ``Retry-After`` asks for, as a number or as a date."""
     try:
-        return max(0.0, float(retry_after))
+        seconds = float(retry_after)
     except ValueError:
-        pass
+        seconds = _date(retry_after) - now
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _date(text: str) -> float:
     try:
-        return max(0.0, parsedate_to_datetime(retry_after).timestamp() - now)
-    except ValueError:
-        return None
+        return parsedate_to_datetime(text).timestamp()
+    except (ValueError, OverflowError):
+        return math.nan
 
 
 def _text(value: JsonValue) -> str:

@@ -19,10 +19,12 @@ class Reply(NamedTuple):
 
     @property
     def json(self) -> Any:
+        """Return the decoded body."""
         return json.loads(self.text)
 
     @property
     def result(self) -> Any:
+        """Return the result in the body."""
         return self.json["result"]
 
 
@@ -38,6 +40,7 @@ class Wire:
         self.http.close()
 
     def send(self, verb: str, path: str, body: bytes | str = b"", **headers: str) -> Reply:
+        """Send one request and read its answer."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         self.http.request(verb, path, body.encode() if isinstance(body, str) else body, named)
         answer = self.http.getresponse()
@@ -45,10 +48,12 @@ class Wire:
         return Reply(answer.status, head, answer.read().decode())
 
     def call(self, method: str, params: Any = None) -> Reply:
+        """Call a method with a JSON body."""
         body = json.dumps({} if params is None else params)
         return self.send("POST", self.path + method, body, Content_Type="application/json")
 
     def batch(self, cmd: Any, **params: Any) -> Any:
+        """Run a batch and return its five maps."""
         return self.call("batch", {"cmd": cmd, **params}).result
 
     def one(self, command: str) -> Any:

@@ -17,6 +17,7 @@ NOT_FOUND = {"error": "ERROR_METHOD_NOT_FOUND", "error_description": "Method not
 
 
 def title_of(params):
+    """Return the title in the fields, if they are a map."""
     fields = params.get("fields")
     return fields.get("title") if isinstance(fields, dict) else None
 
@@ -40,6 +41,7 @@ STUBS = {
 
 
 def stub(method, params):
+    """Answer as the stubs of the recording did."""
     rest = dict(params)
     start = intval(rest.pop("start", 0))
     made = STUBS.get(method.lower())
@@ -74,6 +76,7 @@ def test_all_recorded_answers_are_there():
 
 @pytest.fixture(scope="module")
 def portal():
+    """A portal with a few methods to put into batches."""
     with Portal() as portal:
 
         @portal.method("echo")
@@ -97,10 +100,12 @@ def portal():
 
 @pytest.fixture
 def wire(portal):
+    """A connection to it."""
     return Wire(portal)
 
 
 def value_command(value):
+    """Return a command whose result is this value."""
     return "value?json=" + json.dumps(value).replace("%", "%25").replace("&", "%26").replace("+", "%2B")
 
 
@@ -146,7 +151,7 @@ def test_no_commands(wire, cmd):
 
 @pytest.mark.parametrize("names", [("cmd", "halt"), ("CMD", "HALT"), ("Cmd", "Halt")], ids=lambda names: names[0])
 def test_names_of_the_arguments_in_any_case(wire, names):
-    """cmd and halt are read in any case."""
+    """Cmd and halt are read in any case."""
     maps = wire.call("batch", {names[0]: ["fail", "echo"], names[1]: 1}).result
     assert (maps["result"], len(maps["result_error"])) == ([], 1)
 
@@ -186,7 +191,19 @@ def test_the_ban_minds_the_case(wire):
 
 @pytest.mark.parametrize(
     "command",
-    ["/echo", "echo/", " echo", "echo ?a=1", "echo.json", "", "?a=1", "m:80", "//", "http://h/echo", "no.such"],
+    [
+        "/echo",
+        "echo/",
+        " echo",
+        "echo ?a=1",
+        "echo.json",
+        "",
+        "?a=1",
+        "m:80",
+        "//",
+        "http://h/echo",
+        "no.such",
+    ],
 )
 def test_methods_that_are_not_found(wire, command):
     """A method is taken as it stands in the command, without trimming or suffixes."""
@@ -211,7 +228,16 @@ def test_methods_in_any_case(wire, command):
         ({"07": "value?json=1"}, {"07": 1}, []),
         (["value?json=null", "value?json={}"], [None, []], []),
     ],
-    ids=["list", "first fails", "middle fails", "all fail", "counted names", "other order", "07", "null and empty"],
+    ids=[
+        "list",
+        "first fails",
+        "middle fails",
+        "all fail",
+        "counted names",
+        "other order",
+        "07",
+        "null and empty",
+    ],
 )
 def test_maps_are_lists_where_php_makes_lists(wire, cmd, result, errors):
     """Every map by itself is a list when its keys count up from 0, and the empty one always."""
@@ -238,7 +264,11 @@ def test_which_maps_have_an_entry(wire):
         "result_time": ["a", "l"],
     }
     assert (maps["result_total"]["l"], maps["result_next"]["l"]) == (70, 100)
-    assert maps["result_error"]["x"] == {"error": "MY_CODE", "error_description": "it failed", "argument": "x"}
+    assert maps["result_error"]["x"] == {
+        "error": "MY_CODE",
+        "error_description": "it failed",
+        "argument": "x",
+    }
 
 
 def test_reserved_params_of_a_command(wire):

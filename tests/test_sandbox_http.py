@@ -17,6 +17,7 @@ CODE = "/rest/1/sandboxc0de"
 
 @pytest.fixture(scope="module")
 def portal():
+    """A portal with a method for every kind of answer."""
     with Portal() as portal:
 
         @portal.method("echo")
@@ -48,6 +49,7 @@ def portal():
 
 @pytest.fixture
 def wire(portal):
+    """A connection to it."""
     return Wire(portal)
 
 
@@ -100,7 +102,11 @@ def test_credentials(portal, wire, path, headers, code):
 @pytest.mark.parametrize(
     ("kind", "body", "params"),
     [
-        ("application/json", '{"a":{"b":[1,null,true,1.5,"x"]},"c":{}}', {"a": {"b": [1, None, True, 1.5, "x"]}, "c": []}),
+        (
+            "application/json",
+            '{"a":{"b":[1,null,true,1.5,"x"]},"c":{}}',
+            {"a": {"b": [1, None, True, 1.5, "x"]}, "c": []},
+        ),
         ("application/json; charset=utf-8", '{"a":1}', {"a": 1}),
         ("APPLICATION/JSON", '{"a":1}', {"a": 1}),
         ("application/vnd.api+json", '{"a":1}', {"a": 1}),
@@ -138,7 +144,11 @@ def test_multipart_body(wire):
 
 @pytest.mark.parametrize(
     ("verb", "params"),
-    [("POST", {"a": "2", "b": {"d": "4"}}), ("GET", {"a": "1", "b": {"c": "3"}}), ("PUT", {"a": "1", "b": {"c": "3"}})],
+    [
+        ("POST", {"a": "2", "b": {"d": "4"}}),
+        ("GET", {"a": "1", "b": {"c": "3"}}),
+        ("PUT", {"a": "1", "b": {"c": "3"}}),
+    ],
     ids=["post", "get", "put"],
 )
 def test_query_and_body(wire, verb, params):
@@ -191,7 +201,14 @@ def test_escapes_in_an_answer(wire):
 def test_lifting(wire, value, envelope):
     """Keys named next and total move out of a result and become integers."""
     answer = wire.call("value", {"value": value}).json
-    assert list(answer.pop("time")) == ["start", "finish", "duration", "processing", "date_start", "date_finish"]
+    assert list(answer.pop("time")) == [
+        "start",
+        "finish",
+        "duration",
+        "processing",
+        "date_start",
+        "date_finish",
+    ]
     assert json.dumps(answer) == json.dumps(envelope)
 
 
@@ -249,7 +266,7 @@ def test_a_bug_in_a_handler(wire, capfd):
 
 
 def test_time_block(wire):
-    """start is a whole second, processing 0, duration counts from start; dates have the portal's offset."""
+    """Start is a whole second, processing 0, duration counts from start; dates have the portal's offset."""
     time = wire.call("echo").json["time"]
     assert (type(time["start"]), time["processing"]) == (int, 0)
     assert time["duration"] == time["finish"] - time["start"]

@@ -238,7 +238,15 @@ def test_intval(value, number):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(1.5, "1.5"), (0.1 + 0.2, "0.3"), (1e25, "1.0E+25"), (1.5e-7, "1.5E-7"), (True, "1"), (False, ""), ([1], "Array")],
+    [
+        (1.5, "1.5"),
+        (0.1 + 0.2, "0.3"),
+        (1e25, "1.0E+25"),
+        (1.5e-7, "1.5E-7"),
+        (True, "1"),
+        (False, ""),
+        ([1], "Array"),
+    ],
 )
 def test_text_of(value, text):
     """(string) prints floats with 14 digits, an array as a word."""

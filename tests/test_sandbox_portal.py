@@ -26,23 +26,28 @@ class FakeClock:
     slept: list[float] = attrs.field(factory=list)
 
     def monotonic(self):
+        """Return the time."""
         return self.now
 
     def time(self):
+        """Return the time."""
         return self.now
 
     def sleep(self, seconds):
+        """Let time pass."""
         self.slept.append(seconds)
         self.now += seconds
 
 
 @pytest.fixture
 def clock():
+    """A clock of our own."""
     return FakeClock()
 
 
 @pytest.fixture
 def portal(clock):
+    """A portal on that clock."""
     with Portal(clock) as portal:
 
         @portal.method("echo")
@@ -54,10 +59,12 @@ def portal(clock):
 
 @pytest.fixture
 def wire(portal):
+    """A connection to it."""
     return Wire(portal)
 
 
 def methods_of(portal):
+    """Return the methods of the commands that took effect."""
     return [command.method for command in portal.executed]
 
 

@@ -63,9 +63,7 @@ class ItemMethods:
         """Describe the fields of an entity type."""
         kind = self._kind(params)
         fields = kind.fields.items()
-        return {
-            "fields": {kind.names[key][1]: {**described(key, of), "upperName": key} for key, of in fields}
-        }
+        return {"fields": {kind.names[key][1]: {**described(key, of), "upperName": key} for key, of in fields}}
 
     def _kind(self, params: Params) -> EntityType:
         return self.store.entity(integer(params, "entityTypeId"))

@@ -82,11 +82,18 @@ def fault_of(fault: str | PortalError | Answer) -> Fault:
         refused = refusal(fault)
         return lambda _exchange: refused
     if isinstance(fault, Answer):
-        replacement = fault
-        return lambda exchange: replacement if exchange.execute() else None
+        return _replacing(fault)
     if fault not in FAULTS:
         raise ValueError(f"no fault is called {fault!r}; there are: {', '.join(FAULTS)}")
     return FAULTS[fault]
+
+
+def _replacing(answer: Answer) -> Fault:
+    def replaced(exchange: Exchange) -> Answer | None:
+        exchange.execute()
+        return answer
+
+    return replaced
 
 
 @attrs.define

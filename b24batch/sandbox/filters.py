@@ -40,8 +40,12 @@ _COMPARABLE: dict[str, Callable[[JSON], JSON]] = {
     "date": lambda value: date_text(text_of(value)) or _text(value),
 }
 
-#: Dates are stored as the text that is compared.
-_STORED: dict[str, Callable[[JSON], JSON]] = {"datetime": text_of, "date": text_of}
+#: What is compared of a stored value, where that is not the same: dates are stored as text to compare.
+_STORED: dict[str, Callable[[JSON], JSON]] = {
+    "datetime": text_of,
+    "date": text_of,
+    "crm_multifield": lambda entry: _text(entry["VALUE"]),
+}
 
 
 def comparable(kind: str, value: JSON) -> JSON:
@@ -59,7 +63,7 @@ def test(prefix: str, kind: str, wanted: JSON) -> Test:
 
 def _values(kind: str, stored: JSON) -> list[JSON]:
     """Return what is stored as a list: a multiple field has several values, an empty one has none."""
-    several = [value for _, value in items_of(stored)] if isinstance(stored, list) else [stored]
+    several = stored if isinstance(stored, list) else [stored]
     convert = _STORED.get(kind) or _COMPARABLE.get(kind, _text)
     return [convert(value) for value in several if value is not None and value != ""]
 
@@ -88,17 +92,19 @@ def _between(kind: str, wanted: JSON) -> Test:
 
 
 def _contains(kind: str, wanted: JSON) -> Test:
-    del kind
     part = _text(wanted)
-    return lambda value: any(part in item for item in _values("string", value))
+    return lambda value: any(part in item for item in _values(_as_text(kind), value))
+
+
+def _as_text(kind: str) -> str:
+    return kind if kind in _STORED else "string"
 
 
 def _like(kind: str, wanted: JSON) -> Test:
     """Match with the caller's own ``%`` for any text and ``_`` for any character."""
-    del kind
     wild = {"%": ".*", "_": "."}
     pattern = re.compile("".join(wild.get(mark) or re.escape(mark) for mark in _text(wanted)), re.DOTALL)
-    return lambda value: any(pattern.fullmatch(item) for item in _values("string", value))
+    return lambda value: any(pattern.fullmatch(item) for item in _values(_as_text(kind), value))
 
 
 _TESTS: dict[str, Callable[[str, JSON], Test]] = {

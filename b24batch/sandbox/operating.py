@@ -46,9 +46,7 @@ class OperatingTime:
 
         """
         if self.limit is not None and sum(bucket.seconds for bucket in self._window(method)) > self.limit:
-            raise PortalError(
-                "OPERATION_TIME_LIMIT", "Method is blocked due to operation time limit.", http_status=429
-            )
+            raise PortalError("OPERATION_TIME_LIMIT", "Method is blocked due to operation time limit.", http_status=429)
 
     def charge(self, method: str) -> dict[str, JSON]:
         """Count one call and return what its ``time`` block says of it; nothing when switched off."""

@@ -13,9 +13,7 @@ JSON: TypeAlias = Any
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 
 _CANONICAL = re.compile(r"0|-?[1-9][0-9]{0,18}", re.ASCII)
-_LEADING_NUMBER = re.compile(
-    r"[ \t\n\r\v\f]*([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)", re.ASCII
-)
+_LEADING_NUMBER = re.compile(r"[ \t\n\r\v\f]*([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)", re.ASCII)
 _WHOLE_NUMBER = re.compile(r"[ \t\n\r\v\f]*[+-]?[0-9]+[ \t\n\r\v\f]*", re.ASCII)
 
 #: Floats from here on are printed with an exponent (``precision=14``, PHP's default setting).
@@ -57,20 +55,20 @@ def _whole(number: float) -> JSON:
 def _copier(leaves: dict[type, Callable[[JSON], JSON]]) -> Callable[[JSON], JSON]:
     """Return a deep copy function that decides between lists and maps as PHP does."""
 
-    def copy_items(value: JSON) -> JSON:
-        return [copy(item) for item in value]
-
-    def copy_map(value: JSON) -> JSON:
-        made = {key_of(key): copy(item) for key, item in value.items()}
-        return list(made.values()) if is_list(made) else made
-
-    rows: dict[type, Callable[[JSON], JSON]] = {dict: copy_map, list: copy_items, tuple: copy_items, **leaves}
-
     def copy(value: JSON) -> JSON:
-        kind = rows.get(type(value))
-        if kind is not None:
-            return kind(value)
-        return copy_map(value) if isinstance(value, dict) else value
+        # One frame a level: bodies may be nested 512 deep.
+        if isinstance(value, dict):
+            made = {}
+            for key, item in value.items():
+                made[key_of(key)] = copy(item)
+            return list(made.values()) if is_list(made) else made
+        if isinstance(value, (list, tuple)):
+            items = []
+            for item in value:
+                items.append(copy(item))
+            return items
+        leaf = leaves.get(type(value))
+        return leaf(value) if leaf else value
 
     return copy
 

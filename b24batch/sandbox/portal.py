@@ -6,7 +6,7 @@ import contextlib
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar, Unpack
 
 from b24batch.sandbox import methods
 from b24batch.sandbox.answers import Answer, PortalError
@@ -16,12 +16,11 @@ from b24batch.sandbox.faults import Plan, fault_of
 from b24batch.sandbox.front import CODE, USER, Front
 from b24batch.sandbox.journal import Executed, Journal, Request
 from b24batch.sandbox.operating import OperatingTime
-from b24batch.sandbox.php_values import JSON
 from b24batch.sandbox.rates import RateBucket
 from b24batch.sandbox.server import Server
 
 if TYPE_CHECKING:
-    from b24batch.session import Session
+    from b24batch.session import Options, Session
 
 _H = TypeVar("_H", bound=Handler)
 
@@ -91,12 +90,14 @@ class Portal:
         """Every command that took effect, in order: reads too, commands of batches too, not ``batch``."""
         return self._journal.executed
 
-    def session(self, **options: JSON) -> Session:
+    def session(self, **options: Unpack[Options]) -> Session:
         """Return a `Session` of this portal: no rate limit, the clock given to it, unless told otherwise."""
         from b24batch.session import Session
 
-        own = {"limits": None} if self._given_clock is None else {"limits": None, "clock": self._given_clock}
-        return Session(self.url, **{**own, **options})
+        options.setdefault("limits", None)
+        if self._given_clock is not None:
+            options.setdefault("clock", self._given_clock)
+        return Session(self.url, **options)
 
     def method(self, name: str) -> Callable[[_H], _H]:
         """Register a function as a method, or in the place of a built-in one.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import socket
 import socketserver
@@ -12,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from b24batch.sandbox.answers import CORS, Answer
 from b24batch.sandbox.incoming import Wire
+from b24batch.sandbox.php_values import JSON
 
 #: Takes a request and returns its answer, or None to close the connection without one.
 Respond = Callable[[Wire], Answer | None]
@@ -55,19 +57,22 @@ class Server(ThreadingHTTPServer):
             _hang_up(connection)
             thread.join(_PATIENCE)
 
-    def process_request_thread(self, request: socket.socket, client_address: tuple[str, int]) -> None:  # type: ignore[override]
-        """Serve one connection, remembered while it lasts."""
-        thread = threading.current_thread()
+    def process_request(self, request: JSON, client_address: JSON) -> None:
+        """Serve a connection in a thread, known from its first moment on so that `stop` finds it."""
+        thread = threading.Thread(target=self._serve, args=(request, client_address), daemon=True)
         self._open[thread] = request
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._open.pop(thread, None)
+        thread.start()
 
-    def handle_error(self, request: object, client_address: object) -> None:
+    def _serve(self, request: socket.socket, client_address: tuple[str, int]) -> None:
+        try:
+            self.process_request_thread(request, client_address)
+        finally:
+            self._open.pop(threading.current_thread(), None)
+
+    def handle_error(self, request: JSON, client_address: JSON) -> None:
         """Say nothing of clients that went away."""
         if not isinstance(sys.exception(), OSError):
-            super().handle_error(request, client_address)  # type: ignore[arg-type]
+            super().handle_error(request, client_address)
 
 
 def _hang_up(connection: socket.socket) -> None:
@@ -117,7 +122,9 @@ class Connection(BaseHTTPRequestHandler):
     def _body(self) -> bytes | None:
         """Return the whole body, or None when it cannot be read to its end."""
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
-            return self._chunks()
+            with contextlib.suppress(ValueError):
+                return self._chunks()
+            return None
         length = self.headers.get("Content-Length", "0")
         if not length.isdecimal():
             return None

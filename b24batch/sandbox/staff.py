@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import attrs
+
 from b24batch.sandbox import filters
 from b24batch.sandbox.answers import Page
 from b24batch.sandbox.arguments import in_capitals
@@ -40,9 +42,7 @@ def _users() -> Table:
     table = Table()
     for number in range(1, _USERS + 1):
         name: Row = {"NAME": "Sandbox", "LAST_NAME": f"User {number}", "EMAIL": f"user{number}@example.com"}
-        table.add(
-            {**name, "ACTIVE": True, "WORK_POSITION": "", "UF_DEPARTMENT": [1], "USER_TYPE": "employee"}
-        )
+        table.add({**name, "ACTIVE": True, "WORK_POSITION": "", "UF_DEPARTMENT": [1], "USER_TYPE": "employee"})
     return table
 
 
@@ -53,14 +53,13 @@ def _departments() -> Table:
     return table
 
 
+@attrs.define
 class Listing:
     """A list method over rows that never change; unknown filters are dropped."""
 
-    def __init__(self, table: Table, kinds: dict[str, str], family: Family) -> None:
-        """Take the rows, the kinds of their fields, and how they are paged."""
-        self._table = table
-        self._kinds = kinds
-        self._family = family
+    _table: Table
+    _kinds: dict[str, str]
+    _family: Family
 
     def page(self, conditions: JSON, order: JSON, start: int) -> Page:
         """Return one page of rows as the portal shows them."""
@@ -97,7 +96,8 @@ def install(dispatcher: Dispatcher) -> None:
     def department_get(params: Params) -> JSON:
         arguments = in_capitals(params)
         order = {arguments.get("SORT"): arguments.get("ORDER", "ASC")}
-        return departments.page(arguments, order, params.start)
+        conditions = {name: value for name, value in arguments.items() if name != "SORT"}
+        return departments.page(conditions, order, params.start)
 
     myself = users.shown(table.rows[1])
     dispatcher.add("user.get", user_get)

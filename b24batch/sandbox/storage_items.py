@@ -112,9 +112,7 @@ def _values(storage: Storage, arguments: dict[str, JSON]) -> Row:
 def _shown(storage: Storage, row: Row) -> Row:
     shown = {name: printed(_KIND_OF[name], row.get(name)) for name in _NAMES}
     if storage.properties:
-        shown["PROPERTY_VALUES"] = {
-            code: printed("user", row.get(f"{_PROPERTY}{code}")) for code in storage.properties
-        }
+        shown["PROPERTY_VALUES"] = {code: printed("user", row.get(f"{_PROPERTY}{code}")) for code in storage.properties}
     return shown
 
 

@@ -1,0 +1,58 @@
+"""What the tests share: a portal, a session on it, and a clock that only moves when somebody sleeps."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from b24batch import RetryPolicy
+from b24batch.sandbox import Portal
+
+#: Retries without pauses, for tests that do not look at the time.
+AT_ONCE = RetryPolicy(wait_initial=0.0)
+
+
+class FakeClock:
+    """A clock for client and portal together; sleeping moves it and takes no time."""
+
+    def __init__(self):
+        self.now = 1000.0
+        self.slept = []
+        self._lock = threading.Lock()
+
+    def monotonic(self):
+        return self.now
+
+    def time(self):
+        return 1_700_000_000.0 + self.now
+
+    def sleep(self, seconds):
+        with self._lock:
+            self.slept.append(seconds)
+            self.now += seconds
+
+
+@pytest.fixture
+def clock():
+    return FakeClock()
+
+
+@pytest.fixture
+def portal():
+    with Portal() as portal:
+        portal.method("echo")(lambda params: params)
+        yield portal
+
+
+@pytest.fixture
+def b24(portal):
+    with portal.session(retries=AT_ONCE) as session:
+        yield session
+
+
+@pytest.fixture
+def refused(portal):
+    """After the test no request has reached the portal."""
+    yield
+    assert portal.requests == []

@@ -1,0 +1,182 @@
+"""Answers in every shape a portal gives them, and in those it should not."""
+
+import json
+
+import pytest
+
+from b24batch import AjaxError, AnswerLost
+from b24batch.sandbox import Answer
+
+TIME = {"start": 1, "finish": 1.5, "duration": 0.5, "processing": 0}
+
+
+def maps(result, errors, total=(), next=(), time=()):
+    return {
+        "result": {
+            "result": result,
+            "result_error": errors,
+            "result_total": total,
+            "result_next": next,
+            "result_time": time,
+        },
+        "time": TIME,
+    }
+
+
+ERROR = {"error": "CODE", "error_description": "text"}
+#: The maps of an answer to three calls, and the statuses they mean without and with halt.
+MAPS = [
+    pytest.param(maps([1, 2, 3], []), "ok ok ok", "ok ok ok", id="list, errors empty list"),
+    pytest.param(maps({"0": 1, "1": 2, "2": 3}, {}), "ok ok ok", "ok ok ok", id="objects"),
+    pytest.param(maps({"1": 2, "2": 3}, [ERROR]), "failed ok ok", "failed ok ok", id="errors a list"),
+    pytest.param(maps({"0": 1, "2": 3}, {"1": ERROR}), "ok failed ok", "ok failed ok", id="errors an object"),
+    pytest.param(maps([], [ERROR, ERROR, ERROR]), "failed failed failed", "failed failed failed", id="all failed"),
+    pytest.param(maps([], [ERROR]), "failed unknown unknown", "failed skipped skipped", id="first failed"),
+    pytest.param(maps([1], {"1": ERROR}), "ok failed unknown", "ok failed skipped", id="second failed"),
+    pytest.param(maps([1, None, []], []), "ok ok ok", "ok ok ok", id="null and empty list are values"),
+    pytest.param(maps([1, 2], []), "ok ok unknown", "ok ok unknown", id="one missing"),
+    pytest.param(maps({"2": 3}, []), "unknown unknown ok", "unknown unknown ok", id="the first missing"),
+    pytest.param(maps([1, 2], [ERROR]), "unknown ok unknown", "unknown ok unknown", id="in both maps"),
+    pytest.param(maps([], []), "unknown unknown unknown", "unknown unknown unknown", id="nothing"),
+    pytest.param(maps(None, None, None, None, None), *["unknown unknown unknown"] * 2, id="nulls"),
+    pytest.param(maps([1, 2, 3, 4], {"x": ERROR}), "ok ok ok", "ok ok ok", id="strange keys"),
+    pytest.param({"result": {"result": [1, 2, 3], "result_error": []}}, "ok ok ok", "ok ok ok", id="two maps only"),
+]
+
+
+@pytest.mark.parametrize(("envelope", "without_halt", "with_halt"), MAPS)
+@pytest.mark.parametrize("halt", [False, True])
+def test_the_maps_of_an_answer(portal, b24, envelope, without_halt, with_halt, halt):
+    """Each map may be a list, an object or empty; what is in neither is skipped after a halt, else unknown."""
+    portal.fail_next(Answer(json.dumps(envelope)))
+    result = b24.batch([("echo",)] * 3, halt_on_error=halt)
+    assert " ".join(row.status for row in result) == (with_halt if halt else without_halt)
+    for row in result:
+        assert (row.error is None) == (row.status in {"ok", "skipped"})
+        assert row.http_status == 200
+
+
+@pytest.mark.parametrize(
+    ("entry", "code", "description"),
+    [
+        ({"error": "", "error_description": "blank"}, "", "blank"),
+        ({"error": "0", "error_description": "zero"}, "0", "zero"),
+        ({"error": 0, "error_description": "zero"}, "0", "zero"),
+        ({"error": 200040300010, "error_description": ""}, "200040300010", ""),
+        ({"error": None, "error_description": None}, "", ""),
+        ({"error": "ERROR_ARGUMENT", "error_description": "x", "argument": "y"}, "ERROR_ARGUMENT", "x"),
+        ({}, "", ""),
+        ("text", "text", ""),
+        (None, "", ""),
+    ],
+)
+def test_error_codes(portal, b24, entry, code, description):
+    """A key in result_error is an error, whatever its code; the code is text."""
+    portal.fail_next(Answer(json.dumps(maps([], [entry]))))
+    row = b24.batch([("echo",)])[0]
+    assert (row.status, row.data) == ("failed", None)
+    assert (str(row.error.code), row.error.description, row.error.method) == (code, description, "echo")
+    assert str(row.error)
+
+
+def test_a_null_result_is_a_success(portal, b24):
+    """A method that returns null has succeeded."""
+    portal.method("nothing")(lambda params: None)
+    result = b24.batch([("nothing",), ("echo",)])
+    assert (result.is_success, result.data) == (True, [None, []])
+    assert b24.call("nothing").data is None
+
+
+UNREADABLE = [
+    pytest.param(Answer("<html>hello</html>"), "HTTP 200.* is not the JSON of a portal", id="html"),
+    pytest.param(Answer(""), "is not the JSON", id="empty"),
+    pytest.param(Answer("[]"), "is not the JSON", id="list"),
+    pytest.param(Answer('"text"'), "is not the JSON", id="text"),
+    pytest.param(Answer("null"), "is not the JSON", id="null"),
+    pytest.param(Answer('{"result": NaN}'), "is not the JSON", id="NaN"),
+    pytest.param(Answer('{"result": {'), "is not the JSON", id="cut"),
+    pytest.param(Answer(b'{"result": "\xcf\xf0"}'), "is not the JSON", id="cp1251"),
+    pytest.param(Answer('{"result":' + "[" * 100_000 + "]" * 100_000 + "}"), "is not the JSON", id="too deep"),
+    pytest.param(Answer('{"result": %s}' % ("9" * 5000)), "is not the JSON", id="too long a number"),
+    pytest.param(Answer("{}"), "has no result", id="no result"),
+    pytest.param(Answer('{"time": {}}'), "has no result", id="time only"),
+    pytest.param(
+        Answer('{"error":"WRONG_ENCODING","error_description":"Wrong"}'), "WRONG_ENCODING", id="wrong encoding"
+    ),
+    pytest.param(Answer("<html>", 404), "is this the portal's address", id="404 html"),
+    pytest.param(Answer("<html>", 413), "is this the portal's address", id="413 html"),
+    pytest.param(Answer("<html>", 503), "HTTP 503", id="503 html"),
+    pytest.param(
+        Answer('{"error":"ERROR_CORE","error_description":"SQL query error!"}', 500), "ERROR_CORE", id="500 json"
+    ),
+    pytest.param(Answer('{"error":"INTERNAL_SERVER_ERROR"}', 500), "INTERNAL_SERVER_ERROR", id="500 other json"),
+    pytest.param(Answer('{"result": 1}', 500), "HTTP 500.*no result", id="500 with result"),
+    pytest.param(Answer('{"result": 1}', 404), "HTTP 404.*no result", id="404 with result"),
+    pytest.param(Answer("", 304), "HTTP 304", id="304"),
+]
+
+
+@pytest.mark.parametrize(("answer", "message"), UNREADABLE)
+def test_an_unreadable_answer(portal, b24, answer, message):
+    """An answer that cannot be read leaves everything unknown, and no write is sent again."""
+    calls = [("crm.deal.add", {"fields": {}}), ("crm.deal.list",)]
+    for send in (lambda: b24.call(*calls[0]), lambda: b24.batch(calls)):
+        portal.fail_next(answer)
+        with pytest.raises(AnswerLost, match=message) as caught:
+            send()
+        assert caught.value.http_status == answer.status
+        assert caught.value.request_id
+    portal.fail_next(answer)
+    assert [row.status for row in b24.batch_by_chunk(calls)] == ["unknown", "unknown"]
+    assert len(portal.requests) == 3
+
+
+NOT_TO_A_BATCH = [
+    pytest.param({"result": []}, id="list"),
+    pytest.param({"result": None}, id="null"),
+    pytest.param({"result": 5}, id="number"),
+    pytest.param({"result": {}}, id="no maps"),
+    pytest.param({"result": {"result": []}}, id="no errors"),
+    pytest.param({"result": {"result": "x", "result_error": []}}, id="text for a map"),
+    pytest.param({"result": {"result": [], "result_error": 5}}, id="number for a map"),
+    pytest.param({"result": {"result": [], "result_error": [], "result_time": "x"}}, id="text for the times"),
+]
+
+
+@pytest.mark.parametrize("envelope", NOT_TO_A_BATCH)
+def test_an_answer_that_is_none_to_a_batch(portal, b24, envelope):
+    """JSON that does not tell what became of the commands leaves them unknown."""
+    portal.fail_next(Answer(json.dumps(envelope)), times=2)
+    with pytest.raises(AnswerLost):
+        b24.batch([("crm.deal.add", {})])
+    assert [row.status for row in b24.batch_by_chunk([("crm.deal.add", {})])] == ["unknown"]
+
+
+REFUSED = [
+    pytest.param(200, "ERROR_UNEXPECTED", id="200 with an error"),
+    pytest.param(400, "", id="400 with an empty code"),
+    pytest.param(403, "WRONG_LICENSE", id="403"),
+    pytest.param(404, "ERROR_METHOD_NOT_FOUND", id="404"),
+]
+
+
+@pytest.mark.parametrize(("status", "code"), REFUSED)
+def test_a_refused_request(portal, b24, status, code):
+    """An error in JSON is the portal's word that nothing was done."""
+    answer = Answer(json.dumps({"error": code, "error_description": "text"}), status)
+    portal.fail_next(answer, times=3)
+    with pytest.raises(AjaxError) as direct:
+        b24.call("crm.deal.add", {}, request_id="mine")
+    error = direct.value
+    assert (error.code, error.method, error.http_status, error.request_id) == (code, "crm.deal.add", status, "mine")
+    with pytest.raises(AjaxError) as batch:
+        b24.batch([("crm.deal.add", {})])
+    assert batch.value.method == "batch"
+    assert [row.status for row in b24.batch_by_chunk([("crm.deal.add", {})])] == ["failed"]
+
+
+def test_odd_totals(portal, b24):
+    """A total, a next or a time that is no such thing is left out."""
+    portal.fail_next(Answer(json.dumps(maps([1], [], ["many"], [None], ["x"]))))
+    row = b24.batch([("echo",)])[0]
+    assert (row.status, row.total, row.next, row.time) == ("ok", None, None, None)

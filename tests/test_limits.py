@@ -1,0 +1,131 @@
+"""The rate is kept, exactly and in the order in which it was asked for."""
+
+import os
+import threading
+
+import pytest
+from conftest import FakeClock
+
+from b24batch import LeakyBucket, RateLimited
+from b24batch.limits import shared_bucket
+
+
+def test_a_burst_and_then_the_rate(clock):
+    """One less than the capacity leaves at once, then one every 1/leak_rate seconds."""
+    bucket = LeakyBucket(clock=clock)
+    assert [bucket.acquire() for _ in range(52)] == [0.0] * 49 + [0.5] * 3
+
+
+def test_enterprise(clock):
+    """An Enterprise portal takes 250 at once and five a second."""
+    bucket = LeakyBucket.enterprise()
+    assert (bucket.capacity, bucket.leak_rate) == (250, 5.0)
+
+
+def test_the_bucket_leaks(clock):
+    """What has leaked is free again, never more than the whole bucket."""
+    bucket = LeakyBucket(3, 1.0, clock=clock)
+    assert [bucket.acquire() for _ in range(3)] == [0.0, 0.0, 1.0]
+    clock.now += 1.0
+    assert [bucket.acquire() for _ in range(2)] == [0.0, 1.0]
+    clock.now += 1000.0
+    assert [bucket.acquire() for _ in range(3)] == [0.0, 0.0, 1.0]
+
+
+def test_the_time_of_a_long_run(clock):
+    """10,000 commands in 200 requests take 75.5 seconds: 75.0 is the least, one place is kept free."""
+    bucket = LeakyBucket(clock=clock)
+    for _ in range(200):
+        bucket.acquire()
+    assert clock.now - 1000.0 == pytest.approx(75.5)
+
+
+def test_max_wait(clock):
+    """A wait over max_wait is refused with its seconds and takes no place; one of just max_wait is not."""
+    bucket = LeakyBucket(2, 0.5, clock=clock)
+    bucket.acquire(max_wait=0)
+    for _ in range(3):
+        with pytest.raises(RateLimited, match=r"2\.00 s, later than max_wait=1\.9") as caught:
+            bucket.acquire(max_wait=1.9)
+    assert (caught.value.retry_after, caught.value.http_status) == (2.0, None)
+    assert bucket.acquire(max_wait=2.0) == 2.0
+
+
+def test_penalize(clock):
+    """After a refusal the bucket counts as full, and stays so for the seconds the portal asked for."""
+    bucket = LeakyBucket(clock=clock)
+    bucket.penalize()
+    assert [bucket.acquire() for _ in range(3)] == [0.5, 0.5, 0.5]
+    bucket.penalize(10.0)
+    assert [bucket.acquire() for _ in range(2)] == [10.5, 0.5]
+
+
+def test_penalize_never_shortens(clock):
+    """A later, smaller penalty does not undo a larger one."""
+    bucket = LeakyBucket(clock=clock)
+    bucket.penalize(10.0)
+    bucket.penalize(1.0)
+    assert bucket.acquire() == 10.5
+
+
+def test_on_wait(clock):
+    """Whoever asks is told of a wait before it begins."""
+    told = []
+    bucket = LeakyBucket(2, 2.0, clock=clock)
+    for _ in range(2):
+        bucket.acquire(on_wait=lambda seconds: told.append((seconds, clock.now)))
+    assert told == [(0.5, 1000.0)]
+
+
+class Reserving(FakeClock):
+    """A clock that notes the sleeps and stands still: what is asked for at one moment."""
+
+    def sleep(self, seconds):
+        self.slept.append(seconds)
+
+
+def test_threads_get_places_of_their_own():
+    """However many threads ask at one moment, each place is given once."""
+    clock = Reserving()
+    bucket = LeakyBucket(11, 2.0, clock=clock)
+    threads = [threading.Thread(target=lambda: [bucket.acquire() for _ in range(25)]) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(clock.slept) == [0.5 * place for place in range(1, 191)]
+
+
+@pytest.mark.parametrize("figures", [(1, 2.0), (0, 2.0), (50, 0), (50, -1.0)], ids=repr)
+def test_figures_that_cannot_be(figures):
+    """A bucket without room or without a leak is refused."""
+    with pytest.raises(ValueError, match="must be"):
+        LeakyBucket(*figures)
+
+
+def test_one_bucket_for_a_portal(clock):
+    """One portal and one clock have one bucket, for all threads."""
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(shared_bucket("a.example", clock))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({id(bucket) for bucket in found}) == 1
+    assert shared_bucket("b.example", clock) is not found[0]
+
+
+def test_a_fork_while_the_lock_is_held(clock):
+    """A child that was forked while a thread held the lock is not locked out for ever."""
+    bucket = LeakyBucket(clock=clock)
+    with bucket._lock:
+        child = os.fork()
+        if child == 0:
+            bucket.acquire()
+            os._exit(7)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+
+
+def test_repr():
+    """A bucket shows its figures."""
+    assert repr(LeakyBucket()) == "LeakyBucket(capacity=50, leak_rate=2.0)"

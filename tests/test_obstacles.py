@@ -1,0 +1,113 @@
+"""What a query string cannot carry: refused by a batch, delivered unchanged and in its place by a chunked run."""
+
+import pytest
+
+from b24batch import UsageError
+
+
+def nested(depth):
+    value = "x"
+    for _ in range(depth):
+        value = {"k": value}
+    return value
+
+
+#: Parameters that PHP's parse_str or the portal's substitution would change, and the reason that is given.
+OBSTACLES = [
+    pytest.param({"a": "$result[0]"}, "a has text the portal would take for a reference: '$result[0]'", id="reference"),
+    pytest.param({"a": "costs $total[x] in all"}, "would take for a reference", id="reference inside text"),
+    pytest.param({"a": {"b": ["$ERROR[x][y]"]}}, "a.b.0 has text the portal would take", id="in other case"),
+    pytest.param({"a": "$argument[0]"}, "would take for a reference", id="a bucket that appears after an error"),
+    pytest.param({"a": "$_x(y)[z]"}, "would take for a reference", id="something that only looks like one"),
+    pytest.param({"a": list(range(1001))}, "a is more than 1000 values", id="1001 values"),
+    pytest.param({"a": list(range(1000)), "b": []}, None, id="1000 values and an argument left out"),
+    pytest.param({"a": 1, "b": list(range(1000))}, "b is more than 1000 values", id="1001 values in two"),
+    pytest.param({"a": nested(65)}, "a is nested over 64 deep", id="65 deep"),
+    pytest.param({"a": nested(64)}, None, id="64 deep"),
+    pytest.param({"a": {"b": {}, "c": nested(63)}}, None, id="64 deep and an empty mapping"),
+    pytest.param({"": "x"}, " has a name that PHP would change: ''", id="empty argument name"),
+    pytest.param({"a.b": "x"}, "has a name that PHP would change: 'a.b'", id="argument name with a dot"),
+    pytest.param({"a b": "x"}, "has a name that PHP would change: 'a b'", id="argument name with a space"),
+    pytest.param({"a[b": "x"}, "has a name", id="argument name with a bracket"),
+    pytest.param({"a\0b": "x"}, "has a name", id="argument name with a NUL"),
+    pytest.param({"a": {"": "x"}}, "a has a name that PHP would change: ''", id="empty name"),
+    pytest.param({"a": {" ": "x"}}, "has a name", id="name of a space"),
+    pytest.param({"a": {"\t": "x"}}, "has a name", id="name of a tab"),
+    pytest.param({"a": {"b[c": "x"}}, "has a name", id="name with ["),
+    pytest.param({"a": {"b]": "x"}}, "has a name", id="name with ]"),
+    pytest.param({"a": {"b\0": "x"}}, "has a name", id="name with NUL"),
+    pytest.param([1, []], "1 is an empty container among positional", id="empty list among positional"),
+    pytest.param([1, {}], "1 is an empty container among positional", id="empty mapping among positional"),
+    pytest.param({"a": "x" * 4_000_001}, "more than 4000000 bytes", id="4 MB"),
+]
+SENT = [case for case in OBSTACLES if case.values[1] is None]
+ALONE = [case for case in OBSTACLES if case.values[1] is not None]
+
+
+@pytest.mark.usefixtures("refused")
+@pytest.mark.parametrize(("params", "reason"), ALONE)
+def test_a_batch_refuses_it(b24, params, reason):
+    """`batch` refuses such a command with the reason, and sends nothing."""
+    with pytest.raises(UsageError, match="batch_by_chunk sends it alone") as caught:
+        b24.batch([("server.time",), ("echo", params)])
+    assert str(caught.value).startswith("USAGE: call 1 (echo) cannot go in a batch: ")
+    assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize(("params", "reason"), SENT)
+def test_the_limit_itself_is_sent(portal, b24, params, reason):
+    """What just fits a query travels in the batch, whole."""
+    received = []
+    portal.method("echo")(received.append)
+    b24.batch([("echo", params)])
+    assert len(received[0]["a"]) == len(params["a"])
+
+
+@pytest.mark.parametrize(("params", "reason"), ALONE)
+@pytest.mark.parametrize("way", ["batch_by_chunk", "stream_batch"])
+def test_a_chunked_run_sends_it_alone(portal, b24, way, params, reason):
+    """A chunked run delivers it unchanged, as a direct call in its place in the sequence."""
+    received = []
+    portal.method("echo")(lambda params: received.append(params) or len(received))
+    calls = [("echo", {"n": 0}), ("echo", params), ("echo", {"n": 2})]
+    rows = list(getattr(b24, way)(calls))
+    assert [row.data for row in rows] == [1, 2, 3]
+    assert [request.method for request in portal.requests] == ["batch", "echo", "batch"]
+    sent = params if isinstance(params, dict) else dict(enumerate([1, []]))
+    assert received[1] == sent
+
+
+@pytest.mark.usefixtures("refused")
+def test_a_batch_refuses_a_vendor_method(b24):
+    """A batch would drop the vendor and might run another method; the name is refused there."""
+    with pytest.raises(UsageError, match="would drop the part of the method before the colon"):
+        b24.batch([("vendor:module.act", {"a": 1})])
+
+
+def test_a_vendor_method_goes_alone(portal, b24):
+    """A vendor's method is called directly, by its whole name."""
+    rows = b24.batch_by_chunk([("echo",), ("vendor:module.act", {"a": 1}), ("echo",)], halt_on_error=False).rows
+    assert [row.status for row in rows] == ["ok", "failed", "ok"]
+    assert [request.method for request in portal.requests] == ["batch", "vendor:module.act", "batch"]
+
+
+@pytest.mark.usefixtures("refused")
+def test_what_neither_way_can_carry(b24):
+    """A command that a query would change and a direct call would renumber is refused everywhere."""
+    with pytest.raises(UsageError, match="5 would arrive as 0"):
+        b24.batch_by_chunk([("echo", {"5": "$result[0]"})])
+
+
+def test_text_that_only_looks_dangerous(portal, b24):
+    """Dollars without a word or without a bracket are text, and travel in the batch."""
+    received = []
+    portal.method("echo")(received.append)
+    text = "$100 $ [a] $result $result [a] \\$ %24result[0]"
+    b24.batch([("echo", {"a": text, "b": "$1[0]", "c": "$[0]"})])
+    assert received[0] == {"a": text, "b": "$1[0]", "c": "$[0]"}
+
+
+def test_an_error_of_a_lone_command_halts_nothing(b24):
+    """A command that travels alone is its own chunk: its failure skips no other."""
+    calls = [("echo",), ("no.such.method", {"a": "$result[0]"}), ("echo",), ("echo",)]
+    assert [row.status for row in b24.batch_by_chunk(calls)] == ["ok", "failed", "ok", "ok"]

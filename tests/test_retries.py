@@ -1,0 +1,182 @@
+"""What reads, and how patient a session is."""
+
+from pathlib import Path
+
+import attrs
+import pytest
+from conftest import FakeClock
+
+from b24batch import AjaxError, AnswerLost, LeakyBucket, NotSent, RateLimited, RetryPolicy
+from b24batch.retries import is_read
+from b24batch.sandbox import Answer, PortalError
+
+METHODS = [line.split("\t") for line in (Path(__file__).parent / "vectors" / "methods.tsv").read_text().splitlines()]
+
+
+def test_every_documented_method():
+    """All 1657 documented methods are known as the read or the write they are, in any case."""
+    assert len(METHODS) == 1657
+    wrong = [name for name, kind in METHODS if is_read(name) is not (kind == "read")]
+    wrong += [name for name, kind in METHODS if is_read(name.upper()) is not (kind == "read")]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("method", ["foo.bar", "batch", "x.getter.add", "vendor:x.send", "budget", "get", "x.target"])
+def test_an_unknown_method_is_a_write(method):
+    """What is not known to only read is a write; `get` alone names no object."""
+    assert is_read(method) is (method == "get")
+
+
+@pytest.mark.parametrize("method", ["my.thing.get", "my.thing.list", "my.thing.getAll", "my.isReady", "vendor:x.get"])
+def test_an_unknown_method_that_says_it_reads(method):
+    """A method of an application of one's own is known by its last part."""
+    assert is_read(method)
+
+
+def pauses(portal, policy, **options):
+    clock = FakeClock()
+    error = None
+    try:
+        portal.session(clock=clock, retries=policy, **options).call("crm.deal.list")
+    except Exception as caught:
+        error = caught
+    return clock.slept, error
+
+
+def test_full_jitter(portal):
+    """Each pause is drawn from 0 to a bound that doubles from wait_initial up to wait_max."""
+    portal.fail_next("rate_limited", times=99)
+    draw = RetryPolicy(attempts=8, wait_initial=1.0, wait_max=30.0, random=lambda: 0.5)
+    slept, error = pauses(portal, draw)
+    assert slept == [0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 15.0]
+    assert len(portal.requests) == 8
+    assert type(error) is RateLimited
+    assert pauses(portal, attrs.evolve(draw, random=lambda: 0.0))[0] == [0.0] * 7
+
+
+def test_the_jitter_is_random(portal):
+    """By default the pauses differ from run to run and stay within their bounds."""
+    portal.fail_next("rate_limited", times=99)
+    first, second = pauses(portal, RetryPolicy())[0], pauses(portal, RetryPolicy())[0]
+    assert first != second
+    assert all(0 <= pause <= bound for pause, bound in zip(first, [1, 2, 4, 8], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("header", "pause"),
+    [
+        ("7", 7.0),
+        ("0.25", 0.25),
+        ("-5", 0.0),
+        ("Tue, 14 Nov 2023 22:30:10 GMT", 10.0),
+        ("Tue, 14 Nov 2023 22:00:00 GMT", 0.0),
+    ],
+)
+def test_the_portals_hint_wins(portal, header, pause):
+    """`Retry-After`, in seconds or as a date, takes the place of the drawn pause."""
+    portal.fail_next(Answer('{"error":"QUERY_LIMIT_EXCEEDED"}', 503, {"Retry-After": header}))
+    slept, error = pauses(portal, RetryPolicy(random=lambda: 1.0))
+    assert error is None
+    assert slept == [pytest.approx(pause)]
+
+
+@pytest.mark.parametrize("header", ["soon", "", "Tue, 99 Nov 2023 22:30:00 GMT", "nan", "inf"])
+def test_a_hint_that_is_none(portal, header):
+    """A `Retry-After` that cannot be read is no hint."""
+    portal.fail_next(Answer('{"error":"QUERY_LIMIT_EXCEEDED"}', 503, {"Retry-After": header} if header else {}))
+    slept, error = pauses(portal, RetryPolicy(random=lambda: 1.0))
+    assert (slept, error) == ([1.0], None)
+
+
+def test_a_hint_beyond_the_budget(portal):
+    """A pause that would exceed total_wait is not begun: the error is raised at once, with the hint."""
+    portal.fail_next(Answer('{"error":"QUERY_LIMIT_EXCEEDED"}', 503, {"Retry-After": "121"}), times=9)
+    slept, error = pauses(portal, RetryPolicy())
+    assert slept == []
+    assert (type(error), error.retry_after) == (RateLimited, 121.0)
+
+
+def test_the_budget_counts_all_pauses(portal):
+    """total_wait bounds the pauses of one request together."""
+    portal.fail_next("rate_limited", times=99)
+    slept, _ = pauses(portal, RetryPolicy(attempts=99, total_wait=10.0, random=lambda: 1.0))
+    assert slept == [1.0, 2.0, 4.0]
+    assert len(portal.requests) == 4
+
+
+def test_max_wait_bounds_each_pause(portal):
+    """Instead of a pause over max_wait the error is raised at once, with the seconds it would have been."""
+    portal.fail_next("rate_limited", times=99)
+    slept, error = pauses(portal, RetryPolicy(random=lambda: 1.0), max_wait=2.0)
+    assert slept == [1.0, 2.0]
+    assert (type(error), error.retry_after) == (RateLimited, 4.0)
+    slept, error = pauses(portal, RetryPolicy(random=lambda: 0.5), max_wait=0)
+    assert (slept, error.retry_after) == ([], 0.5)
+
+
+def test_a_local_refusal_is_not_retried(portal, clock):
+    """When the own limiter would have to wait over max_wait, it says so once, and nothing is sent."""
+    bucket = LeakyBucket(2, 0.5, clock=clock)
+    b24 = portal.session(clock=clock, limits=bucket, max_wait=1.0)
+    b24.call("echo")
+    with pytest.raises(RateLimited) as caught:
+        b24.call("echo")
+    assert (caught.value.retry_after, caught.value.http_status) == (2.0, None)
+    assert (clock.slept, len(portal.requests)) == ([], 1)
+
+
+def test_attempts_of_one_is_no_retry(portal):
+    """A policy of one attempt sends everything once."""
+    portal.fail_next("rate_limited")
+    slept, error = pauses(portal, RetryPolicy(attempts=1))
+    assert (slept, type(error)) == ([], RateLimited)
+
+
+def test_what_is_retried(portal):
+    """A read is sent again after a lost answer; what the portal refused for another reason is not."""
+    portal.fail_next("lost_after", times=2)
+    slept, error = pauses(portal, RetryPolicy(random=lambda: 1.0))
+    assert (slept, error) == ([1.0, 2.0], None)
+    portal.fail_next(PortalError("ERROR_CORE", "no"))
+    slept, error = pauses(portal, RetryPolicy())
+    assert (slept, type(error)) == ([], AjaxError)
+    portal.fail_next(PortalError("CONNECTION_ERROR", "no OAuth server", http_status=401))
+    slept, error = pauses(portal, RetryPolicy(random=lambda: 1.0))
+    assert (slept, error) == ([1.0], None)
+
+
+def test_what_is_lost_to_the_end(portal):
+    """The last lost answer is raised as it is, not wrapped."""
+    portal.fail_next("lost_after", times=9)
+    slept, error = pauses(portal, RetryPolicy(random=lambda: 0.0))
+    assert (len(slept), type(error)) == (4, AnswerLost)
+    assert error.__cause__ is None
+
+
+def test_what_cannot_be_sent(portal):
+    """A portal that refuses connections is tried again, for reads and writes alike."""
+    b24 = portal.session()
+    portal.close()
+    clock = FakeClock()
+    with pytest.raises(NotSent, match="Connection refused"):
+        b24.with_options(clock=clock, retries=RetryPolicy(random=lambda: 1.0)).call("crm.deal.add")
+    assert clock.slept == [1.0, 2.0, 4.0, 8.0]
+
+
+@pytest.mark.parametrize(
+    "options", [{"attempts": 0}, {"wait_initial": -1}, {"wait_max": -0.1}, {"total_wait": -1}], ids=repr
+)
+def test_a_policy_that_cannot_be(options):
+    """A policy without an attempt or with a negative time is refused."""
+    with pytest.raises(ValueError, match="must be"):
+        RetryPolicy(**options)
+    with pytest.raises(AttributeError):
+        RetryPolicy().attempts = 3
+
+
+def test_many_attempts(portal):
+    """The doubling ends at wait_max, however many attempts there are."""
+    portal.fail_next("rate_limited", times=2000)
+    slept, _ = pauses(portal, RetryPolicy(attempts=1200, wait_max=0.01, total_wait=1e9, random=lambda: 1.0))
+    assert len(slept) == 1199
+    assert max(slept) == 0.01

@@ -1,0 +1,91 @@
+"""Never run: mypy --strict reads it, and so pins the types of the public interface."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, assert_type
+
+from b24batch import (
+    AjaxError,
+    AjaxResult,
+    BatchError,
+    Command,
+    EntityTypeId,
+    LeakyBucket,
+    OperatingLimitExceeded,
+    PortalMoved,
+    RateLimited,
+    Result,
+    RetryPolicy,
+    SdkError,
+    Session,
+    Webhook,
+)
+from b24batch.sandbox import Portal
+
+b24 = Session("https://example.bitrix24.com/rest/1/code/")
+Session(Webhook("https://example.bitrix24.com/rest/1/code/"), timeout=5, limits=None, max_wait=0)
+Session("", timeout=(1, 2.5), deadline=60, retries=RetryPolicy(), limits=LeakyBucket(), idempotent_methods={"a.b"})
+
+with b24 as entered:
+    assert_type(entered, Session)
+assert_type(b24.with_options(timeout=5), Session)
+assert_type(LeakyBucket.enterprise(), LeakyBucket)
+
+assert_type(b24.call("crm.deal.get", {"id": 1}), AjaxResult)
+assert_type(b24.call("task.item.add", [1, {"a": 2}], request_id="x", idempotent=True), AjaxResult)
+
+assert_type(b24.batch([("crm.deal.get", {"id": 1})]), Result[list[Any]])
+assert_type(b24.batch([("a.b",), ["a.b", {}], {"method": "a.b"}, Command("a.b")]), Result[list[Any]])
+assert_type(b24.batch({"a": ("crm.deal.get", {"id": 1})}), Result[dict[str, Any]])
+assert_type(b24.batch([Command("a.b")], return_ajax_result=True), Result[list[AjaxResult]])
+assert_type(b24.batch({"a": Command("a.b")}, return_ajax_result=True), Result[dict[str, AjaxResult]])
+assert_type(b24.batch([("a.b", {"x": n}) for n in range(3)], halt_on_error=False).data, list[Any])
+
+result = b24.batch_by_chunk((("a.b", {"x": n}) for n in range(3)), stop_on_error=True, chunk_size=10)
+assert_type(result, Result[list[Any]])
+assert_type(result.rows, list[AjaxResult])
+assert_type(result.errors, dict[int | str, SdkError])
+assert_type(result.error_messages, list[str])
+assert_type(result.is_success, bool)
+assert_type(result.remaining(), list[Command])
+assert_type(result.raise_for_errors(), Result[list[Any]])
+assert_type(result[0], AjaxResult)
+assert_type(result["name"], AjaxResult)
+assert_type(result[1:3], list[AjaxResult])
+assert_type(result.to_dict(), dict[str, Any])
+for row in result:
+    assert_type(row, AjaxResult)
+    assert_type(row.error, SdkError | None)
+    assert_type(row.total, int | None)
+    assert_type(row.command, Command)
+    if row.status == "unknown":
+        assert_type(row.is_success, bool)
+
+assert_type(b24.stream_batch([Command("a.b", {"x": EntityTypeId.DEAL})]), Iterator[AjaxResult])
+
+try:
+    result.raise_for_errors()
+except BatchError as error:
+    assert_type(error.result, Result[Any])
+except RateLimited as error:
+    assert_type(error.retry_after, float | None)
+except OperatingLimitExceeded as error:
+    assert_type(error.reset_at, float | None)
+except PortalMoved as error:
+    assert_type(error.host, str)
+except AjaxError as error:
+    assert_type(error.method, str)
+except SdkError as error:
+    assert_type(error.http_status, int | None)
+
+b24.batch([("a.b", "params")])  # type: ignore[list-item]
+b24.batch(["a.b"])  # type: ignore[list-item]
+b24.batch_by_chunk({"a": ("a.b",)})  # type: ignore[dict-item]
+b24.batch([("a.b",)], halt=True)  # type: ignore[call-overload]
+b24.batch([("a.b",)], True)  # type: ignore[call-overload]
+Session("", read_timeout=5)  # type: ignore[call-arg]
+
+with Portal(rate=(50, 2.0)) as portal:
+    assert_type(portal.session(timeout=1), Session)
+    assert_type(portal.url, str)
