@@ -1,5 +1,7 @@
 """A great many calls to the Bitrix24 REST API, in batches, and none of them lost."""
 
+import logging
+
 from b24batch.auth import Webhook
 from b24batch.commands import Command
 from b24batch.crm import EntityTypeId
@@ -44,3 +46,5 @@ __all__ = [
     "UsageError",
     "Webhook",
 ]
+
+logging.getLogger("b24batch").addHandler(logging.NullHandler())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import re
 from typing import NoReturn, Protocol, runtime_checkable
 from urllib.parse import urlsplit
@@ -55,6 +56,9 @@ class Auth(Protocol):
     def url(self, method: str) -> Secret:
         """Return the address at which `method` is called."""
 
+    def refresh(self) -> bool:
+        """Renew an expired token; return whether a request that was refused for it may now pass."""
+
 
 @attrs.frozen(eq=False, init=False, repr=False)
 class Webhook:
@@ -83,6 +87,10 @@ class Webhook:
     def url(self, method: str) -> Secret:
         """Return the address at which `method` is called."""
         return Secret(self._base.reveal() + method)
+
+    def refresh(self) -> bool:
+        """Return False: the code of a webhook cannot be renewed."""
+        return False
 
     def __repr__(self) -> str:
         return f"<Webhook of {getattr(self, 'host', 'nowhere')}>"
@@ -130,3 +138,27 @@ def _is_loopback(hostname: str) -> bool:
         return ipaddress.ip_address(hostname).is_loopback
     except ValueError:
         return hostname == "localhost" or hostname.endswith(".localhost")
+
+
+_SECRETS = re.compile(
+    r"""(/rest/[^/\s"'?]+/|\b(?:auth|access_token|refresh_token|client_secret|code)=)[^/\s"'?&]+""", re.IGNORECASE
+)
+
+
+class _Redaction(logging.Filter):
+    """Takes webhook codes and tokens out of log records."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        clean = _SECRETS.sub(r"\1***", text)
+        if clean != text:
+            record.msg, record.args = clean, None
+        return True
+
+
+_redaction = _Redaction()
+
+
+def redact_urllib3_log() -> None:
+    """Keep secrets out of what urllib3 logs of its requests; once is enough for a process."""
+    logging.getLogger("urllib3.connectionpool").addFilter(_redaction)

@@ -8,12 +8,14 @@ from typing import Protocol
 
 import attrs
 
+from b24batch.answers import Answer
 from b24batch.chunks import Chunk
 from b24batch.commands import Command, refuse_duplicates
 from b24batch.encoding import WireParams
-from b24batch.errors import AnswerLost, AuthError, NotSent, PortalMoved, SdkError
+from b24batch.errors import AnswerLost, AuthError, NotSent, OperatingLimitExceeded, PortalMoved, SdkError
+from b24batch.limits import OperatingTime, Wait
 from b24batch.payload import dump, load
-from b24batch.results import AjaxResult, Answer, Status, collect
+from b24batch.results import AjaxResult, Status, collect
 
 #: A portal that cannot be reached twice running is not asked a third time.
 _NOT_SENT_IN_A_ROW = 2
@@ -22,7 +24,7 @@ _NOT_SENT_IN_A_ROW = 2
 class Call(Protocol):
     """The way to the portal, as `Transport.call` is one."""
 
-    def __call__(self, method: str, params: WireParams, *, request_id: str, repeatable: bool) -> Answer:
+    def __call__(self, method: str, params: WireParams, *, request_id: str, repeatable: bool, commands: int) -> Answer:
         """Return the answer to one request, or raise an `SdkError`."""
 
 
@@ -36,50 +38,103 @@ class Run:
         request_id: Of the first request; the n-th has ``/n`` behind it.
         halt_on_error: Whether the portal skips the rest of a chunk after an error in it.
         stop_on_error: Whether the run ends after a chunk in which anything failed or is unknown.
-        ended: Whether it has ended; what comes is skipped.
+        operating: What is known of the methods' operating time.
+        pause: Lets a wait for operating time pass.
+        ended: Whether the run has ended; what comes is skipped.
+        chunk: The chunk delivered last; None before the first.
+        rows: The outcomes of its commands, as far as they are known at any moment.
     """
 
     call: Call
+    pause: Callable[[Wait], None]
     repeatable: Callable[[Command], bool]
+    operating: OperatingTime
     request_id: str
-    halt_on_error: bool = True
-    stop_on_error: bool = False
-    ended: bool = False
+    halt_on_error: bool = attrs.field(default=True, kw_only=True)
+    stop_on_error: bool = attrs.field(default=False, kw_only=True)
+    ended: bool = attrs.field(default=False, init=False)
+    chunk: Chunk | None = attrs.field(default=None, init=False)
+    rows: list[AjaxResult] = attrs.field(factory=list, init=False)
     _requests: int = attrs.field(default=0, init=False)
     _not_sent: int = attrs.field(default=0, init=False)
 
     @property
     def last_request_id(self) -> str:
         """The ``X-Request-ID`` of the request sent last."""
-        return self.request_id if self._requests == 1 else f"{self.request_id}/{self._requests}"
+        return self.request_id if self._requests <= 1 else f"{self.request_id}/{self._requests}"
 
     def send(self, chunk: Chunk) -> list[AjaxResult]:
-        """Return the outcomes of `chunk`; raise an `SdkError` when its request fails as a whole."""
+        """Return the outcomes of one request; raise an `SdkError` when it fails as a whole."""
         self._requests += 1
         method, params = dump(chunk, halt=self.halt_on_error)
         repeatable = all(self.repeatable(encoded.command) for encoded in chunk.commands)
-        answer = self.call(method, params, request_id=self.last_request_id, repeatable=repeatable)
-        return load(chunk, answer, halt=self.halt_on_error)
+        size, request_id = len(chunk.commands), self.last_request_id
+        answer = self.call(method, params, request_id=request_id, repeatable=repeatable, commands=size)
+        rows = load(chunk, answer, halt=self.halt_on_error)
+        self.operating.note(method, answer.envelope.get("time"))
+        for row in rows:
+            self.operating.note(row.command.method, row.time)
+        for row in rows:
+            self._note_reset(row.error)
+        return rows
 
     def deliver(self, chunk: Chunk) -> list[AjaxResult]:
         """Return the outcomes of `chunk`, also when its request fails or the run has ended."""
-        if self.ended:
-            return _skipped(chunk)
-        try:
-            rows = self.send(chunk)
-        except SdkError as error:
-            rows = _failed(chunk, error)
-            self._note_failure(error)
-        else:
-            self._not_sent = 0
-        if self.stop_on_error and not all(row.is_success for row in rows):
-            self.ended = True
-        return rows
+        self.chunk, self.rows = chunk, _outcomes(chunk, "skipped")
+        if not self.ended:
+            self._attempt(chunk, range(len(chunk.commands)))
+            self._repeat_blocked(chunk)
+            self.ended = self.ended or (self.stop_on_error and not all(row.is_success for row in self.rows))
+        return self.rows
 
-    def _note_failure(self, error: SdkError) -> None:
-        self._not_sent = self._not_sent + 1 if isinstance(error, NotSent) else 0
-        if isinstance(error, AuthError | PortalMoved) or self._not_sent == _NOT_SENT_IN_A_ROW:
-            self.ended = True
+    def _attempt(self, chunk: Chunk, places: Iterable[int]) -> None:
+        """Send the commands of `chunk` at these places, and note what became of them."""
+        part = Chunk(tuple(chunk.commands[place] for place in places))
+        try:
+            self._note(places, self.send(part))
+            self._not_sent = 0
+        except SdkError as error:
+            self._note_reset(error)
+            self._note(places, _outcomes(part, "unknown" if isinstance(error, AnswerLost) else "failed", error))
+            self._not_sent = self._not_sent + 1 if isinstance(error, NotSent) else 0
+            self.ended = isinstance(error, AuthError | PortalMoved) or self._not_sent == _NOT_SENT_IN_A_ROW
+        except BaseException as interrupt:
+            if vars(interrupt).get("request_sent", True):
+                lost = AnswerLost("interrupted before the answer came", request_id=self.last_request_id)
+                self._note(places, _outcomes(part, "unknown", lost))
+            raise
+
+    def _note(self, places: Iterable[int], rows: list[AjaxResult]) -> None:
+        for place, row in zip(places, rows, strict=True):
+            self.rows[place] = row
+
+    def _note_reset(self, error: SdkError | None) -> None:
+        if isinstance(error, OperatingLimitExceeded):
+            error.reset_at = self.operating.reset_at(error.method)
+
+    def _repeat_blocked(self, chunk: Chunk) -> None:
+        """Send again what was blocked for its operating time, until it ran or the wait would be too long."""
+        waited, attempt = 0.0, 1
+        while blocked := self._blocked():
+            errors = [self.rows[place].error for place in blocked]
+            methods = {error.method for error in errors if isinstance(error, OperatingLimitExceeded)}
+            seconds = self.operating.wait_for(methods, waited)
+            if seconds is None:
+                return
+            attempt += 1
+            self.pause(Wait("operating", seconds, attempt, self.last_request_id))
+            self._attempt(chunk, blocked)
+            waited = waited + seconds if len(self._blocked()) == len(blocked) else 0.0
+
+    def _blocked(self) -> list[int]:
+        """The places of the commands that were blocked, and of those skipped because of it."""
+        if not any(isinstance(row.error, OperatingLimitExceeded) for row in self.rows):
+            return []
+        return [
+            place
+            for place, row in enumerate(self.rows)
+            if row.status == "skipped" or isinstance(row.error, OperatingLimitExceeded)
+        ]
 
 
 def stream(run: Run, chunks: Iterable[Chunk]) -> Iterator[AjaxResult]:
@@ -96,32 +151,30 @@ def run_all(run: Run, chunks: list[Chunk]) -> list[AjaxResult]:
         BaseException: Whatever stops the run half-way, Ctrl-C for one; its `result` holds what is known.
     """
     rows: list[AjaxResult] = []
-    in_flight: Chunk | None = None
     try:
-        for in_flight in chunks:
-            rows.extend(run.deliver(in_flight))
+        for chunk in chunks:
+            rows.extend(run.deliver(chunk))
     except BaseException as interrupt:
-        sent = vars(interrupt).get("request_sent", not run.ended)
-        lost = AnswerLost("the run was interrupted before the answer came", request_id=run.last_request_id)
         for chunk in _from_row(chunks, len(rows)):
-            rows.extend(_failed(chunk, lost) if sent and chunk is in_flight else _skipped(chunk))
+            rows.extend(run.rows if chunk is run.chunk else _outcomes(chunk, "skipped"))
         vars(interrupt)["result"] = collect(rows)
         raise
     return rows
 
 
-def _from_row(chunks: list[Chunk], row: int) -> Iterator[Chunk]:
+def _from_row(chunks: list[Chunk], row: int) -> list[Chunk]:
     ends = accumulate(len(chunk.commands) for chunk in chunks)
-    return (chunk for chunk, end in zip(chunks, ends, strict=True) if end > row)
+    return [chunk for chunk, end in zip(chunks, ends, strict=True) if end > row]
 
 
-def _failed(chunk: Chunk, error: SdkError) -> list[AjaxResult]:
-    status: Status = "unknown" if isinstance(error, AnswerLost) else "failed"
+def _outcomes(chunk: Chunk, status: Status, error: SdkError | None = None) -> list[AjaxResult]:
     return [
-        AjaxResult(encoded.command, status, error=error, http_status=error.http_status, request_id=error.request_id)
+        AjaxResult(
+            encoded.command,
+            status,
+            error=error,
+            http_status=error.http_status if error else None,
+            request_id=error.request_id if error else None,
+        )
         for encoded in chunk.commands
     ]
-
-
-def _skipped(chunk: Chunk) -> list[AjaxResult]:
-    return [AjaxResult(encoded.command, "skipped") for encoded in chunk.commands]

@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Iterable
+from typing import Literal, Protocol
 
 import attrs
 
 from b24batch.errors import RateLimited
+
+#: Added to the moment the portal names, which it rounds to whole seconds.
+OPERATING_MARGIN = 1.0
+#: The portal counts operating time in buckets of a minute.
+OPERATING_STEP = 60.0
 
 
 class Clock(Protocol):
@@ -24,6 +29,24 @@ class Clock(Protocol):
 
     def sleep(self, seconds: float, /) -> None:
         """Return after `seconds`."""
+
+
+@attrs.frozen
+class Wait:
+    """A wait that is about to begin, as `on_wait` is told of it.
+
+    Attributes:
+        reason: ``rate``: a place in the bucket; ``retry``: a request is sent again; ``operating``: a method has
+            used up its operating time.
+        seconds: How long it will take.
+        attempt: Which attempt of the request follows, from 1.
+        request_id: Of the request that waits.
+    """
+
+    reason: Literal["rate", "retry", "operating"]
+    seconds: float
+    attempt: int
+    request_id: str
 
 
 @attrs.define(eq=False)
@@ -99,6 +122,45 @@ class LeakyBucket:
         if self._pid != os.getpid():  # a lock held while the process forked stays locked in the child for ever
             self._pid, self._lock = os.getpid(), threading.Lock()
         return self._lock
+
+
+class OperatingTime:
+    """When the portal frees each method's operating time, learnt from the ``time`` blocks of its answers.
+
+    Args:
+        clock: Where time comes from.
+        longest: The most seconds to wait for a blocked method while nothing of it runs; 0 for not at all.
+    """
+
+    def __init__(self, clock: Clock, longest: float) -> None:
+        self._clock = clock
+        self._longest = longest
+        self._free_at: dict[str, float] = {}
+        self._reset_at: dict[str, float] = {}
+
+    def note(self, method: str, time_block: object) -> None:
+        """Learn from the ``time`` block of an answer of `method`."""
+        match time_block:
+            case {"operating_reset_at": int() | float() as reset_at, "finish": int() | float() as finish}:
+                # The portal's clock may differ from ours, so only its differences count.
+                self._free_at[method] = self._clock.monotonic() + reset_at - finish + OPERATING_MARGIN
+                self._reset_at[method] = reset_at
+
+    def reset_at(self, method: str) -> float | None:
+        """Return the Unix time at which the portal starts to free `method`; None when it never said."""
+        return self._reset_at.get(method)
+
+    def wait_for(self, methods: Iterable[str], waited: float) -> float | None:
+        """Return the seconds until all `methods` may run again; None when that is too long.
+
+        Args:
+            methods: Those that were blocked.
+            waited: The seconds already waited for them in vain.
+        """
+        now = self._clock.monotonic()
+        known = [self._free_at.get(method, now) - now for method in methods]
+        seconds = max(left if left > 0 else OPERATING_STEP for left in known)
+        return seconds if waited + seconds <= self._longest else None
 
 
 _shared: dict[tuple[str, Clock], LeakyBucket] = {}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from b24batch.answers import Answer
 from b24batch.chunks import Chunk
 from b24batch.commands import Command
 from b24batch.encoding import JsonValue, WireParams
 from b24batch.errors import AnswerLost, SdkError, command_error_class
-from b24batch.results import AjaxResult, Answer, Status
+from b24batch.results import AjaxResult, Status
 
 
 def dump(chunk: Chunk, *, halt: bool) -> tuple[str, WireParams]:

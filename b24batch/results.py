@@ -70,15 +70,6 @@ class AjaxResult:
         return f"AjaxResult({self.command.method}, {self.status}, {outcome})"
 
 
-@attrs.frozen(repr=False)
-class Answer:
-    """A portal's answer to one request: the decoded envelope and what came with it."""
-
-    envelope: dict[str, JsonValue]
-    http_status: int
-    request_id: str
-
-
 @attrs.frozen(repr=False, eq=False)
 class Result(Generic[Data]):
     """The outcomes of all commands of a run, in input order.

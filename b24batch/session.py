@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Literal, NoReturn, Self, TypedDict, Unpack, overload
 
@@ -12,7 +12,7 @@ import attrs
 import requests
 
 from b24batch.adapter import Connections
-from b24batch.auth import Auth, Secret, Webhook, refuse_http
+from b24batch.auth import Auth, Secret, Webhook, redact_urllib3_log, refuse_http
 from b24batch.batch import Run, run_all, stream
 from b24batch.chunks import MAX_COMMANDS, check_size, cut, single
 from b24batch.commands import (
@@ -26,7 +26,7 @@ from b24batch.commands import (
 )
 from b24batch.encoding import JsonValue, Params, shown
 from b24batch.errors import UsageError
-from b24batch.limits import Clock, LeakyBucket, shared_bucket
+from b24batch.limits import Clock, LeakyBucket, OperatingTime, Wait, shared_bucket
 from b24batch.payload import load_direct
 from b24batch.results import AjaxResult, AnyResult, Result, collect
 from b24batch.retries import RetryPolicy, is_read
@@ -44,9 +44,12 @@ class Options(TypedDict, total=False):
     retries: RetryPolicy
     limits: LeakyBucket | None
     max_wait: float | None
+    operating_wait: float
     idempotent_methods: Collection[str]
     allow_http: bool
     http: requests.Session | None
+    on_wait: Callable[[Wait], None] | None
+    redact_urllib3_log: bool
     clock: Clock
 
 
@@ -61,8 +64,12 @@ def _timeout(value: object) -> tuple[float, float]:
     return _seconds(connect), _seconds(read)
 
 
+def _wait(value: object) -> float:
+    return 0.0 if value == 0 else _seconds(value)
+
+
 def _max_wait(value: object) -> float | None:
-    return None if value is None else 0.0 if value == 0 else _seconds(value)
+    return None if value is None else _wait(value)
 
 
 def _methods(names: object) -> frozenset[str]:
@@ -96,10 +103,15 @@ class Session:
         limits: The rate it keeps; by default the one bucket of this portal, None for no limit.
         max_wait: The longest single wait in seconds, whatever its reason; instead of a longer one the error is
             raised at once, a `RateLimited` with its `retry_after`. Default None: no bound.
+        operating_wait: The most seconds to wait in a chunked run until the portal frees a method that has used up
+            its operating time; 0 leaves such commands ``failed``. Default 660, a whole window of the portal.
         idempotent_methods: Methods of which a second run does no harm, besides those that only read.
         allow_http: Whether credentials may go unencrypted to another machine. Default False.
         http: A `requests.Session` of one's own, for proxies or a CA bundle. Which of its requests never left
             cannot be known unless a `b24batch.adapter.TrackingAdapter` is mounted on it. Default: our own.
+        on_wait: Called with a `b24batch.limits.Wait` before every wait.
+        redact_urllib3_log: Whether the log of urllib3 is kept free of codes and tokens, for the whole process.
+            Default True.
         clock: What tells the time and sleeps; default the module `time`.
 
     Raises:
@@ -113,9 +125,12 @@ class Session:
     clock: Clock = attrs.field(default=time)
     limits: LeakyBucket | None = attrs.field()
     max_wait: float | None = attrs.field(default=None, converter=_max_wait)
+    operating_wait: float = attrs.field(default=660.0, converter=_wait)
     idempotent_methods: frozenset[str] = attrs.field(default=(), converter=_methods)
     allow_http: bool = False
     http: requests.Session | Connections | None = None
+    on_wait: Callable[[Wait], None] | None = None
+    redact_urllib3_log: bool = True
     _connections: Connections = attrs.field(init=False)
     _transport: Transport = attrs.field(init=False)
 
@@ -128,6 +143,8 @@ class Session:
         self.__attrs_init__(auth, **options)
         if not self.allow_http:
             refuse_http(auth)
+        if self.redact_urllib3_log:
+            redact_urllib3_log()
 
     @limits.default
     def _shared_limits(self) -> LeakyBucket:
@@ -148,6 +165,7 @@ class Session:
             self.timeout,
             self.deadline,
             self.max_wait,
+            self.on_wait,
         )
 
     def with_options(self, **options: Unpack[Options]) -> Session:
@@ -306,7 +324,16 @@ class Session:
         self._connections.close()
 
     def _run(self, request_id: str | None, *, halt_on_error: bool, stop_on_error: bool = False) -> Run:
-        return Run(self._transport.call, self._repeatable, _request_id(request_id), halt_on_error, stop_on_error)
+        longest = self.operating_wait if self.max_wait is None else min(self.operating_wait, self.max_wait)
+        return Run(
+            self._transport.call,
+            self._transport.pause,
+            self._repeatable,
+            OperatingTime(self.clock, longest),
+            _request_id(request_id),
+            halt_on_error=halt_on_error,
+            stop_on_error=stop_on_error,
+        )
 
     def _repeatable(self, command: Command) -> bool:
         method = command.method

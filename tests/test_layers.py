@@ -11,7 +11,7 @@ PACKAGE = Path(b24batch.__file__).parent
 LAYERS = [
     "errors encoding references crm",
     "commands limits retries adapter auth",
-    "chunks results",
+    "chunks results answers",
     "payload transport",
     "batch pagination",
     "session",
