@@ -39,6 +39,7 @@ class Run:
         halt_on_error: Whether the portal skips the rest of a chunk after an error in it.
         stop_on_error: Whether the run ends after a chunk in which anything failed or is unknown.
         operating: What is known of the methods' operating time.
+        longest_wait: The most seconds to wait for it while nothing of what is blocked runs.
         pause: Lets a wait for operating time pass.
         ended: Whether the run has ended; what comes is skipped.
         chunk: The chunk delivered last; None before the first.
@@ -49,6 +50,7 @@ class Run:
     pause: Callable[[Wait], None]
     repeatable: Callable[[Command], bool]
     operating: OperatingTime
+    longest_wait: float
     request_id: str
     halt_on_error: bool = attrs.field(default=True, kw_only=True)
     stop_on_error: bool = attrs.field(default=False, kw_only=True)
@@ -118,8 +120,8 @@ class Run:
         while blocked := self._blocked():
             errors = [self.rows[place].error for place in blocked]
             methods = {error.method for error in errors if isinstance(error, OperatingLimitExceeded)}
-            seconds = self.operating.wait_for(methods, waited)
-            if seconds is None:
+            seconds = self.operating.wait_for(methods)
+            if waited + seconds > self.longest_wait:
                 return
             attempt += 1
             self.pause(Wait("operating", seconds, attempt, self.last_request_id))

@@ -125,16 +125,10 @@ class LeakyBucket:
 
 
 class OperatingTime:
-    """When the portal frees each method's operating time, learnt from the ``time`` blocks of its answers.
+    """When the portal frees each method's operating time, learnt from the ``time`` blocks of its answers."""
 
-    Args:
-        clock: Where time comes from.
-        longest: The most seconds to wait for a blocked method while nothing of it runs; 0 for not at all.
-    """
-
-    def __init__(self, clock: Clock, longest: float) -> None:
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._longest = longest
         self._free_at: dict[str, float] = {}
         self._reset_at: dict[str, float] = {}
 
@@ -150,17 +144,11 @@ class OperatingTime:
         """Return the Unix time at which the portal starts to free `method`; None when it never said."""
         return self._reset_at.get(method)
 
-    def wait_for(self, methods: Iterable[str], waited: float) -> float | None:
-        """Return the seconds until all `methods` may run again; None when that is too long.
-
-        Args:
-            methods: Those that were blocked.
-            waited: The seconds already waited for them in vain.
-        """
+    def wait_for(self, methods: Iterable[str]) -> float:
+        """Return the seconds until all of `methods`, which were blocked, may be tried again."""
         now = self._clock.monotonic()
         known = [self._free_at.get(method, now) - now for method in methods]
-        seconds = max(left if left > 0 else OPERATING_STEP for left in known)
-        return seconds if waited + seconds <= self._longest else None
+        return max(seconds if seconds > 0 else OPERATING_STEP for seconds in known)
 
 
 _shared: dict[tuple[str, Clock], LeakyBucket] = {}

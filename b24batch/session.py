@@ -132,6 +132,7 @@ class Session:
     on_wait: Callable[[Wait], None] | None = None
     redact_urllib3_log: bool = True
     _connections: Connections = attrs.field(init=False)
+    _operating: OperatingTime = attrs.field(init=False)
     _transport: Transport = attrs.field(init=False)
 
     def __init__(self, portal: str | Auth, /, **options: Unpack[Options]) -> None:
@@ -153,6 +154,10 @@ class Session:
     @_connections.default
     def _connect(self) -> Connections:
         return self.http if isinstance(self.http, Connections) else Connections(self.clock.monotonic, self.http)
+
+    @_operating.default
+    def _learn(self) -> OperatingTime:
+        return OperatingTime(self.clock)
 
     @_transport.default
     def _wire(self) -> Transport:
@@ -329,7 +334,8 @@ class Session:
             self._transport.call,
             self._transport.pause,
             self._repeatable,
-            OperatingTime(self.clock, longest),
+            self._operating,
+            longest,
             _request_id(request_id),
             halt_on_error=halt_on_error,
             stop_on_error=stop_on_error,

@@ -27,6 +27,9 @@ class FakeClock:
     def time(self):
         return 1_700_000_000.0 + self.now
 
+    def advance(self, seconds):
+        self.now += seconds
+
     def sleep(self, seconds):
         with self._lock:
             self.slept.append(seconds)
