@@ -18,6 +18,7 @@ from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
 from requests.utils import select_proxy
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, ProxyManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import LocationValueError
 
 from b24batch.errors import AnswerLost, NotSent, TransportError
 
@@ -186,7 +187,7 @@ def _user_agent() -> str:
 
 def transport_error(error: Exception, request_id: str) -> TransportError:
     """Return what `error`, raised below requests, means for the request; its own text may hold the address."""
-    malformed = isinstance(error, InvalidURL | MissingSchema | InvalidSchema)
+    malformed = isinstance(error, InvalidURL | MissingSchema | InvalidSchema | LocationValueError)
     causes = [type(error).__name__, *_causes(error)]
     if vars(error).get("request_sent", not malformed):
         return AnswerLost(f"the answer was lost: {', '.join(causes)}", request_id=request_id)

@@ -161,4 +161,5 @@ _redaction = _Redaction()
 
 def redact_urllib3_log() -> None:
     """Keep secrets out of what urllib3 logs of its requests; once is enough for a process."""
-    logging.getLogger("urllib3.connectionpool").addFilter(_redaction)
+    for module in ("connectionpool", "connection"):  # a filter sees what its own logger logs, not what others do
+        logging.getLogger(f"urllib3.{module}").addFilter(_redaction)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -60,3 +61,34 @@ class Wire:
         """Run one command in a batch and return its result, or its error object."""
         maps = self.batch({"k": command})
         return maps["result"]["k"] if maps["result"] else maps["result_error"]["k"]
+
+
+class Raw:
+    """One request over a bare socket, for answers that are none."""
+
+    def __init__(self, portal: Portal, method: str = "batch", params: Any = None) -> None:
+        parts = urlsplit(portal.url)
+        self.socket = socket.create_connection(("127.0.0.1", parts.port), timeout=10)
+        body = json.dumps(params or {"cmd": {"a": "echo?x=1", "b": "echo?x=2"}})
+        head = f"POST {parts.path}{method} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        self.socket.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
+
+    def __enter__(self) -> Raw:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+    def read(self, timeout: float = 0.1) -> tuple[bytes, bytes, str]:
+        """Return head and body, and how it ends: with a "FIN", a "RST", or not ("open")."""
+        self.socket.settimeout(timeout)
+        got, end = b"", "FIN"
+        try:
+            while part := self.socket.recv(65536):
+                got += part
+        except TimeoutError:
+            end = "open"
+        except ConnectionResetError:
+            end = "RST"
+        head, _, body = got.partition(b"\r\n\r\n")
+        return head, body, end

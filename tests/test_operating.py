@@ -113,7 +113,9 @@ def test_waiting_in_vain_ends(clock):
     """Minutes in which nothing runs count as one wait: after operating_wait the command is failed."""
     with Portal(clock=clock) as portal:
         blocking(portal, 99)
-        result = portal.session().batch_by_chunk([("server.time",), ("blocked",), ("server.time",)], halt_on_error=False)
+        result = portal.session().batch_by_chunk(
+            [("server.time",), ("blocked",), ("server.time",)], halt_on_error=False
+        )
     assert [row.status for row in result] == ["ok", "failed", "ok"]
     assert clock.slept == [60.0] * 11
     assert result[1].error.reset_at is None

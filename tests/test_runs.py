@@ -220,6 +220,7 @@ def test_ctrl_c_in_the_middle(portal, b24):
     assert (type(result[2].error), result[2].request_id) == (AnswerLost, "run/2")
     assert len(result.remaining()) == 2
     assert b24.call("echo", {"still": "there"}).data == {"still": "there"}
+    assert portal.requests[-1].connection > portal.requests[-2].connection
 
 
 class Interrupted:

@@ -1,7 +1,10 @@
 """A Bitrix24 portal on loopback, for the demo and for tests of code that uses b24batch."""
 
 from b24batch.sandbox.answers import Answer, Page, PortalError
+from b24batch.sandbox.clocks import FakeClock
+from b24batch.sandbox.faults import FAULTS, Fault
 from b24batch.sandbox.journal import Executed, Request
 from b24batch.sandbox.portal import Portal
+from b24batch.sandbox.travel import Travel
 
-__all__ = ["Answer", "Executed", "Page", "Portal", "PortalError", "Request"]
+__all__ = ["FAULTS", "Answer", "Executed", "FakeClock", "Fault", "Page", "Portal", "PortalError", "Request", "Travel"]

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 import attrs
 
+from b24batch.sandbox import php_json
 from b24batch.sandbox.php_values import JSON
+from b24batch.sandbox.travel import USUAL, Travel
 
 #: The headers every answer of the REST address carries.
 CORS = {
@@ -64,9 +66,42 @@ def _bytes_of(body: bytes | str) -> bytes:
 class Answer:
     """A whole HTTP answer; text bodies are sent as UTF-8.
 
-    The content type is JSON unless ``headers`` says otherwise; the length is worked out.
+    The content type is JSON unless ``headers`` says otherwise.  The length is worked out; with ``Connection:
+    close`` among the headers there is none, the body then ends where the connection does, and with
+    ``Transfer-Encoding`` the body must be in that form already.
+
+    Args:
+        body: The body.
+        status: The HTTP status.
+        headers: Headers, beside those that every answer has.
+        travel: How it gets to the client.
+
     """
 
     body: bytes = attrs.field(converter=_bytes_of)
     status: int = 200
     headers: Mapping[str, str] = attrs.field(factory=dict)
+    travel: Travel = USUAL
+
+    def head(self) -> dict[str, str]:
+        """Return all headers by name, apart from those that tell of the server."""
+        headers = {"Content-Type": "application/json; charset=utf-8", **CORS, **self.headers}
+        if self.closes or "Transfer-Encoding" in headers:
+            return headers
+        return {**headers, "Content-Length": str(len(self.body))}
+
+    @property
+    def closes(self) -> bool:
+        """Whether the answer says that the connection ends with it."""
+        return self.headers.get("Connection", "").lower() == "close"
+
+
+def refusal(error: PortalError) -> Answer:
+    """Return the answer that says a request was refused."""
+    return Answer(php_json.dumps(error.envelope()), error.http_status)
+
+
+def page(title: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
+    """Return a page of HTML, as web servers in front of the portal write them."""
+    body = f"<html><body><h1>{title}</h1></body></html>"
+    return Answer(body, status, {"Content-Type": "text/html", **(headers or {})})

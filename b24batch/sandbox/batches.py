@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 
 from b24batch.sandbox.php_query import Array, parse_str
@@ -48,6 +49,14 @@ def run(params: Mapping[JSON, JSON], process: Process) -> dict[str, JSON]:
         if halt and envelope.get("error") is not None:
             break
     return {section: _as_array(buckets[name]) for section, name in _SECTIONS.items()}
+
+
+def shortened(params: Mapping[JSON, JSON], commands: int) -> dict[JSON, JSON]:
+    """Return the params of a batch with no more than its first so many commands."""
+    return {
+        name: dict(itertools.islice(items_of(value), commands)) if str(name).upper() == "CMD" else value
+        for name, value in params.items()
+    }
 
 
 #: PHP's false values; ``"false"``, ``"0.0"`` and ``" "`` are true.

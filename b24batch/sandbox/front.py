@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import functools
 import traceback
+from collections.abc import Callable
 
 import attrs
 
 from b24batch.sandbox import php_json
-from b24batch.sandbox.answers import Answer, PortalError
+from b24batch.sandbox.acts import Exchange
+from b24batch.sandbox.answers import Answer, PortalError, page, refusal
+from b24batch.sandbox.batches import shortened
 from b24batch.sandbox.dispatcher import Dispatcher
-from b24batch.sandbox.faults import TOO_MANY, Exchange, Plan, refusal
 from b24batch.sandbox.incoming import Incoming, Wire, decode
 from b24batch.sandbox.journal import Journal
-from b24batch.sandbox.rates import RateBucket
+from b24batch.sandbox.plans import Plan
+from b24batch.sandbox.rates import RateBucket, over_rate
 
 #: The webhook of every sandbox portal: user and code.
 USER, CODE = "1", "sandboxc0de"
 
+# PHP names the encoding of its pages.
 _HTML = {"Content-Type": "text/html; charset=utf-8"}
-_NOT_HERE = Answer("<html><body><h1>404 Not Found</h1></body></html>", 404, _HTML)
-_CRASHED = Answer("<html><body><h1>500 Internal Server Error</h1></body></html>", 500, _HTML)
+_NOT_HERE = page("404 Not Found", 404, _HTML)
+_CRASHED = page("500 Internal Server Error", 500, _HTML)
 
 #: Sent with status 200, after the method has run.
 _WRONG_ENCODING = Answer('{"error":"WRONG_ENCODING","error_description":"Wrong request encoding"}')
@@ -33,32 +38,35 @@ class Front:
     dispatcher: Dispatcher
     plan: Plan
     bucket: RateBucket | None
+    pause: Callable[[float], object]
 
-    def respond(self, wire: Wire) -> Answer | None:
-        """Return the answer to a request, or None when the connection shall close without one."""
+    def respond(self, wire: Wire) -> Answer:
+        """Return the answer to a request."""
         incoming = decode(wire)
         self.journal.note_request(incoming.request)
         if self.bucket is not None and not self.bucket.admit():
-            return TOO_MANY
+            return refusal(over_rate())
         planned = self.plan.take()
         if planned is None:
-            return self._execute(incoming)
-        fault, seconds = planned
-        exchange = Exchange(lambda: self._execute(incoming), self.dispatcher.clock.sleep, seconds)
-        return fault(exchange)
+            return self._execute(incoming, None)
+        execute = functools.partial(self._execute, incoming)
+        return planned.fault.act(Exchange(execute, self.pause, wire.target, planned.seconds, planned.commands))
 
-    def _execute(self, incoming: Incoming) -> Answer:
+    def _execute(self, incoming: Incoming, commands: int | None) -> Answer:
+        """Execute a request, or no more than so many commands of it."""
         if not incoming.known:
             return _NOT_HERE
-        if incoming.request.verb == "OPTIONS":
+        if incoming.request.verb == "OPTIONS" or commands == 0:
             return Answer("")
         refused = _credentials_error(incoming)
-        return refusal(refused) if refused else self._run(incoming)
+        return refusal(refused) if refused else self._run(incoming, commands)
 
-    def _run(self, incoming: Incoming) -> Answer:
-        request = incoming.request
+    def _run(self, incoming: Incoming, commands: int | None) -> Answer:
+        method, params = incoming.request.method, incoming.request.params
+        if method == "batch" and commands is not None:
+            params = shortened(params, commands)
         try:
-            status, envelope = self.dispatcher.call(request.method, request.params)
+            status, envelope = self.dispatcher.call(method, params)
             return Answer(php_json.dumps(envelope), status)
         except php_json.EncodingError:
             return _WRONG_ENCODING

@@ -19,6 +19,11 @@ _BUCKET = 60.0
 _COUNTED_FROM = 0.1
 
 
+def over_operating_time() -> PortalError:
+    """Return the refusal of a method that is over its limit."""
+    return PortalError("OPERATION_TIME_LIMIT", "Method is blocked due to operation time limit.", http_status=429)
+
+
 @attrs.define
 class _Bucket:
     first: float
@@ -46,7 +51,7 @@ class OperatingTime:
 
         """
         if self.limit is not None and sum(bucket.seconds for bucket in self._window(method)) > self.limit:
-            raise PortalError("OPERATION_TIME_LIMIT", "Method is blocked due to operation time limit.", http_status=429)
+            raise over_operating_time()
 
     def charge(self, method: str) -> dict[str, JSON]:
         """Count one call and return what its ``time`` block says of it; nothing when switched off."""

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Self, TypeVar, Unpack
 
 from b24batch.sandbox import methods
 from b24batch.sandbox.answers import Answer, PortalError
-from b24batch.sandbox.clocks import Clock, SystemClock
+from b24batch.sandbox.clocks import Clock, FakeClock, SystemClock
 from b24batch.sandbox.dispatcher import Dispatcher, Handler
-from b24batch.sandbox.faults import Plan, fault_of
 from b24batch.sandbox.front import CODE, USER, Front
 from b24batch.sandbox.journal import Executed, Journal, Request
 from b24batch.sandbox.operating import OperatingTime
+from b24batch.sandbox.plans import Plan, Planned, fault_of
 from b24batch.sandbox.rates import RateBucket
 from b24batch.sandbox.server import Server
 
@@ -29,7 +29,8 @@ class Portal:
     """A portal with a store of its own, reachable by one webhook URL while the ``with`` block lasts.
 
     Args:
-        clock: Anything with ``monotonic()``, ``time()`` and ``sleep(seconds)``; default the machine's time.
+        clock: Anything with ``monotonic()``, ``time()`` and ``sleep(seconds)``; default the machine's time.  With a
+            `FakeClock` shared with the client nobody really waits.
         record: Keep `requests` and `executed`; switch it off for very long runs.
         rate: ``(capacity, leak_rate)`` of the bucket for requests, in requests and requests per second; a
             request over it is answered 503 ``QUERY_LIMIT_EXCEEDED`` and does nothing.  Default no limit.
@@ -60,7 +61,7 @@ class Portal:
         self._operating = OperatingTime(operating_limit, time.time)
         self._dispatcher = Dispatcher(time, self._journal, self._operating)
         bucket = RateBucket(*rate, time.monotonic) if rate else None
-        self._front = Front(self._journal, self._dispatcher, self._plan, bucket)
+        self._front = Front(self._journal, self._dispatcher, self._plan, bucket, self._pause)
         methods.install(self._dispatcher)
 
     @property
@@ -122,35 +123,26 @@ class Portal:
         times: int = 1,
         after: int = 0,
         seconds: float | None = None,
+        commands: int = 1,
     ) -> None:
         """Let coming requests fail.
 
-        ``rate_limited``
-            503 ``QUERY_LIMIT_EXCEEDED``, not executed.
-        ``lost_before``
-            The connection closes, nothing is executed.
-        ``lost_after``
-            Executed, then the connection closes without an answer.
-        ``html_502``
-            Executed, then 502 with a page of HTML.
-        ``slow``
-            Executed, answered ``seconds`` (default 1.0) later by the portal's clock, or when it closes.
-        a `PortalError`
-            This error with its status, not executed.
-        an `Answer`
-            Executed, then this in the place of the answer.
-
         Args:
-            fault: One of these.
+            fault: A name in `FAULTS`; ``help("b24batch.sandbox.faults")`` tells what each does.  Or a
+                `PortalError`, which is answered with its status, nothing executed.  Or an `Answer`, which is
+                sent in the place of the real one, after execution.
             times: How many requests it meets.
             after: How many requests pass before.
-            seconds: For ``slow``.
+            seconds: How long ``slow`` and each pause of ``drip`` last by the portal's clock; None is their default.
+            commands: How many commands are executed before the portal ``dies``.
 
         Raises:
-            ValueError: There is no such fault.
+            ValueError: There is no such fault, or a number is negative.
 
         """
-        self._plan.add(fault_of(fault), times=times, after=after, seconds=1.0 if seconds is None else seconds)
+        found = fault_of(fault)
+        lasting = found.seconds if seconds is None else seconds
+        self._plan.add(Planned(found, times, after, lasting, commands))
 
     def cost(self, method: str, seconds: float) -> None:
         """Let every call of a method count so many seconds of operating time; no time passes for it."""
@@ -161,7 +153,7 @@ class Portal:
         if self._server is None:
             self._closed.clear()
             self._real_clock.rest()
-            self._server = Server(self._port, self._front.respond)
+            self._server = Server(self._port, self._front.respond, self._pause)
             self._port = self._server.server_port
             self._server.start()
         return self
@@ -173,6 +165,14 @@ class Portal:
         self._real_clock.wake()
         if server is not None:
             server.stop()
+
+    def _pause(self, seconds: float) -> bool:
+        """Let seconds pass, fewer when the portal closes, and return whether it is still open."""
+        if isinstance(self.clock, FakeClock):
+            self.clock.wait(self._closed, seconds)
+        else:
+            self.clock.sleep(seconds)
+        return not self._closed.is_set()
 
     def serve_forever(self) -> None:
         """Serve in the foreground until Ctrl-C, or until another thread calls `close`."""

@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import socket
 import socketserver
+import struct
 import sys
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from b24batch.sandbox.answers import CORS, Answer
+from b24batch.sandbox.answers import Answer
 from b24batch.sandbox.incoming import Wire
 from b24batch.sandbox.php_values import JSON
+from b24batch.sandbox.travel import Then
 
-#: Takes a request and returns its answer, or None to close the connection without one.
-Respond = Callable[[Wire], Answer | None]
+#: Takes a request and returns its answer.
+Respond = Callable[[Wire], Answer]
+
+#: Lets seconds pass, and returns whether the portal is still open.
+Pause = Callable[[float], bool]
 
 #: Seconds between looks at whether the server shall stop: short, since every ``with Portal()`` waits for it.
 _POLL = 0.02
 
 #: Seconds that closing waits for a handler which does not end.
 _PATIENCE = 5.0
+
+#: ``SO_LINGER`` on, with no time: closing resets the connection.
+_NO_LINGER = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 
 
 class Server(ThreadingHTTPServer):
@@ -31,9 +40,10 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, port: int, respond: Respond) -> None:
+    def __init__(self, port: int, respond: Respond, pause: Pause) -> None:
         """Bind the port (0: any free one) on 127.0.0.1; nothing is served before `start`."""
         self.respond = respond
+        self.pause = pause
         self.counter = itertools.count(1)
         self._open: dict[threading.Thread, socket.socket] = {}
         super().__init__(("127.0.0.1", port), Connection)
@@ -53,8 +63,10 @@ class Server(ThreadingHTTPServer):
         self.shutdown()
         self.server_close()
         self._thread.join()
-        for thread, connection in list(self._open.items()):
+        open_ = list(self._open.items())
+        for _, connection in open_:
             _hang_up(connection)
+        for thread, _ in open_:
             thread.join(_PATIENCE)
 
     def process_request(self, request: JSON, client_address: JSON) -> None:
@@ -103,21 +115,32 @@ class Connection(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         headers = {name.lower(): value for name, value in self.headers.items()}
-        answer = self.server.respond(Wire(self.command, self.path, headers, body, self.number))
-        if answer is None:
-            self.close_connection = True
-            return
-        self._send(answer)
+        self._send(self.server.respond(Wire(self.command, self.path, headers, body, self.number)))
 
     def _send(self, answer: Answer) -> None:
-        headers = {"Content-Type": "application/json; charset=utf-8", **CORS, **answer.headers}
-        self.send_response(answer.status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(answer.body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(answer.body)
+        travel, body = answer.travel, b"" if self.command == "HEAD" else answer.body
+        self.close_connection |= answer.closes
+        for count, piece in enumerate(travel.pieces(self._head(answer), body)):
+            if count and not self.server.pause(travel.pause):
+                self.close_connection = True
+                return
+            self.connection.sendall(piece)
+        self._end(travel.then)
+
+    def _head(self, answer: Answer) -> bytes:
+        reason = self.responses.get(answer.status, ("",))[0]
+        about = {"Server": self.version_string(), "Date": self.date_time_string(), **answer.head()}
+        lines = [f"{self.protocol_version} {int(answer.status)} {reason}", *map(": ".join, about.items())]
+        return "".join(f"{line}\r\n" for line in [*lines, ""]).encode("latin-1")
+
+    def _end(self, then: Then) -> None:
+        self.close_connection |= then != "keep"
+        while then == "hang" and self.connection.recv(65536):
+            pass
+        if then == "reset":
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+            # Only a close with no shutdown before it resets, and it must come before the files on the socket close.
+            socket.close(self.connection.detach())
 
     def _body(self) -> bytes | None:
         """Return the whole body, or None when it cannot be read to its end."""

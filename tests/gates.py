@@ -1,0 +1,150 @@
+"""Gates between a client and a portal: sockets on loopback that relay a request, or do what a bad network does."""
+
+import socket
+import ssl
+import struct
+import threading
+
+RESET = struct.pack("ii", 1, 0)
+
+
+class Gate:
+    """A server that handles one request a connection, in the way `mode` says at the moment of its arrival.
+
+    It relays to the portal at `upstream` and answers with ``Connection: close``, so that each request is a new
+    connection. With `certificate`, an `ssl.SSLContext`, it speaks TLS; as a proxy it takes CONNECT to that portal.
+    """
+
+    def __init__(self, upstream, *, certificate=None):
+        self.upstream = upstream
+        self.certificate = certificate
+        self.mode = relay
+        self.closed = threading.Event()
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.port = self.server.getsockname()[1]
+        self.threads = [threading.Thread(target=self.accept, daemon=True)]
+        self.threads[0].start()
+
+    def accept(self):
+        while not self.closed.is_set():
+            try:
+                connection, _ = self.server.accept()
+            except OSError:
+                return
+            thread = threading.Thread(target=self.handle, args=(connection,), daemon=True)
+            self.threads.append(thread)
+            thread.start()
+
+    def handle(self, connection):
+        with connection:
+            try:
+                self.mode(self, connection)
+            except (OSError, ssl.SSLError):
+                return
+
+    def secured(self, connection, certificate=None):
+        context = certificate or self.certificate
+        return context.wrap_socket(connection, server_side=True) if context else connection
+
+    def close(self):
+        self.closed.set()
+        self.server.shutdown(socket.SHUT_RDWR)
+        self.server.close()
+        for thread in self.threads:
+            thread.join(5)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.close()
+
+
+def read_request(connection):
+    """The head and the body of one request."""
+    text = b""
+    while b"\r\n\r\n" not in text:
+        part = connection.recv(65536)
+        if not part:
+            raise ConnectionError("hung up")
+        text += part
+    head, _, body = text.partition(b"\r\n\r\n")
+    length = next((int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if b"content-length" in line), 0)
+    while len(body) < length:
+        body += connection.recv(65536)
+    return head, body
+
+
+def upstream_answer(gate, head, body):
+    """Everything the portal answers to a request that is passed on to it."""
+    path = head.split(b" ")[1]
+    path = b"/" + path.split(b"/", 3)[3] if path.startswith(b"http") else path
+    lines = [b"POST " + path + b" HTTP/1.1", b"Host: portal", b"Connection: close"]
+    lines += [line for line in head.split(b"\r\n")[1:] if line.lower().startswith((b"content-", b"x-request-id"))]
+    with socket.create_connection(("127.0.0.1", gate.upstream)) as portal:
+        portal.sendall(b"\r\n".join(lines) + b"\r\n\r\n" + body)
+        answer = b""
+        while part := portal.recv(65536):
+            answer += part
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return head + b"\r\nConnection: close\r\n\r\n" + body
+
+
+def relay(gate, connection):
+    """Pass the request on, and the answer back."""
+    with gate.secured(connection) as secured:
+        head, body = read_request(secured)
+        if head.startswith(b"CONNECT"):
+            secured.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            head, body = read_request(secured)
+        secured.sendall(upstream_answer(gate, head, body))
+
+
+def hang_up(gate, connection):
+    """Close as soon as somebody connects."""
+
+
+def reset(gate, connection):
+    """Reset as soon as somebody connects and says something."""
+    connection.recv(1)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+
+
+def stall(gate, connection):
+    """Take the connection and never say a word."""
+    gate.closed.wait(5)
+
+
+def relay_and_close(gate, connection):
+    """Pass the request on, and hang up instead of answering."""
+    with gate.secured(connection) as secured:
+        upstream_answer(gate, *read_request(secured))
+
+
+def relay_and_garbage(gate, connection):
+    """Pass a TLS request on, and answer with bytes that are no TLS."""
+    secured = gate.secured(connection)
+    upstream_answer(gate, *read_request(secured))
+    with socket.socket(fileno=secured.detach()) as plain:
+        plain.sendall(b"this is no TLS record at all, and it is long enough to be taken for one\r\n" * 9)
+        plain.recv(1)
+
+
+def refuse_connect(gate, connection):
+    """Answer a proxy's CONNECT with 502."""
+    read_request(connection)
+    connection.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+
+
+def close_connect(gate, connection):
+    """Hang up on a proxy's CONNECT."""
+    read_request(connection)
+
+
+def wrong_certificate(certificate):
+    """Show a certificate that nobody the client trusts has signed."""
+
+    def show(gate, connection):
+        gate.secured(connection, certificate)
+
+    return show

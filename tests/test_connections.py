@@ -1,0 +1,150 @@
+"""Connections: kept alive, given up in time, and watched for whether a request left."""
+
+import socket
+import threading
+
+import gates
+import pytest
+
+from b24batch import AnswerLost, NotSent, RetryPolicy, Session
+
+ANSWER = b'HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{"result":1}'
+
+
+class Server:
+    """A raw server on loopback: `serve` gets each connection, in its order, with the server."""
+
+    def __init__(self, serve):
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}/rest/1/code/"
+        self.serve, self.done, self.connections = serve, threading.Event(), 0
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            self.connections += 1
+            with connection:
+                self.serve(self, connection)
+            self.done.set()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+        self.thread.join(5)
+
+
+def session(server, **options):
+    return Session(server.url, **{"limits": None, "retries": RetryPolicy(attempts=1), **options})
+
+
+def answer_once(server, connection):
+    gates.read_request(connection)
+    connection.sendall(ANSWER)
+
+
+def answer_and_reset(server, connection):
+    answer_once(server, connection)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, gates.RESET)
+
+
+@pytest.mark.parametrize("serve", [answer_once, answer_and_reset])
+def test_a_connection_closed_while_idle(serve):
+    """A kept-alive connection that the portal closed or reset meanwhile is replaced, and no write is lost for it."""
+    with Server(serve) as server:
+        b24 = session(server)
+        for n in range(1, 4):
+            assert b24.call("crm.deal.add").data == 1
+            assert server.done.wait(5)
+            server.done.clear()
+            assert server.connections == n
+
+
+def stop_reading(server, connection):
+    connection.recv(1024)
+    server.release.wait(5)
+
+
+def close_unread(server, connection):
+    connection.recv(1024)
+
+
+@pytest.mark.parametrize("serve", [stop_reading, close_unread])
+def test_a_large_body_that_is_not_read(serve):
+    """A portal that stops reading, or hangs up, in the middle of 8 MB leaves the call unknown."""
+    with Server(serve) as server:
+        server.release = threading.Event()
+        with pytest.raises(AnswerLost):
+            session(server, timeout=0.25).call("disk.upload", {"content": "x" * 8_000_000})
+        server.release.set()
+
+
+def refuse_early(server, connection):
+    connection.recv(1024)
+    connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 5\r\n\r\nlarge")
+    while connection.recv(1 << 20):
+        pass
+
+
+def test_an_answer_before_the_body_was_read():
+    """An early 413 is read as the answer that it is."""
+    with Server(refuse_early) as server, pytest.raises(AnswerLost, match=r"HTTP 413.*is this the portal's address"):
+        session(server).call("disk.upload", {"content": "x" * 8_000_000})
+
+
+@pytest.mark.parametrize("host", ["[::1%25nowhere]", "a..b", "x" * 70])
+def test_a_host_that_cannot_be_found(host):
+    """A host without an address was certainly not reached."""
+    b24 = Session(f"https://{host}/rest/1/code/", limits=None, retries=RetryPolicy(attempts=1))
+    with pytest.raises(NotSent):
+        b24.call("crm.deal.add")
+
+
+def test_an_address_that_can_never_work(clock):
+    """An address that requests refuses, or a CA bundle that is not there, is not tried again."""
+    b24 = Session("https://a..b/rest/1/code/", limits=None, clock=clock)
+    with pytest.raises(NotSent) as caught:
+        b24.call("crm.deal.add")
+    assert (caught.value.code, clock.slept) == ("BAD_ADDRESS", [])
+
+
+def drip(server, connection):
+    gates.read_request(connection)
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+    try:
+        while not server.release.wait(0.01):
+            connection.sendall(b" ")
+    except OSError:
+        return
+
+
+def test_the_deadline_for_a_whole_answer():
+    """An answer that drips, each byte in time, ends at the deadline."""
+    with Server(drip) as server:
+        server.release = threading.Event()
+        with pytest.raises(AnswerLost, match=r"the answer took over 0\.3 s") as caught:
+            session(server, deadline=0.3, timeout=5).call("crm.deal.list")
+        server.release.set()
+    assert caught.value.http_status == 200
+
+
+def keep_silent(server, connection):
+    gates.read_request(connection)
+    server.release.wait(5)
+
+
+@pytest.mark.parametrize("options", [{"timeout": (5, 0.2)}, {"timeout": 5, "deadline": 0.2}], ids=repr)
+def test_the_read_time_out(options):
+    """A portal that says nothing is given up after the read time-out, and never after the deadline."""
+    with Server(keep_silent) as server:
+        server.release = threading.Event()
+        with pytest.raises(AnswerLost, match="ReadTimeout"):
+            session(server, **options).call("crm.deal.list")
+        server.release.set()
