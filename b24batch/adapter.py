@@ -187,13 +187,16 @@ def _user_agent() -> str:
 
 def transport_error(error: Exception, request_id: str) -> TransportError:
     """Return what `error`, raised below requests, means for the request; its own text may hold the address."""
+    causes = ", ".join([type(error).__name__, *_causes(error)])
     malformed = isinstance(error, InvalidURL | MissingSchema | InvalidSchema | LocationValueError)
-    causes = [type(error).__name__, *_causes(error)]
-    if vars(error).get("request_sent", not malformed):
-        return AnswerLost(f"the answer was lost: {', '.join(causes)}", request_id=request_id)
-    certificate = any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _chain(error))
-    code = "BAD_CERTIFICATE" if certificate else "BAD_ADDRESS" if malformed else "NOT_SENT"
-    return NotSent(f"the request was not sent: {', '.join(causes)}", code=code)
+    if vars(error).get("request_sent", True) and not malformed:
+        return AnswerLost(f"the answer was lost: {causes}", request_id=request_id)
+    if malformed:
+        return NotSent(f"the address or the proxy's cannot be used: {causes}", code="BAD_ADDRESS")
+    # A plain OSError is requests' way to say that there is no such CA bundle.
+    if type(error) is OSError or any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _chain(error)):
+        return NotSent(f"the certificate cannot be checked, or is not trusted: {causes}", code="BAD_CERTIFICATE")
+    return NotSent(f"the request was not sent: {causes}")
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -67,16 +67,23 @@ class HttpAnswer:
         return Answer(envelope, self.status, self.request_id)
 
     def _refusal(self, envelope: dict[str, JsonValue], now: float) -> SdkError:
-        code = _text(envelope["error"])
+        code = text_of(envelope["error"])
+        error = self._error(self._class_of(code), text_of(envelope.get("error_description")), code=code)
+        if isinstance(error, RateLimited):
+            error.retry_after = _seconds(self.headers.get("Retry-After", ""), now)
+        if error.code == "CONNECTION_ERROR" and self.status == 401:  # the portal could not ask the OAuth server
+            error.not_executed = True
+        return error
+
+    def _class_of(self, code: str) -> type[SdkError]:
         kind: type[SdkError] = refusal_class(code, self.method)
         if self.status == 429:
             kind = OperatingLimitExceeded
+        if kind is RateLimited and self.status != 503:
+            kind = AjaxError
         if code.casefold() == "wrong_encoding" or (kind is AjaxError and self.status >= 500):
             kind = AnswerLost
-        error = self._error(kind, _text(envelope.get("error_description")), code=code)
-        if isinstance(error, RateLimited):
-            error.retry_after = _seconds(self.headers.get("Retry-After", ""), now)
-        return error
+        return kind
 
     def _error(self, kind: type[_Error], description: str, **evidence: Unpack[Evidence]) -> _Error:
         evidence["http_status"], evidence["request_id"] = self.status, self.request_id
@@ -128,5 +135,6 @@ def _date(text: str) -> float:
         return math.nan
 
 
-def _text(value: JsonValue) -> str:
+def text_of(value: JsonValue) -> str:
+    """Return a code or a description as text; codes may be numbers or null."""
     return "" if value is None else str(value)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from b24batch.encoding import redacted
 from b24batch.errors import UsageError
 
 _SHAPE = "a webhook URL looks like https://example.bitrix24.com/rest/1/<code>/"
@@ -127,22 +128,19 @@ def _parse(secret: Secret) -> tuple[str, str, Secret] | str:
 
 def refuse_http(auth: Auth) -> None:
     """Raise `UsageError` when the credentials would cross a network unencrypted."""
-    if auth.scheme != "https" and not _is_loopback(urlsplit(f"//{auth.host}").hostname or ""):
+    if auth.scheme != "https" and not is_loopback(auth):
         raise UsageError(
             f"http would show the credentials for {auth.host} to the network: use https, or allow_http=True"
         )
 
 
-def _is_loopback(hostname: str) -> bool:
+def is_loopback(auth: Auth) -> bool:
+    """Return whether the portal is on this machine."""
+    hostname = urlsplit(f"//{auth.host}").hostname or ""
     try:
         return ipaddress.ip_address(hostname).is_loopback
     except ValueError:
         return hostname == "localhost" or hostname.endswith(".localhost")
-
-
-_SECRETS = re.compile(
-    r"""(/rest/[^/\s"'?]+/|\b(?:auth|access_token|refresh_token|client_secret|code)=)[^/\s"'?&]+""", re.IGNORECASE
-)
 
 
 class _Redaction(logging.Filter):
@@ -150,7 +148,7 @@ class _Redaction(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         text = record.getMessage()
-        clean = _SECRETS.sub(r"\1***", text)
+        clean = redacted(text)
         if clean != text:
             record.msg, record.args = clean, None
         return True

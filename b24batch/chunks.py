@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import attrs
 
-from b24batch.commands import MAX_BODY_BYTES, EncodedCommand, label
+from b24batch.commands import ENVELOPE_BYTES, MAX_BODY_BYTES, EncodedCommand
 from b24batch.encoding import shown
 from b24batch.errors import UsageError
 
@@ -36,16 +36,16 @@ def check_size(size: object) -> None:
 def cut(commands: Iterable[EncodedCommand], size: int = MAX_COMMANDS) -> Iterator[Chunk]:
     """Yield chunks of at most `size` commands and 4 MB, as soon as each is full, reading no further ahead."""
     waiting: list[EncodedCommand] = []
-    room = MAX_BODY_BYTES
+    room = empty = MAX_BODY_BYTES - ENVELOPE_BYTES
     for command in commands:
         if waiting and (command.obstacle or command.size > room):
             yield Chunk(tuple(waiting))
-            waiting, room = [], MAX_BODY_BYTES
+            waiting, room = [], empty
         waiting.append(command)
         room -= command.size
         if command.obstacle or len(waiting) == size:
             yield Chunk(tuple(waiting))
-            waiting, room = [], MAX_BODY_BYTES
+            waiting, room = [], empty
     if waiting:
         yield Chunk(tuple(waiting))
 
@@ -58,8 +58,8 @@ def single(commands: list[EncodedCommand]) -> Chunk:
         raise UsageError(f"a batch holds {MAX_COMMANDS} commands, not {len(commands)}; use batch_by_chunk")
     for command in commands:
         if command.obstacle:
-            where = label(command.name, command.command)
-            raise UsageError(f"call {where} cannot go in a batch: {command.obstacle}; batch_by_chunk sends it alone")
+            reason = f"cannot go in a batch: {command.obstacle}; batch_by_chunk sends it alone"
+            raise UsageError(f"{command.label} {reason}")
     chunk, *more = cut(commands)
     if more:
         raise UsageError(f"the commands are more than {MAX_BODY_BYTES} bytes together; use batch_by_chunk")

@@ -24,6 +24,8 @@ from b24batch.errors import UsageError
 
 #: Our own bound on the body of one request: a portal takes far more, but has 60 seconds for all of it.
 MAX_BODY_BYTES = 4_000_000
+#: What a batch's body has around its commands.
+ENVELOPE_BYTES = len('{"halt": 1, "cmd": {}}')
 
 _METHOD = re.compile(r"(?:(?P<vendor>[A-Za-z0-9_]+):)?[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*", re.ASCII)
 _FORMAT_SUFFIXES = (".json", ".xml")
@@ -93,6 +95,7 @@ class EncodedCommand:
     Attributes:
         name: Its key in the request.
         command: What the caller handed over.
+        label: What an error message calls it.
         text: The command text for a batch; empty when it cannot travel in one.
         params: The parameters of a direct call; None when it travels in a batch.
         obstacle: Why it cannot travel in a batch; empty when it can.
@@ -100,6 +103,7 @@ class EncodedCommand:
 
     name: str
     command: Command
+    label: str
     text: str = ""
     params: WireParams | None = None
     obstacle: str = ""
@@ -107,7 +111,19 @@ class EncodedCommand:
     @property
     def size(self) -> int:
         """The bytes it adds to the body of a batch."""
-        return len(self.text) + len(json.dumps(self.name)) + 4
+        return _size(self.name, self.text)
+
+
+def encoded_calls(calls: Iterable[Call] | Mapping[str, Call]) -> Iterator[EncodedCommand]:
+    """Return an iterator over `calls` that normalises and encodes each as it is reached; see both."""
+    named = isinstance(calls, Mapping)
+    commands = enumerate(normalize(calls))
+    return (encode(name, command, _place(position, command, named=named)) for position, (name, command) in commands)
+
+
+def _place(position: int, command: Command, *, named: bool) -> str:
+    own = [] if command.name is None else [shown(command.name)]
+    return " ".join([*([] if named else [str(position)]), *own])
 
 
 def normalize(calls: Iterable[Call] | Mapping[str, Call]) -> Iterator[tuple[str, Command]]:
@@ -165,38 +181,52 @@ def _command_of_mapping(call: Mapping[str, JsonValue]) -> Command:
     return Command(call["method"], call.get("params"))
 
 
-def encode(name: str, command: Command) -> EncodedCommand:
+def encode(name: str, command: Command, place: str) -> EncodedCommand:
     """Return `command` ready for a batch, or for a direct call where a batch would change it.
+
+    Args:
+        name: Its key in the request.
+        command: What to send.
+        place: What an error message calls it, a position or a name.
 
     Raises:
         UsageError: For a value that can be sent in no way; it names the command and the path to the value.
     """
+    label = f"call {place} ({command.method})"
     try:
-        return _encode(name, command)
+        return _encode(name, command, label)
     except Unfit as unfit:
         reason = str(unfit)
-    raise UsageError(f"call {label(name, command)}: {reason}")
+    raise UsageError(f"{label}: {reason}")
 
 
-def _encode(name: str, command: Command) -> EncodedCommand:
+def _encode(name: str, command: Command, label: str) -> EncodedCommand:
     if command.method.casefold() in _NOT_IN_A_BATCH:
         raise Unfit("cannot be called inside a batch")
     params = wire_params(command.params, command.method)
     try:
-        text = _text(command.method, params)
-    except Unfit as obstacle:
+        return EncodedCommand(name, command, label, _text(name, command.method, params))
+    except Unfit as unfit:
+        obstacle = str(unfit)
+    try:
         refuse_renumbered(params)
-        return EncodedCommand(name, command, params=params, obstacle=str(obstacle))
-    return EncodedCommand(name, command, text)
+    except Unfit as unfit:
+        raise Unfit(f"{unfit}; and in a batch {obstacle}") from None
+    return EncodedCommand(name, command, label, params=params, obstacle=obstacle)
 
 
-def _text(method: str, params: WireParams) -> str:
+def _text(name: str, method: str, params: WireParams) -> str:
     if ":" in method:
         raise Unfit("a batch would drop the part of the method before the colon")
     query = query_text(params)
-    if len(method) + len(query) > MAX_BODY_BYTES:
+    text = f"{method}?{query}" if query else method
+    if _size(name, text) + ENVELOPE_BYTES > MAX_BODY_BYTES:
         raise Unfit(f"it is more than {MAX_BODY_BYTES} bytes of text")
-    return f"{method}?{query}" if query else method
+    return text
+
+
+def _size(name: str, text: str) -> int:
+    return len(text) + len(json.dumps(name)) + len('"": , ')
 
 
 def encode_direct(command: Command) -> WireParams:
@@ -209,11 +239,6 @@ def encode_direct(command: Command) -> WireParams:
     else:
         return params
     raise UsageError(f"{command.method}: {reason}")
-
-
-def label(name: str, command: Command) -> str:
-    """Return how an error message names a call: its position or its name, and the method."""
-    return f"{name if command.name is None else shown(name)} ({command.method})"
 
 
 def refuse_duplicates(commands: Iterable[EncodedCommand]) -> None:

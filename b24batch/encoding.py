@@ -38,9 +38,21 @@ _LETTERS = {
     "landing": (False, False),
 }
 _LETTERS_ELSEWHERE = (False, True)
-#: What the portal's substitution may take for a reference: after a failed command any word can name a bucket.
-_REFERENCE = re.compile(r"\$[a-z_]\S*\[[^\]\s]+\]", re.IGNORECASE | re.ASCII)
-_INTEGER_NAME = re.compile(r"0|-?[1-9][0-9]*", re.ASCII)
+#: Where the portal's substitution may see a reference: after a failed command any word can name a bucket. It goes on to
+#: the next white space, and refers if there is a key in brackets in it. Two patterns, since one takes quadratic time.
+_BUCKET = re.compile(r"\$[a-z_]\S*", re.IGNORECASE | re.ASCII)
+_KEY = re.compile(r"\[[^\]]")
+_INTEGER_NAME = re.compile(r"0|-?[1-9][0-9]{0,18}", re.ASCII)
+#: PHP keeps these for cookies and drops what has them for a name below the top level.
+_COOKIE_PREFIXES = ("__Host-", "__Secure-")
+_SECRETS = re.compile(
+    r"""(/rest/[^/\s"'?]+/|\b(?:auth|access_token|refresh_token|client_secret|code)=)[^/\s"'?&]+""", re.IGNORECASE
+)
+
+
+def redacted(text: str) -> str:
+    """Return `text` without the webhook codes and tokens in it."""
+    return _SECRETS.sub(r"\1***", text)
 
 
 def shown(value: object) -> str:
@@ -49,6 +61,7 @@ def shown(value: object) -> str:
         text = repr(value)
     except Exception:
         text = f"<{type(value).__name__}>"
+    text = redacted(text)
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
@@ -78,7 +91,7 @@ def _named_arguments(
     for name, value in _text_names(params):
         if name in RESERVED_NAMES:
             raise Unfit("is a name the portal keeps for itself", name)
-        if value or not isinstance(value, Mapping | list | tuple):
+        if not isinstance(value, Mapping | list | tuple) or value:
             yield name, value
 
 
@@ -204,8 +217,9 @@ def _text_names(
 
 def refuse_renumbered(params: WireParams) -> None:
     """Raise `Unfit` for top-level names that a direct call would lose: the portal numbers integers anew."""
-    numbers = [name for name in params if _INTEGER_NAME.fullmatch(name)] if isinstance(params, dict) else []
-    for place, name in enumerate(numbers):
+    names = params if isinstance(params, dict) else ()
+    integers = (name for name in names if _INTEGER_NAME.fullmatch(name) and -(2**63) <= int(name) < 2**63)
+    for place, name in enumerate(integers):
         if name != str(place):
             raise Unfit(f"would arrive as {place}: in a direct call the portal numbers integer names anew", name)
 
@@ -227,7 +241,7 @@ def _flatten(key: str, value: JsonValue, path: list[str], pairs: list[str]) -> N
         raise Unfit(f"is nested over {MAX_QUERY_DEPTH} deep", path[0])
     if isinstance(value, dict | list) and value:
         for name, item in _items(value):
-            if name.strip(" \t\n\v\f\r") == "" or any(character in name for character in "[]\0"):
+            if _is_changed(name):
                 raise Unfit(f"has a name that PHP would change: {shown(name)}", *path)
             _flatten(f"{key}[{quote(name, safe='')}]", item, [*path, name], pairs)
     elif len(pairs) == MAX_QUERY_VALUES:
@@ -236,14 +250,24 @@ def _flatten(key: str, value: JsonValue, path: list[str], pairs: list[str]) -> N
         pairs.append(f"{key}[]=" if value == [] else f"{key}={_leaf_text(value, path)}")
 
 
+def _is_changed(name: str) -> bool:
+    empty = name.strip(" \t\n\v\f\r") == ""
+    return empty or name.startswith(_COOKIE_PREFIXES) or any(character in name for character in "[]\0")
+
+
 def _leaf_text(value: JsonValue, path: list[str]) -> str:
     if isinstance(value, str):
-        if "$" in value and _REFERENCE.search(value):
+        if "$" in value and _refers(value):
             raise Unfit(f"has text the portal would take for a reference: {shown(value)}", *path)
         return quote(value, safe="")
     if value is None:
         return ""
     return quote(str(int(value)) if isinstance(value, bool) else repr(value), safe="")
+
+
+def _refers(text: str) -> bool:
+    words = (found[0] for found in _BUCKET.finditer(text))
+    return any((end := word.rfind("]")) > 0 and _KEY.search(word, 2, end) for word in words)
 
 
 def _items(container: WireParams) -> Iterator[tuple[str, JsonValue]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, TypedDict, Unpack
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 if TYPE_CHECKING:
     from b24batch.results import AnyResult
@@ -53,7 +53,7 @@ class SdkError(Exception):
     code: str = ErrorCode("SDK_ERROR")
     http_status: int | None = None
     request_id: str | None = None
-    not_executed: ClassVar[bool] = False
+    not_executed: bool = False
 
     def __init__(self, description: str = "", **evidence: Unpack[Evidence]) -> None:
         super().__init__(description)

@@ -151,11 +151,9 @@ class OperatingTime:
         return max(seconds if seconds > 0 else OPERATING_STEP for seconds in known)
 
 
-_shared: dict[tuple[str, Clock], LeakyBucket] = {}
-_shared_lock = threading.Lock()
+_shared: dict[tuple[str, int], LeakyBucket] = {}
 
 
 def shared_bucket(host: str, clock: Clock) -> LeakyBucket:
     """Return the one bucket that all sessions of this process on the portal `host` share."""
-    with _shared_lock:
-        return _shared.setdefault((host, clock), LeakyBucket(clock=clock))
+    return _shared.setdefault((host, id(clock)), LeakyBucket(clock=clock))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from b24batch.answers import Answer
+from b24batch.answers import Answer, text_of
 from b24batch.chunks import Chunk
 from b24batch.commands import Command
 from b24batch.encoding import JsonValue, WireParams
@@ -96,9 +96,9 @@ def _not_ok(command: Command, answer: Answer, status: Status, error: SdkError | 
 
 def _command_error(command: Command, entry: JsonValue, answer: Answer) -> SdkError:
     fields = entry if isinstance(entry, dict) else {"error": entry}
-    code = _text(fields.get("error"))
+    code = text_of(fields.get("error"))
     return command_error_class(code)(
-        _text(fields.get("error_description")),
+        text_of(fields.get("error_description")),
         code=code,
         method=command.method,
         http_status=answer.http_status,
@@ -108,7 +108,3 @@ def _command_error(command: Command, entry: JsonValue, answer: Answer) -> SdkErr
 
 def _unreadable(answer: Answer, description: str) -> AnswerLost:
     return AnswerLost(description, http_status=answer.http_status, request_id=answer.request_id)
-
-
-def _text(value: JsonValue) -> str:
-    return "" if value is None else str(value)

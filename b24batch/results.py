@@ -119,7 +119,8 @@ class Result(Generic[Data]):
 
         These are the skipped ones and those whose whole request was never received or was refused at the door:
         not sent, rate or operating limit, credentials, a moved portal. Commands that the portal looked at and
-        refused are not among them, and neither are the ``unknown`` ones.
+        refused are not among them, and neither are the ``unknown`` ones. A name that is a number may clash with the
+        new positions of other commands.
         """
         return [
             row.command

@@ -21,7 +21,7 @@ _READ_NAMES = frozenset(
     settings status statuslist subordinates tail text thread time types url
     """.split()
 )
-_READ_PATTERN = re.compile(r"(?:get|is).+|crm\.enum\..+")
+_READ_PATTERN = re.compile(r"(?:get|is).+")
 #: These look like reads, but take events or notifications away, or create a link or a folder.
 _WRITES_IN_DISGUISE = frozenset(
     """
@@ -36,7 +36,7 @@ def is_read(method: str) -> bool:
     """Return whether `method` certainly changes nothing on the portal; in doubt it is a write."""
     name = method.casefold()
     last = name.rpartition(".")[2]
-    reads = last in _READ_NAMES or _READ_PATTERN.fullmatch(last) or _READ_PATTERN.fullmatch(name)
+    reads = last in _READ_NAMES or _READ_PATTERN.fullmatch(last) or name.startswith("crm.enum.")
     return bool(reads) and name not in _WRITES_IN_DISGUISE
 
 
@@ -94,10 +94,12 @@ class RetryPolicy:
 
     def _is_over(self, state: tenacity.RetryCallState, longest: float) -> bool:
         error, pause = _error(state), state.upcoming_sleep
-        if isinstance(error, RateLimited) and error.retry_after is None:
-            error.retry_after = pause
+        if state.attempt_number >= self.attempts:
+            return True
         too_long = pause > longest or state.idle_for + pause > self.total_wait
-        return too_long or state.attempt_number >= self.attempts
+        if too_long and isinstance(error, RateLimited) and error.retry_after is None:
+            error.retry_after = pause
+        return too_long
 
 
 def _error(state: tenacity.RetryCallState) -> BaseException | None:
@@ -111,4 +113,4 @@ def _may_be_sent_again(error: BaseException, *, repeatable: bool) -> bool:
         return error.http_status is not None
     if isinstance(error, NotSent):
         return error.code == "NOT_SENT"
-    return isinstance(error, AjaxError) and error.code == "CONNECTION_ERROR"
+    return isinstance(error, AjaxError) and error.code == "CONNECTION_ERROR" and error.http_status == 401

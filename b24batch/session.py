@@ -10,18 +10,18 @@ from typing import Literal, NoReturn, Self, TypedDict, Unpack, overload
 
 import attrs
 import requests
+from attrs.validators import instance_of, is_callable, optional
 
 from b24batch.adapter import Connections
-from b24batch.auth import Auth, Secret, Webhook, redact_urllib3_log, refuse_http
+from b24batch.auth import Auth, Secret, Webhook, is_loopback, redact_urllib3_log, refuse_http
 from b24batch.batch import Run, run_all, stream
 from b24batch.chunks import MAX_COMMANDS, check_size, cut, single
 from b24batch.commands import (
     Call,
     Command,
     EncodedCommand,
-    encode,
     encode_direct,
-    normalize,
+    encoded_calls,
     refuse_duplicates,
 )
 from b24batch.encoding import JsonValue, Params, shown
@@ -32,7 +32,7 @@ from b24batch.results import AjaxResult, AnyResult, Result, collect
 from b24batch.retries import RetryPolicy, is_read
 from b24batch.transport import Transport
 
-#: What the server variable that keeps a request id is sure to hold.
+#: The longest request id that a caller may choose.
 MAX_REQUEST_ID = 128
 
 
@@ -72,6 +72,12 @@ def _max_wait(value: object) -> float | None:
     return None if value is None else _wait(value)
 
 
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise UsageError(f"True or False is wanted, not {shown(value)}")
+    return value
+
+
 def _methods(names: object) -> frozenset[str]:
     if isinstance(names, str) or not isinstance(names, Collection):
         raise UsageError(f"idempotent_methods is a collection of method names, not {shown(names)}")
@@ -98,7 +104,8 @@ class Session:
         portal: The URL of an inbound webhook, or credentials such as a `Webhook`.
         timeout: Seconds to connect and seconds between two bytes of an answer; one number sets both. Default
             ``(10.0, 75.0)``: a portal itself ends a request after 60.
-        deadline: Seconds for a whole answer. Default 120.
+        deadline: Seconds after which an answer that is still arriving is given up, looked at with each part of its
+            body; it bounds the time-out between two bytes as well. Default 120.
         retries: How patient it is. Default ``RetryPolicy()``.
         limits: The rate it keeps; by default the one bucket of this portal, None for no limit.
         max_wait: The longest single wait in seconds, whatever its reason; instead of a longer one the error is
@@ -115,35 +122,40 @@ class Session:
         clock: What tells the time and sleeps; default the module `time`.
 
     Raises:
-        UsageError: For a URL or an option that cannot be; nothing was sent.
+        UsageError: For a URL or a figure that cannot be.
+        TypeError: For an option that does not exist, or is of another type.
     """
 
     auth: Auth
     timeout: tuple[float, float] = attrs.field(default=(10.0, 75.0), converter=_timeout)
     deadline: float = attrs.field(default=120.0, converter=_seconds)
-    retries: RetryPolicy = attrs.field(factory=RetryPolicy)
+    retries: RetryPolicy = attrs.field(factory=RetryPolicy, validator=instance_of(RetryPolicy))
     clock: Clock = attrs.field(default=time)
-    limits: LeakyBucket | None = attrs.field()
+    limits: LeakyBucket | None = attrs.field(validator=optional(instance_of(LeakyBucket)))
     max_wait: float | None = attrs.field(default=None, converter=_max_wait)
     operating_wait: float = attrs.field(default=660.0, converter=_wait)
     idempotent_methods: frozenset[str] = attrs.field(default=(), converter=_methods)
-    allow_http: bool = False
-    http: requests.Session | Connections | None = None
-    on_wait: Callable[[Wait], None] | None = None
-    redact_urllib3_log: bool = True
-    _connections: Connections = attrs.field(init=False)
+    allow_http: bool = attrs.field(default=False, converter=_flag)
+    http: requests.Session | None = attrs.field(default=None, validator=optional(instance_of(requests.Session)))
+    on_wait: Callable[[Wait], None] | None = attrs.field(default=None, validator=optional(is_callable()))
+    redact_urllib3_log: bool = attrs.field(default=True, converter=_flag)
+    _connections: Connections = attrs.field()
     _operating: OperatingTime = attrs.field(init=False)
     _transport: Transport = attrs.field(init=False)
 
     def __init__(self, portal: str | Auth, /, **options: Unpack[Options]) -> None:
         credentials = Secret(portal) if isinstance(portal, str) else portal
         del portal
-        auth = Webhook(credentials) if isinstance(credentials, Secret) else credentials
+        auth: object = Webhook(credentials) if isinstance(credentials, Secret) else credentials
         if not isinstance(auth, Auth):
-            raise UsageError(f"a Session is made from a webhook URL, not from {shown(auth)}")
+            kind = type(auth).__name__
+            del auth, credentials
+            raise UsageError(f"a Session is made from a webhook URL as text, not from a {kind}")
         self.__attrs_init__(auth, **options)
+
+    def __attrs_post_init__(self) -> None:
         if not self.allow_http:
-            refuse_http(auth)
+            refuse_http(self.auth)
         if self.redact_urllib3_log:
             redact_urllib3_log()
 
@@ -153,7 +165,7 @@ class Session:
 
     @_connections.default
     def _connect(self) -> Connections:
-        return self.http if isinstance(self.http, Connections) else Connections(self.clock.monotonic, self.http)
+        return Connections(self.clock.monotonic, self.http)
 
     @_operating.default
     def _learn(self) -> OperatingTime:
@@ -170,14 +182,17 @@ class Session:
             self.timeout,
             self.deadline,
             self.max_wait,
+            is_loopback(self.auth),
             self.on_wait,
         )
 
-    def with_options(self, **options: Unpack[Options]) -> Session:
+    def with_options(self, **options: Unpack[Options]) -> Self:
         """Return a session with other options over the same connections and limits."""
-        own: dict[str, JsonValue] = {name: getattr(self, name) for name in Options.__annotations__}
-        sibling = object.__new__(Session)
-        sibling.__attrs_init__(self.auth, **{**own, "http": self._connections, **options})
+        kept: dict[str, JsonValue] = {name: getattr(self, name) for name in Options.__annotations__}
+        if "http" not in options:
+            kept["connections"] = self._connections
+        sibling = object.__new__(type(self))
+        sibling.__attrs_init__(self.auth, **{**kept, **options})
         return sibling
 
     def call(
@@ -267,10 +282,10 @@ class Session:
             UsageError: Something is wrong with the calls; nothing was sent.
             NotSent, AnswerLost, AjaxError: The request failed as a whole, and this is what became of every command.
         """
-        commands = _encoded(calls)
-        chunk = single(commands)
+        as_rows = _flag(return_ajax_result)
+        chunk = single(_all_encoded(calls))
         rows = self._run(request_id, halt_on_error=halt_on_error).send(chunk)
-        return collect(rows, named=isinstance(calls, Mapping), return_ajax_result=return_ajax_result)
+        return collect(rows, named=isinstance(calls, Mapping), return_ajax_result=as_rows)
 
     def batch_by_chunk(
         self,
@@ -300,7 +315,7 @@ class Session:
             BaseException: What stops the run half-way, Ctrl-C for one, has the outcomes so far in its `result`.
         """
         check_size(chunk_size)
-        commands = _encoded(_unnamed(calls))
+        commands = _all_encoded(_unnamed(calls))
         run = self._run(request_id, halt_on_error=halt_on_error, stop_on_error=stop_on_error)
         return collect(run_all(run, list(cut(commands, chunk_size))))
 
@@ -320,9 +335,9 @@ class Session:
         differ within a chunk only.
         """
         check_size(chunk_size)
-        named_commands = normalize(_unnamed(calls))
+        commands = encoded_calls(_unnamed(calls))
         run = self._run(request_id, halt_on_error=halt_on_error, stop_on_error=stop_on_error)
-        return stream(run, cut((encode(*command) for command in named_commands), chunk_size))
+        return stream(run, cut(commands, chunk_size))
 
     def close(self) -> None:
         """Drop the connections, which siblings share; a later call opens new ones."""
@@ -337,8 +352,8 @@ class Session:
             self._operating,
             longest,
             _request_id(request_id),
-            halt_on_error=halt_on_error,
-            stop_on_error=stop_on_error,
+            halt_on_error=_flag(halt_on_error),
+            stop_on_error=_flag(stop_on_error),
         )
 
     def _repeatable(self, command: Command) -> bool:
@@ -361,8 +376,8 @@ class Session:
         raise TypeError("a Session is not pickled: it holds sockets and a secret; make one in each process")
 
 
-def _encoded(calls: Iterable[Call] | Mapping[str, Call]) -> list[EncodedCommand]:
-    commands = [encode(name, command) for name, command in normalize(calls)]
+def _all_encoded(calls: Iterable[Call] | Mapping[str, Call]) -> list[EncodedCommand]:
+    commands = list(encoded_calls(calls))
     refuse_duplicates(commands)
     return commands
 

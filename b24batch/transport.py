@@ -32,8 +32,9 @@ class Transport:
         retries: Whether and when a request is sent again.
         clock: Where time comes from.
         timeout: To connect, and between two bytes of an answer.
-        deadline: For a whole answer.
+        deadline: For a whole answer, looked at as its parts arrive.
         max_wait: For any single wait, whatever its reason; None for no bound.
+        direct: Whether the environment's proxies are passed by, as for a portal on this machine.
         on_wait: Told of every wait before it begins; None for nobody.
     """
 
@@ -45,6 +46,7 @@ class Transport:
     timeout: tuple[float, float]
     deadline: float
     max_wait: float | None
+    direct: bool
     on_wait: Callable[[Wait], None] | None
 
     def call(self, method: str, params: WireParams, *, request_id: str, repeatable: bool, commands: int = 1) -> Answer:
@@ -68,7 +70,7 @@ class Transport:
         except SdkError as error:
             failure = error
         except BaseException as interrupt:
-            vars(interrupt)["request_sent"] = exchange.lost or vars(interrupt).get("request_sent", False)
+            vars(interrupt)["request_sent"] = exchange.lost
             raise
         raise exchange.outcome(failure)
 
@@ -129,19 +131,26 @@ class _Exchange:
         limits, clock = self.transport.limits, self.transport.clock
         if limits is not None:
             limits.acquire(max_wait=self.transport.max_wait, on_wait=self._announce_rate)
-        began = clock.monotonic()
+        lost_before, began = self.lost, clock.monotonic()
+        self.lost = True  # until the contrary is known, whatever interrupts
         try:
             return self._post().opened(clock.time())
-        except AnswerLost:
-            self.lost = True
+        except SdkError as error:
+            self.lost = lost_before or isinstance(error, AnswerLost)
+            self._penalize(error)
             raise
-        except RateLimited as error:
-            if limits is not None:
-                limits.penalize(error.retry_after or 0.0)
-            raise
+        except BaseException as interrupt:
+            self.lost = lost_before or vars(interrupt).get("request_sent", True)
+            interrupt.__context__ = None
+            # The frames of its traceback below this one hold the address.
+            raise interrupt.with_traceback(None) from None
         finally:
             what = (self.method, self.commands, clock.monotonic() - began, self.request_id)
             _log.debug("%s: %d commands, %.3f s, request id %s", *what)
+
+    def _penalize(self, error: SdkError) -> None:
+        if isinstance(error, RateLimited) and self.transport.limits is not None:
+            self.transport.limits.penalize(min(error.retry_after or 0.0, self.transport.retries.total_wait))
 
     def _announce_rate(self, seconds: float) -> None:
         self.transport.announce(Wait("rate", seconds, self.attempts, self.request_id))
@@ -157,6 +166,7 @@ class _Exchange:
                     data=self.body,
                     headers={"Content-Type": "application/json", "X-Request-ID": self.request_id},
                     timeout=(connect, min(read, self.transport.deadline)),
+                    proxies={"no_proxy": "*"} if self.transport.direct else None,
                     allow_redirects=False,
                     stream=True,
                 ) as response,
@@ -164,13 +174,7 @@ class _Exchange:
                 content = self._read(response, until)
                 return HttpAnswer(response.status_code, response.headers, content, self.method, self.request_id)
         except (requests.RequestException, HTTPError, OSError, ValueError) as fault:
-            failure: SdkError = transport_error(fault, self.request_id)
-        except SdkError as error:
-            failure = error
-        except BaseException as interrupt:  # its traceback would show the frames that hold the address
-            vars(interrupt).setdefault("request_sent", True)
-            interrupt.__context__ = None
-            raise interrupt.with_traceback(None) from None
+            failure = transport_error(fault, self.request_id)
         raise failure
 
     def _read(self, response: requests.Response, until: float) -> bytes:

@@ -1,5 +1,6 @@
 """Gates between a client and a portal: sockets on loopback that relay a request, or do what a bad network does."""
 
+import select
 import socket
 import ssl
 import struct
@@ -12,12 +13,13 @@ class Gate:
     """A server that handles one request a connection, in the way `mode` says at the moment of its arrival.
 
     It relays to the portal at `upstream` and answers with ``Connection: close``, so that each request is a new
-    connection. With `certificate`, an `ssl.SSLContext`, it speaks TLS; as a proxy it takes CONNECT to that portal.
+    connection. With `certificate`, an `ssl.SSLContext`, it speaks TLS. As a proxy it takes CONNECT to `tunnel`.
     """
 
-    def __init__(self, upstream, *, certificate=None):
+    def __init__(self, upstream, *, certificate=None, tunnel=None):
         self.upstream = upstream
         self.certificate = certificate
+        self.tunnel = tunnel
         self.mode = relay
         self.closed = threading.Event()
         self.server = socket.create_server(("127.0.0.1", 0))
@@ -96,8 +98,20 @@ def relay(gate, connection):
         head, body = read_request(secured)
         if head.startswith(b"CONNECT"):
             secured.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-            head, body = read_request(secured)
-        secured.sendall(upstream_answer(gate, head, body))
+            with socket.create_connection(("127.0.0.1", gate.tunnel)) as far:
+                splice(secured, far)
+        else:
+            secured.sendall(upstream_answer(gate, head, body))
+
+
+def splice(near, far):
+    """Carry bytes both ways until one side hangs up."""
+    while True:
+        for source in select.select([near, far], [], [])[0]:
+            part = source.recv(65536)
+            if not part:
+                return
+            (far if source is near else near).sendall(part)
 
 
 def hang_up(gate, connection):

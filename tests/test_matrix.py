@@ -18,6 +18,7 @@ from b24batch import (
     AuthError,
     Command,
     ExpiredToken,
+    LeakyBucket,
     NotSent,
     OperatingLimitExceeded,
     PortalMoved,
@@ -98,7 +99,7 @@ def of_tls(name, outcome, mode):
 
 
 def of_proxy(name, outcome, mode, scheme="http"):
-    return Row(name, outcome, lambda world: world.behind(mode), lambda world: world.behind(None), scheme)
+    return Row(name, outcome, lambda world: world.behind(mode), lambda world: world.behind(None), f"{scheme} proxy")
 
 
 ROWS = [
@@ -138,31 +139,33 @@ class World:
             self.portal.method(name)(lambda params: params["n"])
         self.upstream = int(self.portal.url.split(":")[2].split("/")[0])
         self.gate = gates.Gate(self.upstream, certificate=certificates.good)
-        self.proxy = gates.Gate(self.upstream)
+        self.proxy = gates.Gate(self.upstream, tunnel=self.gate.port)
         self.full = socket.create_server(("127.0.0.1", 0), backlog=0)
         self.filling = []
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", certificates.authority)
-        for name in ("NO_PROXY", "no_proxy", "HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):
+        for name in ("NO_PROXY", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"):
             monkeypatch.delenv(name, raising=False)
+        self.behind(None)
 
     @property
     def url(self):
-        if self.scheme == "http":
-            return self.portal.url
-        return f"https://localhost:{self.gate.port}/{self.portal.url.split('/', 3)[3]}"
+        path = self.portal.url.split("/", 3)[3]
+        addresses = {
+            "http": self.portal.url,
+            "https": f"https://localhost:{self.gate.port}/{path}",
+            "http proxy": f"http://portal.test/{path}",
+            "https proxy": f"https://portal.test/{path}",
+        }
+        return addresses[self.scheme]
 
     def at_gate(self, mode):
         self.gate.mode = gates.wrong_certificate(self.certificates.bad) if mode == "wrong certificate" else mode
 
     def behind(self, mode):
-        variable = f"{self.scheme}_proxy"
-        if mode is None:
-            self.environment.delenv(variable, raising=False)
-        elif isinstance(mode, str):
-            self.environment.setenv(variable, getattr(self, f"{mode}_proxy")())
-        else:
-            self.proxy.mode = mode
-            self.environment.setenv(variable, f"http://127.0.0.1:{self.proxy.port}")
+        self.proxy.mode = gates.relay if mode is None or isinstance(mode, str) else mode
+        address = getattr(self, f"{mode}_proxy")() if isinstance(mode, str) else f"http://127.0.0.1:{self.proxy.port}"
+        for variable in ("http_proxy", "https_proxy"):
+            self.environment.setenv(variable, address)
 
     def refused_proxy(self):
         with socket.create_server(("127.0.0.1", 0)) as server:
@@ -185,14 +188,12 @@ class World:
             each.close()
 
 
-@attrs.define
-class Turnstile:
+class Turnstile(LeakyBucket):
     """What a session asks before each attempt: brings the fault about for some, and counts them all."""
 
-    world: World
-    row: Row
-    faulty: set
-    attempts: int = 0
+    def __init__(self, world, row, faulty):
+        super().__init__()
+        self.world, self.row, self.faulty, self.attempts = world, row, faulty, 0
 
     def acquire(self, *, max_wait=None, on_wait=None):
         self.attempts += 1
@@ -218,7 +219,7 @@ def certificates(tmp_path_factory):
     contexts = []
     for authority in (trusted, trustme.CA()):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert("localhost").configure_cert(context)
+        authority.issue_cert("localhost", "portal.test").configure_cert(context)
         contexts.append(context)
     return Certificates(file, *contexts)
 
@@ -288,7 +289,7 @@ def test_a_fault(row, kind, way, retried, lasting, world, caplog):
     policy = RetryPolicy(attempts=2, wait_initial=0.0)
     timeout = STALLED if row.name in STALLS else PATIENT
     options = {"timeout": timeout, "deadline": timeout, "operating_wait": 0, "retries": policy}
-    with Session(world.url, limits=turnstile, **options) as b24:
+    with Session(world.url, limits=turnstile, allow_http=True, **options) as b24:
         rows, error = send(b24, kind, way, calls)
 
     wanted = expected(row, way, lasting)

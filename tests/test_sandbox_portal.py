@@ -13,6 +13,17 @@ from sandbox_wire import Wire
 
 from b24batch.sandbox import FakeClock, Portal
 
+#: A program that says where it serves from inside of ``serve_forever``, so that no interrupt can come too early.
+SERVING = """
+from b24batch.sandbox import Portal
+class Loud(Portal):
+    def start(self):
+        super().start()
+        print(self.url, flush=True)
+        return self
+Loud().serve_forever()
+"""
+
 
 @pytest.fixture
 def clock():
@@ -111,9 +122,8 @@ def test_a_fixed_port_keeps_the_url(portal):
 
 def test_serve_forever_ends_with_ctrl_c():
     """A foreground portal serves until an interrupt and then leaves quietly."""
-    code = "from b24batch.sandbox import Portal\np = Portal().start()\nprint(p.url, flush=True)\np.serve_forever()"
     with subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", SERVING], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("http://127.0.0.1:")

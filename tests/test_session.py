@@ -10,6 +10,7 @@ import socket
 import threading
 import traceback
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -77,11 +78,24 @@ def test_a_bad_url(make, url, message):
     assert_no_secret(caught)
 
 
-@pytest.mark.parametrize("portal", [None, 5, b"https://x/rest/1/y/", {}, object()], ids=repr)
+@pytest.mark.parametrize("portal", [None, 5, GOOD_URLS[0].encode(), [GOOD_URLS[0]], urlsplit(GOOD_URLS[0])], ids=repr)
 def test_no_url_at_all(portal):
-    """Something that is neither a URL nor credentials is refused."""
-    with pytest.raises(UsageError, match="a Session is made from a webhook URL, not from"):
+    """Something that is neither a URL nor credentials is refused, and not shown."""
+    with pytest.raises(UsageError, match="a Session is made from a webhook URL as text, not from a "):
         Session(portal)
+    try:
+        Session(portal)
+    except UsageError as error:
+        assert_no_secret(error)
+
+
+@pytest.mark.parametrize("wrong", [GOOD_URLS[0] + "crm.deal.list", GOOD_URLS[1]], ids=repr)
+def test_a_url_where_none_belongs(b24, wrong):
+    """A URL passed for a method, for calls or for a name is refused without its code."""
+    for send in (b24.call, b24.batch, lambda each: b24.batch([(each,)]), lambda each: b24.batch([("echo", each)])):
+        with pytest.raises(UsageError) as caught:
+            send(wrong)
+        assert CODE not in str(caught.value)
 
 
 @pytest.mark.parametrize("host", ["example.com", "10.0.0.1", "127.0.0.1.example.com", "localhost.example.com"])
@@ -124,6 +138,38 @@ def test_a_bad_option(options):
     """An option that cannot be is refused when the session is made."""
     with pytest.raises(UsageError):
         Session(GOOD_URLS[0], **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"retries": 3},
+        {"retries": None},
+        {"limits": 5},
+        {"http": "proxy"},
+        {"on_wait": 5},
+    ],
+    ids=repr,
+)
+def test_an_option_of_another_type(options):
+    """An option of another type is refused when the session is made, not when it is used."""
+    with pytest.raises(TypeError):
+        Session(GOOD_URLS[0], **options)
+
+
+@pytest.mark.parametrize("flag", [None, "false", 0, 1, "N"], ids=repr)
+def test_a_flag_that_is_none(portal, b24, flag):
+    """A flag is True or False: the text "false" would halt, and None would be anybody's guess."""
+    for send in (b24.batch, b24.batch_by_chunk, b24.stream_batch):
+        with pytest.raises(UsageError, match="True or False is wanted, not "):
+            send([("echo",)], halt_on_error=flag)
+    with pytest.raises(UsageError, match="True or False is wanted"):
+        b24.batch_by_chunk([("echo",)], stop_on_error=flag)
+    with pytest.raises(UsageError, match="True or False is wanted"):
+        b24.batch([("echo",)], return_ajax_result=flag)
+    with pytest.raises(UsageError, match="True or False is wanted"):
+        b24.with_options(allow_http=flag)
+    assert portal.requests == []
 
 
 def test_an_unknown_option():
@@ -184,6 +230,10 @@ def test_siblings_share_connections_and_limits(portal):
     patient.with_options(max_wait=1).call("echo")
     assert {request.connection for request in portal.requests} == {1}
     assert b24.with_options(limits=None).limits is None
+    assert b24.with_options(timeout=5).http is None
+    unsafe = Session(f"http://example.com/rest/1/{CODE}/", allow_http=True)
+    with pytest.raises(UsageError, match="use https"):
+        unsafe.with_options(allow_http=False)
     with pytest.raises(UsageError):
         b24.with_options(timeout=-1)
 

@@ -176,7 +176,7 @@ class Portal:
 
     def serve_forever(self) -> None:
         """Serve in the foreground until Ctrl-C, or until another thread calls `close`."""
-        with self, contextlib.suppress(KeyboardInterrupt):
+        with contextlib.suppress(KeyboardInterrupt), self:
             # A wait without an end cannot be interrupted everywhere.
             while not self._closed.wait(1.0):
                 pass
