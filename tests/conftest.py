@@ -2,38 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
 
 from b24batch import RetryPolicy
-from b24batch.sandbox import Portal
+from b24batch.sandbox import FakeClock, Portal
 
 #: Retries without pauses, for tests that do not look at the time.
 AT_ONCE = RetryPolicy(wait_initial=0.0)
-
-
-class FakeClock:
-    """A clock for client and portal together; sleeping moves it and takes no time."""
-
-    def __init__(self):
-        self.now = 1000.0
-        self.slept = []
-        self._lock = threading.Lock()
-
-    def monotonic(self):
-        return self.now
-
-    def time(self):
-        return 1_700_000_000.0 + self.now
-
-    def advance(self, seconds):
-        self.now += seconds
-
-    def sleep(self, seconds):
-        with self._lock:
-            self.slept.append(seconds)
-            self.now += seconds
 
 
 @pytest.fixture

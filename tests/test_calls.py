@@ -169,6 +169,15 @@ def test_two_calls_of_one_name(b24, calls, name):
 
 
 @pytest.mark.usefixtures("refused")
+def test_a_wrong_value_in_a_named_command(b24):
+    """A Command with a name of its own is named by position and name."""
+    with pytest.raises(UsageError, match=r"call 1 'mine' \(echo\): a is bytes"):
+        b24.batch([("echo",), Command("echo", {"a": b""}, name="mine")])
+    with pytest.raises(UsageError, match=r"call 'mine' \(echo\): a is bytes"):
+        b24.batch({"mine": ("echo", {"a": b""})})
+
+
+@pytest.mark.usefixtures("refused")
 def test_a_command_with_another_name(b24):
     """A Command with a name of its own under another name is refused."""
     with pytest.raises(UsageError, match="call 'a': it has another name of its own, 'b'"):

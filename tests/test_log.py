@@ -60,13 +60,13 @@ def test_on_wait(portal, clock):
     bucket = LeakyBucket(2, 0.5, clock=clock)
     policy = RetryPolicy(random=lambda: 1.0)
     b24 = portal.session(
-        clock=clock, limits=bucket, retries=policy, on_wait=lambda wait: waits.append((clock.now, wait))
+        clock=clock, limits=bucket, retries=policy, on_wait=lambda wait: waits.append((clock.monotonic(), wait))
     )
     portal.fail_next("lost_before")
     b24.call("server.time", request_id="one")
     assert waits == [
-        (1000.0, Wait(reason="retry", seconds=1.0, attempt=2, request_id="one")),
-        (1001.0, Wait(reason="rate", seconds=1.0, attempt=2, request_id="one")),
+        (0.0, Wait(reason="retry", seconds=1.0, attempt=2, request_id="one")),
+        (1.0, Wait(reason="rate", seconds=1.0, attempt=2, request_id="one")),
     ]
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         waits[0][1].seconds = 0

@@ -1,8 +1,14 @@
 """What a query string cannot carry: refused by a batch, delivered unchanged and in its place by a chunked run."""
 
+import math
+import re
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from b24batch import UsageError
+from b24batch.encoding import Unfit, query_text
 
 
 def nested(depth):
@@ -36,6 +42,8 @@ OBSTACLES = [
     pytest.param({"a": {"b[c": "x"}}, "has a name", id="name with ["),
     pytest.param({"a": {"b]": "x"}}, "has a name", id="name with ]"),
     pytest.param({"a": {"b\0": "x"}}, "has a name", id="name with NUL"),
+    pytest.param({"a": {"__Host-x": "x"}}, "a has a name that PHP would change: '__Host-x'", id="cookie's name"),
+    pytest.param({"a": {"b": {"__Secure-x": "x"}}}, "a.b has a name", id="secure cookie's name"),
     pytest.param([1, []], "1 is an empty container among positional", id="empty list among positional"),
     pytest.param([1, {}], "1 is an empty container among positional", id="empty mapping among positional"),
     pytest.param({"a": "x" * 4_000_001}, "more than 4000000 bytes", id="4 MB"),
@@ -96,6 +104,51 @@ def test_what_neither_way_can_carry(b24):
     """A command that a query would change and a direct call would renumber is refused everywhere."""
     with pytest.raises(UsageError, match="5 would arrive as 0"):
         b24.batch_by_chunk([("echo", {"5": "$result[0]"})])
+
+
+@pytest.mark.usefixtures("refused")
+def test_both_reasons_are_given(b24):
+    """When neither way can carry a command, both reasons are told."""
+    with pytest.raises(UsageError, match=r"5 would arrive as 0.*and in a batch a has text the portal would take"):
+        b24.batch([("echo", {"5": "x", "a": "$result[0]"})])
+
+
+def test_a_number_too_long_for_php_is_a_name(b24):
+    """A name of digits beyond 64 bit is text to PHP, and stays as it is in a direct call."""
+    params = {"9223372036854775808": "x", "a": "$result[0]"}
+    assert b24.batch_by_chunk([("echo", params)]).data == [params]
+
+
+REFERENCE = re.compile(r"\$[a-z_]\S*\[[^\]\s]+\]", re.IGNORECASE | re.ASCII)
+
+
+@settings(max_examples=500)
+@given(st.text(alphabet="$aZ_1[] \n\u00a0ж", max_size=12))
+def test_what_counts_as_a_reference(text):
+    """Exactly the text with a dollar, a word and a key in brackets before the next white space."""
+    try:
+        query_text({"x": text})
+    except Unfit:
+        refused = True
+    else:
+        refused = False
+    assert refused == bool(REFERENCE.search(text))
+
+
+@pytest.mark.parametrize("piece", ["$a[", "$a", "$a[]", "["], ids=repr)
+def test_hostile_text(piece):
+    """Text made to confuse a search takes time in proportion to its length: megabytes of it are no trouble."""
+    assert len(query_text({"x": piece * 500_000})) > 500_000
+
+
+@pytest.mark.parametrize("size", [999_950, 1_333_300, 1_999_960])
+def test_a_body_of_at_most_4_mb(portal, b24, size):
+    """A chunk is cut before its body exceeds 4 MB, and not much earlier."""
+    portal.method("echo")(lambda params: None)
+    assert b24.batch_by_chunk([("echo", {"a": "x" * size})] * 8).is_success
+    lengths = [int(request.headers["content-length"]) for request in portal.requests]
+    assert max(lengths) <= 4_000_000
+    assert len(lengths) == math.ceil(8 / (4_000_000 // size))
 
 
 def test_text_that_only_looks_dangerous(portal, b24):

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import attrs
 import pytest
-from conftest import FakeClock
 
 from b24batch import AjaxError, AnswerLost, LeakyBucket, NotSent, RateLimited, RetryPolicy
 from b24batch.retries import is_read
-from b24batch.sandbox import Answer, PortalError
+from b24batch.sandbox import Answer, FakeClock, PortalError
 
 METHODS = [line.split("\t") for line in (Path(__file__).parent / "vectors" / "methods.tsv").read_text().splitlines()]
 
@@ -25,6 +24,12 @@ def test_every_documented_method():
 def test_an_unknown_method_is_a_write(method):
     """What is not known to only read is a write; `get` alone names no object."""
     assert is_read(method) is (method == "get")
+
+
+@pytest.mark.parametrize("method", ["issue.add", "isp.client.delete", "getresponse.contact.add", "get.x.drop"])
+def test_only_the_last_part_counts(method):
+    """A method is not a read because its name begins like one."""
+    assert not is_read(method)
 
 
 @pytest.mark.parametrize("method", ["my.thing.get", "my.thing.list", "my.thing.getAll", "my.isReady", "vendor:x.get"])
@@ -68,8 +73,8 @@ def test_the_jitter_is_random(portal):
         ("7", 7.0),
         ("0.25", 0.25),
         ("-5", 0.0),
-        ("Tue, 14 Nov 2023 22:30:10 GMT", 10.0),
-        ("Tue, 14 Nov 2023 22:00:00 GMT", 0.0),
+        ("Thu, 01 Jan 2026 00:00:10 GMT", 10.0),
+        ("Wed, 31 Dec 2025 23:00:00 GMT", 0.0),
     ],
 )
 def test_the_portals_hint_wins(portal, header, pause):
@@ -80,7 +85,7 @@ def test_the_portals_hint_wins(portal, header, pause):
     assert slept == [pytest.approx(pause)]
 
 
-@pytest.mark.parametrize("header", ["soon", "", "Tue, 99 Nov 2023 22:30:00 GMT", "nan", "inf"])
+@pytest.mark.parametrize("header", ["soon", "", "Tue, 99 Jan 2026 22:30:00 GMT", "nan", "inf"])
 def test_a_hint_that_is_none(portal, header):
     """A `Retry-After` that cannot be read is no hint."""
     portal.fail_next(Answer('{"error":"QUERY_LIMIT_EXCEEDED"}', 503, {"Retry-After": header} if header else {}))
@@ -123,6 +128,42 @@ def test_a_local_refusal_is_not_retried(portal, clock):
         b24.call("echo")
     assert (caught.value.retry_after, caught.value.http_status) == (2.0, None)
     assert (clock.slept, len(portal.requests)) == ([], 1)
+
+
+def test_no_hint_is_made_up(portal):
+    """Without a hint nobody knows when to come back, unless a wait was refused."""
+    portal.fail_next("rate_limited", times=9)
+    assert pauses(portal, RetryPolicy(attempts=2))[1].retry_after is None
+
+
+def test_a_long_hint_holds_up_one_request_only(portal, clock):
+    """A portal that asks for a day is not waited for, neither in this request nor in the next."""
+    portal.fail_next(Answer('{"error":"QUERY_LIMIT_EXCEEDED"}', 503, {"Retry-After": "86400"}))
+    b24 = portal.session(clock=clock, limits=LeakyBucket(clock=clock))
+    result = b24.batch_by_chunk([("echo",), ("echo",)], chunk_size=1)
+    assert [row.status for row in result] == ["failed", "ok"]
+    assert result[0].error.retry_after == 86400.0
+    assert clock.slept == [120.5]
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "kind", "requests"),
+    [
+        ("QUERY_LIMIT_EXCEEDED", 503, RateLimited, 2),
+        ("QUERY_LIMIT_EXCEEDED", 400, AjaxError, 1),
+        ("QUERY_LIMIT_EXCEEDED", 500, AnswerLost, 1),
+        ("CONNECTION_ERROR", 401, AjaxError, 2),
+        ("CONNECTION_ERROR", 400, AjaxError, 1),
+    ],
+)
+def test_a_code_under_another_status(portal, code, status, kind, requests):
+    """Only with the status it belongs to does a code say that nothing ran and the write may be sent again."""
+    portal.fail_next(Answer(f'{{"error":"{code}"}}', status), times=9)
+    b24 = portal.session(retries=RetryPolicy(attempts=2, wait_initial=0.0))
+    with pytest.raises(kind) as caught:
+        b24.call("crm.deal.add")
+    assert (type(caught.value), len(portal.requests)) == (kind, requests)
+    assert caught.value.not_executed is (requests == 2)
 
 
 def test_attempts_of_one_is_no_retry(portal):

@@ -247,6 +247,39 @@ def test_an_interrupt_while_waiting(portal, error):
     assert statuses(error.result) == ["ok", "ok", "skipped", "skipped", "skipped", "skipped"]
 
 
+class InterruptedAfterwards(Interrupted):
+    """A clock that interrupts when it is asked for the date: after an answer was read, before it is understood."""
+
+    def time(self):
+        raise self.error
+
+
+def test_an_interrupt_after_the_answer_was_read(portal):
+    """What ran is never called skipped, even when the interrupt comes while its answer is being decoded."""
+    b24 = portal.session(clock=InterruptedAfterwards(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt) as caught:
+        b24.batch_by_chunk(CALLS, chunk_size=2)
+    assert statuses(caught.value.result) == ["unknown", "unknown", "skipped", "skipped", "skipped", "skipped"]
+    assert len(portal.executed) == 2
+
+
+def test_two_that_could_not_be_sent_but_not_running(portal, b24):
+    """An answer in between, or a lost one, and the count of requests that could not be sent begins anew."""
+    rows = []
+    for row in b24.stream_batch([*CALLS, *CALLS], chunk_size=1):
+        rows.append(row)
+        (portal.close if len(rows) in {1, 3, 6} else portal.start)()
+        if len(rows) == 4:
+            portal.fail_next("lost_after")
+    assert statuses(rows) == ["ok", "failed", "ok", "failed", "unknown", "ok", "failed", *["ok"] * 5]
+
+
+def test_a_portal_without_its_oauth_server_leaves_the_commands_to_do(portal, b24):
+    """CONNECTION_ERROR says that nothing ran: the commands remain to be done."""
+    portal.fail_next(PortalError("CONNECTION_ERROR", "no OAuth server", http_status=401), times=9)
+    assert len(b24.batch_by_chunk(CALLS).remaining()) == 6
+
+
 def test_an_interrupt_before_a_read_is_repeated(portal):
     """An interrupt between two attempts of a read leaves it unknown: the first one had left."""
     portal.fail_next("lost_after")

@@ -203,7 +203,16 @@ class Broken:
         raise RuntimeError("no repr")
 
 
+class Undecided:
+    def __bool__(self):
+        raise ValueError("neither")
+
+    def __repr__(self):
+        return "undecided"
+
+
 UNFIT = [
+    pytest.param({"a": Undecided()}, "a is undecided: type Undecided", id="object without a truth value"),
     pytest.param({"fields": {"PHOTO": b"x"}}, "fields.PHOTO is bytes", id="bytes"),
     pytest.param({"fields": {"PHOTO": bytearray(b"x")}}, r"fields.PHOTO is bytes.*b64encode", id="bytearray"),
     pytest.param({"a": [1, {"b": {1, 2}}]}, "a.1.b is {1, 2}: type set", id="set"),

@@ -17,6 +17,7 @@ _ESCAPED = re.compile(r"[%+]")
 _MANGLED = re.compile(r"[ .]")
 _MANGLED_TAIL = re.compile(r"[ .\[]")
 _SPACES = " \t\n\v\f\r"
+_COOKIE_PREFIXES = ("__Host-", "__Secure-")
 
 
 class Array(dict[JSON, JSON]):
@@ -76,10 +77,11 @@ def register(variables: Array, name: str, value: JSON) -> None:
     root = _MANGLED.sub("_", root)
     if not root:
         return
-    if not bracket:
-        variables.put(root, value)
+    keys = _keys(root, rest) if bracket else [root]
+    if len(keys) > MAX_DEPTH + 1:
+        variables.pop(key_of(root), None)
         return
-    _store(variables, _keys(root, rest), value)
+    _store(variables, keys, value, name)
 
 
 def _keys(root: str, rest: str) -> list[str | None]:
@@ -109,12 +111,17 @@ def _unclosed(keys: list[str | None], rest: str) -> list[str | None]:
     return keys if len(keys) <= MAX_DEPTH else [*keys, None]
 
 
-def _store(variables: Array, keys: list[str | None], value: JSON) -> None:
-    if len(keys) > MAX_DEPTH + 1:
-        variables.pop(key_of(keys[0]), None)
-        return
+def _store(variables: Array, keys: list[str | None], value: JSON, name: str) -> None:
     array: Array | None = variables
-    for key in keys[:-1]:
-        array = array.descend(key) if array is not None else None
-    if array is not None:
-        array.put(keys[-1], value)
+    for place, key in enumerate(keys):
+        if array is None or _is_forbidden(key, name):
+            return
+        if place == len(keys) - 1:
+            array.put(key, value)
+        else:
+            array = array.descend(key)
+
+
+def _is_forbidden(key: str | None, name: str) -> bool:
+    """PHP drops what only its own reading of a name makes look like a protected cookie."""
+    return key is not None and any(key.startswith(it) and not name.startswith(it) for it in _COOKIE_PREFIXES)
