@@ -77,7 +77,7 @@ def register(variables: Array, name: str, value: JSON) -> None:
     root = _MANGLED.sub("_", root)
     if not root:
         return
-    keys = _keys(root, rest) if bracket else [root]
+    keys: list[str | None] = _keys(root, rest) if bracket else [root]
     if len(keys) > MAX_DEPTH + 1:
         variables.pop(key_of(root), None)
         return
