@@ -9,8 +9,8 @@ from typing import Protocol
 import attrs
 
 from b24batch.answers import Answer
-from b24batch.chunks import Chunk
-from b24batch.commands import Command, refuse_duplicates
+from b24batch.chunks import Chunk, refuse_duplicates
+from b24batch.commands import Command
 from b24batch.encoding import WireParams
 from b24batch.errors import AnswerLost, AuthError, NotSent, OperatingLimitExceeded, PortalMoved, SdkError
 from b24batch.limits import OperatingTime, Wait

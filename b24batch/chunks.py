@@ -1,17 +1,133 @@
-"""Chunks: a chunk is what one request carries."""
+"""Commands ready to travel, and chunks: a chunk is what one request carries."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterable, Iterator, Mapping
 
 import attrs
 
-from b24batch.commands import ENVELOPE_BYTES, MAX_BODY_BYTES, EncodedCommand
-from b24batch.encoding import shown
+from b24batch.commands import Call, Command, normalize
+from b24batch.encoding import Unfit, WireParams, refuse_renumbered, shown, wire_params
 from b24batch.errors import UsageError
+from b24batch.query import query_text
 
+#: Our own bound on the body of one request: a portal takes far more, but has 60 seconds for all of it.
+MAX_BODY_BYTES = 4_000_000
+#: What a batch's body has around its commands.
+ENVELOPE_BYTES = len('{"halt": 1, "cmd": {}}')
+
+#: A portal refuses these inside a batch, but looks at their case only.
+_NOT_IN_A_BATCH = frozenset({"batch", "download", "upload"})
 #: Portal-imposed: command 51 fails with ERROR_BATCH_LENGTH_EXCEEDED.
 MAX_COMMANDS = 50
+
+
+@attrs.frozen
+class EncodedCommand:
+    """A command with all that its request needs, made once.
+
+    Attributes:
+        name: Its key in the request.
+        command: What the caller handed over.
+        label: What an error message calls it.
+        text: The command text for a batch; empty when it cannot travel in one.
+        params: The parameters of a direct call; None when it travels in a batch.
+        obstacle: Why it cannot travel in a batch; empty when it can.
+    """
+
+    name: str
+    command: Command
+    label: str
+    text: str = ""
+    params: WireParams | None = None
+    obstacle: str = ""
+
+    @property
+    def size(self) -> int:
+        """The bytes it adds to the body of a batch."""
+        return _size(self.name, self.text)
+
+
+def encoded_calls(calls: Iterable[Call] | Mapping[str, Call]) -> Iterator[EncodedCommand]:
+    """Return an iterator over `calls` that normalises and encodes each as it is reached; see both."""
+    named = isinstance(calls, Mapping)
+    commands = enumerate(normalize(calls))
+    return (encode(name, command, _place(position, command, named=named)) for position, (name, command) in commands)
+
+
+def _place(position: int, command: Command, *, named: bool) -> str:
+    own = [] if command.name is None else [shown(command.name)]
+    return " ".join([*([] if named else [str(position)]), *own])
+
+
+def encode(name: str, command: Command, place: str) -> EncodedCommand:
+    """Return `command` ready for a batch, or for a direct call where a batch would change it.
+
+    Args:
+        name: Its key in the request.
+        command: What to send.
+        place: What an error message calls it, a position or a name.
+
+    Raises:
+        UsageError: For a value that can be sent in no way; it names the command and the path to the value.
+    """
+    label = f"call {place} ({command.method})"
+    try:
+        return _encode(name, command, label)
+    except Unfit as unfit:
+        reason = str(unfit)
+    raise UsageError(f"{label}: {reason}")
+
+
+def _encode(name: str, command: Command, label: str) -> EncodedCommand:
+    if command.method.casefold() in _NOT_IN_A_BATCH:
+        raise Unfit("cannot be called inside a batch")
+    params = wire_params(command.params, command.method)
+    try:
+        return EncodedCommand(name, command, label, _text(name, command.method, params))
+    except Unfit as unfit:
+        obstacle = str(unfit)
+    try:
+        refuse_renumbered(params)
+    except Unfit as unfit:
+        raise Unfit(f"{unfit}; and in a batch {obstacle}") from None
+    return EncodedCommand(name, command, label, params=params, obstacle=obstacle)
+
+
+def _text(name: str, method: str, params: WireParams) -> str:
+    if ":" in method:
+        raise Unfit("a batch would drop the part of the method before the colon")
+    query = query_text(params)
+    text = f"{method}?{query}" if query else method
+    if _size(name, text) + ENVELOPE_BYTES > MAX_BODY_BYTES:
+        raise Unfit(f"it is more than {MAX_BODY_BYTES} bytes of text")
+    return text
+
+
+def _size(name: str, text: str) -> int:
+    return len(text) + len(json.dumps(name)) + len('"": , ')
+
+
+def encode_direct(command: Command) -> WireParams:
+    """Return the parameters of `command` for a direct call; raise `UsageError` as `encode` does."""
+    try:
+        params = wire_params(command.params, command.method)
+        refuse_renumbered(params)
+    except Unfit as unfit:
+        reason = str(unfit)
+    else:
+        return params
+    raise UsageError(f"{command.method}: {reason}")
+
+
+def refuse_duplicates(commands: Iterable[EncodedCommand]) -> None:
+    """Raise `UsageError` when two of `commands` have one name: the portal would run only the last of them."""
+    seen = set()
+    for encoded in commands:
+        if encoded.name in seen:
+            raise UsageError(f"two calls have the name {shown(encoded.name)}")
+        seen.add(encoded.name)
 
 
 @attrs.frozen

@@ -1,4 +1,4 @@
-"""The wire value of a Python value, its nested query text as PHP reads it, and what such a text cannot carry."""
+"""The wire value of a Python value, and the values that have none."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from datetime import date
 from decimal import Decimal
 from enum import Enum
 from typing import Any, NoReturn, TypeAlias
-from urllib.parse import quote
 from uuid import UUID
 
 #: Whatever JSON can hold; the one place where types end.
@@ -20,10 +19,6 @@ WireParams: TypeAlias = dict[str, JsonValue] | list[JsonValue]
 
 #: PHP's ``json_decode`` drops a body nested over 512 deep without a word; the envelope takes a few.
 MAX_JSON_DEPTH = 500
-#: PHP's ``max_input_vars``: the tail of a longer query vanishes.
-MAX_QUERY_VALUES = 1000
-#: PHP's ``max_input_nesting_level``: a variable nested deeper vanishes.
-MAX_QUERY_DEPTH = 64
 #: The portal reads these for itself: as credentials, as the method, or to divert the request.
 RESERVED_NAMES = frozenset(
     ["auth", "access_token", "auth_connector", "ap", "aplogin", "sessid", "token", "state", "method"]
@@ -38,13 +33,7 @@ _LETTERS = {
     "landing": (False, False),
 }
 _LETTERS_ELSEWHERE = (False, True)
-#: Where the portal's substitution may see a reference: after a failed command any word can name a bucket. It goes on to
-#: the next white space, and refers if there is a key in brackets in it. Two patterns, since one takes quadratic time.
-_BUCKET = re.compile(r"\$[a-z_]\S*", re.IGNORECASE | re.ASCII)
-_KEY = re.compile(r"\[[^\]]")
 _INTEGER_NAME = re.compile(r"0|-?[1-9][0-9]{0,18}", re.ASCII)
-#: PHP keeps these for cookies and drops what has them for a name below the top level.
-_COOKIE_PREFIXES = ("__Host-", "__Secure-")
 _SECRETS = re.compile(
     r"""(/rest/[^/\s"'?]+/|\b(?:auth|access_token|refresh_token|client_secret|code)=)[^/\s"'?&]+""", re.IGNORECASE
 )
@@ -222,55 +211,3 @@ def refuse_renumbered(params: WireParams) -> None:
     for place, name in enumerate(integers):
         if name != str(place):
             raise Unfit(f"would arrive as {place}: in a direct call the portal numbers integer names anew", name)
-
-
-def query_text(params: WireParams) -> str:
-    """Return `params` as the query PHP's ``parse_str`` reads back; raise `Unfit` for what it would change."""
-    pairs: list[str] = []
-    for name, value in _items(params):
-        if not name or any(character in name for character in ". [\0"):
-            raise Unfit(f"has a name that PHP would change: {shown(name)}")
-        if value == [] and isinstance(params, list):
-            raise Unfit("is an empty container among positional parameters", name)
-        _flatten(quote(name, safe=""), value, [name], pairs)
-    return "&".join(pairs)
-
-
-def _flatten(key: str, value: JsonValue, path: list[str], pairs: list[str]) -> None:
-    if len(path) - (value != []) > MAX_QUERY_DEPTH:
-        raise Unfit(f"is nested over {MAX_QUERY_DEPTH} deep", path[0])
-    if isinstance(value, dict | list) and value:
-        for name, item in _items(value):
-            if _is_changed(name):
-                raise Unfit(f"has a name that PHP would change: {shown(name)}", *path)
-            _flatten(f"{key}[{quote(name, safe='')}]", item, [*path, name], pairs)
-    elif len(pairs) == MAX_QUERY_VALUES:
-        raise Unfit(f"is more than {MAX_QUERY_VALUES} values", path[0])
-    else:
-        pairs.append(f"{key}[]=" if value == [] else f"{key}={_leaf_text(value, path)}")
-
-
-def _is_changed(name: str) -> bool:
-    empty = name.strip(" \t\n\v\f\r") == ""
-    return empty or name.startswith(_COOKIE_PREFIXES) or any(character in name for character in "[]\0")
-
-
-def _leaf_text(value: JsonValue, path: list[str]) -> str:
-    if isinstance(value, str):
-        if "$" in value and _refers(value):
-            raise Unfit(f"has text the portal would take for a reference: {shown(value)}", *path)
-        return quote(value, safe="")
-    if value is None:
-        return ""
-    return quote(str(int(value)) if isinstance(value, bool) else repr(value), safe="")
-
-
-def _refers(text: str) -> bool:
-    words = (found[0] for found in _BUCKET.finditer(text))
-    return any((end := word.rfind("]")) > 0 and _KEY.search(word, 2, end) for word in words)
-
-
-def _items(container: WireParams) -> Iterator[tuple[str, JsonValue]]:
-    if isinstance(container, dict):
-        return iter(container.items())
-    return ((str(place), item) for place, item in enumerate(container))

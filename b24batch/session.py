@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import Literal, NoReturn, Self, TypedDict, Unpack, overload
+from typing import Literal, NoReturn, Self, Unpack, overload
 
 import attrs
 import requests
@@ -15,82 +14,25 @@ from attrs.validators import instance_of, is_callable, optional
 from b24batch.adapter import Connections
 from b24batch.auth import Auth, Secret, Webhook, is_loopback, redact_urllib3_log, refuse_http
 from b24batch.batch import Run, run_all, stream
-from b24batch.chunks import MAX_COMMANDS, check_size, cut, single
-from b24batch.commands import (
-    Call,
-    Command,
+from b24batch.chunks import (
+    MAX_COMMANDS,
     EncodedCommand,
+    check_size,
+    cut,
     encode_direct,
     encoded_calls,
     refuse_duplicates,
+    single,
 )
-from b24batch.encoding import JsonValue, Params, shown
+from b24batch.commands import Call, Command
+from b24batch.encoding import JsonValue, Params
 from b24batch.errors import UsageError
 from b24batch.limits import Clock, LeakyBucket, OperatingTime, Wait, shared_bucket
+from b24batch.options import Options, to_flag, to_max_wait, to_methods, to_request_id, to_seconds, to_timeout, to_wait
 from b24batch.payload import load_direct
 from b24batch.results import AjaxResult, AnyResult, Result, collect
 from b24batch.retries import RetryPolicy, is_read
 from b24batch.transport import Transport
-
-#: The longest request id that a caller may choose.
-MAX_REQUEST_ID = 128
-
-
-class Options(TypedDict, total=False):
-    """The options of a `Session`, all of them keywords."""
-
-    timeout: float | tuple[float, float]
-    deadline: float
-    retries: RetryPolicy
-    limits: LeakyBucket | None
-    max_wait: float | None
-    operating_wait: float
-    idempotent_methods: Collection[str]
-    allow_http: bool
-    http: requests.Session | None
-    on_wait: Callable[[Wait], None] | None
-    redact_urllib3_log: bool
-    clock: Clock
-
-
-def _seconds(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-        raise UsageError(f"a time is a positive number of seconds, not {shown(value)}")
-    return float(value)
-
-
-def _timeout(value: object) -> tuple[float, float]:
-    connect, read = value if isinstance(value, tuple | list) and len(value) == 2 else (value, value)
-    return _seconds(connect), _seconds(read)
-
-
-def _wait(value: object) -> float:
-    return 0.0 if value == 0 else _seconds(value)
-
-
-def _max_wait(value: object) -> float | None:
-    return None if value is None else _wait(value)
-
-
-def _flag(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise UsageError(f"True or False is wanted, not {shown(value)}")
-    return value
-
-
-def _methods(names: object) -> frozenset[str]:
-    if isinstance(names, str) or not isinstance(names, Collection):
-        raise UsageError(f"idempotent_methods is a collection of method names, not {shown(names)}")
-    return frozenset(str(name).casefold() for name in names)
-
-
-def _request_id(value: object) -> str:
-    if value is None:
-        return str(uuid.uuid4())
-    plain = isinstance(value, str) and value.isascii() and value.isprintable() and value.strip() == value
-    if isinstance(value, str) and plain and 0 < len(value) <= MAX_REQUEST_ID:
-        return value
-    raise UsageError(f"a request_id is 1 to {MAX_REQUEST_ID} printable ASCII characters, not {shown(value)}")
 
 
 @attrs.frozen(init=False, eq=False, repr=False)
@@ -127,18 +69,18 @@ class Session:
     """
 
     auth: Auth
-    timeout: tuple[float, float] = attrs.field(default=(10.0, 75.0), converter=_timeout)
-    deadline: float = attrs.field(default=120.0, converter=_seconds)
+    timeout: tuple[float, float] = attrs.field(default=(10.0, 75.0), converter=to_timeout)
+    deadline: float = attrs.field(default=120.0, converter=to_seconds)
     retries: RetryPolicy = attrs.field(factory=RetryPolicy, validator=instance_of(RetryPolicy))
     clock: Clock = attrs.field(default=time)
     limits: LeakyBucket | None = attrs.field(validator=optional(instance_of(LeakyBucket)))
-    max_wait: float | None = attrs.field(default=None, converter=_max_wait)
-    operating_wait: float = attrs.field(default=660.0, converter=_wait)
-    idempotent_methods: frozenset[str] = attrs.field(default=(), converter=_methods)
-    allow_http: bool = attrs.field(default=False, converter=_flag)
+    max_wait: float | None = attrs.field(default=None, converter=to_max_wait)
+    operating_wait: float = attrs.field(default=660.0, converter=to_wait)
+    idempotent_methods: frozenset[str] = attrs.field(default=(), converter=to_methods)
+    allow_http: bool = attrs.field(default=False, converter=to_flag)
     http: requests.Session | None = attrs.field(default=None, validator=optional(instance_of(requests.Session)))
     on_wait: Callable[[Wait], None] | None = attrs.field(default=None, validator=optional(is_callable()))
-    redact_urllib3_log: bool = attrs.field(default=True, converter=_flag)
+    redact_urllib3_log: bool = attrs.field(default=True, converter=to_flag)
     _connections: Connections = attrs.field()
     _operating: OperatingTime = attrs.field(init=False)
     _transport: Transport = attrs.field(init=False)
@@ -221,7 +163,7 @@ class Session:
         command = Command(method, params)
         body = encode_direct(command)
         repeatable = self._repeatable(command) if idempotent is None else idempotent
-        answer = self._transport.call(method, body, request_id=_request_id(request_id), repeatable=repeatable)
+        answer = self._transport.call(method, body, request_id=to_request_id(request_id), repeatable=repeatable)
         return load_direct(command, answer)
 
     @overload
@@ -282,7 +224,7 @@ class Session:
             UsageError: Something is wrong with the calls; nothing was sent.
             NotSent, AnswerLost, AjaxError: The request failed as a whole, and this is what became of every command.
         """
-        as_rows = _flag(return_ajax_result)
+        as_rows = to_flag(return_ajax_result)
         chunk = single(_all_encoded(calls))
         rows = self._run(request_id, halt_on_error=halt_on_error).send(chunk)
         return collect(rows, named=isinstance(calls, Mapping), return_ajax_result=as_rows)
@@ -351,9 +293,9 @@ class Session:
             self._repeatable,
             self._operating,
             longest,
-            _request_id(request_id),
-            halt_on_error=_flag(halt_on_error),
-            stop_on_error=_flag(stop_on_error),
+            to_request_id(request_id),
+            halt_on_error=to_flag(halt_on_error),
+            stop_on_error=to_flag(stop_on_error),
         )
 
     def _repeatable(self, command: Command) -> bool:

@@ -10,10 +10,10 @@ import b24batch
 PACKAGE = Path(b24batch.__file__).parent
 LAYERS = [
     "errors encoding references crm",
-    "commands limits retries adapter auth",
+    "commands limits retries adapter auth query",
     "chunks results answers",
     "payload transport",
-    "batch pagination",
+    "batch pagination options",
     "session",
     "__init__",
     "sandbox django application progress notebook",

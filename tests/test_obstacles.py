@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from b24batch import UsageError
-from b24batch.encoding import Unfit, query_text
+from b24batch.encoding import Unfit
+from b24batch.query import query_text
 
 
 def nested(depth):

@@ -34,7 +34,7 @@ def test_five_thousand_adds(limited, clock, halt):
     assert 5 <= len(waits) <= 6
     assert len(limited.requests) == 100 + len(waits)
     sent = sum(len(request.params["cmd"]) for request in limited.requests)
-    assert sent - 5000 <= 50 * len(waits)
+    assert sent - 5000 <= 49 * len(waits)
     assert all(500 < wait.seconds <= 601 for wait in waits)
 
 

@@ -20,7 +20,8 @@ from b24batch.sandbox.rates import RateBucket
 from b24batch.sandbox.server import Server
 
 if TYPE_CHECKING:
-    from b24batch.session import Options, Session
+    from b24batch.options import Options
+    from b24batch.session import Session
 
 _H = TypeVar("_H", bound=Handler)
 

@@ -1,0 +1,81 @@
+"""The options of a session and of its calls: their names, and what they may be."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Collection
+from typing import TypedDict
+
+import requests
+
+from b24batch.encoding import shown
+from b24batch.errors import UsageError
+from b24batch.limits import Clock, LeakyBucket, Wait
+from b24batch.retries import RetryPolicy
+
+#: The longest request id that a caller may choose.
+MAX_REQUEST_ID = 128
+
+
+class Options(TypedDict, total=False):
+    """The options of a `Session`, all of them keywords."""
+
+    timeout: float | tuple[float, float]
+    deadline: float
+    retries: RetryPolicy
+    limits: LeakyBucket | None
+    max_wait: float | None
+    operating_wait: float
+    idempotent_methods: Collection[str]
+    allow_http: bool
+    http: requests.Session | None
+    on_wait: Callable[[Wait], None] | None
+    redact_urllib3_log: bool
+    clock: Clock
+
+
+def to_seconds(value: object) -> float:
+    """Return a time in seconds; raise `UsageError` unless it is a positive, finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+        raise UsageError(f"a time is a positive number of seconds, not {shown(value)}")
+    return float(value)
+
+
+def to_timeout(value: object) -> tuple[float, float]:
+    """Return the seconds to connect and those between two bytes; one number stands for both."""
+    connect, read = value if isinstance(value, tuple | list) and len(value) == 2 else (value, value)
+    return to_seconds(connect), to_seconds(read)
+
+
+def to_wait(value: object) -> float:
+    """Return the bound of a wait in seconds; 0 is no wait."""
+    return 0.0 if value == 0 else to_seconds(value)
+
+
+def to_max_wait(value: object) -> float | None:
+    """Return the bound of every wait in seconds; None is none."""
+    return None if value is None else to_wait(value)
+
+
+def to_flag(value: object) -> bool:
+    """Return True or False, and refuse what only looks like one of them."""
+    if not isinstance(value, bool):
+        raise UsageError(f"True or False is wanted, not {shown(value)}")
+    return value
+
+
+def to_methods(names: object) -> frozenset[str]:
+    """Return names of methods, without their case."""
+    if isinstance(names, str) or not isinstance(names, Collection):
+        raise UsageError(f"idempotent_methods is a collection of method names, not {shown(names)}")
+    return frozenset(str(name).casefold() for name in names)
+
+
+def to_request_id(value: object) -> str:
+    """Return a request id, by default a UUID; raise `UsageError` for what is no header."""
+    if value is None:
+        return str(uuid.uuid4())
+    plain = isinstance(value, str) and value.isascii() and value.isprintable() and value.strip() == value
+    if isinstance(value, str) and plain and 0 < len(value) <= MAX_REQUEST_ID:
+        return value
+    raise UsageError(f"a request_id is 1 to {MAX_REQUEST_ID} printable ASCII characters, not {shown(value)}")
