@@ -140,7 +140,8 @@ class _Exchange:
             self._penalize(error)
             raise
         except BaseException as interrupt:
-            self.lost = lost_before or vars(interrupt).get("request_sent", True)
+            if not vars(interrupt).get("request_sent", True):
+                self.lost = lost_before
             interrupt.__context__ = None
             # The frames of its traceback below this one hold the address.
             raise interrupt.with_traceback(None) from None

@@ -459,6 +459,22 @@ def test_ctrl_c_shows_no_secret(portal):
     assert [row.status for row in caught.value.result] == ["unknown"]
 
 
+def test_ctrl_c_while_an_error_is_handled_shows_no_secret():
+    """An interrupt in the middle of another error does not carry that error, whose text is the address."""
+
+    class Unlucky(requests.Session):
+        def post(self, url, **options):
+            try:
+                raise requests.ConnectionError(f"no way to {url}")
+            except requests.ConnectionError:
+                raise KeyboardInterrupt  # noqa: B904  as Ctrl-C comes, unasked
+
+    b24 = Session(f"https://example.com/rest/1/{CODE}/", http=Unlucky(), limits=None)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        b24.batch_by_chunk([("crm.deal.add", {})])
+    assert_hidden([CODE], caught.value)
+
+
 def test_a_proxy_is_no_way_to_this_machine(portal, monkeypatch):
     """The environment's proxy is not used for a portal on loopback, whose credentials stay on this machine."""
     for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
