@@ -10,16 +10,19 @@ from b24batch.errors import (
     AnswerLost,
     AuthError,
     BatchError,
+    CursorStalled,
     ExpiredToken,
     NotSent,
     OperatingLimitExceeded,
     PortalMoved,
     RateLimited,
+    ReferenceMissed,
     SdkError,
     TransportError,
     UsageError,
 )
 from b24batch.limits import LeakyBucket
+from b24batch.references import ref
 from b24batch.results import AjaxResult, Result
 from b24batch.retries import RetryPolicy
 from b24batch.session import Session
@@ -31,6 +34,7 @@ __all__ = [
     "AuthError",
     "BatchError",
     "Command",
+    "CursorStalled",
     "EntityTypeId",
     "ExpiredToken",
     "LeakyBucket",
@@ -38,6 +42,7 @@ __all__ = [
     "OperatingLimitExceeded",
     "PortalMoved",
     "RateLimited",
+    "ReferenceMissed",
     "Result",
     "RetryPolicy",
     "SdkError",
@@ -45,6 +50,7 @@ __all__ = [
     "TransportError",
     "UsageError",
     "Webhook",
+    "ref",
 ]
 
 logging.getLogger("b24batch").addHandler(logging.NullHandler())

@@ -9,12 +9,13 @@ from typing import Protocol
 import attrs
 
 from b24batch.answers import Answer
-from b24batch.chunks import Chunk, refuse_duplicates
+from b24batch.chunks import Chunk, EncodedCommand, refuse_duplicates
 from b24batch.commands import Command
 from b24batch.encoding import WireParams
 from b24batch.errors import AnswerLost, AuthError, NotSent, OperatingLimitExceeded, PortalMoved, SdkError
 from b24batch.limits import OperatingTime, Wait
 from b24batch.payload import dump, load
+from b24batch.resolution import Answered, with_missed_references
 from b24batch.results import AjaxResult, Status, collect
 
 #: A portal that cannot be reached twice running is not asked a third time.
@@ -42,6 +43,7 @@ class Run:
         longest_wait: The most seconds to wait for it while nothing of what is blocked runs.
         pause: Lets a wait for operating time pass.
         ended: Whether the run has ended; what comes is skipped.
+        answered: The outcomes that references may lead to.
         chunk: The chunk delivered last; None before the first.
         rows: The outcomes of its commands, as far as they are known at any moment.
     """
@@ -55,6 +57,7 @@ class Run:
     halt_on_error: bool = attrs.field(default=True, kw_only=True)
     stop_on_error: bool = attrs.field(default=False, kw_only=True)
     ended: bool = attrs.field(default=False, init=False)
+    answered: Answered = attrs.field(factory=Answered, init=False)
     chunk: Chunk | None = attrs.field(default=None, init=False)
     rows: list[AjaxResult] = attrs.field(factory=list, init=False)
     _requests: int = attrs.field(default=0, init=False)
@@ -78,7 +81,7 @@ class Run:
             self.operating.note(row.command.method, row.time)
         for row in rows:
             self._note_reset(row.error)
-        return rows
+        return with_missed_references(chunk.commands, rows)
 
     def deliver(self, chunk: Chunk) -> list[AjaxResult]:
         """Return the outcomes of `chunk`, also when its request fails or the run has ended."""
@@ -90,25 +93,51 @@ class Run:
         return self.rows
 
     def _attempt(self, chunk: Chunk, places: Iterable[int]) -> None:
-        """Send the commands of `chunk` at these places, and note what became of them."""
-        part = Chunk(tuple(chunk.commands[place] for place in places))
+        """Send the commands at these places of `chunk`, in one request unless a value makes one of them go alone."""
+        part: dict[int, EncodedCommand] = {}
+        for place in places:
+            ready = self._ready(chunk.commands[place], part)
+            if isinstance(ready, EncodedCommand) and ready.obstacle and part:
+                self._request(part)
+                part = {}
+                ready = self._ready(chunk.commands[place], part)
+            if isinstance(ready, AjaxResult):
+                self._note([place], [chunk.commands[place]], [ready])
+            else:
+                part[place] = ready
+                if ready.obstacle:
+                    self._request(part)
+                    part = {}
+        if part:
+            self._request(part)
+
+    def _ready(self, encoded: EncodedCommand, part: dict[int, EncodedCommand]) -> EncodedCommand | AjaxResult:
+        if not encoded.references:
+            return encoded
+        return self.answered.ready(encoded, {other.name for other in part.values()})
+
+    def _request(self, part: dict[int, EncodedCommand]) -> None:
+        """Send commands in one request, and note what became of them."""
+        chunk = Chunk(tuple(part.values()))
         try:
-            self._note(places, self.send(part))
+            self._note(part, chunk.commands, self.send(chunk))
             self._not_sent = 0
         except SdkError as error:
             self._note_reset(error)
-            self._note(places, _outcomes(part, "unknown" if isinstance(error, AnswerLost) else "failed", error))
+            status: Status = "unknown" if isinstance(error, AnswerLost) else "failed"
+            self._note(part, chunk.commands, _outcomes(chunk, status, error))
             self._not_sent = self._not_sent + 1 if isinstance(error, NotSent) else 0
             self.ended = isinstance(error, AuthError | PortalMoved) or self._not_sent == _NOT_SENT_IN_A_ROW
         except BaseException as interrupt:
             if vars(interrupt).get("request_sent", True):
                 lost = AnswerLost("interrupted before the answer came", request_id=self.last_request_id)
-                self._note(places, _outcomes(part, "unknown", lost))
+                self._note(part, chunk.commands, _outcomes(chunk, "unknown", lost))
             raise
 
-    def _note(self, places: Iterable[int], rows: list[AjaxResult]) -> None:
-        for place, row in zip(places, rows, strict=True):
+    def _note(self, places: Iterable[int], commands: Iterable[EncodedCommand], rows: list[AjaxResult]) -> None:
+        for place, encoded, row in zip(places, commands, rows, strict=True):
             self.rows[place] = row
+            self.answered.note(encoded.name, row)
 
     def _note_reset(self, error: SdkError | None) -> None:
         if isinstance(error, OperatingLimitExceeded):
@@ -153,6 +182,8 @@ def run_all(run: Run, chunks: list[Chunk]) -> list[AjaxResult]:
         BaseException: Whatever stops the run half-way, Ctrl-C for one; its `result` holds what is known.
     """
     rows: list[AjaxResult] = []
+    references = (reference for chunk in chunks for encoded in chunk.commands for reference in encoded.references)
+    run.answered.wanted = {str(reference.target) for reference in references}
     try:
         for chunk in chunks:
             rows.extend(run.deliver(chunk))

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 import attrs
 
 from b24batch.commands import Call, Command, normalize
-from b24batch.encoding import Unfit, WireParams, refuse_renumbered, shown, wire_params
+from b24batch.encoding import JsonValue, Unfit, WireParams, refuse_renumbered, shown, wire_params
 from b24batch.errors import UsageError
 from b24batch.query import query_text
+from b24batch.references import Earlier, Ref, found, refers, replaced
 
 #: Our own bound on the body of one request: a portal takes far more, but has 60 seconds for all of it.
 MAX_BODY_BYTES = 4_000_000
@@ -32,8 +33,9 @@ class EncodedCommand:
         command: What the caller handed over.
         label: What an error message calls it.
         text: The command text for a batch; empty when it cannot travel in one.
-        params: The parameters of a direct call; None when it travels in a batch.
+        params: The parameters of a direct call, or with references in them; None for any other command.
         obstacle: Why it cannot travel in a batch; empty when it can.
+        references: The references in `params`, by the names of their commands on the wire.
     """
 
     name: str
@@ -42,6 +44,7 @@ class EncodedCommand:
     text: str = ""
     params: WireParams | None = None
     obstacle: str = ""
+    references: tuple[Ref, ...] = ()
 
     @property
     def size(self) -> int:
@@ -49,11 +52,21 @@ class EncodedCommand:
         return _size(self.name, self.text)
 
 
-def encoded_calls(calls: Iterable[Call] | Mapping[str, Call]) -> Iterator[EncodedCommand]:
-    """Return an iterator over `calls` that normalises and encodes each as it is reached; see both."""
-    named = isinstance(calls, Mapping)
-    commands = enumerate(normalize(calls))
-    return (encode(name, command, _place(position, command, named=named)) for position, (name, command) in commands)
+def encoded_calls(calls: Iterable[Call] | Mapping[str, Call], *, memory: int | None = None) -> Iterator[EncodedCommand]:
+    """Return an iterator over `calls` that normalises and encodes each as it is reached; see both.
+
+    Args:
+        calls: In any format.
+        memory: How many calls back a reference may lead; None for any number.
+    """
+    commands = normalize(calls)
+    return _encoded(commands, Earlier(memory), named=isinstance(calls, Mapping))
+
+
+def _encoded(commands: Iterator[tuple[str, Command]], earlier: Earlier, *, named: bool) -> Iterator[EncodedCommand]:
+    for position, (name, command) in enumerate(commands):
+        yield encode(name, command, _place(position, command, named=named), earlier)
+        earlier.add(name, command.name)
 
 
 def _place(position: int, command: Command, *, named: bool) -> str:
@@ -61,38 +74,52 @@ def _place(position: int, command: Command, *, named: bool) -> str:
     return " ".join([*([] if named else [str(position)]), *own])
 
 
-def encode(name: str, command: Command, place: str) -> EncodedCommand:
+def encode(name: str, command: Command, place: str, earlier: Earlier) -> EncodedCommand:
     """Return `command` ready for a batch, or for a direct call where a batch would change it.
 
     Args:
         name: Its key in the request.
         command: What to send.
         place: What an error message calls it, a position or a name.
+        earlier: The commands that its references may lead to.
 
     Raises:
         UsageError: For a value that can be sent in no way; it names the command and the path to the value.
     """
     label = f"call {place} ({command.method})"
     try:
-        return _encode(name, command, label)
+        if command.method.casefold() in _NOT_IN_A_BATCH:
+            raise Unfit("cannot be called inside a batch")
+        params = wire_params(command.params, command.method)
+        references = tuple(earlier.bound(reference) for reference in found(params))
+        if references:
+            params = replaced(params, earlier.bound)
+        return _with_text(EncodedCommand(name, command, label, params=params, references=references))
     except Unfit as unfit:
         reason = str(unfit)
     raise UsageError(f"{label}: {reason}")
 
 
-def _encode(name: str, command: Command, label: str) -> EncodedCommand:
-    if command.method.casefold() in _NOT_IN_A_BATCH:
-        raise Unfit("cannot be called inside a batch")
-    params = wire_params(command.params, command.method)
+def resolved(encoded: EncodedCommand, values: Mapping[Ref, JsonValue]) -> EncodedCommand:
+    """Return a command with these values in the places of their references."""
+    params = replaced(encoded.params, lambda reference: values.get(reference, reference))
+    references = tuple(reference for reference in encoded.references if reference not in values)
+    return _with_text(attrs.evolve(encoded, params=params, references=references, text="", obstacle=""))
+
+
+def _with_text(encoded: EncodedCommand) -> EncodedCommand:
+    params: WireParams = encoded.params or {}
     try:
-        return EncodedCommand(name, command, label, _text(name, command.method, params))
+        text = _text(encoded.name, encoded.command.method, params)
     except Unfit as unfit:
         obstacle = str(unfit)
+    else:
+        return attrs.evolve(encoded, text=text, params=params if encoded.references else None)
     try:
         refuse_renumbered(params)
     except Unfit as unfit:
         raise Unfit(f"{unfit}; and in a batch {obstacle}") from None
-    return EncodedCommand(name, command, label, params=params, obstacle=obstacle)
+    return attrs.evolve(encoded, obstacle=obstacle)
 
 
 def _text(name: str, method: str, params: WireParams) -> str:
@@ -114,6 +141,8 @@ def encode_direct(command: Command) -> WireParams:
     try:
         params = wire_params(command.params, command.method)
         refuse_renumbered(params)
+        if refers(params):
+            raise Unfit("has a reference in it, which only a batch or a chunked run can follow")
     except Unfit as unfit:
         reason = str(unfit)
     else:
@@ -149,12 +178,17 @@ def check_size(size: object) -> None:
         raise UsageError(f"chunk_size is a whole number from 1 to {MAX_COMMANDS}, not {shown(size)}")
 
 
-def cut(commands: Iterable[EncodedCommand], size: int = MAX_COMMANDS) -> Iterator[Chunk]:
-    """Yield chunks of at most `size` commands and 4 MB, as soon as each is full, reading no further ahead."""
+def cut(commands: Iterable[EncodedCommand], size: int = MAX_COMMANDS, *, halt: bool = True) -> Iterator[Chunk]:
+    """Yield chunks of at most `size` commands and 4 MB, as soon as each is full, reading no further ahead.
+
+    Without `halt` a portal runs a command whose reference leads to a failed one, with a wrong value: then a chunk also
+    ends before a command that refers to one in it.
+    """
     waiting: list[EncodedCommand] = []
     room = empty = MAX_BODY_BYTES - ENVELOPE_BYTES
     for command in commands:
-        if waiting and (command.obstacle or command.size > room):
+        depends = not halt and _depends(command, waiting)
+        if waiting and (command.obstacle or command.size > room or depends):
             yield Chunk(tuple(waiting))
             waiting, room = [], empty
         waiting.append(command)
@@ -166,7 +200,12 @@ def cut(commands: Iterable[EncodedCommand], size: int = MAX_COMMANDS) -> Iterato
         yield Chunk(tuple(waiting))
 
 
-def single(commands: list[EncodedCommand]) -> Chunk:
+def _depends(command: EncodedCommand, others: Iterable[EncodedCommand]) -> bool:
+    names = {other.name for other in others} if command.references else set()
+    return any(reference.target in names for reference in command.references)
+
+
+def single(commands: list[EncodedCommand], *, halt: bool) -> Chunk:
     """Return the one chunk that `commands` make; raise `UsageError` when they make none, or more than one."""
     if not commands:
         raise UsageError("a batch without commands; batch_by_chunk takes an empty list")
@@ -176,6 +215,11 @@ def single(commands: list[EncodedCommand]) -> Chunk:
         if command.obstacle:
             reason = f"cannot go in a batch: {command.obstacle}; batch_by_chunk sends it alone"
             raise UsageError(f"{command.label} {reason}")
+        if command.references and not halt:
+            reason = "refers to another call, which needs halt_on_error=True: after an error it would run all the same"
+            raise UsageError(
+                f"{command.label} {reason}, with a wrong value; batch_by_chunk sends it in a later request"
+            )
     chunk, *more = cut(commands)
     if more:
         raise UsageError(f"the commands are more than {MAX_BODY_BYTES} bytes together; use batch_by_chunk")

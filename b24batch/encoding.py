@@ -14,7 +14,8 @@ from uuid import UUID
 JsonValue: TypeAlias = Any
 #: Parameters by name, or in their order for the positional ``task.*`` methods; None is no parameters.
 Params: TypeAlias = Mapping[str, JsonValue] | Mapping[int, JsonValue] | list[JsonValue] | tuple[JsonValue, ...] | None
-#: Parameters ready for the wire: text, numbers, flags, None at the top level, lists and dicts with text names.
+#: Parameters ready for the wire: text, numbers, flags, None at the top level, lists and dicts with text names, and
+#: placeholders.
 WireParams: TypeAlias = dict[str, JsonValue] | list[JsonValue]
 
 #: PHP's ``json_decode`` drops a body nested over 512 deep without a word; the envelope takes a few.
@@ -64,6 +65,16 @@ class Unfit(Exception):
 
     def __str__(self) -> str:
         return f"{'.'.join(self.path)[:200]} {self.reason}" if self.path else self.reason
+
+
+class Placeholder:
+    """A whole value that the portal, or the library, puts in when it is known."""
+
+    __slots__ = ()
+
+    def text(self) -> str:
+        """Return what stands for it in a query."""
+        raise NotImplementedError
 
 
 def wire_params(params: Params, method: str) -> WireParams:
@@ -164,6 +175,7 @@ def _refuse_bytes(value: object, letters: bool, depth: int) -> NoReturn:
 _Encoder: TypeAlias = Callable[[JsonValue, bool, int], JsonValue]
 _ENCODERS: tuple[tuple[type | tuple[type, ...], _Encoder], ...] = (
     (Enum, _wire_enum),
+    (Placeholder, lambda value, letters, depth: value),
     (str, wire_text),
     (bool, _wire_boolean),
     (int, _wire_integer),

@@ -154,6 +154,22 @@ class ExpiredToken(AuthError):
     """The access token is past its time or unknown to the portal."""
 
 
+class ReferenceMissed(SdkError):
+    """What a reference points at is missing or null.
+
+    On a command that is ``ok`` it says that the command ran with a wrong value in its place; on one that is
+    ``failed``, that it was not sent.
+    """
+
+    code = ErrorCode("REFERENCE_MISSED")
+
+
+class CursorStalled(SdkError):
+    """A list came back to rows that it had passed: its filter, or its order, does not hold."""
+
+    code = ErrorCode("CURSOR_STALLED")
+
+
 class BatchError(SdkError):
     """What `Result.raise_for_errors` raises.
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import quote
 
-from b24batch.encoding import JsonValue, Unfit, WireParams, shown
+from b24batch.encoding import JsonValue, Placeholder, Unfit, WireParams, shown
 
 #: PHP's ``max_input_vars``: the tail of a longer query vanishes.
 MAX_QUERY_VALUES = 1000
@@ -56,6 +56,8 @@ def _leaf_text(value: JsonValue, path: list[str]) -> str:
         if "$" in value and _refers(value):
             raise Unfit(f"has text the portal would take for a reference: {shown(value)}", *path)
         return quote(value, safe="")
+    if isinstance(value, Placeholder):
+        return quote(value.text(), safe="")
     if value is None:
         return ""
     return quote(str(int(value)) if isinstance(value, bool) else repr(value), safe="")

@@ -11,6 +11,7 @@ import attrs
 from b24batch.commands import Command
 from b24batch.encoding import JsonValue, shown
 from b24batch.errors import BatchError, SdkError
+from b24batch.references import Ref, refers, replaced
 
 #: Did the command take effect? ``ok`` yes; ``failed`` no, its `error` says why; ``skipped`` no, it was never
 #: attempted because of an earlier error; ``unknown`` perhaps: it was sent and the answer was lost.
@@ -49,6 +50,13 @@ class AjaxResult:
     def is_success(self) -> bool:
         """Whether the command took effect as it was meant."""
         return self.status == "ok" and self.error is None
+
+    @property
+    def not_executed(self) -> bool:
+        """Whether it is proven that the command was not executed."""
+        return self.status == "skipped" or (
+            self.status == "failed" and self.error is not None and self.error.not_executed
+        )
 
     def to_dict(self) -> dict[str, JsonValue]:
         """Return the outcome as values that json can dump; the parameters are left out."""
@@ -117,16 +125,16 @@ class Result(Generic[Data]):
     def remaining(self) -> list[Command]:
         """Return the commands proven not executed, ready to be passed again.
 
+        A reference to a command that succeeded has become its value; one to a command that is passed again as well
+        goes on leading there; one that leads nowhere now makes the next run refuse its command.
+
         These are the skipped ones and those whose whole request was never received or was refused at the door:
         not sent, rate or operating limit, credentials, a moved portal. Commands that the portal looked at and
         refused are not among them, and neither are the ``unknown`` ones. A name that is a number may clash with the
         new positions of other commands.
         """
-        return [
-            row.command
-            for row in self.rows
-            if row.status == "skipped" or (row.status == "failed" and row.error is not None and row.error.not_executed)
-        ]
+        places = [place for place, row in enumerate(self.rows) if row.not_executed]
+        return [_with_known_values(self, self.rows[place].command, places) for place in places]
 
     def summary(self) -> str:
         """Return one line: how many commands had which outcome, and the first error."""
@@ -166,12 +174,28 @@ class Result(Generic[Data]):
         return [row.command.name or "" for row in self.rows] if self.named else list(range(len(self.rows)))
 
 
+def _with_known_values(result: AnyResult, command: Command, places: list[int]) -> Command:
+    if not refers(command.params):
+        return command
+
+    def value_of(reference: Ref) -> JsonValue:
+        row = result[reference.target]
+        value = reference.found_in(row.data, row.total, row.next) if row.is_success else None
+        if value is not None or isinstance(reference.target, str):
+            return reference if value is None else value
+        place = reference.target
+        again = places.index(place) if place in places else f"call {place} of the run before"
+        return attrs.evolve(reference, target=again)
+
+    return attrs.evolve(command, params=replaced(command.params, value_of))
+
+
 AnyResult: TypeAlias = Result[JsonValue]
 
 
 def collect(rows: list[AjaxResult], *, named: bool = False, return_ajax_result: bool = False) -> AnyResult:
     """Return the `Result` of `rows`, its `data` as the calls and the option want it."""
-    shown_rows = rows if return_ajax_result else [row for row in rows if row.status == "ok"]
+    shown_rows = rows if return_ajax_result else [row for row in rows if row.is_success]
     values = [row if return_ajax_result else row.data for row in shown_rows]
     if named:
         return Result(rows, named, {row.command.name: value for row, value in zip(shown_rows, values, strict=True)})

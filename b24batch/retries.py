@@ -109,8 +109,8 @@ def _error(state: tenacity.RetryCallState) -> BaseException | None:
 def _may_be_sent_again(error: BaseException, *, repeatable: bool) -> bool:
     if isinstance(error, AnswerLost):
         return repeatable
-    if isinstance(error, RateLimited):
-        return error.http_status is not None
+    if isinstance(error, RateLimited):  # our own refusal, too: but its hint is over max_wait, so it is not waited for
+        return True
     if isinstance(error, NotSent):
         return error.code == "NOT_SENT"
     return isinstance(error, AjaxError) and error.code == "CONNECTION_ERROR" and error.http_status == 401

@@ -27,9 +27,12 @@ from b24batch.chunks import (
 from b24batch.commands import Call, Command
 from b24batch.encoding import JsonValue, Params
 from b24batch.errors import UsageError
+from b24batch.families import family_of
 from b24batch.limits import Clock, LeakyBucket, OperatingTime, Wait, shared_bucket
 from b24batch.options import Options, to_flag, to_max_wait, to_methods, to_request_id, to_seconds, to_timeout, to_wait
+from b24batch.pagination import Listing, check_pages, collected, way_through
 from b24batch.payload import load_direct
+from b24batch.resolution import MEMORY
 from b24batch.results import AjaxResult, AnyResult, Result, collect
 from b24batch.retries import RetryPolicy, is_read
 from b24batch.transport import Transport
@@ -225,7 +228,7 @@ class Session:
             NotSent, AnswerLost, AjaxError: The request failed as a whole, and this is what became of every command.
         """
         as_rows = to_flag(return_ajax_result)
-        chunk = single(_all_encoded(calls))
+        chunk = single(_all_encoded(calls), halt=to_flag(halt_on_error))
         rows = self._run(request_id, halt_on_error=halt_on_error).send(chunk)
         return collect(rows, named=isinstance(calls, Mapping), return_ajax_result=as_rows)
 
@@ -259,7 +262,7 @@ class Session:
         check_size(chunk_size)
         commands = _all_encoded(_unnamed(calls))
         run = self._run(request_id, halt_on_error=halt_on_error, stop_on_error=stop_on_error)
-        return collect(run_all(run, list(cut(commands, chunk_size))))
+        return collect(run_all(run, list(cut(commands, chunk_size, halt=halt_on_error))))
 
     def stream_batch(
         self,
@@ -277,26 +280,115 @@ class Session:
         differ within a chunk only.
         """
         check_size(chunk_size)
-        commands = encoded_calls(_unnamed(calls))
+        commands = encoded_calls(_unnamed(calls), memory=MEMORY)
         run = self._run(request_id, halt_on_error=halt_on_error, stop_on_error=stop_on_error)
-        return stream(run, cut(commands, chunk_size))
+        return stream(run, cut(commands, chunk_size, halt=halt_on_error))
+
+    def call_list(
+        self,
+        method: str,
+        params: Params = None,
+        *,
+        id_key: str | None = None,
+        cursor_id_key: str | None = None,
+        result_key: str | None = None,
+        paging: Literal["cursor", "start"] = "cursor",
+        pages_per_request: int = 50,
+        descending: bool = False,
+        request_id: str | None = None,
+    ) -> list[dict[str, JsonValue]]:
+        """Return all rows of a list method, up to 2,500 of them by one request.
+
+        Each page begins behind the last id of the one before, so rows that are added or deleted meanwhile neither
+        repeat nor drop others. All pages of a request are one batch; there are more of them as long as the portal
+        answers within 20 seconds. A method that is blocked for its operating time is waited for, at most
+        `operating_wait` seconds.
+
+        Args:
+            method: Such as ``crm.item.list``.
+            params: By name, with a filter and a select of one's own; a condition ``>id`` is where the list begins.
+            id_key: What the id is called in a row. Like the next two it is known of the usual methods; of others
+                the default is ``ID``.
+            cursor_id_key: What the id is called in a filter and an order. Default for other methods: `id_key`.
+            result_key: Under which key of the result the rows are. Default for other methods: it is a list itself.
+            paging: ``start`` for a method without a filter or an order by id: its pages are counted, which costs
+                the portal more and may miss rows when others are deleted meanwhile; the ids of all rows are kept,
+                so that none comes twice.
+            pages_per_request: The most pages in one request, 1 to 50. Default 50; 1 uses no batch.
+            descending: Whether the newest row comes first.
+            request_id: As in `call`, for the first request; the n-th has ``/n`` behind it.
+
+        Raises:
+            UsageError: Something is wrong with the arguments, and nothing was sent; or the answer has a shape for
+                which one of the keys has to be given.
+            CursorStalled: The portal came back to rows it had passed: it ignores the filter or the order.
+            SdkError: Whatever a request fails with.
+            BaseException: Any of these, and what else stops the list half-way, Ctrl-C for one, has the rows so far
+                in its `result`.
+        """
+        pages = self.fetch_list(
+            method,
+            params,
+            id_key=id_key,
+            cursor_id_key=cursor_id_key,
+            result_key=result_key,
+            paging=paging,
+            pages_per_request=pages_per_request,
+            descending=descending,
+            request_id=request_id,
+        )
+        return collected(pages)
+
+    def fetch_list(
+        self,
+        method: str,
+        params: Params = None,
+        *,
+        id_key: str | None = None,
+        cursor_id_key: str | None = None,
+        result_key: str | None = None,
+        paging: Literal["cursor", "start"] = "cursor",
+        pages_per_request: int = 50,
+        descending: bool = False,
+        request_id: str | None = None,
+    ) -> Iterator[list[dict[str, JsonValue]]]:
+        """Read a list method as `call_list` does, and yield the rows of each page that has any.
+
+        The arguments are checked when this is called. It needs memory for one request, 2,500 rows, and with
+        ``paging="start"`` for the ids of all rows. After an error the pages yielded before stand.
+        """
+        command, backwards = Command(method, params), to_flag(descending)
+        family = family_of(method, id_key, cursor_id_key, result_key)
+        return Listing(
+            self._transport.call,
+            self._transport.pause,
+            self._operating,
+            self._longest_wait(),
+            self.clock,
+            self._repeatable(command),
+            to_request_id(request_id),
+            check_pages(pages_per_request),
+            way_through(command, family, paging, cursor_id_key=cursor_id_key, descending=backwards),
+        ).pages()
 
     def close(self) -> None:
         """Drop the connections, which siblings share; a later call opens new ones."""
         self._connections.close()
 
     def _run(self, request_id: str | None, *, halt_on_error: bool, stop_on_error: bool = False) -> Run:
-        longest = self.operating_wait if self.max_wait is None else min(self.operating_wait, self.max_wait)
         return Run(
             self._transport.call,
             self._transport.pause,
             self._repeatable,
             self._operating,
-            longest,
+            self._longest_wait(),
             to_request_id(request_id),
             halt_on_error=to_flag(halt_on_error),
             stop_on_error=to_flag(stop_on_error),
         )
+
+    def _longest_wait(self) -> float:
+        return self.operating_wait if self.max_wait is None else min(self.operating_wait, self.max_wait)
 
     def _repeatable(self, command: Command) -> bool:
         method = command.method

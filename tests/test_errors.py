@@ -11,11 +11,13 @@ from b24batch import (
     AuthError,
     BatchError,
     Command,
+    CursorStalled,
     ExpiredToken,
     NotSent,
     OperatingLimitExceeded,
     PortalMoved,
     RateLimited,
+    ReferenceMissed,
     SdkError,
     TransportError,
     UsageError,
@@ -36,6 +38,8 @@ EXAMPLES = [
     PortalMoved("gone", host="new.example.com"),
     AuthError("no", code="NO_AUTH_FOUND"),
     ExpiredToken("old"),
+    ReferenceMissed("gone"),
+    CursorStalled("again"),
     BatchError(RESULT),
 ]
 
@@ -52,8 +56,9 @@ def test_errors_survive_pickling(error):
 
 def test_every_class_has_an_example():
     """The test above knows all the classes."""
-    names = {name for name in b24batch.__all__ if name.endswith(("Error", "Sent", "Lost", "Limited", "Token", "Moved"))}
-    assert names | {"OperatingLimitExceeded"} == {type(error).__name__ for error in EXAMPLES}
+    endings = ("Error", "Sent", "Lost", "Limited", "Token", "Moved", "Missed", "Stalled", "Exceeded")
+    names = {name for name in b24batch.__all__ if name.endswith(endings)}
+    assert names == {type(error).__name__ for error in EXAMPLES}
 
 
 @pytest.mark.parametrize(

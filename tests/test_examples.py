@@ -100,6 +100,17 @@ def test_companies_that_are_refused(portal, play):
         play("companies")
 
 
+def test_company_contact_deal(portal, play):
+    """One request creates three entities that know each other; what depends on a failed call is skipped."""
+    assert play("company_contact_deal") == [
+        "deal 1 of company 1 and contact 1",
+        "company: crm.item.add: 100: Could not find value for parameter {fields}",
+        "contact: skipped",
+    ]
+    assert len(portal.requests) == 2
+    assert written(portal) == ["crm.item.add", "crm.contact.add", "crm.deal.add"]
+
+
 def test_data_storage(portal, play, b24):
     """The storage and its properties are made in one batch, and every later run writes nothing."""
     said = play("data_storage")

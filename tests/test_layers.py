@@ -9,10 +9,11 @@ import b24batch
 
 PACKAGE = Path(b24batch.__file__).parent
 LAYERS = [
-    "errors encoding references crm",
-    "commands limits retries adapter auth query",
+    "errors encoding crm",
+    "references",
+    "commands limits retries adapter auth query families conditions",
     "chunks results answers",
-    "payload transport",
+    "payload transport resolution pages",
     "batch pagination options",
     "session",
     "__init__",

@@ -20,6 +20,7 @@ from b24batch import (
     SdkError,
     Session,
     Webhook,
+    ref,
 )
 from b24batch.sandbox import Portal
 
@@ -61,6 +62,11 @@ for row in result:
     assert_type(row.command, Command)
     if row.status == "unknown":
         assert_type(row.is_success, bool)
+
+chain = b24.batch({"a": ("a.add", {"x": 1}), "b": ("b.add", {"a": ref("a")["item"][0]["id"], "n": ref(0).total})})
+assert_type(chain, Result[dict[str, Any]])
+assert_type(b24.fetch_list("crm.deal.list", {"filter": {">ID": 5}}), Iterator[list[dict[str, Any]]])
+assert_type(b24.call_list("crm.item.list", {"entityTypeId": 2}, descending=True), list[dict[str, Any]])
 
 assert_type(b24.stream_batch([Command("a.b", {"x": EntityTypeId.DEAL})]), Iterator[AjaxResult])
 

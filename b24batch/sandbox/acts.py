@@ -49,6 +49,16 @@ def travelling(travel: Travel) -> Act:
     return changed(lambda answer: attrs.evolve(answer, travel=travel))
 
 
+def preceded(act: Callable[[], object]) -> Act:
+    """Call a function, then execute."""
+
+    def act_first(exchange: Exchange) -> Answer:
+        act()
+        return exchange.execute(None)
+
+    return act_first
+
+
 def unexecuted(answer: Answer) -> Act:
     """Answer this, and execute nothing."""
     return lambda _exchange: answer

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import attrs
 
-from b24batch.sandbox.acts import instead, refused
+from b24batch.sandbox.acts import instead, preceded, refused
 from b24batch.sandbox.answers import Answer, PortalError
 from b24batch.sandbox.faults import FAULTS, Fault
 
 
-def fault_of(fault: str | PortalError | Answer) -> Fault:
+def fault_of(fault: str | PortalError | Answer | Callable[[], object]) -> Fault:
     """Return the fault of a name; an error is answered unexecuted, an `Answer` replaces the real one.
+
+    A function is called before the request is executed.
 
     Raises:
         ValueError: No fault has this name; the message lists those there are.
@@ -22,6 +25,8 @@ def fault_of(fault: str | PortalError | Answer) -> Fault:
         return Fault(fault.code, "no", True, refused(fault))
     if isinstance(fault, Answer):
         return Fault("answer", "yes", True, instead(fault))
+    if callable(fault):
+        return Fault("function", "yes", True, preceded(fault))
     if fault not in FAULTS:
         raise ValueError(f"no fault is called {fault!r}; there are: {', '.join(FAULTS)}")
     return FAULTS[fault]

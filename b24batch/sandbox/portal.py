@@ -15,6 +15,7 @@ from b24batch.sandbox.dispatcher import Dispatcher, Handler
 from b24batch.sandbox.front import CODE, USER, Front
 from b24batch.sandbox.journal import Executed, Journal, Request
 from b24batch.sandbox.operating import OperatingTime
+from b24batch.sandbox.php_values import JSON
 from b24batch.sandbox.plans import Plan, Planned, fault_of
 from b24batch.sandbox.rates import RateBucket
 from b24batch.sandbox.server import Server
@@ -76,7 +77,6 @@ class Portal:
 
         Raises:
             RuntimeError: The portal has not been started.
-
         """
         if not self._port:
             raise RuntimeError("the portal has no address before it is started")
@@ -119,7 +119,7 @@ class Portal:
 
     def fail_next(
         self,
-        fault: str | PortalError | Answer,
+        fault: str | PortalError | Answer | Callable[[], object],
         *,
         times: int = 1,
         after: int = 0,
@@ -131,7 +131,8 @@ class Portal:
         Args:
             fault: A name in `FAULTS`; ``help("b24batch.sandbox.faults")`` tells what each does.  Or a
                 `PortalError`, which is answered with its status, nothing executed.  Or an `Answer`, which is
-                sent in the place of the real one, after execution.
+                sent in the place of the real one, after execution.  Or a function that is called before the
+                request is executed as usual: with `execute` in it, rows change while somebody reads them.
             times: How many requests it meets.
             after: How many requests pass before.
             seconds: How long ``slow`` and each pause of ``drip`` last by the portal's clock; None is their default.
@@ -139,7 +140,6 @@ class Portal:
 
         Raises:
             ValueError: There is no such fault, or a number is negative.
-
         """
         found = fault_of(fault)
         lasting = found.seconds if seconds is None else seconds
@@ -148,6 +148,11 @@ class Portal:
     def cost(self, method: str, seconds: float) -> None:
         """Let every call of a method count so many seconds of operating time; no time passes for it."""
         self._operating.cost(method, seconds)
+
+    def execute(self, method: str, params: dict[str, JSON] | None = None) -> JSON:
+        """Run a method in the portal, without HTTP and at any moment, and return its result or its error object."""
+        envelope = self._dispatcher.call(method, params or {})[1]
+        return envelope.get("result", envelope)
 
     def start(self) -> Self:
         """Bind the port and serve in the background; a closed portal can start again at its address."""
@@ -187,10 +192,7 @@ class Portal:
         return self.start()
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close."""
         self.close()

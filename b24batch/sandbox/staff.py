@@ -1,11 +1,11 @@
-"""Users and departments, all made up, and what the portal says of itself."""
+"""Users and departments, and what the portal says of itself."""
 
 from __future__ import annotations
 
 import attrs
 
 from b24batch.sandbox import filters
-from b24batch.sandbox.answers import Page
+from b24batch.sandbox.answers import Page, PortalError
 from b24batch.sandbox.arguments import in_capitals
 from b24batch.sandbox.dispatcher import Dispatcher, Params
 from b24batch.sandbox.field_values import printed
@@ -32,17 +32,20 @@ _DEPARTMENT_KINDS = {
     "UF_HEAD": "integer",
 }
 
-#: How many users there are; few enough for one page.
+#: How many users there are at first; few enough for one page.
 _USERS = 3
 
 _SCOPE = ["crm", "department", "entity", "task", "user"]
+
+
+_NEW_USER: Row = {"ACTIVE": True, "WORK_POSITION": "", "UF_DEPARTMENT": [1], "USER_TYPE": "employee"}
 
 
 def _users() -> Table:
     table = Table()
     for number in range(1, _USERS + 1):
         name: Row = {"NAME": "Sandbox", "LAST_NAME": f"User {number}", "EMAIL": f"user{number}@example.com"}
-        table.add({**name, "ACTIVE": True, "WORK_POSITION": "", "UF_DEPARTMENT": [1], "USER_TYPE": "employee"})
+        table.add({**_NEW_USER, **name})
     return table
 
 
@@ -55,7 +58,7 @@ def _departments() -> Table:
 
 @attrs.define
 class Listing:
-    """A list method over rows that never change; unknown filters are dropped."""
+    """A list method; unknown filters are dropped."""
 
     _table: Table
     _kinds: dict[str, str]
@@ -93,6 +96,14 @@ def install(dispatcher: Dispatcher) -> None:
         page = users.page(conditions, {arguments.get("SORT"): arguments.get("ORDER", "ASC")}, params.start)
         return page if page.rows else []
 
+    def user_add(params: Params) -> JSON:
+        arguments = in_capitals(params)
+        if not arguments.get("EMAIL"):
+            raise PortalError("", "Wrong E-Mail")
+        return table.add(
+            {**_NEW_USER, **{name: arguments[name] for name in _USER_KINDS if name in arguments and name != "ID"}}
+        )
+
     def department_get(params: Params) -> JSON:
         arguments = in_capitals(params)
         order = {arguments.get("SORT"): arguments.get("ORDER", "ASC")}
@@ -101,6 +112,8 @@ def install(dispatcher: Dispatcher) -> None:
 
     myself = users.shown(table.rows[1])
     dispatcher.add("user.get", user_get)
+    dispatcher.add("user.search", user_get)
+    dispatcher.add("user.add", user_add)
     dispatcher.add("user.current", lambda _params: myself)
     dispatcher.add("department.get", department_get)
     dispatcher.add("profile", lambda _params: {**_profile(myself), "PERSONAL_GENDER": "", "TIME_ZONE": ""})

@@ -1,0 +1,184 @@
+"""The pages of a list: the commands that ask for the next ones, and what an answered one says of the place reached."""
+
+from __future__ import annotations
+
+import attrs
+
+from b24batch.chunks import EncodedCommand, encode_direct
+from b24batch.commands import Command
+from b24batch.conditions import joinable, named, refuse, taken, with_id
+from b24batch.encoding import JsonValue, Unfit, shown, wire_params
+from b24batch.errors import CursorStalled, UsageError
+from b24batch.families import Family, Row
+from b24batch.query import query_text
+from b24batch.references import Ref
+from b24batch.results import AjaxResult
+
+#: Portal-imposed and fixed: the rows of a page.
+PAGE_SIZE = 50
+#: With this for a start the portal does not count the rows, which takes it longer than finding them.
+_UNCOUNTED = -1
+
+
+@attrs.define(eq=False)
+class ByCursor:
+    """Pages in the order of their ids, each beginning behind the last id of the one before.
+
+    In one request a page knows where it begins by a reference to the 50th row of the page before. If that is
+    missing, the portal reads the first page again, or refuses the filter: what follows a short page is void.
+
+    Attributes:
+        command: What is called, with the caller's own params.
+        family: How the method spells what a cursor needs.
+        descending: Whether the newest row comes first.
+        ended: Whether the list has no more pages.
+        unbroken: Whether the last page was full.
+    """
+
+    command: Command
+    family: Family
+    descending: bool
+    ended: bool = attrs.field(default=False, init=False)
+    unbroken: bool = attrs.field(default=False, init=False)
+    _params: dict[str, JsonValue] = attrs.field(init=False)
+    _filter: dict[str, JsonValue] = attrs.field(init=False)
+    _last_id: JsonValue = attrs.field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        params = named(self.command.method, self.command.params)
+        method, family = self.command.method, self.family
+        why = "pages follow the ids, and each begins behind the last id of the one before"
+        refuse(method, params, ["start", family.order, *filter(None, [family.sort])], why)
+        self._filter = joinable(method, taken(method, params, family.filter))
+        select = taken(method, params, "select")
+        if select is not None:
+            params["select"] = with_id(select, family.cursor_id_key)
+        ordered = family.ordered("DESC" if self.descending else "ASC")
+        self._params = {**params, **ordered, "start": _UNCOUNTED}
+        encode_direct(self._page(None))
+
+    def ask(self, pages: int) -> list[EncodedCommand]:
+        """Return the commands for up to so many of the next pages, each but the first referring to the one before."""
+        path: tuple[str | int, ...] = (*self.family.path, PAGE_SIZE - 1, self.family.id_key)
+        chain = [Ref(_name(place), path) for place in range(pages - 1)]
+        return _encoded([self._page(behind) for behind in (self._last_id, *chain)])
+
+    def take(self, outcome: AjaxResult) -> list[Row]:
+        """Return the rows of the next page, and put the cursor behind them.
+
+        Raises:
+            CursorStalled: An id does not lie behind the one before it.
+            UsageError: The answer has another shape, or an id is no number.
+        """
+        rows = self.family.rows(self.command.method, outcome.data)
+        for row in rows:
+            self._advance(row[self.family.id_key])
+        self.unbroken = len(rows) >= PAGE_SIZE
+        # Permissions may have thinned a page; of a method in the table it is known that they do not.
+        self.ended = not self.unbroken if self.family.known else not rows
+        return rows
+
+    def _page(self, behind: JsonValue) -> Command:
+        sign = "<" if self.descending else ">"
+        cursor = {} if behind is None else {f"{sign}{self.family.cursor_id_key}": behind}
+        conditions = {**self._filter, **cursor}
+        own = {self.family.filter: conditions} if conditions else {}
+        return Command(self.command.method, {**self._params, **own})
+
+    def _advance(self, row_id: JsonValue) -> None:
+        here, there = self._number(row_id), self._number(row_id if self._last_id is None else self._last_id)
+        ahead = here < there if self.descending else here > there
+        if self._last_id is not None and not ahead:
+            reason = f"{self.command.method}: id {here} came after id {there}: the portal does not keep the order"
+            key = f"the filter by {self.family.cursor_id_key} (cursor_id_key)"
+            raise CursorStalled(f"{reason}, or {key}; where there is none, use paging='start'")
+        self._last_id = row_id
+
+    def _number(self, row_id: JsonValue) -> int:
+        try:
+            return int(row_id)
+        except (TypeError, ValueError):
+            reason = f"{self.command.method}: the id {shown(row_id)} is no number and cannot be a cursor"
+        raise UsageError(f"{reason}: name another one with id_key=, or use paging='start'")
+
+
+@attrs.define(eq=False)
+class ByStart:
+    """Pages by the number of rows before them; several in one request as far as the portal's `total` goes.
+
+    Attributes:
+        command: What is called, with the caller's own params.
+        family: How the method spells its rows and their ids.
+        ended: Whether the list has no more pages.
+        unbroken: Whether the portal's `next` is where the next page was asked for.
+    """
+
+    command: Command
+    family: Family
+    ended: bool = attrs.field(default=False, init=False)
+    unbroken: bool = attrs.field(default=False, init=False)
+    _params: dict[str, JsonValue] = attrs.field(init=False)
+    _start: int = attrs.field(default=0, init=False)
+    _step: int = attrs.field(default=0, init=False)
+    _total: int = attrs.field(default=0, init=False)
+    _seen: set[str] = attrs.field(factory=set, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._params = named(self.command.method, self.command.params)
+        refuse(self.command.method, self._params, ["start"], "all pages are read, from the first one on")
+        encode_direct(self._page(0))
+
+    def ask(self, pages: int) -> list[EncodedCommand]:
+        """Return the commands for up to so many of the next pages."""
+        starts = range(self._start, self._total, self._step)[:pages] if self._step else ()
+        return _encoded([self._page(start) for start in starts or (self._start,)])
+
+    def take(self, outcome: AjaxResult) -> list[Row]:
+        """Return those rows of the next page that were not there before, and go on where `next` says."""
+        rows = self.family.rows(self.command.method, outcome.data)
+        self._total = outcome.total or 0
+        following = self._following(outcome.next)
+        if following is None:
+            self.ended = True
+        else:
+            self._step = self._step or following - self._start
+            self.unbroken = following == self._start + self._step
+            self._start = following
+        return [row for row in rows if self._is_new(str(row[self.family.id_key]))]
+
+    def _following(self, following: int | None) -> int | None:
+        """Where the next page starts: past its end a list begins anew, and what it calls next lies behind."""
+        if following is None or following > self._start:
+            return following
+        # Permissions thinned a page and `next` with it, and the portal rounded that down to the same page again.
+        rounded = -(-self._start // PAGE_SIZE) * PAGE_SIZE
+        return rounded if self._start < rounded < self._total else None
+
+    def _page(self, start: int) -> Command:
+        return Command(self.command.method, {**self._params, "start": start})
+
+    def _is_new(self, row_id: str) -> bool:
+        seen = row_id in self._seen
+        self._seen.add(row_id)
+        return not seen
+
+
+def _encoded(pages: list[Command]) -> list[EncodedCommand]:
+    """Return pages for one batch; the first alone, for a direct call, where a batch would change them."""
+    if len(pages) > 1:
+        try:
+            return [_for_a_batch(_name(place), page) for place, page in enumerate(pages)]
+        except Unfit:
+            pass
+    return [EncodedCommand(_name(0), pages[0], "page", params=encode_direct(pages[0]), obstacle="it is the only one")]
+
+
+def _for_a_batch(name: str, page: Command) -> EncodedCommand:
+    if ":" in page.method:
+        raise Unfit("a batch would drop the part of the method before the colon")
+    text = f"{page.method}?{query_text(wire_params(page.params, page.method))}"
+    return EncodedCommand(name, page, f"page {name}", text)
+
+
+def _name(place: int) -> str:
+    return f"p{place}"

@@ -1,0 +1,181 @@
+"""Lists: page after page of rows, with as many pages in a request as the portal answers in good time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+import attrs
+
+from b24batch.answers import Answer
+from b24batch.chunks import MAX_COMMANDS, Chunk, EncodedCommand, cut
+from b24batch.commands import Command
+from b24batch.encoding import shown
+from b24batch.errors import OperatingLimitExceeded, UsageError
+from b24batch.families import Family, Row
+from b24batch.limits import Clock, OperatingTime, Wait
+from b24batch.pages import ByCursor, ByStart
+from b24batch.payload import dump, load
+from b24batch.results import AjaxResult
+
+#: Seconds: a portal ends a request after 60, so one that took a third of that gets fewer pages.
+SLOW_REQUEST = 20.0
+
+
+class Pages(Protocol):
+    """A way through a list.
+
+    Attributes:
+        command: What is called, with the caller's own params.
+        ended: Whether the list has no more pages.
+        unbroken: Whether the pages asked for behind the one taken last are what follows it.
+    """
+
+    command: Command
+    ended: bool
+    unbroken: bool
+
+    def ask(self, pages: int) -> list[EncodedCommand]:
+        """Return the commands for up to so many of the next pages."""
+
+    def take(self, outcome: AjaxResult) -> list[Row]:
+        """Return the rows of the next page, and go on behind it."""
+
+
+@attrs.define(eq=False)
+class Listing:
+    """A list on its way from one portal.
+
+    Attributes:
+        call: The way to the portal.
+        pause: Lets a wait for operating time pass.
+        operating: What is known of the methods' operating time.
+        longest_wait: The most seconds to wait for it while no page comes.
+        clock: Where time comes from.
+        repeatable: Whether a request of which the answer was lost may be sent again.
+        request_id: Of the first request; the n-th has ``/n`` behind it.
+        pages_per_request: The most pages asked for at once.
+        way: The way through the list.
+    """
+
+    call: Callable[..., Answer]
+    pause: Callable[[Wait], None]
+    operating: OperatingTime
+    longest_wait: float
+    clock: Clock
+    repeatable: bool
+    request_id: str
+    pages_per_request: int
+    way: Pages
+    _size: int = attrs.field(default=1, init=False)
+    _requests: int = attrs.field(default=0, init=False)
+    _waited: float = attrs.field(default=0.0, init=False)
+    _waits: int = attrs.field(default=0, init=False)
+
+    def pages(self) -> Iterator[list[Row]]:
+        """Yield the rows of each page that has any, in the order of the list.
+
+        Raises:
+            SdkError: What ended the list early; the pages yielded before it stand.
+        """
+        while not self.way.ended:
+            yield from self._taken(self._request())
+
+    def _taken(self, outcomes: list[AjaxResult]) -> Iterator[list[Row]]:
+        """Yield the rows of the pages of one request, up to the first that says that what follows it is void."""
+        for outcome in outcomes:
+            if isinstance(outcome.error, OperatingLimitExceeded):
+                self._wait(outcome.error)
+                return
+            if outcome.error is not None:
+                raise outcome.error
+            rows = self.way.take(outcome)
+            self._waited = self._waits = 0
+            if rows:
+                yield rows
+            if self.way.ended or not self.way.unbroken:
+                return
+
+    @property
+    def _request_id(self) -> str:
+        return self.request_id if self._requests <= 1 else f"{self.request_id}/{self._requests}"
+
+    def _request(self) -> list[AjaxResult]:
+        """Return the outcomes of the next pages, as many as the last request proved to be fit."""
+        if not self.way.unbroken:
+            self._size = 1
+        chunk = next(cut(self.way.ask(self._size)))
+        began = self.clock.monotonic()
+        try:
+            outcomes = self._send(chunk)
+        except OperatingLimitExceeded as error:
+            return [AjaxResult(self.way.command, "failed", error=error)]
+        slow = self.clock.monotonic() - began > SLOW_REQUEST
+        self._size = max(1, self._size // 2) if slow else min(self.pages_per_request, self._size * 2)
+        return outcomes
+
+    def _send(self, chunk: Chunk) -> list[AjaxResult]:
+        self._requests += 1
+        method, params = dump(chunk, halt=True)
+        size, request_id = len(chunk.commands), self._request_id
+        answer = self.call(method, params, request_id=request_id, repeatable=self.repeatable, commands=size)
+        self.operating.note(method, answer.envelope.get("time"))
+        outcomes = load(chunk, answer, halt=True)
+        for outcome in outcomes:
+            self.operating.note(outcome.command.method, outcome.time)
+        return outcomes
+
+    def _wait(self, error: OperatingLimitExceeded) -> None:
+        """Wait until the portal frees the method; raise `error` when that would take too long."""
+        error.reset_at = self.operating.reset_at(error.method)
+        seconds = self.operating.wait_for([error.method])
+        if self._waited + seconds > self.longest_wait:
+            raise error
+        self._waited += seconds
+        self._waits += 1
+        self.pause(Wait("operating", seconds, self._waits + 1, self._request_id))
+
+
+def collected(pages: Iterator[list[Row]]) -> list[Row]:
+    """Return the rows of all pages.
+
+    Raises:
+        BaseException: Whatever ends the list early, Ctrl-C for one; its `result` holds the rows so far.
+    """
+    rows: list[Row] = []
+    try:
+        for page in pages:
+            rows.extend(page)
+    except BaseException as interrupt:
+        vars(interrupt)["result"] = rows
+        raise
+    return rows
+
+
+def way_through(command: Command, family: Family, paging: str, *, cursor_id_key: str | None, descending: bool) -> Pages:
+    """Return the way through the list that `command` asks for.
+
+    Args:
+        command: The method, with the caller's own params.
+        family: How the method spells what is needed.
+        paging: ``cursor`` or ``start``.
+        cursor_id_key: As the caller gave it.
+        descending: Whether the newest row comes first.
+
+    Raises:
+        UsageError: For arguments that do not go together.
+    """
+    if paging == "cursor":
+        return ByCursor(command, family, descending)
+    if paging != "start":
+        raise UsageError(f"paging is 'cursor' or 'start', not {shown(paging)}")
+    if descending or cursor_id_key is not None:
+        raise UsageError("paging='start' keeps the order of the portal: give an order in the params, and no cursor")
+    return ByStart(command, family)
+
+
+def check_pages(number: object) -> int:
+    """Return how many pages a request may ask for; raise `UsageError` unless they fit into one batch."""
+    if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= MAX_COMMANDS:
+        raise UsageError(f"pages_per_request is a whole number from 1 to {MAX_COMMANDS}, not {shown(number)}")
+    return number

@@ -1,0 +1,78 @@
+"""What references become: a value from an earlier answer, or the reason why their command is not sent."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+import attrs
+
+from b24batch.chunks import EncodedCommand, resolved
+from b24batch.encoding import JsonValue
+from b24batch.errors import ReferenceMissed
+from b24batch.references import Ref
+from b24batch.results import AjaxResult
+
+#: How many calls back a reference in a stream may lead: as many as one request holds.
+MEMORY = 50
+
+
+@attrs.define(eq=False)
+class Answered:
+    """The outcomes that references of later commands may lead to.
+
+    Attributes:
+        wanted: The names to remember; None for the last 50, whatever their names.
+    """
+
+    wanted: Collection[str] | None = None
+    _rows: dict[str, AjaxResult] = attrs.field(factory=dict, init=False)
+
+    def note(self, name: str, row: AjaxResult) -> None:
+        """Remember an outcome, and forget one too far back."""
+        if self.wanted is None or name in self.wanted:
+            self._rows.pop(name, None)
+            self._rows[name] = row
+        if self.wanted is None and len(self._rows) > MEMORY:
+            del self._rows[next(iter(self._rows))]
+
+    def ready(self, encoded: EncodedCommand, part: Collection[str]) -> EncodedCommand | AjaxResult:
+        """Return a command as it can be sent with those named in `part`, or the outcome of one that cannot.
+
+        A reference into `part` is left to the portal, the value of any other is put in. A command that depends on one
+        without success is skipped; one whose value is missing has failed.
+        """
+        values: dict[Ref, JsonValue] = {}
+        for reference in encoded.references:
+            if reference.target in part:
+                continue
+            row = self._rows.get(str(reference.target))
+            if row is None or not row.is_success:
+                return AjaxResult(encoded.command, "skipped")
+            values[reference] = reference.found_in(row.data, row.total, row.next)
+            if values[reference] is None:
+                return AjaxResult(encoded.command, "failed", error=_missed(reference, "the command was not sent", True))
+        return resolved(encoded, values) if values else encoded
+
+
+def with_missed_references(commands: Iterable[EncodedCommand], rows: list[AjaxResult]) -> list[AjaxResult]:
+    """Return `rows`, the outcomes of one request, where a command that ran with a wrong value says so."""
+    commands = list(commands)
+    by_name = {encoded.name: row for encoded, row in zip(commands, rows, strict=True)}
+    return [
+        _checked(encoded, row, by_name) if encoded.references else row
+        for encoded, row in zip(commands, rows, strict=True)
+    ]
+
+
+def _checked(encoded: EncodedCommand, row: AjaxResult, by_name: dict[str, AjaxResult]) -> AjaxResult:
+    for reference in encoded.references if row.status == "ok" else ():
+        target = by_name[str(reference.target)]
+        if reference.found_in(target.data, target.total, target.next) is None:
+            return attrs.evolve(row, error=_missed(reference, "the command ran with another value", False))
+    return row
+
+
+def _missed(reference: Ref, consequence: str, not_executed: bool) -> ReferenceMissed:
+    error = ReferenceMissed(f"{reference!r} is missing or null in the answer: {consequence}")
+    error.not_executed = not_executed
+    return error

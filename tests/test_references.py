@@ -1,0 +1,342 @@
+"""References: what is refused, what the library puts in, what the portal puts in, and what the rows then say."""
+
+import pickle
+
+import pytest
+
+from b24batch import Command, ReferenceMissed, UsageError, ref
+from b24batch.sandbox import Page, PortalError
+
+ITEM = {"id": 5, "title": "hello world", "n": None, "list": [{"id": 11}, {"id": 12}]}
+ANSWERS = {
+    "a": 42,
+    "s": "123",
+    "h": "hello big world",
+    "i": {"item": ITEM},
+    "l": Page([{"ID": "1"}, {"ID": "2"}], next=50, total=70),
+    "n": None,
+    "tr": True,
+    "f": 1.5,
+}
+
+
+@pytest.fixture
+def received(portal):
+    """What `take` was called with, on a portal with a method for each kind of answer."""
+    values = []
+    for name, answer in ANSWERS.items():
+        portal.method(f"my.{name}")(lambda params, answer=answer: answer)
+    portal.method("take")(lambda params: values.append(params.get("v")) or {"took": len(values)})
+
+    @portal.method("my.x")
+    def fail(params):
+        raise PortalError("MY_CODE", "it failed")
+
+    return values
+
+
+def calls(*references):
+    """A named call for each answer, and one that takes each reference."""
+    named = {name: (f"my.{name}",) for name in ANSWERS}
+    return named | {f"take{n}": ("take", {"v": reference}) for n, reference in enumerate(references)}
+
+
+def commands(*references):
+    return [Command(call[0], *call[1:], name=name) for name, call in calls(*references).items()]
+
+
+#: A reference, what the portal puts in, and what the library puts in when it leads to an earlier request.
+FOUND = [
+    (ref("a"), 42, "42"),
+    (ref("s"), "123", "123"),
+    (ref("f"), 1.5, "1.5"),
+    (ref("tr"), True, "1"),
+    (ref("h"), "hello big world", "hello big world"),
+    (ref("i")["item"]["list"][1]["id"], 12, "12"),
+    (ref("i")["item"]["list"]["1"]["id"], 12, "12"),
+    (ref("i")["item"]["title"], "hello world", "hello world"),
+    (ref("i")["item"]["list"], ITEM["list"], [{"id": "11"}, {"id": "12"}]),
+    (ref("i")["item"], ITEM, {"id": "5", "title": "hello world", "n": "", "list": [{"id": "11"}, {"id": "12"}]}),
+    (ref("l").total, 70, "70"),
+    (ref("l").next, 50, "50"),
+    (ref("l")[0]["ID"], "1", "1"),
+    (ref(0), 42, "42"),
+    (ref(4)[1], {"ID": "2"}, {"ID": "2"}),
+]
+
+
+@pytest.mark.parametrize(("reference", "inside", "across"), FOUND, ids=[repr(row[0]) for row in FOUND])
+def test_a_value_that_is_there(b24, received, reference, inside, across):
+    """Inside one request the portal puts the value in; across requests the library does."""
+    assert b24.batch(calls(reference)).is_success
+    assert b24.batch_by_chunk(commands(reference)).is_success
+    assert b24.batch_by_chunk(commands(reference), chunk_size=1).is_success
+    assert all(row.is_success for row in b24.stream_batch(commands(reference), chunk_size=1))
+    assert received == [inside, inside, across, across]
+    assert [type(value) for value in received] == [type(inside)] * 2 + [type(across)] * 2
+
+
+#: References to what is missing or null: the portal would put something else in.
+MISSED = [
+    ref("n"),
+    ref("a")["ID"],
+    ref("s")[0],
+    ref("h")[0],
+    ref("i")["item"]["title"][0],
+    ref("l")["ID"],
+    ref("l")[2]["ID"],
+    ref("i")["item"]["nope"],
+    ref("i")["item"]["n"],
+    ref("i")["item"]["n"]["q"],
+    ref("a").total,
+    ref("a").next,
+    ref("f")["x"]["y"],
+]
+
+
+@pytest.mark.parametrize("reference", MISSED, ids=repr)
+def test_a_value_that_is_not_there(b24, received, reference):
+    """Inside one request the command ran with another value, and says so; across requests it is not sent."""
+    ran = b24.batch(calls(reference))["take0"]
+    assert (ran.status, ran.is_success, type(ran.error)) == ("ok", False, ReferenceMissed)
+    assert "ran with another value" in str(ran.error)
+    assert len(received) == 1
+    unsent = b24.batch_by_chunk(commands(reference), chunk_size=1)
+    assert (unsent["take0"].status, type(unsent["take0"].error)) == ("failed", ReferenceMissed)
+    assert "was not sent" in str(unsent["take0"].error)
+    assert len(received) == 1
+    assert [command.name for command in unsent.remaining()] == ["take0"]
+
+
+def test_data_leaves_out_what_ran_with_a_wrong_value(b24, received):
+    """A command that ran with another value is no success: it is among the errors and not in the data."""
+    result = b24.batch(calls(ref("n"), ref("a")))
+    assert "take0" not in result.data
+    assert result.data["take1"] == {"took": 2}
+    assert list(result.errors) == ["take0"]
+
+
+@pytest.mark.parametrize("halt", [True, False])
+@pytest.mark.parametrize("size", [1, 2, 50])
+def test_a_failed_command_leaves_its_dependents_skipped(b24, received, halt, size):
+    """What depends on a failed command, or on one that depends on it, is skipped; with halt on and off."""
+    chain = [("my.x",), ("take", {"v": ref(0)}), ("take", {"v": ref(1)["took"]}), ("my.a",)]
+    result = b24.batch_by_chunk(chain, halt_on_error=halt, chunk_size=size)
+    assert [row.status for row in result][:3] == ["failed", "skipped", "skipped"]
+    assert result[1].error is None
+    assert received == []
+
+
+def test_a_lost_command_leaves_its_dependents_skipped(portal, b24, received):
+    """Nobody knows the value of a command whose answer was lost."""
+    portal.fail_next("lost_after")
+    result = b24.batch_by_chunk([("my.add",), ("take", {"v": ref(0)})], chunk_size=1)
+    assert [row.status for row in result] == ["unknown", "skipped"]
+
+
+@pytest.mark.usefixtures("refused")
+def test_without_halt_a_batch_refuses_references(b24):
+    """Without halt a portal runs the dependent of a failed command all the same, with a wrong value."""
+    with pytest.raises(UsageError, match=r"call 1 \(take\) refers to another call, which needs halt_on_error=True"):
+        b24.batch([("my.a",), ("take", {"v": ref(0)})], halt_on_error=False)
+
+
+def test_without_halt_a_run_is_cut_before_the_dependent(portal, b24, received):
+    """Without halt a chunked run sends the dependent in a later request, with the value."""
+    chain = [("my.a",), ("my.s",), ("take", {"v": ref(0)}), ("take", {"v": ref(1)}), ("take", {"v": ref(3)["took"]})]
+    assert b24.batch_by_chunk(chain, halt_on_error=False).is_success
+    assert received == ["42", "123", "2"]
+    assert [len(request.params["cmd"]) for request in portal.requests] == [2, 2, 1]
+
+
+WRONG = [
+    pytest.param(
+        [("take", {"v": ref(0)})],
+        r"call 0 .take.: has ref\(0\), but a reference leads to a call before it",
+        id="itself",
+    ),
+    pytest.param([("take", {"v": ref(1)}), ("my.a",)], "leads to a call before it", id="later"),
+    pytest.param([("my.a",), ("take", {"v": ref(9)})], r"call 1 .*has ref\(9\)", id="far later"),
+    pytest.param([("my.a",), ("take", {"v": ref("a")})], "no call before it has that name", id="unknown name"),
+    pytest.param([("my.a",), ("take", {"v": ref("0")})], "no call before it has that name", id="position as text"),
+    pytest.param([Command("my.a", name="x y"), ("take", {"v": ref(0)})], "white space or a ]", id="name with a space"),
+    pytest.param([Command("my.a", name="x]"), ("take", {"v": ref(0)})], "white space or a ]", id="name with a bracket"),
+    pytest.param([("my.a",), ("take", {"v": [{"w": ref(5)}]})], r"has ref\(5\)", id="nested"),
+    pytest.param([("my.a",), ("take", {ref(0): 1})], "a name that is neither text nor an integer", id="as a name"),
+    pytest.param([("my.a",), ("take", ref(0))], r"params are a mapping.*not ref\(0\)", id="for the params"),
+]
+
+
+@pytest.mark.usefixtures("refused")
+@pytest.mark.parametrize(("wrong", "message"), WRONG)
+def test_a_reference_that_leads_nowhere(b24, wrong, message):
+    """A reference is checked before anything is sent: its command exists, comes earlier and can be found."""
+    for send in (b24.batch, b24.batch_by_chunk, lambda each: list(b24.stream_batch(each))):
+        with pytest.raises(UsageError, match=message):
+            send(wrong)
+
+
+@pytest.mark.usefixtures("refused")
+def test_a_direct_call_has_nothing_to_refer_to(b24):
+    """In a call of its own there is nothing before."""
+    with pytest.raises(UsageError, match="only a batch or a chunked run can follow"):
+        b24.call("take", {"v": ref(0)})
+
+
+def test_the_memory_of_a_stream(portal, b24, received):
+    """A stream remembers the last 50 calls: further back is refused, and what came before has been yielded."""
+    near = [("my.a",), *[("my.s",)] * 49, ("take", {"v": ref(0)})]
+    assert [row.status for row in b24.stream_batch(near, chunk_size=7)] == ["ok"] * 51
+    assert received == ["42"]
+    rows = []
+    with pytest.raises(UsageError, match="more than 50 calls back"):
+        for row in b24.stream_batch([("my.a",), *[("my.s",)] * 50, ("take", {"v": ref(0)})], chunk_size=10):
+            rows.append(row)
+    assert len(rows) == 50
+    assert b24.batch_by_chunk([("my.a",), *[("my.s",)] * 99, ("take", {"v": ref(0)})]).is_success
+
+
+@pytest.mark.parametrize("halt", [True, False])
+@pytest.mark.parametrize("size", [1, 7, 50])
+def test_a_chain_over_120_commands(portal, b24, halt, size):
+    """Each of 120 commands takes the number of the one before, within chunks and across them."""
+    taken = []
+    portal.method("count")(
+        lambda params: taken.append(int(params["n"])) or {"next": [taken[-1] + 1]} | {"n": taken[-1] + 1}
+    )
+    chain = [("count", {"n": 0}), *[("count", {"n": ref(n)["n"]}) for n in range(119)]]
+    assert b24.batch_by_chunk(chain, halt_on_error=halt, chunk_size=size).is_success
+    assert taken == list(range(120))
+
+
+def test_a_value_that_a_batch_would_change(portal, b24, received):
+    """A value that looks like a reference itself is put in all the same: its command then goes alone, in its place."""
+    portal.method("tricky")(lambda params: "$result[0] and more")
+    chain = [("tricky",), ("my.a",), ("take", {"v": ref(0)}), ("take", {"v": ref(1)}), ("take", {"v": ref(2)["took"]})]
+    assert b24.batch_by_chunk(chain, chunk_size=2).is_success
+    assert received == ["$result[0] and more", "42", "1"]
+    assert [request.method for request in portal.requests] == ["batch", "take", "batch", "batch"]
+
+
+def test_a_lone_command_with_a_reference(portal, b24, received):
+    """A command that goes alone gets its values from the answers before it."""
+    chain = [("my.a",), ("take", {"v": ref(0), "w": "$result[x]"}), ("take", {"v": ref(1)["took"]})]
+    assert b24.batch_by_chunk(chain).is_success
+    assert received == [42, "1"]
+    assert [request.method for request in portal.requests] == ["batch", "take", "batch"]
+
+
+def test_company_contact_and_deal(b24):
+    """One batch creates a company, a contact in it and a deal for both."""
+    result = b24.batch(
+        {
+            "company": ("crm.item.add", {"entityTypeId": 4, "fields": {"title": "Company 1"}}),
+            "contact": (
+                "crm.contact.add",
+                {"fields": {"NAME": "Contact 1", "COMPANY_ID": ref("company")["item"]["id"]}},
+            ),
+            "deal": (
+                "crm.deal.add",
+                {
+                    "fields": {
+                        "TITLE": "Deal 1",
+                        "COMPANY_ID": ref("company")["item"]["id"],
+                        "CONTACT_ID": ref("contact"),
+                    }
+                },
+            ),
+        }
+    ).raise_for_errors()
+    deal = b24.call("crm.deal.get", {"id": result.data["deal"]}).data
+    assert deal["COMPANY_ID"] == str(result.data["company"]["item"]["id"])
+    assert deal["CONTACT_ID"] == str(result.data["contact"])
+
+
+def test_repeats_of_blocked_commands_keep_their_references(clock, portal, received):
+    """A dependent that was skipped because its chunk was blocked gets the value when it is sent again."""
+    blocked = [True]
+
+    @portal.method("busy")
+    def busy(params):
+        if blocked.pop() if blocked else False:
+            raise PortalError("OPERATION_TIME_LIMIT", "blocked", http_status=429)
+        return 7
+
+    b24 = portal.session(clock=clock)
+    chain = [("my.a",), ("busy",), ("take", {"v": ref(0)}), ("take", {"v": ref(1)})]
+    assert b24.batch_by_chunk(chain).is_success
+    assert received == ["42", 7]
+
+
+def test_remaining_keeps_its_meaning(portal, b24, received):
+    """What is passed again means what it meant: known values are put in, places are counted anew, dead ends refused."""
+    chain = [("my.a",), ("my.x",), ("take", {"v": ref(0)}), ("take", {"v": ref(2)["took"]}), ("take", {"v": ref(1)})]
+    remaining = b24.batch(chain).remaining()
+    assert [command.params for command in remaining[:2]] == [{"v": 42}, {"v": ref(0)["took"]}]
+    assert b24.batch(remaining[:2]).is_success
+    assert received == ["42", 1]
+    with pytest.raises(UsageError, match=r"has ref.'call 1 of the run before'., but no call before it has that name"):
+        b24.batch(remaining)
+
+
+def test_a_reference_is_no_text():
+    """Inside text the portal's substitution is unsafe: a reference refuses to become text, in every way."""
+    reference = ref("a")["id"]
+    for use in (
+        lambda: str(reference),
+        lambda: f"{reference}",
+        lambda: "%s".__mod__(reference),
+        lambda: "id " + reference,
+        lambda: reference + " id",
+        lambda: "".join(["id", reference]),
+    ):
+        with pytest.raises(TypeError):
+            use()
+    assert repr(reference) == "ref('a')['id']"
+    assert repr(ref(3).total) == "ref(3).total"
+
+
+def test_a_reference_is_no_collection():
+    """It cannot be iterated, searched or judged, since nothing of it is known yet."""
+    for use in (lambda: list(ref("a")), lambda: 1 in ref("a"), lambda: bool(ref("a")), lambda: len(ref("a"))):
+        with pytest.raises(TypeError):
+            use()
+
+
+@pytest.mark.parametrize("target", [None, 1.5, True, b"a", ("a",)], ids=repr)
+def test_a_target_that_is_none(target):
+    """A target is a name or a position."""
+    with pytest.raises(TypeError, match="a name or a position"):
+        ref(target)
+
+
+@pytest.mark.parametrize("target", [-1, "", "a b", "a]", "a\n", "\t"], ids=repr)
+def test_a_target_that_cannot_be_found(target):
+    """Positions count from the start, and the portal cannot follow a name with white space or a bracket."""
+    with pytest.raises(ValueError, match=r"cannot (count|follow)"):
+        ref(target)
+    with pytest.raises(ValueError, match=r"cannot (count|follow)"):
+        ref("a")[target]
+
+
+def test_slices_and_the_like():
+    """There are no slices of what is not known, and nothing inside a number."""
+    with pytest.raises(TypeError):
+        ref("a")[1:2]
+    for wrong in (lambda: ref("a")["b"].total, lambda: ref("a").total.next, lambda: ref("a").total["x"]):
+        with pytest.raises(TypeError):
+            wrong()
+
+
+def test_references_travel():
+    """Commands with references pickle, compare and can be in a set."""
+    command = Command("take", {"v": ref("a")["id"]})
+    assert pickle.loads(pickle.dumps(command)) == command
+    assert len({ref("a"), ref("a"), ref("b")}) == 2
+
+
+def test_text_never_becomes_a_reference(portal, b24, received):
+    """The text of a reference is text: it arrives as it is."""
+    chain = [("my.a",), ("take", {"v": "$result[0]"})]
+    assert b24.batch_by_chunk(chain).is_success
+    assert received == ["$result[0]"]
