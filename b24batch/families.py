@@ -88,7 +88,8 @@ _CAPITALS_NAMES = """
 _SMALL = """
     crm.item.list=items crm.type.list=types crm.category.list=categories crm.item.productrow.list=productRows
     catalog.product.list=products catalog.product.offer.list=offers catalog.product.sku.list=units
-    catalog.price.list=prices catalog.store.list=stores catalog.document.list=documents
+    catalog.product.service.list=services catalog.price.list=prices catalog.store.list=stores
+    catalog.document.list=documents catalog.document.element.list=documentElements
     sale.order.list=orders sale.basketitem.list=basketItems sale.payment.list=payments
     sale.shipment.list=shipments sale.property.list=properties userfieldconfig.list=fields
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Collection
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 import requests
 
@@ -32,6 +32,18 @@ class Options(TypedDict, total=False):
     on_wait: Callable[[Wait], None] | None
     redact_urllib3_log: bool
     clock: Clock
+
+
+class ListOptions(TypedDict, total=False):
+    """The options of `Session.call_list`, those of `Session.fetch_list`."""
+
+    id_key: str | None
+    cursor_id_key: str | None
+    result_key: str | None
+    paging: Literal["cursor", "start"]
+    pages_per_request: int
+    descending: bool
+    request_id: str | None
 
 
 def to_seconds(value: object) -> float:

@@ -29,7 +29,17 @@ from b24batch.encoding import JsonValue, Params
 from b24batch.errors import UsageError
 from b24batch.families import family_of
 from b24batch.limits import Clock, LeakyBucket, OperatingTime, Wait, shared_bucket
-from b24batch.options import Options, to_flag, to_max_wait, to_methods, to_request_id, to_seconds, to_timeout, to_wait
+from b24batch.options import (
+    ListOptions,
+    Options,
+    to_flag,
+    to_max_wait,
+    to_methods,
+    to_request_id,
+    to_seconds,
+    to_timeout,
+    to_wait,
+)
 from b24batch.pagination import Listing, check_pages, collected, way_through
 from b24batch.payload import load_direct
 from b24batch.resolution import MEMORY
@@ -285,17 +295,7 @@ class Session:
         return stream(run, cut(commands, chunk_size, halt=halt_on_error))
 
     def call_list(
-        self,
-        method: str,
-        params: Params = None,
-        *,
-        id_key: str | None = None,
-        cursor_id_key: str | None = None,
-        result_key: str | None = None,
-        paging: Literal["cursor", "start"] = "cursor",
-        pages_per_request: int = 50,
-        descending: bool = False,
-        request_id: str | None = None,
+        self, method: str, params: Params = None, **options: Unpack[ListOptions]
     ) -> list[dict[str, JsonValue]]:
         """Return all rows of a list method, up to 2,500 of them by one request.
 
@@ -326,18 +326,7 @@ class Session:
             BaseException: Any of these, and what else stops the list half-way, Ctrl-C for one, has the rows so far
                 in its `result`.
         """
-        pages = self.fetch_list(
-            method,
-            params,
-            id_key=id_key,
-            cursor_id_key=cursor_id_key,
-            result_key=result_key,
-            paging=paging,
-            pages_per_request=pages_per_request,
-            descending=descending,
-            request_id=request_id,
-        )
-        return collected(pages)
+        return collected(self.fetch_list(method, params, **options))
 
     def fetch_list(
         self,

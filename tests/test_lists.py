@@ -14,6 +14,7 @@ from b24batch import (
     UsageError,
     ref,
 )
+from b24batch.limits import Wait
 from b24batch.sandbox import Page, Portal, PortalError
 
 DEALS = {"entityTypeId": 2}
@@ -253,6 +254,12 @@ def test_a_known_method_with_an_unexpected_shape(portal, b24):
         b24.call_list("crm.deal.list")
 
 
+def test_an_empty_object(portal, b24):
+    """PHP writes an empty object as a list: that is a list without rows, whatever the result key."""
+    portal.method("crm.item.list")(lambda params: [])
+    assert b24.call_list("crm.item.list", DEALS) == []
+
+
 def test_an_unknown_method_with_its_keys(deals, b24):
     """A method outside the table works with the keys that its caller names; the cursor has the id's name."""
     deals.method("my.items")(lambda params: deals.execute("crm.item.list", {**params, **DEALS, "start": params.start}))
@@ -475,13 +482,22 @@ def test_operating_limit_of_a_single_page(clock):
     with Portal(clock=clock) as portal:
         fill(portal, 60)
         portal.fail_next("operating_limit", times=2)
-        b24 = portal.session()
-        assert len(b24.call_list("crm.deal.list")) == 60
-        assert clock.slept == [60.0, 60.0]
+        waits = []
+        b24 = portal.session(on_wait=waits.append)
+        assert len(b24.call_list("crm.deal.list", request_id="list")) == 60
+        assert waits == [Wait("operating", 60.0, 2, "list"), Wait("operating", 60.0, 3, "list/2")]
         portal.fail_next("operating_limit", times=99)
         with pytest.raises(OperatingLimitExceeded):
             b24.call_list("crm.deal.list")
         assert clock.slept == [60.0] * 13
+
+
+def test_operating_limit_of_a_batch(limited):
+    """Where the portal blocks `batch` itself, the wait is as long as its last answer says."""
+    waits = []
+    limited.fail_next(PortalError("OPERATION_TIME_LIMIT", "blocked", http_status=429), after=2)
+    limited.session(on_wait=waits.append).call_list("crm.item.list", {**DEALS, "filter": {">id": 1600}})
+    assert [500 < wait.seconds <= 601 for wait in waits] == [True]
 
 
 def test_slow_requests(clock):
@@ -529,9 +545,19 @@ def test_start_paging_past_the_end(deals, b24):
     assert len(deals.requests) == 2
 
 
+def test_start_paging_with_shorter_pages(portal, b24):
+    """Where the portal's next is not where the following page was asked for, it goes on at that next."""
+
+    @portal.method("my.list")
+    def listed(params):
+        end = min(params.start + (30 if 150 <= params.start < 200 else 50), 400)
+        return Page([{"ID": n + 1} for n in range(params.start, end)], end if end < 400 else None, 400)
+
+    assert ids(b24.call_list("my.list", paging="start")) == list(range(1, 401))
+
+
 def test_start_paging_removes_duplicates(deals, b24):
     """A row that moves to a later page is not repeated, whether its id is a number or text."""
-    counted(deals, "my.list", 60)
     deals.method("twice")(lambda params: Page([{"ID": 7}, {"ID": "7"}, {"ID": 8}]))
     assert b24.call_list("twice", paging="start") == [{"ID": 7}, {"ID": 8}]
 
@@ -562,6 +588,8 @@ def test_the_sandbox_executes_without_http(portal):
     assert portal.execute("crm.deal.get", {"id": 1})["TITLE"] == "x"
     assert portal.execute("no.such.method")["error"] == "ERROR_METHOD_NOT_FOUND"
     assert portal.execute("user.add", {"NAME": "x"})["error_description"] == "Wrong E-Mail"
+    assert portal.execute("user.add", {"EMAIL": "x@example.com", "ID": 77}) == 4
+    assert int(portal.execute("user.get", {"ID": 4})[0]["ID"]) == 4
     assert portal.requests == []
 
 
