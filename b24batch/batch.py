@@ -60,6 +60,8 @@ class Run:
     answered: Answered = attrs.field(factory=Answered, init=False)
     chunk: Chunk | None = attrs.field(default=None, init=False)
     rows: list[AjaxResult] = attrs.field(factory=list, init=False)
+    #: The commands of the chunk that wait for operating time, and those skipped behind them: names and places.
+    _blocked: dict[str, int] = attrs.field(factory=dict, init=False)
     _requests: int = attrs.field(default=0, init=False)
     _not_sent: int = attrs.field(default=0, init=False)
 
@@ -86,30 +88,42 @@ class Run:
     def deliver(self, chunk: Chunk) -> list[AjaxResult]:
         """Return the outcomes of `chunk`, also when its request fails or the run has ended."""
         self.chunk, self.rows = chunk, _outcomes(chunk, "skipped")
+        self._blocked.clear()
         if not self.ended:
             self._attempt(chunk, range(len(chunk.commands)))
             self._repeat_blocked(chunk)
             self.ended = self.ended or (self.stop_on_error and not all(row.is_success for row in self.rows))
+        for encoded, row in zip(chunk.commands, self.rows, strict=True):
+            self.answered.note(encoded.name, row)
+        self.answered.forget(encoded.name for encoded in chunk.commands)
         return self.rows
 
     def _attempt(self, chunk: Chunk, places: Iterable[int]) -> None:
         """Send the commands at these places of `chunk`, in one request unless a value makes one of them go alone."""
         part: dict[int, EncodedCommand] = {}
         for place in places:
-            ready = self._ready(chunk.commands[place], part)
-            if isinstance(ready, EncodedCommand) and ready.obstacle and part:
+            encoded = chunk.commands[place]
+            ready = self._ready(encoded, part)
+            if isinstance(ready, EncodedCommand) and ready.obstacle:
                 self._request(part)
                 part = {}
-                ready = self._ready(chunk.commands[place], part)
+                ready = self._ready(encoded, part)
             if isinstance(ready, AjaxResult):
-                self._note([place], [chunk.commands[place]], [ready])
-            else:
-                part[place] = ready
-                if ready.obstacle:
-                    self._request(part)
-                    part = {}
-        if part:
-            self._request(part)
+                self._note_decided(place, encoded, ready)
+                continue
+            part[place] = ready
+            if ready.obstacle:
+                self._request(part)
+                part = {}
+        self._request(part)
+
+    def _note_decided(self, place: int, encoded: EncodedCommand, row: AjaxResult) -> None:
+        """Note a command that is not sent; one that waits for a blocked one is tried again together with it."""
+        self.rows[place] = row
+        self.answered.note(encoded.name, row)
+        self._blocked.pop(encoded.name, None)
+        if any(reference.target in self._blocked for reference in encoded.references):
+            self._blocked[encoded.name] = place
 
     def _ready(self, encoded: EncodedCommand, part: dict[int, EncodedCommand]) -> EncodedCommand | AjaxResult:
         if not encoded.references:
@@ -117,7 +131,9 @@ class Run:
         return self.answered.ready(encoded, {other.name for other in part.values()})
 
     def _request(self, part: dict[int, EncodedCommand]) -> None:
-        """Send commands in one request, and note what became of them."""
+        """Send commands in one request, unless the run has ended, and note what became of them."""
+        if self.ended or not part:
+            return
         chunk = Chunk(tuple(part.values()))
         try:
             self._note(part, chunk.commands, self.send(chunk))
@@ -127,7 +143,8 @@ class Run:
             status: Status = "unknown" if isinstance(error, AnswerLost) else "failed"
             self._note(part, chunk.commands, _outcomes(chunk, status, error))
             self._not_sent = self._not_sent + 1 if isinstance(error, NotSent) else 0
-            self.ended = isinstance(error, AuthError | PortalMoved) or self._not_sent == _NOT_SENT_IN_A_ROW
+            hopeless = isinstance(error, AuthError | PortalMoved) or self._not_sent == _NOT_SENT_IN_A_ROW
+            self.ended = self.ended or hopeless
         except BaseException as interrupt:
             if vars(interrupt).get("request_sent", True):
                 lost = AnswerLost("interrupted before the answer came", request_id=self.last_request_id)
@@ -135,9 +152,15 @@ class Run:
             raise
 
     def _note(self, places: Iterable[int], commands: Iterable[EncodedCommand], rows: list[AjaxResult]) -> None:
+        blocked = any(_is_blocked(row) for row in rows)
         for place, encoded, row in zip(places, commands, rows, strict=True):
             self.rows[place] = row
             self.answered.note(encoded.name, row)
+            self._blocked.pop(encoded.name, None)
+            if blocked and (row.status == "skipped" or _is_blocked(row)):
+                self._blocked[encoded.name] = place
+        if self.stop_on_error and not blocked and not all(row.is_success for row in rows):
+            self.ended = True
 
     def _note_reset(self, error: SdkError | None) -> None:
         if isinstance(error, OperatingLimitExceeded):
@@ -146,26 +169,21 @@ class Run:
     def _repeat_blocked(self, chunk: Chunk) -> None:
         """Send again what was blocked for its operating time, until it ran or the wait would be too long."""
         waited, attempt = 0.0, 1
-        while blocked := self._blocked():
-            errors = [self.rows[place].error for place in blocked]
+        while self._blocked and not self.ended:
+            places = sorted(self._blocked.values())
+            errors = [self.rows[place].error for place in places]
             methods = {error.method for error in errors if isinstance(error, OperatingLimitExceeded)}
             seconds = self.operating.wait_for(methods)
             if waited + seconds > self.longest_wait:
                 return
             attempt += 1
             self.pause(Wait("operating", seconds, attempt, self.last_request_id))
-            self._attempt(chunk, blocked)
-            waited = waited + seconds if len(self._blocked()) == len(blocked) else 0.0
+            self._attempt(chunk, places)
+            waited = waited + seconds if len(self._blocked) == len(places) else 0.0
 
-    def _blocked(self) -> list[int]:
-        """The places of the commands that were blocked, and of those skipped because of it."""
-        if not any(isinstance(row.error, OperatingLimitExceeded) for row in self.rows):
-            return []
-        return [
-            place
-            for place, row in enumerate(self.rows)
-            if row.status == "skipped" or isinstance(row.error, OperatingLimitExceeded)
-        ]
+
+def _is_blocked(row: AjaxResult) -> bool:
+    return isinstance(row.error, OperatingLimitExceeded)
 
 
 def stream(run: Run, chunks: Iterable[Chunk]) -> Iterator[AjaxResult]:

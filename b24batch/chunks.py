@@ -101,8 +101,9 @@ def encode(name: str, command: Command, place: str, earlier: Earlier) -> Encoded
 
 
 def resolved(encoded: EncodedCommand, values: Mapping[Ref, JsonValue]) -> EncodedCommand:
-    """Return a command with these values in the places of their references."""
+    """Return a command with these values in the places of their references; raise `Unfit` when it cannot be sent."""
     params = replaced(encoded.params, lambda reference: values.get(reference, reference))
+    params = wire_params(params, encoded.command.method)
     references = tuple(reference for reference in encoded.references if reference not in values)
     return _with_text(attrs.evolve(encoded, params=params, references=references, text="", obstacle=""))
 

@@ -33,14 +33,22 @@ def taken(method: str, params: dict[str, JsonValue], wanted: str) -> JsonValue:
     return params.pop(names[0]) if names else None
 
 
-def joinable(method: str, conditions: JsonValue) -> dict[str, JsonValue]:
-    """Return a filter that a condition can be added to: one with a logic of its own becomes a group in it."""
+def joinable(method: str, conditions: JsonValue, *, groups: bool) -> dict[str, JsonValue]:
+    """Return a filter that a condition can be added to: one with a logic of its own becomes a group in it.
+
+    Raises:
+        UsageError: For a logic where the method knows no groups, and would drop all of them without a word.
+    """
     if isinstance(conditions, list | tuple):
         return {str(place): group for place, group in enumerate(conditions)}
     if conditions is not None and not isinstance(conditions, Mapping):
         raise UsageError(f"{method}: a filter is a mapping, not {shown(conditions)}")
     own = {str(name): value for name, value in (conditions or {}).items()}
-    return {"0": own} if any(name.casefold() == "logic" for name in own) else own
+    if not any(name.casefold() == "logic" for name in own):
+        return own
+    if groups:
+        return {"0": own}
+    raise UsageError(f"{method}: a filter with a logic cannot be joined with a cursor here; use paging='start'")
 
 
 def with_id(select: JsonValue, id_key: str) -> JsonValue:

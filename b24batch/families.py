@@ -24,6 +24,7 @@ class Family:
         filter: The parameter of the filter.
         order: The parameter of the order.
         sort: The parameter of the field to sort by, where `order` holds the direction alone; empty elsewhere.
+        groups: Whether a filter may hold a group of conditions with a logic of its own.
         known: Whether the method is in the table below.
     """
 
@@ -33,6 +34,7 @@ class Family:
     filter: str = "filter"
     order: str = "order"
     sort: str = ""
+    groups: bool = False
     known: bool = True
 
     def ordered(self, direction: str) -> dict[str, JsonValue]:
@@ -86,7 +88,7 @@ _CAPITALS_NAMES = """
 """
 #: Rows with a small ``id`` under this key, as in the same samples.
 _SMALL = """
-    crm.item.list=items crm.type.list=types crm.category.list=categories crm.item.productrow.list=productRows
+    crm.type.list=types crm.category.list=categories crm.item.productrow.list=productRows
     catalog.product.list=products catalog.product.offer.list=offers catalog.product.sku.list=units
     catalog.product.service.list=services catalog.price.list=prices catalog.store.list=stores
     catalog.document.list=documents catalog.document.element.list=documentElements
@@ -96,6 +98,7 @@ _SMALL = """
 _TABLE: dict[str, Family] = {
     **dict.fromkeys(_CAPITALS_NAMES.split(), _CAPITALS),
     **{name: Family("id", "id", key) for name, key in (entry.split("=") for entry in _SMALL.split())},
+    "crm.item.list": Family("id", "id", "items", groups=True),
     "crm.stagehistory.list": Family("ID", "ID", "items"),
     "tasks.task.list": Family("id", "ID", "tasks"),
     "lists.element.get": Family(filter="FILTER", order="ELEMENT_ORDER"),

@@ -10,7 +10,7 @@ from b24batch.conditions import joinable, named, refuse, taken, with_id
 from b24batch.encoding import JsonValue, Unfit, shown, wire_params
 from b24batch.errors import CursorStalled, UsageError
 from b24batch.families import Family, Row
-from b24batch.query import query_text
+from b24batch.query import has_empty, query_text
 from b24batch.references import Ref
 from b24batch.results import AjaxResult
 
@@ -49,7 +49,7 @@ class ByCursor:
         method, family = self.command.method, self.family
         why = "pages follow the ids, and each begins behind the last id of the one before"
         refuse(method, params, ["start", family.order, *filter(None, [family.sort])], why)
-        self._filter = joinable(method, taken(method, params, family.filter))
+        self._filter = joinable(method, taken(method, params, family.filter), groups=family.groups)
         select = taken(method, params, "select")
         if select is not None:
             params["select"] = with_id(select, family.cursor_id_key)
@@ -73,9 +73,9 @@ class ByCursor:
         rows = self.family.rows(self.command.method, outcome.data)
         for row in rows:
             self._advance(row[self.family.id_key])
-        self.unbroken = len(rows) >= PAGE_SIZE
+        self.unbroken = len(rows) == PAGE_SIZE
         # Permissions may have thinned a page; of a method in the table it is known that they do not.
-        self.ended = not self.unbroken if self.family.known else not rows
+        self.ended = len(rows) < PAGE_SIZE if self.family.known else not rows
         return rows
 
     def _page(self, behind: JsonValue) -> Command:
@@ -150,8 +150,9 @@ class ByStart:
         """Where the next page starts: past its end a list begins anew, and what it calls next lies behind."""
         if following is None or following > self._start:
             return following
-        # Permissions thinned a page and `next` with it, and the portal rounded that down to the same page again.
-        rounded = -(-self._start // PAGE_SIZE) * PAGE_SIZE
+        # Permissions thinned a page and `next` with it, to nothing or so that the portal rounded it down again.
+        behind = (self._start if following < self._start else self._start + 1) + PAGE_SIZE - 1
+        rounded = behind // PAGE_SIZE * PAGE_SIZE
         return rounded if self._start < rounded < self._total else None
 
     def _page(self, start: int) -> Command:
@@ -176,7 +177,10 @@ def _encoded(pages: list[Command]) -> list[EncodedCommand]:
 def _for_a_batch(name: str, page: Command) -> EncodedCommand:
     if ":" in page.method:
         raise Unfit("a batch would drop the part of the method before the colon")
-    text = f"{page.method}?{query_text(wire_params(page.params, page.method))}"
+    params = wire_params(page.params, page.method)
+    if has_empty(params):
+        raise Unfit("an empty list means another thing in a query than in the first page, a direct call")
+    text = f"{page.method}?{query_text(params)}"
     return EncodedCommand(name, page, f"page {name}", text)
 
 

@@ -32,6 +32,18 @@ def query_text(params: WireParams) -> str:
     return "&".join(pairs)
 
 
+def has_empty(params: WireParams) -> bool:
+    """Return whether there is an empty list in `params`, which a query writes as a list of one empty text."""
+    waiting: list[JsonValue] = [params]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict | list):
+            if not value and value is not params:
+                return True
+            waiting.extend(value.values() if isinstance(value, dict) else value)
+    return False
+
+
 def _flatten(key: str, value: JsonValue, path: list[str], pairs: list[str]) -> None:
     if len(path) - (value != []) > MAX_QUERY_DEPTH:
         raise Unfit(f"is nested over {MAX_QUERY_DEPTH} deep", path[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Literal, NoReturn, TypeAlias
 
@@ -10,6 +11,7 @@ import attrs
 from b24batch.encoding import JsonValue, Placeholder, Unfit
 
 Key: TypeAlias = str | int
+_PLACE = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
 _PHP_SPACE = frozenset(" \t\n\v\f\r")
 
 
@@ -102,7 +104,7 @@ def _step(value: JsonValue, key: Key) -> JsonValue:
     """Follow one key as PHP does in an array; there is nothing in text or a number."""
     if isinstance(value, dict):
         return value.get(str(key))
-    if isinstance(value, list) and str(key).isdecimal():
+    if isinstance(value, list) and _PLACE.fullmatch(str(key)):
         return value[int(key)] if int(key) < len(value) else None
     return None
 
@@ -159,17 +161,28 @@ class Earlier:
     def __init__(self, memory: int | None = None) -> None:
         self._memory = memory
         self._names: dict[Key, str] = {}
+        self._places: dict[str, int] = {}
         self._count = 0
 
     def add(self, wire_name: str, own_name: str | None) -> None:
-        """Remember the next command by its position and by its own name, and forget one too far back."""
+        """Remember the next command by its position and by its own name, and forget one too far back.
+
+        A name that comes again, as it may in a later chunk of a stream, is that of the later command only.
+        """
+        self._forget(self._places.get(wire_name))
         self._names[self._count] = wire_name
+        self._places[wire_name] = self._count
         if own_name is not None:
             self._names[own_name] = wire_name
         self._count += 1
         if self._memory is not None:
-            forgotten = self._names.pop(self._count - 1 - self._memory, None)
-            self._names.pop(forgotten or "", None)
+            self._forget(self._count - 1 - self._memory)
+
+    def _forget(self, place: int | None) -> None:
+        name = None if place is None else self._names.get(place)
+        if place is not None and name is not None:
+            del self._names[place], self._places[name]
+            self._names.pop(name, None)
 
     def bound(self, reference: Ref) -> Ref:
         """Return `reference` with the name of its command on the wire; raise `Unfit` when it leads nowhere."""
@@ -184,5 +197,5 @@ class Earlier:
         if isinstance(target, str):
             return "but no call before it has that name"
         if target < self._count:
-            return f"which is more than {self._memory} calls back"
+            return f"which is more than {self._memory} calls back, or has lost its name to a later call"
         return "but a reference leads to a call before it"

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable
 import attrs
 
 from b24batch.chunks import EncodedCommand, resolved
-from b24batch.encoding import JsonValue
-from b24batch.errors import ReferenceMissed
+from b24batch.encoding import JsonValue, Unfit
+from b24batch.errors import ReferenceMissed, UsageError
 from b24batch.references import Ref
 from b24batch.results import AjaxResult
 
@@ -28,11 +28,15 @@ class Answered:
     _rows: dict[str, AjaxResult] = attrs.field(factory=dict, init=False)
 
     def note(self, name: str, row: AjaxResult) -> None:
-        """Remember an outcome, and forget one too far back."""
+        """Remember an outcome."""
         if self.wanted is None or name in self.wanted:
-            self._rows.pop(name, None)
             self._rows[name] = row
-        if self.wanted is None and len(self._rows) > MEMORY:
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Forget what is too far back once the commands of these names have their last outcome."""
+        for name in names if self.wanted is None else ():
+            self._rows[name] = self._rows.pop(name)
+        while self.wanted is None and len(self._rows) > MEMORY:
             del self._rows[next(iter(self._rows))]
 
     def ready(self, encoded: EncodedCommand, part: Collection[str]) -> EncodedCommand | AjaxResult:
@@ -51,28 +55,30 @@ class Answered:
             values[reference] = reference.found_in(row.data, row.total, row.next)
             if values[reference] is None:
                 return AjaxResult(encoded.command, "failed", error=_missed(reference, "the command was not sent", True))
-        return resolved(encoded, values) if values else encoded
+        try:
+            return resolved(encoded, values) if values else encoded
+        except Unfit as unfit:
+            reason = f"{encoded.label}: {unfit}"
+        return AjaxResult(encoded.command, "failed", error=UsageError(reason))
 
 
 def with_missed_references(commands: Iterable[EncodedCommand], rows: list[AjaxResult]) -> list[AjaxResult]:
     """Return `rows`, the outcomes of one request, where a command that ran with a wrong value says so."""
-    commands = list(commands)
-    by_name = {encoded.name: row for encoded, row in zip(commands, rows, strict=True)}
-    return [
-        _checked(encoded, row, by_name) if encoded.references else row
-        for encoded, row in zip(commands, rows, strict=True)
-    ]
+    checked: dict[str, AjaxResult] = {}
+    for encoded, row in zip(commands, rows, strict=True):
+        checked[encoded.name] = _checked(encoded, row, checked)
+    return list(checked.values())
 
 
-def _checked(encoded: EncodedCommand, row: AjaxResult, by_name: dict[str, AjaxResult]) -> AjaxResult:
+def _checked(encoded: EncodedCommand, row: AjaxResult, earlier: dict[str, AjaxResult]) -> AjaxResult:
     for reference in encoded.references if row.status == "ok" else ():
-        target = by_name[str(reference.target)]
-        if reference.found_in(target.data, target.total, target.next) is None:
+        target = earlier[str(reference.target)]
+        if not target.is_success or reference.found_in(target.data, target.total, target.next) is None:
             return attrs.evolve(row, error=_missed(reference, "the command ran with another value", False))
     return row
 
 
 def _missed(reference: Ref, consequence: str, not_executed: bool) -> ReferenceMissed:
-    error = ReferenceMissed(f"{reference!r} is missing or null in the answer: {consequence}")
+    error = ReferenceMissed(f"{reference!r} is missing, null or itself made from such a value: {consequence}")
     error.not_executed = not_executed
     return error

@@ -125,16 +125,20 @@ class Result(Generic[Data]):
     def remaining(self) -> list[Command]:
         """Return the commands proven not executed, ready to be passed again.
 
-        A reference to a command that succeeded has become its value; one to a command that is passed again as well
-        goes on leading there; one that leads nowhere now makes the next run refuse its command.
+        A reference to a command that succeeded has become its value; one to a command that is among them goes on
+        leading there. A command that refers to any other, to a failed one for instance, can never run as it was meant
+        and is left out.
 
         These are the skipped ones and those whose whole request was never received or was refused at the door:
         not sent, rate or operating limit, credentials, a moved portal. Commands that the portal looked at and
         refused are not among them, and neither are the ``unknown`` ones. A name that is a number may clash with the
         new positions of other commands.
         """
-        places = [place for place, row in enumerate(self.rows) if row.not_executed]
-        return [_with_known_values(self, self.rows[place].command, places) for place in places]
+        left = _Remaining(self)
+        for place, row in enumerate(self.rows):
+            if row.not_executed:
+                left.add(place, row.command)
+        return list(left.commands.values())
 
     def summary(self) -> str:
         """Return one line: how many commands had which outcome, and the first error."""
@@ -174,20 +178,34 @@ class Result(Generic[Data]):
         return [row.command.name or "" for row in self.rows] if self.named else list(range(len(self.rows)))
 
 
-def _with_known_values(result: AnyResult, command: Command, places: list[int]) -> Command:
-    if not refers(command.params):
-        return command
+@attrs.frozen
+class _Remaining:
+    """The commands to pass again, by their places in the run, with references that hold in the new one."""
 
-    def value_of(reference: Ref) -> JsonValue:
-        row = result[reference.target]
+    result: AnyResult
+    commands: dict[int, Command] = attrs.field(factory=dict)
+
+    def add(self, place: int, command: Command) -> None:
+        """Add a command, unless a reference in it leads nowhere now."""
+        if not refers(command.params):
+            self.commands[place] = command
+            return
+        try:
+            self.commands[place] = attrs.evolve(command, params=replaced(command.params, self._value_of))
+        except KeyError:
+            return
+
+    def _value_of(self, reference: Ref) -> JsonValue:
+        row = self.result[reference.target]
         value = reference.found_in(row.data, row.total, row.next) if row.is_success else None
-        if value is not None or isinstance(reference.target, str):
-            return reference if value is None else value
-        place = reference.target
-        again = places.index(place) if place in places else f"call {place} of the run before"
-        return attrs.evolve(reference, target=again)
-
-    return attrs.evolve(command, params=replaced(command.params, value_of))
+        if value is not None:
+            return value
+        places = list(self.commands)
+        if isinstance(reference.target, int) and reference.target in self.commands:
+            return attrs.evolve(reference, target=places.index(reference.target))
+        if reference.target in {command.name for command in self.commands.values()}:
+            return reference
+        raise KeyError(reference)
 
 
 AnyResult: TypeAlias = Result[JsonValue]

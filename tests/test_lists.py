@@ -636,3 +636,57 @@ def test_the_rate_is_kept(clock):
         assert len(rows) == 700
         assert len(portal.requests) == 4
     assert clock.slept == [2.0] * 3
+
+
+@pytest.mark.parametrize("method", ["crm.deal.list", "tasks.task.list", "my.list"])
+@pytest.mark.parametrize("logic", ["logic", "LOGIC"])
+def test_a_logic_where_there_are_no_groups(portal, b24, method, logic):
+    """Methods that know no groups would drop all conditions of one: a logic is refused there, and nothing sent."""
+    with pytest.raises(UsageError, match=r"a filter with a logic cannot be joined with a cursor.*paging='start'"):
+        b24.call_list(method, {"filter": {logic: "OR", "TITLE": "x"}})
+    assert portal.requests == []
+
+
+@pytest.mark.parametrize("pages", [1, 50])
+def test_pages_thinned_to_nothing(portal, b24, pages):
+    """A page on which permissions leave no row, so that `next` stands still, does not end a list by start."""
+    ids = list(range(1, 301))
+    hidden = set(range(101, 151))
+
+    @portal.method("my.list")
+    def listed(params):
+        start = params.start or 0
+        page = [{"ID": n} for n in ids[start : start + 50] if n not in hidden]
+        following = start + len(page)
+        return Page(page, next=following if start + 50 < len(ids) else None, total=len(ids))
+
+    rows = b24.call_list("my.list", paging="start", pages_per_request=pages)
+    assert [row["ID"] for row in rows] == [n for n in ids if n not in hidden]
+
+
+@pytest.mark.parametrize("pages", [1, 50])
+def test_an_empty_list_in_a_filter(portal, b24, pages):
+    """An empty list is one in every page, whether it is the first or the last, alone or among fifty."""
+    seen = []
+
+    @portal.method("my.list")
+    def listed(params):
+        seen.append(params["filter"]["STAGE"])
+        behind = int(params["filter"].get(">ID", 0))
+        return [{"ID": n} for n in range(behind + 1, min(behind + 51, 201))]
+
+    assert len(b24.call_list("my.list", {"filter": {"STAGE": []}}, pages_per_request=pages)) == 200
+    assert all(stage == [] for stage in seen)
+
+
+@pytest.mark.parametrize("pages", [1, 50])
+def test_pages_of_more_than_fifty(portal, b24, pages):
+    """A method with longer pages is read page by page."""
+
+    @portal.method("my.list")
+    def listed(params):
+        behind = int(params.get("filter", {}).get(">ID", 0))
+        return [{"ID": n} for n in range(behind + 1, min(behind + 101, 501))]
+
+    rows = b24.call_list("my.list", pages_per_request=pages)
+    assert [row["ID"] for row in rows] == list(range(1, 501))

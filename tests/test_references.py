@@ -105,7 +105,7 @@ def test_a_value_that_is_not_there(b24, received, reference):
     assert (unsent["take0"].status, type(unsent["take0"].error)) == ("failed", ReferenceMissed)
     assert "was not sent" in str(unsent["take0"].error)
     assert len(received) == 1
-    assert [command.name for command in unsent.remaining()] == ["take0"]
+    assert unsent.remaining() == []
 
 
 def test_data_leaves_out_what_ran_with_a_wrong_value(b24, received):
@@ -269,14 +269,125 @@ def test_repeats_of_blocked_commands_keep_their_references(clock, portal, receiv
 
 
 def test_remaining_keeps_its_meaning(portal, b24, received):
-    """What is passed again means what it meant: known values are put in, places are counted anew, dead ends refused."""
-    chain = [("my.a",), ("my.x",), ("take", {"v": ref(0)}), ("take", {"v": ref(2)["took"]}), ("take", {"v": ref(1)})]
+    """What is passed again means what it meant: known values are put in, places counted anew, dead ends left out."""
+    chain = [
+        ("my.a",),
+        ("my.x",),
+        ("take", {"v": ref(1)}),
+        ("take", {"v": ref(0)}),
+        ("take", {"v": ref(3)["took"]}),
+        Command("take", {"v": ref(2)}, name="hopeless"),
+        ("take", {"v": ref("hopeless")}),
+    ]
     remaining = b24.batch(chain).remaining()
-    assert [command.params for command in remaining[:2]] == [{"v": 42}, {"v": ref(0)["took"]}]
-    assert b24.batch(remaining[:2]).is_success
+    assert [command.params for command in remaining] == [{"v": 42}, {"v": ref(0)["took"]}]
+    assert b24.batch(remaining).is_success
     assert received == ["42", 1]
-    with pytest.raises(UsageError, match=r"has ref.'call 1 of the run before'., but no call before it has that name"):
-        b24.batch(remaining)
+
+
+@pytest.mark.parametrize("again", [Command("my.echo", name="a"), Command("my.echo", name="0")])
+def test_a_name_that_comes_again_in_a_stream(portal, b24, again):
+    """A position whose name a later call of a stream has taken over is refused: it would lead to the wrong one."""
+    portal.method("my.echo")(lambda params: params)
+    first = ("my.echo", {"v": 1}) if again.name == "0" else Command("my.echo", {"v": 1}, name="a")
+    with pytest.raises(UsageError, match=r"has ref\(0\).*lost its name to a later call"):
+        list(b24.stream_batch([first, again, ("my.echo", {"v": ref(0)["v"]})], chunk_size=1))
+
+
+def test_a_name_that_comes_again_is_the_later_ones(portal, b24):
+    """A name leads to the last call that had it, however long ago the first one was."""
+    got = []
+    portal.method("my.echo")(lambda params: got.append(params["v"]) or params["v"])
+    calls = [Command("my.echo", {"v": n}, name="a") if n in {0, 49} else ("my.echo", {"v": n}) for n in range(51)]
+    rows = b24.stream_batch([*calls, ("my.echo", {"v": ref("a")})], chunk_size=20)
+    assert all(row.is_success for row in rows)
+    assert got[-1] == "49"
+
+
+@pytest.mark.parametrize("size", [50, 1])
+@pytest.mark.parametrize(("value", "stored"), [(True, "Y"), (False, "N")])
+def test_a_boolean_on_its_way(portal, b24, size, value, stored):
+    """A boolean that is put in is written as the method's family reads it, within a request and across."""
+    portal.method("my.flag")(lambda params: value)
+    fields = {"title": "x", "isManualOpportunity": ref(0)}
+    calls = [("my.flag",), ("crm.item.add", {"entityTypeId": 2, "fields": fields})]
+    result = b24.batch_by_chunk(calls, chunk_size=size).raise_for_errors()
+    assert result.data[1]["item"]["isManualOpportunity"] == stored
+
+
+def test_a_value_that_can_be_sent_in_no_way(portal, b24, received):
+    """A value from the portal that makes its command impossible fails that command only."""
+    portal.method("tricky")(lambda params: "$result[0]")
+    result = b24.batch_by_chunk([("tricky",), ("take", {"7": ref(0)}), ("my.a",)], chunk_size=1)
+    assert [row.status for row in result] == ["ok", "failed", "ok"]
+    assert (type(result[1].error), "7 would arrive as 0" in str(result[1].error)) == (UsageError, True)
+
+
+@pytest.mark.parametrize("key", ["01", "+1", "\u0661"])
+def test_a_place_written_otherwise(portal, b24, received, key):
+    """A place in a list is written in one way only; any other leads nowhere, as in PHP."""
+    result = b24.batch([("my.l",), ("take", {"v": ref(0)[key]})])
+    assert type(result[1].error) is ReferenceMissed
+
+
+def test_a_wrong_value_is_passed_on(b24, received):
+    """What was made from the result of a command that ran with a wrong value is wrong as well, and says so."""
+    result = b24.batch([("my.n",), ("take", {"v": ref(0)}), ("take", {"v": ref(1)["took"]})])
+    assert [type(row.error) for row in result] == [type(None), ReferenceMissed, ReferenceMissed]
+
+
+def splitting(portal, blocked=0):
+    """Methods of which one answers with text like a reference, so that its dependent goes alone, at run time."""
+    portal.method("my.text")(lambda params: "$result[0]")
+    ran, left = [], [blocked]
+
+    @portal.method("my.dep")
+    def dependent(params):
+        left[0] -= 1
+        if left[0] >= 0:
+            raise PortalError("OPERATION_TIME_LIMIT", "blocked", http_status=429)
+        ran.append("dep")
+
+    portal.method("my.ran")(lambda params: ran.append(params["n"]))
+    return ran
+
+
+def test_what_was_skipped_after_an_error_is_not_repeated(clock, portal, received):
+    """Only what was skipped behind a blocked command is sent again, not what another error of the chunk halted."""
+    ran = splitting(portal, blocked=1)
+    calls = [("my.text",), *[("my.a",)] * 3, ("my.x",), ("my.ran", {"n": 1}), ("my.dep", {"x": ref(0)})]
+    result = portal.session(clock=clock).batch_by_chunk(calls, chunk_size=4)
+    assert [row.status for row in result] == ["ok"] * 4 + ["failed", "skipped", "ok"]
+    assert ran == ["dep"]
+
+
+def test_a_run_that_ends_within_a_chunk(portal, b24, received):
+    """When the credentials are refused nothing more is sent, also of a chunk that is sent in parts."""
+    ran = splitting(portal)
+    portal.fail_next(PortalError("INVALID_CREDENTIALS", "no", http_status=401), after=1)
+    calls = [("my.text",), *[("my.a",)] * 3, ("my.ran", {"n": 1}), ("my.dep", {"x": ref(0)}), ("my.ran", {"n": 2})]
+    result = b24.batch_by_chunk([*calls, *calls], chunk_size=4)
+    assert [row.status for row in result] == ["ok"] * 4 + ["failed"] + ["skipped"] * 9
+    assert ran == []
+
+
+def test_stop_on_error_within_a_chunk(portal, b24, received):
+    """stop_on_error ends the run after the request with the error, also when its chunk is sent in parts."""
+    ran = splitting(portal)
+    calls = [("my.text",), ("my.x",), ("my.dep", {"x": ref(0)}), ("my.ran", {"n": 1})]
+    result = b24.batch_by_chunk(calls, chunk_size=3, stop_on_error=True)
+    assert [row.status for row in result] == ["ok", "failed", "skipped", "skipped"]
+    assert ran == []
+
+
+@pytest.mark.parametrize("halt", [True, False])
+def test_a_repeat_in_a_stream_remembers(clock, portal, received, halt):
+    """A dependent that is blocked is repeated with its value, however many outcomes came in between."""
+    ran = splitting(portal, blocked=1)
+    calls = [*[("my.a",)] * 50, ("my.dep", {"x": ref(0)}), *[("my.a",)] * 49]
+    rows = list(portal.session(clock=clock).stream_batch(calls, halt_on_error=halt))
+    assert [row.status for row in rows] == ["ok"] * 100
+    assert ran == ["dep"]
 
 
 def test_a_reference_is_no_text():
