@@ -96,14 +96,6 @@ def install(dispatcher: Dispatcher) -> None:
         page = users.page(conditions, {arguments.get("SORT"): arguments.get("ORDER", "ASC")}, params.start)
         return page if page.rows else []
 
-    def user_add(params: Params) -> JSON:
-        arguments = in_capitals(params)
-        if not arguments.get("EMAIL"):
-            raise PortalError("", "Wrong E-Mail")
-        return table.add(
-            {**_NEW_USER, **{name: arguments[name] for name in _USER_KINDS if name in arguments and name != "ID"}}
-        )
-
     def department_get(params: Params) -> JSON:
         arguments = in_capitals(params)
         order = {arguments.get("SORT"): arguments.get("ORDER", "ASC")}
@@ -113,13 +105,20 @@ def install(dispatcher: Dispatcher) -> None:
     myself = users.shown(table.rows[1])
     dispatcher.add("user.get", user_get)
     dispatcher.add("user.search", user_get)
-    dispatcher.add("user.add", user_add)
+    dispatcher.add("user.add", lambda params: table.add(_new_user(params)))
     dispatcher.add("user.current", lambda _params: myself)
     dispatcher.add("department.get", department_get)
     dispatcher.add("profile", lambda _params: {**_profile(myself), "PERSONAL_GENDER": "", "TIME_ZONE": ""})
     dispatcher.add("app.info", lambda _params: {"SCOPE": _SCOPE, "LICENSE": "sandbox"})
     dispatcher.add("server.time", lambda _params: iso(dispatcher.clock.time()))
     dispatcher.add("methods", lambda _params: dispatcher.names())
+
+
+def _new_user(params: Params) -> Row:
+    arguments = in_capitals(params)
+    if not arguments.get("EMAIL"):
+        raise PortalError("", "Wrong E-Mail")
+    return {**_NEW_USER, **{name: arguments[name] for name in _USER_KINDS if name in arguments and name != "ID"}}
 
 
 def _profile(user: Row) -> Row:
