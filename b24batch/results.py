@@ -138,7 +138,7 @@ class Result(Generic[Data]):
         for place, row in enumerate(self.rows):
             if row.not_executed:
                 left.add(place, row.command)
-        return list(left.commands.values())
+        return left.commands
 
     def summary(self) -> str:
         """Return one line: how many commands had which outcome, and the first error."""
@@ -180,32 +180,31 @@ class Result(Generic[Data]):
 
 @attrs.frozen
 class _Remaining:
-    """The commands to pass again, by their places in the run, with references that hold in the new one."""
+    """The commands to pass again, with references that hold in the new run; `places` are those in the old one."""
 
     result: AnyResult
-    commands: dict[int, Command] = attrs.field(factory=dict)
+    commands: list[Command] = attrs.field(factory=list)
+    places: dict[int | str, int] = attrs.field(factory=dict)
 
     def add(self, place: int, command: Command) -> None:
         """Add a command, unless a reference in it leads nowhere now."""
-        if not refers(command.params):
-            self.commands[place] = command
-            return
-        try:
-            self.commands[place] = attrs.evolve(command, params=replaced(command.params, self._value_of))
-        except KeyError:
-            return
+        if refers(command.params):
+            try:
+                command = attrs.evolve(command, params=replaced(command.params, self._value_of))
+            except KeyError:
+                return
+        self.places[place] = len(self.commands)
+        if command.name is not None:
+            self.places[command.name] = len(self.commands)
+        self.commands.append(command)
 
     def _value_of(self, reference: Ref) -> JsonValue:
         row = self.result[reference.target]
         value = reference.found_in(row.data, row.total, row.next) if row.is_success else None
         if value is not None:
             return value
-        places = list(self.commands)
-        if isinstance(reference.target, int) and reference.target in self.commands:
-            return attrs.evolve(reference, target=places.index(reference.target))
-        if reference.target in {command.name for command in self.commands.values()}:
-            return reference
-        raise KeyError(reference)
+        place = self.places[reference.target]
+        return attrs.evolve(reference, target=place) if isinstance(reference.target, int) else reference
 
 
 AnyResult: TypeAlias = Result[JsonValue]

@@ -227,7 +227,7 @@ class Session:
 
         Args:
             calls: ``(method, params)`` tuples, ``{"method": ..., "params": ...}`` mappings or `Command` objects,
-                mixed; or a mapping from names to them.
+                mixed; or a mapping from names to them. A value in the params may be a `ref` to an earlier call.
             halt_on_error: Whether the portal skips what follows a failed command. Default True.
             return_ajax_result: Whether `Result.data` holds an `AjaxResult` for every command instead of the
                 values of the successful ones. Default False.
