@@ -155,10 +155,17 @@ def close_connect(gate, connection):
     read_request(connection)
 
 
-def wrong_certificate(certificate):
-    """Show a certificate that nobody the client trusts has signed."""
+def answer_early(gate, connection):
+    """Answer 413 before anything was read, and read the request only then."""
+    connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 5\r\nConnection: close\r\n\r\nlarge")
+    read_request(connection)
 
-    def show(gate, connection):
-        gate.secured(connection, certificate)
 
-    return show
+def handshake_with(certificate):
+    """Begin TLS in another way: with another certificate, or wanting one of the client."""
+
+    def begin(gate, connection):
+        with gate.secured(connection, certificate) as secured:
+            read_request(secured)
+
+    return begin

@@ -120,7 +120,9 @@ ROWS = [
     of_proxy("CONNECT is refused", NOT_SENT, gates.refuse_connect, "https"),
     of_proxy("CONNECT closes", NOT_SENT, gates.close_connect, "https"),
     of_proxy("CONNECT stalls", NOT_SENT, gates.stall, "https"),
-    of_tls("certificate of nobody", NEVER_SENT, "wrong certificate"),
+    of_proxy("413 before the body was read", LOST, gates.answer_early),
+    of_tls("certificate of nobody", NEVER_SENT, "bad"),
+    of_tls("certificate of the client wanted", LOST, "strict"),
     of_tls("handshake hangs up", NOT_SENT, gates.hang_up),
     of_tls("handshake resets", NOT_SENT, gates.reset),
     of_tls("handshake stalls", NOT_SENT, gates.stall),
@@ -159,7 +161,7 @@ class World:
         return addresses[self.scheme]
 
     def at_gate(self, mode):
-        self.gate.mode = gates.wrong_certificate(self.certificates.bad) if mode == "wrong certificate" else mode
+        self.gate.mode = gates.handshake_with(getattr(self.certificates, mode)) if isinstance(mode, str) else mode
 
     def behind(self, mode):
         self.proxy.mode = gates.relay if mode is None or isinstance(mode, str) else mode
@@ -209,6 +211,7 @@ class Certificates:
     authority: str
     good: ssl.SSLContext
     bad: ssl.SSLContext
+    strict: ssl.SSLContext
 
 
 @pytest.fixture(scope="module")
@@ -217,10 +220,11 @@ def certificates(tmp_path_factory):
     trusted = trustme.CA()
     trusted.cert_pem.write_to_path(file)
     contexts = []
-    for authority in (trusted, trustme.CA()):
+    for authority in (trusted, trustme.CA(), trusted):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert("localhost", "portal.test").configure_cert(context)
         contexts.append(context)
+    contexts[-1].verify_mode = ssl.CERT_REQUIRED
     return Certificates(file, *contexts)
 
 
