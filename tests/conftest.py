@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from b24batch import RetryPolicy
 from b24batch.sandbox import FakeClock, Portal
+
+#: Tests press Ctrl-C; a shell that starts them in the background has it ignored, here and in their subprocesses.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: Retries without pauses, for tests that do not look at the time.
 AT_ONCE = RetryPolicy(wait_initial=0.0)
