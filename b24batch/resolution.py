@@ -54,7 +54,9 @@ class Answered:
                 return AjaxResult(encoded.command, "skipped")
             values[reference] = reference.found_in(row.data, row.total, row.next)
             if values[reference] is None:
-                return AjaxResult(encoded.command, "failed", error=_missed(reference, "the command was not sent", True))
+                return AjaxResult(
+                    encoded.command, "failed", error=_missed(reference, "the command was not sent", not_executed=True)
+                )
         try:
             return resolved(encoded, values) if values else encoded
         except Unfit as unfit:
@@ -74,11 +76,11 @@ def _checked(encoded: EncodedCommand, row: AjaxResult, earlier: dict[str, AjaxRe
     for reference in encoded.references if row.status == "ok" else ():
         target = earlier[str(reference.target)]
         if not target.is_success or reference.found_in(target.data, target.total, target.next) is None:
-            return attrs.evolve(row, error=_missed(reference, "the command ran with another value", False))
+            return attrs.evolve(row, error=_missed(reference, "the command ran with another value"))
     return row
 
 
-def _missed(reference: Ref, consequence: str, not_executed: bool) -> ReferenceMissed:
+def _missed(reference: Ref, consequence: str, *, not_executed: bool = False) -> ReferenceMissed:
     error = ReferenceMissed(f"{reference!r} is missing, null or itself made from such a value: {consequence}")
     error.not_executed = not_executed
     return error

@@ -86,8 +86,7 @@ class Listing:
 
 def install(dispatcher: Dispatcher) -> None:
     """Register the methods."""
-    table = _users()
-    users = Listing(table, _USER_KINDS, EXACT)
+    users = Listing(table := _users(), _USER_KINDS, EXACT)
     departments = Listing(_departments(), _DEPARTMENT_KINDS, LEGACY)
 
     def user_get(params: Params) -> JSON:
@@ -103,8 +102,8 @@ def install(dispatcher: Dispatcher) -> None:
         return departments.page(conditions, order, params.start)
 
     myself = users.shown(table.rows[1])
-    dispatcher.add("user.get", user_get)
-    dispatcher.add("user.search", user_get)
+    for name in ("user.get", "user.search"):
+        dispatcher.add(name, user_get)
     dispatcher.add("user.add", lambda params: table.add(_new_user(params)))
     dispatcher.add("user.current", lambda _params: myself)
     dispatcher.add("department.get", department_get)
