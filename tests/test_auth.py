@@ -42,6 +42,16 @@ def test_a_second_refusal_is_raised(portal):
     assert (auth.refreshed, len(portal.requests), portal.executed) == (1, 2, [])
 
 
+def test_a_refusal_after_another_fault_is_the_second_one(portal):
+    """One renewal is all that a request gets, also when a refusal for the rate comes in between."""
+    for fault, after in (("expired_token", 0), ("rate_limited", 1), ("expired_token", 2)):
+        portal.fail_next(fault, after=after)
+    auth = Renewable(portal.url)
+    with pytest.raises(ExpiredToken):
+        session(auth).batch([WRITE])
+    assert (auth.refreshed, len(portal.requests), portal.executed) == (1, 3, [])
+
+
 def test_each_request_may_renew_once(portal):
     """A token that expires again later in a run is renewed again."""
     for after in (0, 3):
