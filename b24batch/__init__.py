@@ -18,10 +18,12 @@ from b24batch.errors import (
     RateLimited,
     ReferenceMissed,
     SdkError,
+    TokenRefreshError,
     TransportError,
     UsageError,
 )
 from b24batch.limits import LeakyBucket
+from b24batch.oauth import OAuth
 from b24batch.references import ref
 from b24batch.results import AjaxResult, Result
 from b24batch.retries import RetryPolicy
@@ -39,6 +41,7 @@ __all__ = [
     "ExpiredToken",
     "LeakyBucket",
     "NotSent",
+    "OAuth",
     "OperatingLimitExceeded",
     "PortalMoved",
     "RateLimited",
@@ -47,6 +50,7 @@ __all__ = [
     "RetryPolicy",
     "SdkError",
     "Session",
+    "TokenRefreshError",
     "TransportError",
     "UsageError",
     "Webhook",

@@ -185,7 +185,7 @@ def _user_agent() -> str:
         return "b24batch"
 
 
-def transport_error(error: Exception, request_id: str) -> TransportError:
+def transport_error(error: Exception, request_id: str | None = None) -> TransportError:
     """Return what `error`, raised below requests, means for the request; its own text may hold the address."""
     causes = ", ".join([type(error).__name__, *_causes(error)])
     malformed = isinstance(error, InvalidURL | MissingSchema | InvalidSchema | LocationValueError)

@@ -56,7 +56,7 @@ class HttpAnswer:
             AjaxError: The portal refused the request.
             AnswerLost: Nobody can tell from this what the portal did.
         """
-        envelope = _json_object(self.content)
+        envelope = json_object(self.content)
         if self.status in _REDIRECTS:
             host = _host(self.headers.get("Location", ""))
             raise self._error(PortalMoved, f"the portal answers at {host or 'another address'}", host=host)
@@ -92,7 +92,8 @@ class HttpAnswer:
         return kind(description, **evidence)
 
 
-def _json_object(content: bytes) -> dict[str, JsonValue] | None:
+def json_object(content: bytes) -> dict[str, JsonValue] | None:
+    """Return the object that a body is in strict JSON; None for any other body."""
     try:
         value = json.loads(content.decode(), parse_constant=_no_number)
     except (ValueError, RecursionError):

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import ipaddress
+import json
 import logging
 import re
-from typing import NoReturn, Protocol, runtime_checkable
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, NoReturn, Protocol, runtime_checkable
 
 import attrs
 
+from b24batch.addresses import http_address, is_loopback
 from b24batch.encoding import redacted
 from b24batch.errors import UsageError
 
+if TYPE_CHECKING:
+    from b24batch.adapter import Connections
+
 _SHAPE = "a webhook URL looks like https://example.bitrix24.com/rest/1/<code>/"
-_DEFAULT_PORTS = {"https": 443, "http": 80}
 _PATH = re.compile(r"(?P<base>.*/rest/(?P<user>[^/]+)/[^/]+)(?:/[^/]*)?/?")
 
 
@@ -38,8 +40,45 @@ class Secret:
 
     __str__ = __repr__
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Secret is not pickled; make it where it is used")
+
+
+@attrs.frozen(repr=False)
+class Access:
+    """What one request is sent with.
+
+    Attributes:
+        endpoint: The address that the name of a method completes.
+        token: The access token, for the body; None when the address is secret enough.
+        stale: Whether the token is about to expire, and better renewed before it is used.
+    """
+
+    endpoint: Secret
+    token: Secret | None = None
+    stale: bool = False
+
+    def url(self, method: str) -> Secret:
+        """Return the address at which `method` is called."""
+        return Secret(self.endpoint.reveal() + method)
+
+    def signed(self, body: bytes) -> bytes:
+        """Return the JSON of a request with the token in it."""
+        if self.token is None:
+            return body
+        if body.startswith(b"["):  # the token needs a name, and with it every param
+            body = json.dumps(dict(enumerate(json.loads(body)))).encode()
+        return b'{"auth": %b%b%b' % (
+            json.dumps(self.token.reveal()).encode(),
+            b"" if body == b"{}" else b", ",
+            body[1:],
+        )
 
 
 @runtime_checkable
@@ -54,11 +93,16 @@ class Auth(Protocol):
     def scheme(self) -> str:
         """``https`` or ``http``."""
 
-    def url(self, method: str) -> Secret:
-        """Return the address at which `method` is called."""
+    def access(self) -> Access:
+        """Return what the next request is sent with."""
 
-    def refresh(self) -> bool:
-        """Renew an expired token; return whether a request that was refused for it may now pass."""
+    def renew(self, refused: Access, connections: Connections) -> bool:
+        """Renew a token that was refused or is about to be; return whether there is a newer one now.
+
+        Raises:
+            NotSent: The token server could not be reached.
+            TokenRefreshError: It will not give another token.
+        """
 
 
 @attrs.frozen(eq=False, init=False, repr=False)
@@ -75,7 +119,7 @@ class Webhook:
 
     scheme: str
     host: str
-    _base: Secret
+    _access: Access
 
     def __init__(self, url: str | Secret) -> None:
         secret = url if isinstance(url, Secret) else Secret(url)
@@ -83,14 +127,16 @@ class Webhook:
         parts = _parse(secret)
         if isinstance(parts, str):
             raise UsageError(f"{_SHAPE}; this one {parts}")
-        self.__attrs_init__(*parts)
+        scheme, host, base = parts
+        self.__attrs_init__(scheme, host, Access(base))
 
-    def url(self, method: str) -> Secret:
-        """Return the address at which `method` is called."""
-        return Secret(self._base.reveal() + method)
+    def access(self) -> Access:
+        """Return the webhook's address; no token goes with it."""
+        return self._access
 
-    def refresh(self) -> bool:
+    def renew(self, refused: Access, connections: Connections) -> bool:
         """Return False: the code of a webhook cannot be renewed."""
+        del refused, connections
         return False
 
     def __repr__(self) -> str:
@@ -102,45 +148,23 @@ def _parse(secret: Secret) -> tuple[str, str, Secret] | str:
     text: object = secret.reveal()
     if not isinstance(text, str):
         return f"is of type {type(text).__name__}"
-    text = text.strip()
-    if not text.isprintable() or " " in text:
-        return "has a space or a control character in it"
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError:
-        return "has a host or a port that cannot be read"
-    path = _PATH.fullmatch(parts.path)
-    for wrong, problem in (
-        (parts.scheme not in _DEFAULT_PORTS, "does not start with https://"),
-        (not parts.hostname, "has no host"),
-        ("@" in parts.netloc, "has a user name before its host"),
-        (parts.query or parts.fragment, "has a question mark or a # in it"),
-        (path is not None and path["user"] == "api", "is one of REST version 3; b24batch speaks version 2"),
-    ):
-        if wrong:
-            return problem
+    address = http_address(text.strip())
+    if isinstance(address, str):
+        return address
+    path = _PATH.fullmatch(address.path)
     if path is None:
         return "has no /rest/<user id>/<code>/ in it"
-    host = parts.netloc.lower().removesuffix(f":{port}" if port == _DEFAULT_PORTS[parts.scheme] else "")
-    return parts.scheme, host, Secret(f"{parts.scheme}://{host}{path['base']}/")
+    if path["user"] == "api":
+        return "is one of REST version 3; b24batch speaks version 2"
+    return address.scheme, address.host, Secret(f"{address._replace(path=path['base']).url}/")
 
 
 def refuse_http(auth: Auth) -> None:
     """Raise `UsageError` when the credentials would cross a network unencrypted."""
-    if auth.scheme != "https" and not is_loopback(auth):
+    if auth.scheme != "https" and not is_loopback(auth.host):
         raise UsageError(
             f"http would show the credentials for {auth.host} to the network: use https, or allow_http=True"
         )
-
-
-def is_loopback(auth: Auth) -> bool:
-    """Return whether the portal is on this machine."""
-    hostname = urlsplit(f"//{auth.host}").hostname or ""
-    try:
-        return ipaddress.ip_address(hostname).is_loopback
-    except ValueError:
-        return hostname == "localhost" or hostname.endswith(".localhost")
 
 
 class _Redaction(logging.Filter):

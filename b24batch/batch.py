@@ -12,12 +12,22 @@ from b24batch.answers import Answer
 from b24batch.chunks import Chunk, EncodedCommand, refuse_duplicates
 from b24batch.commands import Command
 from b24batch.encoding import WireParams
-from b24batch.errors import AnswerLost, AuthError, NotSent, OperatingLimitExceeded, PortalMoved, SdkError
+from b24batch.errors import (
+    AnswerLost,
+    AuthError,
+    NotSent,
+    OperatingLimitExceeded,
+    PortalMoved,
+    SdkError,
+    TokenRefreshError,
+)
 from b24batch.limits import OperatingTime, Wait
 from b24batch.payload import dump, load
 from b24batch.resolution import Answered, with_missed_references
 from b24batch.results import AjaxResult, Status, collect
 
+#: After these no request of a run will pass.
+_HOPELESS = (AuthError, TokenRefreshError, PortalMoved)
 #: A portal that cannot be reached twice running is not asked a third time.
 _NOT_SENT_IN_A_ROW = 2
 
@@ -143,7 +153,7 @@ class Run:
             status: Status = "unknown" if isinstance(error, AnswerLost) else "failed"
             self._note(part, chunk.commands, _outcomes(chunk, status, error))
             self._not_sent = self._not_sent + 1 if isinstance(error, NotSent) else 0
-            hopeless = isinstance(error, AuthError | PortalMoved) or self._not_sent == _NOT_SENT_IN_A_ROW
+            hopeless = isinstance(error, _HOPELESS) or self._not_sent == _NOT_SENT_IN_A_ROW
             self.ended = self.ended or hopeless
         except BaseException as interrupt:
             if vars(interrupt).get("request_sent", True):

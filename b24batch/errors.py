@@ -154,6 +154,16 @@ class ExpiredToken(AuthError):
     """The access token is past its time or unknown to the portal."""
 
 
+class TokenRefreshError(SdkError):
+    """The access token could not be renewed: the application has to be authorised again.
+
+    Its code is the token server's, such as ``invalid_grant``.
+    """
+
+    code = ErrorCode("TOKEN_REFRESH")
+    not_executed = True
+
+
 class ReferenceMissed(SdkError):
     """What a reference points at is missing or null.
 

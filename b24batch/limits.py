@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import threading
 import time
 from collections.abc import Callable, Iterable
 from typing import Literal, Protocol
@@ -11,6 +9,7 @@ from typing import Literal, Protocol
 import attrs
 
 from b24batch.errors import RateLimited
+from b24batch.locks import ProcessLock
 
 #: Added to the moment the portal names, which it rounds to whole seconds.
 OPERATING_MARGIN = 1.0
@@ -71,13 +70,17 @@ class LeakyBucket:
     clock: Clock = attrs.field(default=time, kw_only=True, repr=False)
     #: When the bucket will have run empty, by the clock (the generic cell rate algorithm).
     _empty_at: float = attrs.field(default=float("-inf"), init=False, repr=False)
-    _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
-    _pid: int = attrs.field(factory=os.getpid, init=False, repr=False)
+    _lock: ProcessLock = attrs.field(factory=ProcessLock, init=False, repr=False)
 
     @classmethod
     def enterprise(cls) -> LeakyBucket:
         """Return a bucket with the documented figures of the Enterprise plan."""
         return cls(capacity=250, leak_rate=5.0)
+
+    @property
+    def level(self) -> float:
+        """The requests that have not leaked out yet: 0 at rest; from one under `capacity` on, the next one waits."""
+        return max(0.0, self._empty_at - self.clock.monotonic()) * self.leak_rate
 
     def acquire(self, *, max_wait: float | None = None, on_wait: Callable[[float], None] | None = None) -> float:
         """Take the next free place, wait for it, and return the seconds waited.
@@ -101,12 +104,12 @@ class LeakyBucket:
 
         Others that share the portal's counter, from the same address, are seen only by this.
         """
-        with self._own_lock():
+        with self._lock:
             full_until = self.clock.monotonic() + seconds + (self.capacity - 1) / self.leak_rate
             self._empty_at = max(self._empty_at, full_until)
 
     def _reserve(self, max_wait: float | None) -> float:
-        with self._own_lock():
+        with self._lock:
             now = self.clock.monotonic()
             empty_at = max(self._empty_at, now) + 1 / self.leak_rate
             wait = max(0.0, empty_at - now - (self.capacity - 1) / self.leak_rate)
@@ -117,11 +120,6 @@ class LeakyBucket:
                 )
             self._empty_at = empty_at
             return wait
-
-    def _own_lock(self) -> threading.Lock:
-        if self._pid != os.getpid():  # a lock held while the process forked stays locked in the child for ever
-            self._pid, self._lock = os.getpid(), threading.Lock()
-        return self._lock
 
 
 class OperatingTime:

@@ -12,7 +12,8 @@ import requests
 from attrs.validators import instance_of, is_callable, optional
 
 from b24batch.adapter import Connections
-from b24batch.auth import Auth, Secret, Webhook, is_loopback, redact_urllib3_log, refuse_http
+from b24batch.addresses import is_loopback
+from b24batch.auth import Auth, Secret, Webhook, redact_urllib3_log, refuse_http
 from b24batch.batch import Run, run_all, stream
 from b24batch.chunks import (
     MAX_COMMANDS,
@@ -56,7 +57,7 @@ class Session:
     connections. Sessions of one process on one portal keep one rate together.
 
     Args:
-        portal: The URL of an inbound webhook, or credentials such as a `Webhook`.
+        portal: The URL of an inbound webhook, or credentials: a `Webhook` or an `OAuth`.
         timeout: Seconds to connect and seconds between two bytes of an answer; one number sets both. Default
             ``(10.0, 75.0)``: a portal itself ends a request after 60.
         deadline: Seconds after which an answer that is still arriving is given up, looked at with each part of its
@@ -137,7 +138,7 @@ class Session:
             self.timeout,
             self.deadline,
             self.max_wait,
-            is_loopback(self.auth),
+            is_loopback(self.auth.host),
             self.on_wait,
         )
 

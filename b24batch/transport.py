@@ -12,7 +12,7 @@ from urllib3.exceptions import HTTPError
 
 from b24batch.adapter import Connections, transport_error
 from b24batch.answers import Answer, HttpAnswer
-from b24batch.auth import Auth
+from b24batch.auth import Access, Auth
 from b24batch.encoding import WireParams
 from b24batch.errors import AnswerLost, ExpiredToken, RateLimited, SdkError
 from b24batch.limits import Clock, LeakyBucket, Wait
@@ -104,17 +104,19 @@ class _Exchange:
     commands: int
     attempts: int = 0
     lost: bool = False
-    refreshed: bool = False
+    renewed: bool = False
 
     def attempt(self) -> Answer:
         self.attempts += 1
+        access = self.transport.auth.access()
+        if access.stale and self._renew(access):
+            access = self.transport.auth.access()
         try:
-            return self._send()
+            return self._send(access)
         except ExpiredToken:
-            if self.refreshed or not self.transport.auth.refresh():
+            if not self._renew(access):
                 raise
-        self.refreshed = True
-        return self._send()
+        return self._send(self.transport.auth.access())
 
     def pause(self, seconds: float) -> None:
         """Wait before the next attempt."""
@@ -127,14 +129,21 @@ class _Exchange:
         description = f"an answer was lost; when the request was sent again: {failure}"
         return AnswerLost(description, http_status=failure.http_status, request_id=self.request_id)
 
-    def _send(self) -> Answer:
+    def _renew(self, access: Access) -> bool:
+        """Get a newer token, once for the whole exchange: a storm of refusals must end."""
+        if self.renewed:
+            return False
+        self.renewed = self.transport.auth.renew(access, self.transport.connections)
+        return self.renewed
+
+    def _send(self, access: Access) -> Answer:
         limits, clock = self.transport.limits, self.transport.clock
         if limits is not None:
             limits.acquire(max_wait=self.transport.max_wait, on_wait=self._announce_rate)
         lost_before, began = self.lost, clock.monotonic()
         self.lost = True  # until the contrary is known, whatever interrupts
         try:
-            return self._post().opened(clock.time())
+            return self._post(access).opened(clock.time())
         except SdkError as error:
             self.lost = lost_before or isinstance(error, AnswerLost)
             self._penalize(error)
@@ -156,15 +165,15 @@ class _Exchange:
     def _announce_rate(self, seconds: float) -> None:
         self.transport.announce(Wait("rate", seconds, self.attempts, self.request_id))
 
-    def _post(self) -> HttpAnswer:
+    def _post(self, access: Access) -> HttpAnswer:
         connect, read = self.transport.timeout
         until = self.transport.clock.monotonic() + self.transport.deadline
         try:
             with (
                 self.transport.connections.use() as http,
                 http.post(
-                    self.transport.auth.url(self.method).reveal(),
-                    data=self.body,
+                    access.url(self.method).reveal(),
+                    data=access.signed(self.body),
                     headers={"Content-Type": "application/json", "X-Request-ID": self.request_id},
                     timeout=(connect, min(read, self.transport.deadline)),
                     proxies={"no_proxy": "*"} if self.transport.direct else None,

@@ -10,10 +10,10 @@ class Renewable:
 
     def __init__(self, url, *, helps=True):
         webhook = Webhook(url)
-        self.host, self.scheme, self.url = webhook.host, webhook.scheme, webhook.url
+        self.host, self.scheme, self.access = webhook.host, webhook.scheme, webhook.access
         self.helps, self.refreshed = helps, 0
 
-    def refresh(self):
+    def renew(self, refused, connections):
         self.refreshed += 1
         return self.helps
 

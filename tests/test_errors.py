@@ -19,6 +19,7 @@ from b24batch import (
     RateLimited,
     ReferenceMissed,
     SdkError,
+    TokenRefreshError,
     TransportError,
     UsageError,
 )
@@ -38,6 +39,7 @@ EXAMPLES = [
     PortalMoved("gone", host="new.example.com"),
     AuthError("no", code="NO_AUTH_FOUND"),
     ExpiredToken("old"),
+    TokenRefreshError("authorise again", code="invalid_grant"),
     ReferenceMissed("gone"),
     CursorStalled("again"),
     BatchError(RESULT),

@@ -54,7 +54,7 @@ BAD_URLS = [
 def test_a_pasted_url(url):
     """A webhook URL may lack its last slash, or have the sample method behind it."""
     b24 = Session(url)
-    assert b24.auth.url("batch").reveal() == "https://example.bitrix24.com/rest/1/k7secretcode/batch"
+    assert b24.auth.access().url("batch").reveal() == "https://example.bitrix24.com/rest/1/k7secretcode/batch"
     assert repr(b24) == "<Session on example.bitrix24.com>"
 
 
@@ -379,7 +379,7 @@ def assert_no_secret(error):
 def test_the_code_is_in_no_repr():
     """The webhook code is in no repr and no text of any part of a session."""
     b24 = Session(GOOD_URLS[0])
-    things = [b24, b24.auth, b24.auth.url("batch"), b24._transport, b24._connections, b24.limits, b24.retries]
+    things = [b24, b24.auth, b24.auth.access().url("batch"), b24._transport, b24._connections, b24.limits, b24.retries]
     for thing in things:
         assert all(CODE not in text for text in shown_everywhere(thing))
 

@@ -3,8 +3,20 @@
 from b24batch.sandbox.answers import Answer, Page, PortalError
 from b24batch.sandbox.clocks import FakeClock
 from b24batch.sandbox.faults import FAULTS, Fault
-from b24batch.sandbox.journal import Executed, Request
+from b24batch.sandbox.journal import Executed, Request, TokenRequest
 from b24batch.sandbox.portal import Portal
 from b24batch.sandbox.travel import Travel
 
-__all__ = ["FAULTS", "Answer", "Executed", "FakeClock", "Fault", "Page", "Portal", "PortalError", "Request", "Travel"]
+__all__ = [
+    "FAULTS",
+    "Answer",
+    "Executed",
+    "FakeClock",
+    "Fault",
+    "Page",
+    "Portal",
+    "PortalError",
+    "Request",
+    "TokenRequest",
+    "Travel",
+]

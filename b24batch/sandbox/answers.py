@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 import attrs
 
 from b24batch.sandbox import php_json
-from b24batch.sandbox.php_values import JSON
+from b24batch.sandbox.php_values import JSON, mapping
 from b24batch.sandbox.travel import USUAL, Travel
 
 #: The headers every answer of the REST address carries.
@@ -89,6 +90,13 @@ class Answer:
         if self.closes or "Transfer-Encoding" in headers:
             return headers
         return {**headers, "Content-Length": str(len(self.body))}
+
+    def envelope(self) -> dict[JSON, JSON]:
+        """Return the JSON object in the body; an empty one when there is none."""
+        try:
+            return mapping(json.loads(self.body))
+        except ValueError:
+            return {}
 
     @property
     def closes(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import attrs
 
@@ -28,8 +28,8 @@ class Params(dict[JSON, JSON]):
 #: A method's code: decoded params in, a JSON value or a `Page` out; it may raise `PortalError`.
 Handler = Callable[[Params], JSON]
 
-#: The core takes these away before a method sees its params; the credentials come from the address.
-_RESERVED = ("start", "state", "ap", "aplogin")
+#: The core takes these away before a method sees its params.
+_RESERVED = ("start", "state")
 
 
 @attrs.define
@@ -56,24 +56,29 @@ class Dispatcher:
         """Return the names of all methods."""
         return ["batch", *self._handlers]
 
-    def call(self, method: str, params: dict[JSON, JSON]) -> tuple[int, dict[str, JSON]]:
-        """Run one request and return its HTTP status and its envelope."""
+    def call(
+        self, method: str, params: dict[JSON, JSON], credentials: Collection[str] = ()
+    ) -> tuple[int, dict[str, JSON]]:
+        """Run one request and return its HTTP status and its envelope.
+
+        Params that are named in ``credentials`` reach no method, neither directly nor in the commands of a batch.
+        """
         with self._lock:
-            return self._attempt(method, params)
+            return self._attempt(method, params, credentials)
 
-    def _process(self, method: str, params: dict[JSON, JSON]) -> dict[str, JSON]:
-        return self._attempt(method, params)[1]
-
-    def _attempt(self, method: str, params: dict[JSON, JSON]) -> tuple[int, dict[str, JSON]]:
+    def _attempt(
+        self, method: str, params: dict[JSON, JSON], credentials: Collection[str]
+    ) -> tuple[int, dict[str, JSON]]:
         name = method.lower()
+        params = {key: value for key, value in params.items() if key not in credentials}
         try:
-            return 200, self._batch(params) if name == "batch" else self._run(name, params)
+            return 200, self._batch(params, credentials) if name == "batch" else self._run(name, params)
         except PortalError as refusal:
             return refusal.http_status, refusal.envelope()
 
-    def _batch(self, params: dict[JSON, JSON]) -> dict[str, JSON]:
+    def _batch(self, params: dict[JSON, JSON], credentials: Collection[str]) -> dict[str, JSON]:
         began = self.clock.time()
-        maps = batches.run(params, self._process)
+        maps = batches.run(params, lambda method, inner: self._attempt(method, inner, credentials)[1])
         return {"result": maps, "time": self._times.block(began) | self.operating.charge("batch")}
 
     def _run(self, name: str, params: dict[JSON, JSON]) -> dict[str, JSON]:

@@ -95,6 +95,7 @@ from b24batch.sandbox.acts import Act, changed, die, drip, instead, move, refuse
 from b24batch.sandbox.answers import Answer, PortalError, page, refusal
 from b24batch.sandbox.operating import over_operating_time
 from b24batch.sandbox.rates import over_rate
+from b24batch.sandbox.tokens import expired_token
 from b24batch.sandbox.travel import CLOSED, HUNG, RESET, Travel
 
 
@@ -152,7 +153,7 @@ _ROWS = (
     Fault("operating_limit", "no", True, refused(over_operating_time())),
     Fault("overload", "no", True, refused(PortalError("OVERLOAD_LIMIT", "REST API is blocked due to overload.", 503))),
     Fault("unauthorized", "no", True, refused(PortalError("INVALID_CREDENTIALS", "Invalid request credentials", 401))),
-    Fault("expired_token", "no", True, refused(PortalError("expired_token", "The access token has expired", 401))),
+    Fault("expired_token", "no", True, refused(expired_token())),
     Fault("refused", "no", True, refused(PortalError("ACCESS_DENIED", "Access denied!", 403))),
     Fault("error_200", "no", True, refused(PortalError("WRONG_REQUEST", "Wrong request", 200))),
     Fault("too_large", "no", False, unexecuted(page("413 Request Entity Too Large", 413))),

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import functools
 import traceback
-from collections.abc import Callable
 
 import attrs
 
 from b24batch.sandbox import php_json
-from b24batch.sandbox.acts import Exchange
 from b24batch.sandbox.answers import Answer, PortalError, page, refusal
 from b24batch.sandbox.batches import shortened
+from b24batch.sandbox.credentials import Admitted, admit
 from b24batch.sandbox.dispatcher import Dispatcher
 from b24batch.sandbox.incoming import Incoming, Wire, decode
 from b24batch.sandbox.journal import Journal
 from b24batch.sandbox.plans import Plan
 from b24batch.sandbox.rates import RateBucket, over_rate
-
-#: The webhook of every sandbox portal: user and code.
-USER, CODE = "1", "sandboxc0de"
+from b24batch.sandbox.tokens import Tokens
 
 # PHP names the encoding of its pages.
 _HTML = {"Content-Type": "text/html; charset=utf-8"}
@@ -38,7 +35,7 @@ class Front:
     dispatcher: Dispatcher
     plan: Plan
     bucket: RateBucket | None
-    pause: Callable[[float], object]
+    tokens: Tokens
 
     def respond(self, wire: Wire) -> Answer:
         """Return the answer to a request."""
@@ -46,11 +43,7 @@ class Front:
         self.journal.note_request(incoming.request)
         if self.bucket is not None and not self.bucket.admit():
             return refusal(over_rate())
-        planned = self.plan.take()
-        if planned is None:
-            return self._execute(incoming, None)
-        execute = functools.partial(self._execute, incoming)
-        return planned.fault.act(Exchange(execute, self.pause, wire.target, planned.seconds, planned.commands))
+        return self.plan.carry_out(functools.partial(self._execute, incoming), wire.target)
 
     def _execute(self, incoming: Incoming, commands: int | None) -> Answer:
         """Execute a request, or no more than so many commands of it."""
@@ -58,15 +51,17 @@ class Front:
             return _NOT_HERE
         if incoming.request.verb == "OPTIONS" or commands == 0:
             return Answer("")
-        refused = _credentials_error(incoming)
-        return refusal(refused) if refused else self._run(incoming, commands)
+        try:
+            return self._run(incoming.request.method, admit(incoming, self.tokens), commands)
+        except PortalError as refused:
+            return refusal(refused)
 
-    def _run(self, incoming: Incoming, commands: int | None) -> Answer:
-        method, params = incoming.request.method, incoming.request.params
+    def _run(self, method: str, admitted: Admitted, commands: int | None) -> Answer:
+        params, credentials = admitted
         if method == "batch" and commands is not None:
             params = shortened(params, commands)
         try:
-            status, envelope = self.dispatcher.call(method, params)
+            status, envelope = self.dispatcher.call(method, params, credentials)
             return Answer(php_json.dumps(envelope), status)
         except php_json.EncodingError:
             return _WRONG_ENCODING
@@ -74,16 +69,3 @@ class Front:
             # A fatal error of PHP ends the request with a page of HTML; the author of a handler needs more.
             traceback.print_exc()
             return _CRASHED
-
-
-def _credentials_error(incoming: Incoming) -> PortalError | None:
-    """Check the credentials; any stray token is tried before the webhook, and no token is known here."""
-    request = incoming.request
-    bearer = request.headers.get("authorization", "").lower().startswith("bearer ")
-    if bearer or any(isinstance(request.params.get(name), str) for name in ("auth", "access_token")):
-        return PortalError("invalid_token", "Unable to get application by token", http_status=401)
-    if incoming.user is None or incoming.code is None:
-        return PortalError("NO_AUTH_FOUND", "Wrong authorization data", http_status=401)
-    if (incoming.user, incoming.code) != (USER, CODE):
-        return PortalError("INVALID_CREDENTIALS", "Invalid request credentials", http_status=401)
-    return None

@@ -37,16 +37,26 @@ class Wire(NamedTuple):
 
 def decode(wire: Wire) -> Incoming:
     """Decode a request; nothing in it is an error here, a malformed JSON body is as good as none."""
-    path, _, query = wire.target.encode("latin-1").decode("utf-8", "surrogateescape").partition("?")
-    address = _address(path)
-    merged = {**parse_str(query), **(_body(wire) if wire.verb == "POST" else {})}
-    params = _renumbered({key: received(value) for key, value in merged.items() if key != "method"})
+    address = _address(path_and_query(wire)[0])
+    params = _renumbered({key: received(value) for key, value in fields_of(wire).items() if key != "method"})
     user, code, method = address or (None, None, "")
     name = _FORMAT.sub("", method).lower()
     request = Request(name, params, wire.headers, wire.connection, wire.verb)
     if user is None:
         user, code = params.get("aplogin"), params.get("ap")
     return Incoming(request, user, code, address is not None)
+
+
+def path_and_query(wire: Wire) -> tuple[str, str]:
+    """Return the two parts of the request's address."""
+    path, _, query = wire.target.encode("latin-1").decode("utf-8", "surrogateescape").partition("?")
+    return path, query
+
+
+def fields_of(wire: Wire) -> dict[JSON, JSON]:
+    """Return query and body decoded, the body's fields over those of the query; only POST has a body."""
+    query = path_and_query(wire)[1]
+    return {**parse_str(query), **(_body(wire) if wire.verb == "POST" else {})}
 
 
 def _address(path: str) -> tuple[str | None, str | None, str] | None:

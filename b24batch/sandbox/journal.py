@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 
 import attrs
 
+from b24batch.sandbox.answers import Answer
 from b24batch.sandbox.php_values import JSON, received
 
 
@@ -29,6 +31,26 @@ class Request:
     verb: str
 
 
+@attrs.frozen(eq=False)
+class TokenRequest:
+    """One HTTP request for tokens; what is secret in it does not show.
+
+    Attributes:
+        params: Body and query, decoded and merged.
+        verb: The HTTP verb.
+        query: The query as it came, empty when there was none.
+        status: The HTTP status of the answer; None as long as there is none, and when none is sent.
+        error: The code in the answer; None when it is no error in JSON.
+
+    """
+
+    params: dict[str, str] = attrs.field(repr=False)
+    verb: str
+    query: str = attrs.field(repr=False)
+    status: int | None = None
+    error: str | None = None
+
+
 @attrs.frozen
 class Executed:
     """A command that took effect: its method in lower case, and its params, references replaced."""
@@ -39,11 +61,13 @@ class Executed:
 
 @attrs.define
 class Journal:
-    """Both lists, in order; nothing is kept when ``record`` is false."""
+    """The lists, in order; nothing is kept when ``record`` is false."""
 
     record: bool = True
     requests: list[Request] = attrs.field(factory=list)
     executed: list[Executed] = attrs.field(factory=list)
+    token_requests: list[TokenRequest] = attrs.field(factory=list)
+    _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
 
     def note_request(self, request: Request) -> None:
         """Remember a request that came in."""
@@ -54,3 +78,17 @@ class Journal:
         """Remember a command that took effect; the params are copied."""
         if self.record:
             self.executed.append(Executed(method, {key: received(value) for key, value in params.items()}))
+
+    def note_token_request(self, request: TokenRequest) -> None:
+        """Remember a request for tokens that came in."""
+        if self.record:
+            self.token_requests.append(request)
+
+    def note_token_answer(self, request: TokenRequest, answer: Answer) -> None:
+        """Put what is answered beside the request, unless somebody has emptied the list since."""
+        if answer.travel.part == "nothing":
+            return
+        answered = attrs.evolve(request, status=answer.status, error=answer.envelope().get("error"))
+        with self._lock:
+            if request in self.token_requests:
+                self.token_requests[self.token_requests.index(request)] = answered

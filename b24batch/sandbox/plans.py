@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import attrs
 
-from b24batch.sandbox.acts import instead, preceded, refused
+from b24batch.sandbox.acts import Exchange, instead, preceded, refused
 from b24batch.sandbox.answers import Answer, PortalError
 from b24batch.sandbox.faults import FAULTS, Fault
 
@@ -45,8 +45,14 @@ class Planned:
 
 @attrs.define
 class Plan:
-    """The faults to come; each counts the requests it lets pass by itself, the first one due is taken."""
+    """The faults to come; each counts the requests it lets pass by itself, the first one due is taken.
 
+    Attributes:
+        pause: Lets seconds of the portal's clock pass.
+
+    """
+
+    pause: Callable[[float], object]
     _planned: list[Planned] = attrs.field(factory=list, init=False)
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
 
@@ -68,3 +74,16 @@ class Plan:
             due.times -= 1
             self._planned = [planned for planned in self._planned if planned.times]
             return due
+
+    def carry_out(self, execute: Callable[[int | None], Answer], target: str) -> Answer:
+        """Count a request and return its answer, as the fault that it meets has it.
+
+        Args:
+            execute: Executes so many commands of the request, None for all, and returns the answer.
+            target: The path and query of the request.
+
+        """
+        planned = self.take()
+        if planned is None:
+            return execute(None)
+        return planned.fault.act(Exchange(execute, self.pause, target, planned.seconds, planned.commands))

@@ -6,29 +6,37 @@ import contextlib
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Literal, Self, TypeVar, Unpack
 
 from b24batch.sandbox import methods
 from b24batch.sandbox.answers import Answer, PortalError
 from b24batch.sandbox.clocks import Clock, FakeClock, SystemClock
+from b24batch.sandbox.credentials import CODE, USER
 from b24batch.sandbox.dispatcher import Dispatcher, Handler
-from b24batch.sandbox.front import CODE, USER, Front
+from b24batch.sandbox.front import Front
+from b24batch.sandbox.incoming import Wire
 from b24batch.sandbox.journal import Executed, Journal, Request
+from b24batch.sandbox.oauth_portal import OAuthPortal
+from b24batch.sandbox.oauth_server import ROOT, OAuthServer
 from b24batch.sandbox.operating import OperatingTime
 from b24batch.sandbox.php_values import JSON
 from b24batch.sandbox.plans import Plan, Planned, fault_of
 from b24batch.sandbox.rates import RateBucket
 from b24batch.sandbox.server import Server
+from b24batch.sandbox.tokens import Tokens
 
 if TYPE_CHECKING:
+    from b24batch.auth import Auth
     from b24batch.options import Options
     from b24batch.session import Session
 
 _H = TypeVar("_H", bound=Handler)
 
 
-class Portal:
+class Portal(OAuthPortal):
     """A portal with a store of its own, reachable by one webhook URL while the ``with`` block lasts.
+
+    One application is registered in it, which may call the same methods with OAuth 2.0.
 
     Args:
         clock: Anything with ``monotonic()``, ``time()`` and ``sleep(seconds)``; default the machine's time.  With a
@@ -58,12 +66,14 @@ class Portal:
         self._server: Server | None = None
         self._closed = threading.Event()
         self._journal = Journal(record)
-        self._plan = Plan()
+        self._plans = {"rest": Plan(self._pause), "token": Plan(self._pause)}
         time = self.clock
+        tokens = Tokens(time.time)
+        self._oauth = OAuthServer(tokens, self._journal, self._plans["token"], self._origin)
         self._operating = OperatingTime(operating_limit, time.time)
         self._dispatcher = Dispatcher(time, self._journal, self._operating)
         bucket = RateBucket(*rate, time.monotonic) if rate else None
-        self._front = Front(self._journal, self._dispatcher, self._plan, bucket, self._pause)
+        self._front = Front(self._journal, self._dispatcher, self._plans["rest"], bucket, tokens)
         methods.install(self._dispatcher)
 
     @property
@@ -78,9 +88,12 @@ class Portal:
         Raises:
             RuntimeError: The portal has not been started.
         """
+        return f"{self._origin()}/rest/{USER}/{CODE}/"
+
+    def _origin(self) -> str:
         if not self._port:
             raise RuntimeError("the portal has no address before it is started")
-        return f"http://127.0.0.1:{self._port}/rest/{USER}/{CODE}/"
+        return f"http://127.0.0.1:{self._port}"
 
     @property
     def requests(self) -> list[Request]:
@@ -92,14 +105,17 @@ class Portal:
         """Every command that took effect, in order: reads too, commands of batches too, not ``batch``."""
         return self._journal.executed
 
-    def session(self, **options: Unpack[Options]) -> Session:
-        """Return a `Session` of this portal: no rate limit, the clock given to it, unless told otherwise."""
+    def session(self, auth: Auth | None = None, /, **options: Unpack[Options]) -> Session:
+        """Return a `Session` of this portal: no rate limit, the clock given to it, unless told otherwise.
+
+        It calls with the credentials ``auth``, such as those of `oauth`; default the webhook.
+        """
         from b24batch.session import Session
 
         options.setdefault("limits", None)
         if self._given_clock is not None:
             options.setdefault("clock", self._given_clock)
-        return Session(self.url, **options)
+        return Session(self.url if auth is None else auth, **options)
 
     def method(self, name: str) -> Callable[[_H], _H]:
         """Register a function as a method, or in the place of a built-in one.
@@ -125,6 +141,7 @@ class Portal:
         after: int = 0,
         seconds: float | None = None,
         commands: int = 1,
+        endpoint: Literal["rest", "token"] = "rest",
     ) -> None:
         """Let coming requests fail.
 
@@ -137,13 +154,17 @@ class Portal:
             after: How many requests pass before.
             seconds: How long ``slow`` and each pause of ``drip`` last by the portal's clock; None is their default.
             commands: How many commands are executed before the portal ``dies``.
+            endpoint: ``"token"`` is for requests to `token_url`; a code or a refresh token is used up by those that
+                are executed.  The requests of the other endpoint pass uncounted.
 
         Raises:
-            ValueError: There is no such fault, or a number is negative.
+            ValueError: There is no such fault or endpoint, or a number is negative.
         """
+        if endpoint not in self._plans:
+            raise ValueError(f"an endpoint is one of {', '.join(self._plans)}, not {endpoint!r}")
         found = fault_of(fault)
         lasting = found.seconds if seconds is None else seconds
-        self._plan.add(Planned(found, times, after, lasting, commands))
+        self._plans[endpoint].add(Planned(found, times, after, lasting, commands))
 
     def cost(self, method: str, seconds: float) -> None:
         """Let every call of a method count so many seconds of operating time; no time passes for it."""
@@ -159,7 +180,7 @@ class Portal:
         if self._server is None:
             self._closed.clear()
             self._real_clock.rest()
-            self._server = Server(self._port, self._front.respond, self._pause)
+            self._server = Server(self._port, self._respond, self._pause)
             self._port = self._server.server_port
             self._server.start()
         return self
@@ -171,6 +192,9 @@ class Portal:
         self._real_clock.wake()
         if server is not None:
             server.stop()
+
+    def _respond(self, wire: Wire) -> Answer:
+        return (self._oauth if wire.target.startswith(ROOT) else self._front).respond(wire)
 
     def _pause(self, seconds: float) -> bool:
         """Let seconds pass, fewer when the portal closes, and return whether it is still open."""

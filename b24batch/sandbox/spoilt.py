@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import gzip
-import json
 from collections.abc import Mapping
 
 import attrs
 
 from b24batch.sandbox import php_json
 from b24batch.sandbox.answers import Answer
-from b24batch.sandbox.php_values import JSON, mapping
+from b24batch.sandbox.php_values import JSON
 from b24batch.sandbox.travel import Travel
 
 _NO_MAPS: dict[str, JSON] = {
@@ -72,7 +71,7 @@ def missing_maps(answer: Answer) -> Answer:
 
 def no_result(answer: Answer) -> Answer:
     """Return 200 and the ``time`` block alone."""
-    return Answer(php_json.dumps({"time": _envelope(answer).get("time", {})}))
+    return Answer(php_json.dumps({"time": answer.envelope().get("time", {})}))
 
 
 def _with(answer: Answer, body: bytes, headers: Mapping[str, str] | None = None) -> Answer:
@@ -84,15 +83,8 @@ def _chunked(answer: Answer, body: bytes) -> Answer:
 
 
 def _with_result(answer: Answer, result: JSON) -> Answer:
-    envelope = _envelope(answer)
+    envelope = answer.envelope()
     maps = envelope.get("result")
     if not isinstance(maps, dict) or "result_error" not in maps:
         return answer
     return _with(answer, php_json.dumps({**envelope, "result": result}).encode())
-
-
-def _envelope(answer: Answer) -> dict[JSON, JSON]:
-    try:
-        return mapping(json.loads(answer.body))
-    except ValueError:
-        return {}

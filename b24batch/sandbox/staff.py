@@ -35,7 +35,8 @@ _DEPARTMENT_KINDS = {
 #: How many users there are at first; few enough for one page.
 _USERS = 3
 
-_SCOPE = ["crm", "department", "entity", "task", "user"]
+#: What the webhook and every token are good for.
+SCOPE = ["crm", "department", "entity", "task", "user"]
 
 
 _NEW_USER: Row = {"ACTIVE": True, "WORK_POSITION": "", "UF_DEPARTMENT": [1], "USER_TYPE": "employee"}
@@ -108,7 +109,7 @@ def install(dispatcher: Dispatcher) -> None:
     dispatcher.add("user.current", lambda _params: myself)
     dispatcher.add("department.get", department_get)
     dispatcher.add("profile", lambda _params: {**_profile(myself), "PERSONAL_GENDER": "", "TIME_ZONE": ""})
-    dispatcher.add("app.info", lambda _params: {"SCOPE": _SCOPE, "LICENSE": "sandbox"})
+    dispatcher.add("app.info", lambda _params: {"SCOPE": SCOPE, "LICENSE": "sandbox"})
     dispatcher.add("server.time", lambda _params: iso(dispatcher.clock.time()))
     dispatcher.add("methods", lambda _params: dispatcher.names())
 

@@ -1,0 +1,68 @@
+"""Addresses: the parts of a URL, and which hosts they name."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+_DEFAULT_PORTS = {"https": 443, "http": 80}
+
+
+class HttpAddress(NamedTuple):
+    """The parts of an address; `host` has its port if that is not the usual one."""
+
+    scheme: str
+    host: str
+    path: str
+
+    @property
+    def url(self) -> str:
+        """The address as text."""
+        return f"{self.scheme}://{self.host}{self.path}"
+
+
+def http_address(text: str) -> HttpAddress | str:
+    """Return the parts of an http or https URL that names nothing but host and path, or what is wrong with it."""
+    if not text.isprintable() or " " in text:
+        return "has a space or a control character in it"
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return "has a host or a port that cannot be read"
+    for wrong, problem in (
+        (parts.scheme not in _DEFAULT_PORTS, "does not start with https://"),
+        (not parts.hostname, "has no host"),
+        ("@" in parts.netloc, "has a user name before its host"),
+        (parts.query or parts.fragment, "has a question mark or a # in it"),
+    ):
+        if wrong:
+            return problem
+    host = parts.netloc.lower().removesuffix(f":{port}" if port == _DEFAULT_PORTS[parts.scheme] else "")
+    return HttpAddress(parts.scheme, host, parts.path)
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host, with or without a port, is this machine."""
+    hostname = urlsplit(f"//{host}").hostname or ""
+    try:
+        return ipaddress.ip_address(hostname).is_loopback
+    except ValueError:
+        return hostname == "localhost" or hostname.endswith(".localhost")
+
+
+#: RFC 1123, with a dot in it and a last part that is no number, so that no spelling of an IP address is one.
+_HOST_NAME = re.compile(
+    r"(?!.{254})(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE
+)
+
+
+def is_host_name(host: str) -> bool:
+    """Return whether a host, with or without a port, has a name that another machine can have."""
+    name, colon, port = host.partition(":")
+    if colon and not (re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) < 65536):
+        return False
+    local = name.casefold().endswith((".localhost", ".localdomain"))
+    return _HOST_NAME.fullmatch(name) is not None and not local

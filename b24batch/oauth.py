@@ -1,0 +1,237 @@
+"""OAuth 2.0: tokens that expire every hour, and are renewed once for all who use them."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable
+from typing import NoReturn, Self, TypedDict, Unpack
+from urllib.parse import urlencode
+
+import attrs
+import requests
+
+from b24batch.adapter import Connections
+from b24batch.addresses import http_address
+from b24batch.auth import Access, Secret
+from b24batch.errors import SdkError, TokenRefreshError, UsageError
+from b24batch.limits import Clock
+from b24batch.token_server import AGAIN, TOKEN_URL, TokenServer, to_secret
+from b24batch.tokens import MemoryTokenStore, Token, TokenStore
+
+#: A token is renewed so many seconds before it expires, so that it does not expire on its way.
+MARGIN = 60.0
+
+
+@attrs.define(eq=False, init=False, repr=False)
+class OAuth:
+    """The credentials of an application on one portal: a token, which is renewed when it expires.
+
+    A token is renewed 60 seconds before it expires, or when the portal refuses it. Threads that share this object
+    or its store, and processes that share the store, renew it once: who comes second takes the first one's. The
+    new token is stored before it is used, since the refresh token before it is worth nothing then.
+
+    Args:
+        client_id: Of the application, ``local.…`` or ``app.…``.
+        client_secret: Of the application. It goes only to the OAuth server, in the body of a POST.
+        token: The first one. Whichever expires later, this or the one in the store, is used and stored. Default:
+            the store's.
+        member_id: The portal whose token the store has; wanted when no `token` is given.
+        store: Where tokens are kept. Default: in memory, lost with the process.
+        on_refresh: Called with each new `b24batch.tokens.Token` after it is stored and before it is used.
+        token_url: The OAuth server's, default that of Bitrix24.
+        clock: What tells the time; default the module `time`.
+
+    Raises:
+        UsageError: For values that cannot be, or a store that has no token of this portal.
+    """
+
+    member_id: str
+    _server: TokenServer
+    _token: Token
+    _store: TokenStore
+    _on_refresh: Callable[[Token], object] | None
+    #: The last renewal that failed; who waited for it fails like it.
+    _failure: SdkError | None
+
+    def __init__(
+        self,
+        client_id: str,
+        client_secret: str | Secret,
+        token: Token | None = None,
+        *,
+        member_id: str | None = None,
+        store: TokenStore | None = None,
+        on_refresh: Callable[[Token], object] | None = None,
+        token_url: str = TOKEN_URL,
+        clock: Clock = time,
+    ) -> None:
+        secret = to_secret(client_secret)
+        del client_secret
+        server = TokenServer(client_id, secret, token_url, clock)
+        member_id = token.member_id if token else member_id
+        if not member_id:
+            raise UsageError("an OAuth is made with a token, or with a store and the member_id of a portal in it")
+        store = MemoryTokenStore() if store is None else store
+        self.__attrs_init__(member_id, server, _latest(store, member_id, token), store, on_refresh, None)
+
+    @staticmethod
+    def authorize_url(portal: str, client_id: str, *, state: str) -> str:
+        """Return the address to which an application sends a browser for its first token.
+
+        The portal sends the browser back to the application's own address with a ``code``, for `from_code`.
+
+        Args:
+            portal: The portal's host, ``example.bitrix24.com``.
+            client_id: Of the application.
+            state: A text that nobody can guess, kept in the user's web session: it comes back with the code, and
+                a code that comes with another one was not asked for.
+        """
+        address = http_address(f"https://{portal}")
+        if isinstance(address, str) or address.path:
+            raise UsageError("a portal is named by its host, such as example.bitrix24.com")
+        return f"https://{address.host}/oauth/authorize/?{urlencode({'client_id': client_id, 'state': state})}"
+
+    @classmethod
+    def from_code(
+        cls,
+        client_id: str,
+        client_secret: str | Secret,
+        code: str | Secret,
+        *,
+        http: requests.Session | None = None,
+        **options: Unpack[OAuthOptions],
+    ) -> Self:
+        """Return the credentials that an authorisation code is worth, within 30 seconds of its making.
+
+        Args:
+            client_id: Of the application.
+            client_secret: Of the application.
+            code: What came back with the browser.
+            http: One's own `requests.Session`, for proxies or a CA bundle.
+            options: ``store``, ``on_refresh``, ``token_url`` and ``clock`` of the class.
+
+        Raises:
+            NotSent: The OAuth server could not be reached; the code is as good as before.
+            TokenRefreshError: It refused the code, or its answer was lost twice.
+        """
+        secret, grant = to_secret(client_secret), {"grant_type": Secret("authorization_code"), "code": to_secret(code)}
+        del client_secret, code
+        server = TokenServer(client_id, secret, options.get("token_url", TOKEN_URL), options.get("clock", time))
+        connections = Connections(time.monotonic, http)
+        try:
+            token = server.token(grant, connections)
+        finally:
+            connections.close()
+        return cls(client_id, secret, token, **options)
+
+    @property
+    def host(self) -> str:
+        """The portal's host, with its port if it has one."""
+        return self._token.address.host
+
+    @property
+    def scheme(self) -> str:
+        """``https`` or ``http``."""
+        return self._token.address.scheme
+
+    def access(self) -> Access:
+        """Return the present token, and whether it is about to expire."""
+        token = self._token
+        return Access(Secret(token.client_endpoint), token.access_token, self._is_stale(token))
+
+    def renew(self, refused: Access, connections: Connections) -> bool:
+        """Get a newer token than the one that was refused, from the store or from the OAuth server; return True.
+
+        Raises:
+            NotSent: The OAuth server could not be reached.
+            TokenRefreshError: There will be no other token: authorise the application again.
+        """
+        before, refreshed = self._failure, False
+        with self._store.lock(self.member_id):
+            failure = self._failure
+            if failure is not None and failure is not before:
+                raise copy.copy(failure)
+            token = self._stored()
+            if token.access_token == refused.token or self._is_stale(token):
+                token, refreshed = self._refreshed(token, connections), True
+                self._store.put(token)
+            self._token = token
+        if refreshed and self._on_refresh is not None:
+            self._on_refresh(token)
+        return True
+
+    def refresh(self, *, http: requests.Session | None = None) -> Token:
+        """Renew the token now, and return it.
+
+        A session does this by itself. An application does it once for a token that was posted to it: what the
+        OAuth server returns is proof of the portal, where a form can claim any.
+
+        Args:
+            http: One's own `requests.Session`, for proxies or a CA bundle.
+
+        Raises:
+            NotSent: The OAuth server could not be reached.
+            TokenRefreshError: There will be no other token, or it is another portal's.
+        """
+        connections = Connections(time.monotonic, http)
+        try:
+            self.renew(self.access(), connections)
+        finally:
+            connections.close()
+        return self._token
+
+    def _is_stale(self, token: Token) -> bool:
+        return self._server.clock.time() > token.expires - MARGIN
+
+    def _stored(self) -> Token:
+        token = self._store.get(self.member_id)
+        if token is None:
+            raise TokenRefreshError(f"the store has no token of {self.member_id}; {AGAIN}")
+        return token
+
+    def _refreshed(self, token: Token, connections: Connections) -> Token:
+        try:
+            return self._exchanged(token, connections)
+        except SdkError as error:
+            failure = error
+        self._failure = copy.copy(failure)
+        raise failure
+
+    def _exchanged(self, token: Token, connections: Connections) -> Token:
+        if token.refresh_token is None:
+            raise TokenRefreshError(f"the token of {token.address.host} has expired and came without another; {AGAIN}")
+        grant = {"grant_type": Secret("refresh_token"), "refresh_token": token.refresh_token}
+        new = self._server.token(grant, connections)
+        if new.member_id != token.member_id:
+            raise TokenRefreshError(f"the OAuth server answered with a token of another portal; {AGAIN}")
+        if token.address.scheme == "https" != new.address.scheme:
+            raise TokenRefreshError(f"the OAuth server named an address without https; {AGAIN}")
+        return new
+
+    def __repr__(self) -> str:
+        return f"<OAuth of {self.host}>" if hasattr(self, "_token") else "<OAuth>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an OAuth is not pickled: it holds secrets; make one in each process, with a shared store")
+
+
+class OAuthOptions(TypedDict, total=False):
+    """The options of `OAuth.from_code` that are those of `OAuth`."""
+
+    store: TokenStore | None
+    on_refresh: Callable[[Token], object] | None
+    token_url: str
+    clock: Clock
+
+
+def _latest(store: TokenStore, member_id: str, token: Token | None) -> Token:
+    """Return the token that expires later, this or the stored one, and see that it is stored."""
+    with store.lock(member_id):
+        stored = store.get(member_id)
+        if token is not None and (stored is None or (token.refresh_token and stored.expires < token.expires)):
+            store.put(token)
+            stored = token
+    if stored is None:
+        raise UsageError(f"the store has no token of {member_id}: authorise the application first")
+    return stored

@@ -1,0 +1,137 @@
+"""The OAuth server: one POST that turns a code or a refresh token into a token."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+import requests
+from urllib3.exceptions import HTTPError
+
+from b24batch.adapter import Connections, transport_error
+from b24batch.addresses import HttpAddress, http_address, is_loopback
+from b24batch.answers import json_object, text_of
+from b24batch.auth import Secret
+from b24batch.errors import AnswerLost, SdkError, TokenRefreshError, UsageError
+from b24batch.limits import Clock
+from b24batch.tokens import Token
+
+#: Where every portal's tokens come from, self-hosted portals included.
+TOKEN_URL = "https://oauth.bitrix24.tech/oauth/token/"
+AGAIN = "the application has to be authorised again"
+
+
+def _to_address(url: object) -> HttpAddress:
+    address = http_address(url) if isinstance(url, str) else "is no text"
+    if isinstance(address, str):
+        raise UsageError(f"the token_url {address}")
+    if address.scheme != "https" and not is_loopback(address.host):
+        raise UsageError(f"http would show the client_secret to the network: use https for {address.host}")
+    return address
+
+
+def _to_client_id(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise UsageError("a client_id is text, such as local.5f0c1d2e3a4b57.12345678")
+    return value
+
+
+def to_secret(value: object) -> Secret:
+    """Return a secret text wrapped, and refuse what is none without showing it."""
+    if isinstance(value, Secret):
+        return value
+    if not isinstance(value, str) or not value:
+        raise UsageError(f"a client_secret and a code are text, not empty and not of type {type(value).__name__}")
+    return Secret(value)
+
+
+@attrs.frozen(eq=False, repr=False)
+class TokenServer:
+    """Where an application gets its tokens.
+
+    Attributes:
+        client_id: Of the application.
+        client_secret: Of the application.
+        address: The token endpoint. The OAuth server of Bitrix24 documents a GET; a POST works as well, and keeps the
+            secrets out of the address.
+        clock: What tells when a token expires.
+        timeout: Seconds to connect, and between two bytes of an answer.
+    """
+
+    client_id: str = attrs.field(converter=_to_client_id)
+    client_secret: Secret = attrs.field(converter=to_secret)
+    address: HttpAddress = attrs.field(converter=_to_address)
+    clock: Clock
+    timeout: tuple[float, float] = (10.0, 30.0)
+
+    def token(self, grant: Mapping[str, Secret], connections: Connections) -> Token:
+        """Return the token that a grant is worth; asked a second time when the answer is lost.
+
+        Args:
+            grant: ``grant_type`` and the code or the refresh token.
+            connections: What the request travels on.
+
+        Raises:
+            NotSent: The server could not be reached; the grant is as good as before.
+            TokenRefreshError: It refused, or two answers were lost: the grant may be used up.
+        """
+        try:
+            return self._ask(grant, connections)
+        except AnswerLost as lost:
+            first = lost
+        try:
+            return self._ask(grant, connections)
+        except SdkError as second:
+            error = TokenRefreshError(
+                f"an answer of the OAuth server was lost ({first.description}), and when it was asked again: "
+                f"{second.description}; {AGAIN}",
+                http_status=second.http_status,
+            )
+        raise error
+
+    def _ask(self, grant: Mapping[str, Secret], connections: Connections) -> Token:
+        # What came back holds tokens: it is the local of no frame that an error may be raised from.
+        outcome = self._outcome(*self._post(grant, connections), grant)
+        if isinstance(outcome, SdkError):
+            raise outcome
+        return outcome
+
+    def _outcome(self, status: int, content: bytes, grant: Mapping[str, Secret]) -> Token | SdkError:
+        answer = json_object(content)
+        if answer is None:
+            return AnswerLost(f"its answer (HTTP {status}) is not JSON", http_status=status)
+        if "error" in answer and status < 500:
+            reason = self._masked(text_of(answer.get("error_description")), grant)
+            return TokenRefreshError(f"{reason}; {AGAIN}", code=text_of(answer["error"]), http_status=status)
+        try:
+            return Token.from_answer(answer, self.clock.time())
+        except UsageError as unusable:
+            return AnswerLost(f"in its answer (HTTP {status}) {unusable.description}", http_status=status)
+
+    def _masked(self, text: str, grant: Mapping[str, Secret]) -> str:
+        for secret in (self.client_secret, *grant.values()):
+            text = text.replace(secret.reveal(), "***")
+        return text
+
+    def _post(self, grant: Mapping[str, Secret], connections: Connections) -> tuple[int, bytes]:
+        try:
+            with connections.use() as http:
+                response = http.post(
+                    self.address.url,
+                    data={
+                        "client_id": self.client_id,
+                        "client_secret": self.client_secret.reveal(),
+                        **{name: secret.reveal() for name, secret in grant.items()},
+                    },
+                    timeout=self.timeout,
+                    proxies={"no_proxy": "*"} if is_loopback(self.address.host) else None,
+                    allow_redirects=False,
+                )
+                return response.status_code, response.content
+        except (requests.RequestException, HTTPError, OSError, ValueError) as fault:
+            failure = transport_error(fault)
+        except BaseException as interrupt:
+            interrupt.__context__ = None
+            # The frames of its traceback below this one hold the secrets.
+            raise interrupt.with_traceback(None) from None
+        raise failure

@@ -1,0 +1,672 @@
+"""OAuth 2.0: a token goes with each request, and is renewed in time, once, and stored before it is used."""
+
+import logging
+import os
+import pickle
+import sqlite3
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import attrs
+import pytest
+import requests
+from canary import assert_hidden
+
+from b24batch import AnswerLost, ExpiredToken, NotSent, OAuth, RetryPolicy, Session, TokenRefreshError, UsageError
+from b24batch.auth import Secret
+from b24batch.sandbox import FAULTS, Answer, Portal, PortalError
+from b24batch.sqlite import SQLiteTokenStore
+from b24batch.token_server import TokenServer
+from b24batch.tokens import MemoryTokenStore, Token
+
+AT_ONCE = RetryPolicy(wait_initial=0.0)
+WRITE = ("crm.deal.add", {"fields": {"TITLE": "once"}})
+
+
+@pytest.fixture
+def timed(clock):
+    with Portal(clock) as portal:
+        portal.method("echo")(lambda params: params)
+        yield portal
+
+
+def session(oauth, **options):
+    return Session(oauth, **{"limits": None, "retries": AT_ONCE, **options})
+
+
+def refreshes(portal):
+    """The statuses with which the token endpoint answered."""
+    return [request.status for request in portal.token_requests]
+
+
+def token_of(portal, **changes):
+    """A new token of the portal, as the caller knows it."""
+    issued = portal.issue_token()
+    names = ("access_token", "refresh_token", "expires", "client_endpoint", "member_id")
+    return Token(**{name: issued[name] for name in names} | changes)
+
+
+def credentials(portal, token, **options):
+    options = {"token_url": portal.token_url, "clock": portal.clock, **options}
+    return OAuth(portal.client_id, portal.client_secret, token, **options)
+
+
+def test_the_token_is_in_the_body(portal):
+    """A call, a batch and a positional call carry the token in their body, and the method does not see it."""
+    b24 = session(portal.oauth())
+    assert b24.call("echo", {"a": 1}).data == {"a": 1}
+    assert b24.call("echo").data == []
+    assert b24.batch([("echo", {"b": "2"})]).data == [{"b": "2"}]
+    for request in portal.requests:
+        assert "authorization" not in request.headers
+        assert request.params["auth"]
+    assert portal.token_requests == []
+
+
+def test_a_positional_call(portal):
+    """Params without names keep their order beside a token."""
+    portal.method("task.echo")(lambda params: params)
+    assert session(portal.oauth()).call("task.echo", [7, {"x": "y"}]).data == [7, {"x": "y"}]
+
+
+def test_a_token_is_renewed_before_it_expires(timed, clock):
+    """60 seconds before its time a token is renewed, and no request is refused for it."""
+    b24 = session(timed.oauth(), clock=clock)
+    clock.advance(3600 - 61)
+    assert b24.call("echo").is_success
+    assert timed.token_requests == []
+    clock.advance(2)
+    assert b24.call("echo").is_success
+    assert b24.call("echo").is_success
+    assert (refreshes(timed), len(timed.requests)) == ([200], 3)
+
+
+def test_a_refused_token_is_renewed(portal):
+    """A token of which only the portal knows that it expired is renewed, and the write runs once."""
+    token = token_of(portal, access_token=portal.issue_token(expires_in=0)["access_token"])
+    assert session(credentials(portal, token)).batch([WRITE]).is_success
+    assert (refreshes(portal), len(portal.requests), len(portal.executed)) == ([200], 2, 1)
+
+
+def test_secrets_travel_in_the_body_only(portal):
+    """A refresh is a POST without a query: no secret is in an address."""
+    portal.oauth().refresh()
+    [request] = portal.token_requests
+    assert (request.verb, request.query) == ("POST", "")
+    assert request.params["client_secret"] == portal.client_secret
+
+
+def test_a_run_over_many_hours(timed, clock):
+    """A run that outlives its token renews it between two chunks and goes on."""
+    timed.method("slow")(lambda params: clock.advance(1000))
+    result = session(timed.oauth(), clock=clock, deadline=9999).batch_by_chunk([("slow",)] * 12, chunk_size=1)
+    assert (result.is_success, refreshes(timed), len(timed.executed)) == (True, [200, 200], 12)
+
+
+def test_a_token_is_stored_before_it_is_used(portal):
+    """When `on_refresh` is called the store has the new token, and no request has left with it."""
+    store, told = MemoryTokenStore(), []
+
+    def on_refresh(token):
+        told.append((token == store.get(token.member_id), len(portal.requests)))
+
+    b24 = session(credentials(portal, token_of(portal, expires=0), store=store, on_refresh=on_refresh))
+    assert b24.call("echo").is_success
+    assert told == [(True, 0)]
+
+
+def test_a_failing_callback_loses_no_token(portal):
+    """An error of `on_refresh` reaches the caller, nothing is sent, and the next call uses the stored token."""
+    failing = [OSError("disk full")]
+
+    def on_refresh(token):
+        if failing:
+            raise failing.pop()
+
+    b24 = session(credentials(portal, token_of(portal, expires=0), on_refresh=on_refresh))
+    with pytest.raises(OSError, match="disk full"):
+        b24.batch_by_chunk([WRITE])
+    assert portal.executed == []
+    assert b24.batch_by_chunk([WRITE]).is_success
+    assert refreshes(portal) == [200]
+
+
+def test_ctrl_c_while_a_token_is_renewed(portal):
+    """Ctrl-C in a refresh carries the outcomes so far; the chunk that waited for the token is skipped."""
+
+    def press(token):
+        raise KeyboardInterrupt
+
+    portal.fail_next("expired_token", after=1)
+    b24 = session(portal.oauth(on_refresh=press))
+    with pytest.raises(KeyboardInterrupt) as caught:
+        b24.batch_by_chunk([WRITE] * 3, chunk_size=1)
+    assert [row.status for row in caught.value.result] == ["ok", "skipped", "skipped"]
+
+
+def test_a_storm_of_refusals_ends(portal):
+    """However often the portal refuses, a request renews its token once and then raises."""
+    portal.fail_next("expired_token", times=99)
+    with pytest.raises(ExpiredToken):
+        session(portal.oauth()).batch([WRITE])
+    assert (refreshes(portal), len(portal.requests), portal.executed) == ([200], 2, [])
+
+
+def test_a_storm_over_8_threads(portal):
+    """8 threads whose tokens are all refused make at most one refresh for each call, and all end."""
+    portal.fail_next("expired_token", times=999)
+    b24 = session(portal.oauth())
+    with ThreadPoolExecutor(8) as pool:
+        errors = [future.exception() for future in [pool.submit(b24.call, "echo") for _ in range(16)]]
+    assert {type(error) for error in errors} == {ExpiredToken}
+    assert 1 <= len(portal.token_requests) <= 16
+    assert set(refreshes(portal)) == {200}
+
+
+def test_a_clock_that_is_wrong(timed, clock):
+    """A token that looks expired by a clock two hours ahead is renewed once, not with every call."""
+    b24 = session(credentials(timed, token_of(timed), clock=Shifted(clock, 7200)), clock=clock)
+    for _ in range(3):
+        assert b24.call("echo").is_success
+    assert refreshes(timed) == [200]
+
+
+class Shifted:
+    """A clock beside another one."""
+
+    def __init__(self, clock, seconds):
+        self.clock, self.seconds = clock, seconds
+
+    def time(self):
+        return self.clock.time() + self.seconds
+
+
+REFUSALS = [
+    ("invalid_grant", 400),
+    ("invalid_request", 400),
+    ("invalid_client", 401),
+    ("invalid_scope", 400),
+    ("insufficient_scope", 403),
+    ("PAYMENT_REQUIRED", 402),
+    ("wrong_client", 200),
+    ("NOT_INSTALLED", 400),
+]
+
+
+@pytest.mark.parametrize(("code", "status"), REFUSALS)
+def test_a_refused_refresh(portal, code, status):
+    """Whatever the OAuth server refuses for: one request, and an error that says to authorise again."""
+    portal.fail_next(PortalError(code, "no", status), endpoint="token")
+    result = session(credentials(portal, token_of(portal, expires=0))).batch_by_chunk([WRITE] * 3, chunk_size=1)
+    assert [row.status for row in result] == ["failed", "skipped", "skipped"]
+    error = result[0].error
+    assert isinstance(error, TokenRefreshError)
+    assert (error.code, error.http_status) == (code, status)
+    assert "authorised again" in error.description
+    assert (len(portal.token_requests), portal.requests) == (1, [])
+    assert len(result.remaining()) == 3
+
+
+def test_a_revoked_application(portal):
+    """When all tokens are unknown, the answer is to authorise again, after one refresh."""
+    b24 = session(portal.oauth())
+    portal.revoke_tokens()
+    with pytest.raises(TokenRefreshError) as caught:
+        b24.call("echo")
+    assert (caught.value.code, refreshes(portal), len(portal.requests)) == ("invalid_grant", [400], 1)
+
+
+def test_a_lost_answer_that_came_too_late(portal):
+    """The answer to a refresh is lost, the token is used up: asked once more, then to be authorised again."""
+    portal.fail_next("lost_after", endpoint="token")
+    with pytest.raises(TokenRefreshError, match="answer of the OAuth server was lost") as caught:
+        session(credentials(portal, token_of(portal, expires=0))).batch([WRITE])
+    assert "authorised again" in caught.value.description
+    assert (refreshes(portal)[1:], portal.requests) == ([400], [])
+
+
+@pytest.mark.parametrize("fault", ["lost_before", "reset_before", "html_404", "too_large"])
+def test_a_lost_answer_to_nothing(portal, fault):
+    """A refresh that was lost before it was done is repeated, and the request goes through."""
+    portal.fail_next(fault, endpoint="token")
+    assert session(credentials(portal, token_of(portal, expires=0))).batch([WRITE]).is_success
+    assert len(portal.token_requests) == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(b"[]"),
+        Answer(b"nonsense"),
+        Answer(b"{}"),
+        Answer(b'{"access_token": "a"}'),
+        Answer(
+            b'{"access_token": 7, "refresh_token": "r", "expires_in": 3600, "client_endpoint": "x", "member_id": "m"}'
+        ),
+        Answer(b'{"error": "server_error"}', 500),
+        Answer(b"", 302, {"Location": "http://127.0.0.1:1/"}),
+        Answer(b"<html>", 503),
+    ],
+    ids=lambda answer: f"{answer.status}-{answer.body[:20]}",
+)
+def test_an_unreadable_answer(portal, answer):
+    """What is no token is asked for once more, never followed and never stored."""
+    portal.fail_next(answer, times=2, endpoint="token")
+    store = MemoryTokenStore()
+    token = token_of(portal, expires=0)
+    with pytest.raises(TokenRefreshError, match="lost"):
+        session(credentials(portal, token, store=store)).call("echo")
+    assert (len(portal.token_requests), store.get(portal.member_id), portal.requests) == (2, token, [])
+
+
+def test_a_silent_server(portal):
+    """A server that never answers costs two time-outs, not more."""
+    portal.fail_next("silent", times=2, endpoint="token")
+    oauth = credentials(portal, token_of(portal, expires=0))
+    oauth._server = TokenServer("id", "secret", portal.token_url, portal.clock, timeout=(1.0, 0.1))
+    with pytest.raises(TokenRefreshError, match="ReadTimeout"):
+        session(oauth).call("echo")
+    assert len(portal.token_requests) == 2
+
+
+def test_a_server_that_is_not_there(portal, clock):
+    """Where nothing listens nothing is lost: `NotSent`, tried as often as the policy says, and a run ends early."""
+    oauth = credentials(portal, token_of(portal, expires=0), token_url="http://127.0.0.1:1/oauth/token/")
+    waits = []
+    b24 = session(oauth, clock=clock, retries=RetryPolicy(attempts=3), on_wait=waits.append)
+    with pytest.raises(NotSent):
+        b24.call("echo")
+    assert [wait.reason for wait in waits] == ["retry", "retry"]
+    result = b24.batch_by_chunk([WRITE] * 4, chunk_size=1)
+    assert [row.status for row in result] == ["failed", "failed", "skipped", "skipped"]
+    assert len(result.remaining()) == 4
+
+
+def test_a_lost_write_stays_unknown(portal):
+    """A token that cannot be renewed after an answer was lost does not hide that the call may have run."""
+    portal.fail_next("lost_after")
+    portal.fail_next("expired_token", after=1)
+    b24 = session(portal.oauth())
+    portal.fail_next(PortalError("invalid_grant", "no", 400), endpoint="token")
+    with pytest.raises(AnswerLost):
+        b24.call(*WRITE, idempotent=True)
+
+
+def test_another_portals_token(portal):
+    """A token of another portal is not used: its owner's data would go into a stranger's CRM."""
+    store = MemoryTokenStore()
+    token = token_of(portal, member_id="0" * 32, expires=0)
+    with pytest.raises(TokenRefreshError, match="another portal"):
+        session(credentials(portal, token, store=store)).batch([WRITE])
+    assert (store.get(token.member_id), portal.requests) == (token, [])
+
+
+def test_an_address_without_https(portal):
+    """A new token does not lead from https to http."""
+    token = token_of(portal, client_endpoint="https://127.0.0.1:1/rest/")
+    with pytest.raises(TokenRefreshError, match="without https"):
+        credentials(portal, token).refresh()
+
+
+def test_a_portal_that_has_a_new_address(portal):
+    """The address that comes with a new token is the one that is called."""
+    token = token_of(portal, client_endpoint="http://127.0.0.1:1/rest/", expires=0)
+    assert session(credentials(portal, token)).call("echo").is_success
+
+
+class Crowd(MemoryTokenStore):
+    """A store that tells when so many wait at its lock."""
+
+    def __init__(self, size):
+        super().__init__()
+        self.arrived, self.ready = threading.Semaphore(0), size
+
+    def lock(self, member_id):
+        self.arrived.release()
+        return super().lock(member_id)
+
+    def wait(self):
+        for _ in range(self.ready):
+            assert self.arrived.acquire(timeout=20)
+
+
+def test_8_threads_refresh_once(portal):
+    """8 threads make 40 calls on an expired token: 40 are ok, with one refresh."""
+    b24 = session(credentials(portal, token_of(portal, expires=0)))
+    with ThreadPoolExecutor(8) as pool:
+        rows = list(pool.map(lambda n: b24.call("echo", {"n": str(n)}).data, range(40)))
+    assert rows == [{"n": str(n)} for n in range(40)]
+    assert refreshes(portal) == [200]
+
+
+def test_a_failed_refresh_reaches_all_who_wait(portal):
+    """8 threads wait for one refresh; it fails, all 8 get its error, and nobody asks again."""
+    store = Crowd(9)  # one visit more to take the first token in
+    portal.fail_next(store.wait, endpoint="token")
+    portal.fail_next(PortalError("invalid_grant", "used up", 400), endpoint="token")
+    oauth = credentials(portal, token_of(portal, refresh_token="used"), store=store)
+    oauth._token = attrs.evolve(oauth._token, expires=0)
+    store.put(oauth._token)
+    b24 = session(oauth)
+    with ThreadPoolExecutor(8) as pool:
+        errors = [future.exception() for future in [pool.submit(b24.call, "echo") for _ in range(8)]]
+    assert {(type(error), str(error)) for error in errors} == {(TokenRefreshError, str(errors[0]))}
+    assert (len({id(error) for error in errors}), len(portal.token_requests), portal.requests) == (8, 1, [])
+
+
+def test_who_comes_later_asks_again(portal):
+    """After a refresh that failed the next call asks the server once more: it may have been mended."""
+    portal.fail_next(PortalError("PAYMENT_REQUIRED", "", 402), endpoint="token")
+    b24 = session(credentials(portal, token_of(portal, expires=0)))
+    with pytest.raises(TokenRefreshError):
+        b24.call("echo")
+    assert b24.call("echo").is_success
+
+
+CALLER = """
+import sys
+from b24batch import OAuth, Session
+from b24batch.sqlite import SQLiteTokenStore
+path, token_url, client_id, secret, member_id = sys.argv[1:]
+oauth = OAuth(client_id, secret, member_id=member_id, store=SQLiteTokenStore(path), token_url=token_url)
+print("ready", flush=True)
+input()
+b24 = Session(oauth, limits=None)
+print(sum(b24.call("echo", {"n": str(n)}).data == {"n": str(n)} for n in range(5)))
+"""
+
+
+def caller(portal, path, code=CALLER):
+    arguments = [str(path), portal.token_url, portal.client_id, portal.client_secret, portal.member_id]
+    return subprocess.Popen([sys.executable, "-c", code, *arguments], stdin=-1, stdout=-1, stderr=-1, text=True)
+
+
+def test_8_processes_refresh_once(portal, tmp_path):
+    """8 processes with one SQLite file make 40 calls on an expired token: 40 are ok, with one refresh."""
+    SQLiteTokenStore(tmp_path / "tokens").put(token_of(portal, expires=0))
+    callers = [caller(portal, tmp_path / "tokens") for _ in range(8)]
+    for each in callers:
+        assert each.stdout.readline() == "ready\n"
+    for each in callers:
+        each.stdin.write("\n")
+        each.stdin.flush()
+    outputs = [each.communicate(timeout=60) for each in callers]
+    assert outputs == [("5\n", "")] * 8
+    assert refreshes(portal) == [200]
+
+
+KILLED = CALLER.replace('print("ready"', '{die}\nprint("ready"')
+
+
+def killed(portal, path, line):
+    process = caller(portal, path, KILLED.replace("{die}", f"import os, signal\n{line}"))
+    process.communicate("\n", timeout=60)
+    assert process.returncode == -9
+
+
+def test_killed_between_refresh_and_store(portal, tmp_path):
+    """A process dies with the new token in its hands: the next one says to authorise again, after one refresh."""
+    store = SQLiteTokenStore(tmp_path / "tokens")
+    store.put(token_of(portal, expires=0))
+    killed(portal, tmp_path / "tokens", "SQLiteTokenStore.put = lambda *a: os.kill(os.getpid(), signal.SIGKILL)")
+    b24 = session(credentials(portal, None, member_id=portal.member_id, store=store))
+    with pytest.raises(TokenRefreshError, match="authorised again"):
+        b24.call("echo")
+    assert (refreshes(portal), portal.requests) == ([200, 400], [])
+
+
+def test_killed_between_store_and_use(portal, tmp_path):
+    """A process dies after it stored the new token: the next one uses that."""
+    store = SQLiteTokenStore(tmp_path / "tokens")
+    store.put(token_of(portal, expires=0))
+    killed(portal, tmp_path / "tokens", "oauth._on_refresh = lambda token: os.kill(os.getpid(), signal.SIGKILL)")
+    b24 = session(credentials(portal, None, member_id=portal.member_id, store=store))
+    assert b24.call("echo").is_success
+    assert refreshes(portal) == [200]
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+class TestStores:
+    """What every store keeps."""
+
+    @pytest.fixture
+    def store(self, kind, tmp_path):
+        return MemoryTokenStore() if kind == "memory" else SQLiteTokenStore(tmp_path / "tokens")
+
+    def test_what_is_put_comes_back(self, store, portal):
+        """A store gives back what was put in last, inside and outside of its lock."""
+        token, newer = token_of(portal), token_of(portal, refresh_token=None)
+        store.put(token)
+        assert (store.get(token.member_id), store.get("nobody")) == (token, None)
+        with store.lock(token.member_id):
+            store.put(newer)
+            assert store.get(token.member_id) == newer
+        assert store.get(token.member_id) == newer
+
+    def test_the_later_token_counts(self, store, portal):
+        """A program that starts with its first token again uses the newer one in the store."""
+        old, new = token_of(portal, expires=1e9), token_of(portal, expires=2e9)
+        store.put(new)
+        assert credentials(portal, old, store=store).access().token == new.access_token
+        assert store.get(portal.member_id) == new
+
+    def test_a_new_authorisation_counts(self, store, portal):
+        """A token that expires later than the stored one takes its place."""
+        old, new = token_of(portal, expires=1e9), token_of(portal, expires=2e9)
+        store.put(old)
+        assert credentials(portal, new, store=store).access().token == new.access_token
+        assert store.get(portal.member_id) == new
+
+    def test_a_token_that_cannot_be_renewed_replaces_none_that_can(self, store, portal):
+        """The token of an event, which has no refresh token, leaves the stored one where it is."""
+        old, new = token_of(portal, expires=1e9), token_of(portal, expires=2e9, refresh_token=None)
+        store.put(old)
+        assert credentials(portal, new, store=store).access().token == old.access_token
+        assert store.get(portal.member_id) == old
+
+    def test_an_error_inside_the_lock_frees_it(self, store, portal):
+        """Whatever ends a refresh, the next one gets in, and what was put before stands."""
+        token = token_of(portal)
+
+        def fail():
+            with store.lock(token.member_id):
+                store.put(token)
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            fail()
+        with store.lock(token.member_id):
+            assert store.get(token.member_id) == token
+
+    def test_an_unknown_portal(self, store, portal):
+        """Without a token to start with, the error names the portal."""
+        with pytest.raises(UsageError, match="no token of 0123"):
+            credentials(portal, None, member_id="0123", store=store)
+
+
+def test_a_token_that_was_taken_away(portal):
+    """A store that lost its token, as after an uninstallation, is an error to authorise again."""
+    store = MemoryTokenStore()
+    b24 = session(credentials(portal, token_of(portal, expires=0), store=store))
+    store._tokens.clear()
+    with pytest.raises(TokenRefreshError, match="no token of"):
+        b24.call("echo")
+
+
+def test_the_file_is_the_owners(tmp_path):
+    """Nobody else may read the file of a SQLite store."""
+    SQLiteTokenStore(tmp_path / "tokens")
+    assert (tmp_path / "tokens").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_that_is_no_store(tmp_path):
+    """A file of another kind is an error, and stays as it was."""
+    (tmp_path / "tokens").write_text("my shopping list" * 100)
+    with pytest.raises(sqlite3.DatabaseError):
+        SQLiteTokenStore(tmp_path / "tokens")
+    assert (tmp_path / "tokens").read_text().startswith("my shopping list")
+
+
+def test_the_way_to_the_first_token(portal):
+    """A browser that was sent to the portal comes back with a code, which is worth credentials."""
+    portal.redirect_uri = "http://127.0.0.1:1/back"
+    host = portal.url.split("/")[2]
+    address = OAuth.authorize_url(host, portal.client_id, state="a b&c")
+    assert address == f"https://{host}/oauth/authorize/?client_id={portal.client_id}&state=a+b%26c"
+    browser = requests.get(address.replace("https", "http"), allow_redirects=False, timeout=10)
+    back = dict(pair.split("=") for pair in browser.headers["Location"].partition("?")[2].split("&"))
+    assert back["state"] == "a+b%26c"
+    oauth = OAuth.from_code(portal.client_id, portal.client_secret, back["code"], token_url=portal.token_url)
+    assert session(oauth).call("echo", {"a": "b"}).data == {"a": "b"}
+    [request] = portal.token_requests
+    assert (request.verb, request.query) == ("POST", "")
+    with pytest.raises(TokenRefreshError, match="authorised again"):
+        OAuth.from_code(portal.client_id, portal.client_secret, back["code"], token_url=portal.token_url)
+
+
+@pytest.mark.parametrize("portal_host", ["", "https://example.bitrix24.com", "a@b", "example.com/x", "a b", "x?y"])
+def test_a_portal_that_is_no_host(portal_host):
+    """The address for the first token is made for a host only."""
+    with pytest.raises(UsageError, match="named by its host"):
+        OAuth.authorize_url(portal_host, "local.1", state="s")
+
+
+class Counting(requests.adapters.HTTPAdapter):
+    """Counts what goes through it."""
+
+    count = 0
+
+    def send(self, *args, **options):
+        Counting.count += 1
+        return super().send(*args, **options)
+
+
+def test_ones_own_http_session(portal):
+    """The OAuth server is asked through the session's own `http`, for proxies and CA bundles."""
+    http = requests.Session()
+    http.mount("http://", Counting())
+    session(credentials(portal, token_of(portal, expires=0)), http=http).call("echo")
+    assert Counting.count == 2
+
+
+GOOD = {
+    "access_token": "a" * 70,
+    "refresh_token": "r" * 70,
+    "expires": 2e9,
+    "client_endpoint": "https://example.bitrix24.com/rest/",
+    "member_id": "0123abcd",
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"access_token": ""}, "access_token is empty"),
+        ({"access_token": "k7secret k7secret"}, "has a space"),
+        ({"access_token": "k7secret\r\nHost: x"}, "has a space"),
+        ({"access_token": None}, "access_token is no text"),
+        ({"refresh_token": 7}, "refresh_token is no text"),
+        ({"client_endpoint": "example.bitrix24.com"}, "does not start with https"),
+        ({"client_endpoint": "https://u:p@example.bitrix24.com/rest/"}, "user name"),
+        ({"client_endpoint": None}, "is no text"),
+        ({"member_id": ""}, "member_id"),
+        ({"member_id": 7}, "member_id"),
+        ({"member_id": "../x"}, "member_id"),
+        ({"expires": "soon"}, "expires"),
+        ({"expires": float("nan")}, "expires"),
+    ],
+)
+def test_what_is_no_token(changes, message):
+    """A token with a part that cannot be is refused where it is made, and no part of it is shown."""
+    with pytest.raises(UsageError, match=message) as caught:
+        Token(**GOOD | changes)
+    assert_hidden(["k7secret", GOOD["access_token"], GOOD["refresh_token"]], caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "message"),
+    [
+        (("id", "k7secret"), {}, "member_id"),
+        (("", "k7secret"), {"member_id": "m"}, "client_id"),
+        (("id", ""), {"member_id": "m"}, "client_secret"),
+        (("id", None), {"member_id": "m"}, "client_secret"),
+        (("id", "k7secret"), {"member_id": "m", "token_url": "http://example.com/"}, "http would show"),
+        (("id", "k7secret"), {"member_id": "m", "token_url": "example.com"}, "token_url"),
+        (("id", "k7secret"), {"member_id": "m"}, "no token of m"),
+    ],
+)
+def test_what_makes_no_credentials(arguments, options, message):
+    """Credentials that lack something say what, and no secret."""
+    with pytest.raises(UsageError, match=message) as caught:
+        OAuth(*arguments, **options)
+    assert_hidden(["k7secret"], caught.value)
+
+
+def test_http_to_another_machine():
+    """A token does not go unencrypted to another machine unless the caller says so."""
+    oauth = OAuth("id", "secret", Token(**GOOD | {"client_endpoint": "http://example.bitrix24.com/rest"}))
+    with pytest.raises(UsageError, match="http would show"):
+        Session(oauth)
+    assert Session(oauth, allow_http=True).auth is oauth
+
+
+def test_nothing_shows_a_secret(portal):
+    """Reprs name the portal, never a token or the client secret; and credentials are not pickled."""
+    token = token_of(portal)
+    oauth = credentials(portal, token)
+    b24 = session(oauth)
+    host = portal.url.split("/")[2]
+    assert (repr(oauth), repr(b24)) == (f"<OAuth of {host}>", f"<Session on {host}>")
+    secrets = [portal.client_secret, token.access_token.reveal(), token.refresh_token.reveal()]
+    shown = [repr(each) for each in (oauth, b24, token, oauth.access(), oauth._server, oauth._store, b24._transport)]
+    shown += [str(attrs.asdict(token)), str(vars(oauth._store))]
+    assert not [text for text in shown for secret in secrets if secret in text]
+    for each in (oauth, token):
+        with pytest.raises(TypeError, match="not pickled"):
+            pickle.dumps(each)
+
+
+@pytest.mark.parametrize("fault", sorted(set(FAULTS) - {"silent", "stall", "slow", "drip", "dies"}))
+def test_no_fault_of_a_refresh_shows_a_secret(portal, caplog, fault):
+    """Whatever goes wrong with a refresh, no error, traceback or log record has a secret in it."""
+    caplog.set_level(logging.DEBUG)
+    token = token_of(portal, expires=0)
+    portal.fail_next(fault, times=2, endpoint="token")
+    result = session(credentials(portal, token), retries=RetryPolicy(attempts=1)).batch_by_chunk([WRITE])
+    known = [request.params["refresh_token"] for request in portal.token_requests]
+    secrets = {portal.client_secret, token.access_token.reveal(), token.refresh_token.reveal(), *known}
+    secrets |= set(portal._oauth.tokens._access) | set(portal._oauth.tokens._refresh)
+    assert_hidden(sorted(secrets), result[0].error, caplog.records, [result])
+    assert len(portal.executed) == sum(row.is_success for row in result)
+
+
+def test_no_fault_of_a_call_shows_a_token(portal, caplog):
+    """A call with a token that goes wrong shows the token nowhere."""
+    caplog.set_level(logging.DEBUG)
+    token = token_of(portal)
+    for fault in ("lost_after", "half_body", "garbage_status", "invalid_json", "moved", "unauthorized"):
+        portal.fail_next(fault)
+        result = session(credentials(portal, token)).batch_by_chunk([WRITE])
+        assert not result.is_success
+        assert_hidden([token.access_token.reveal()], result[0].error, caplog.records, [result])
+
+
+def test_a_fork_inside_a_refresh(portal):
+    """A child that is forked while a thread holds the store's lock can renew its token."""
+    store = MemoryTokenStore()
+    b24 = session(credentials(portal, token_of(portal, expires=0), store=store))
+    with store.lock(portal.member_id):
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if b24.call("echo").is_success else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_secret_equals_its_like():
+    """Secrets compare by their text, so that a token can be told from the one before."""
+    assert Secret("a") == Secret("a")
+    assert Secret("a") != Secret("b")
+    assert Secret("a") != "a"
+    assert len({Secret("a"), Secret("a")}) == 1
