@@ -10,7 +10,7 @@ import attrs
 from b24batch.commands import Call, Command, normalize
 from b24batch.encoding import JsonValue, Unfit, WireParams, refuse_renumbered, shown, wire_params
 from b24batch.errors import UsageError
-from b24batch.query import query_text
+from b24batch.query import Query
 from b24batch.references import Earlier, Ref, found, refers, replaced
 
 #: Our own bound on the body of one request: a portal takes far more, but has 60 seconds for all of it.
@@ -70,8 +70,9 @@ def _encoded(commands: Iterator[tuple[str, Command]], earlier: Earlier, *, named
 
 
 def _place(position: int, command: Command, *, named: bool) -> str:
-    own = [] if command.name is None else [shown(command.name)]
-    return " ".join([*([] if named else [str(position)]), *own])
+    if command.name is None:
+        return str(position)
+    return shown(command.name) if named else f"{position} {shown(command.name)}"
 
 
 def encode(name: str, command: Command, place: str, earlier: Earlier) -> EncodedCommand:
@@ -90,14 +91,27 @@ def encode(name: str, command: Command, place: str, earlier: Earlier) -> Encoded
     try:
         if command.method.casefold() in _NOT_IN_A_BATCH:
             raise Unfit("cannot be called inside a batch")
-        params = wire_params(command.params, command.method)
-        references = tuple(earlier.bound(reference) for reference in found(params))
-        if references:
-            params = replaced(params, earlier.bound)
-        return _with_text(EncodedCommand(name, command, label, params=params, references=references))
+        return _plain(name, command, label) or _bound(name, command, label, earlier)
     except Unfit as unfit:
         reason = str(unfit)
     raise UsageError(f"{label}: {reason}")
+
+
+def _plain(name: str, command: Command, label: str) -> EncodedCommand | None:
+    """Return a command that has no references and travels in a batch, as nearly all do; None for any other."""
+    try:
+        query = Query(command.params, command.method)
+        return None if query.placeholders else EncodedCommand(name, command, label, _text(name, command.method, query))
+    except Unfit:
+        return None
+
+
+def _bound(name: str, command: Command, label: str, earlier: Earlier) -> EncodedCommand:
+    params = wire_params(command.params, command.method)
+    references = tuple(earlier.bound(reference) for reference in found(params))
+    if references:
+        params = replaced(params, earlier.bound)
+    return _with_text(EncodedCommand(name, command, label, params=params, references=references))
 
 
 def resolved(encoded: EncodedCommand, values: Mapping[Ref, JsonValue]) -> EncodedCommand:
@@ -111,7 +125,8 @@ def resolved(encoded: EncodedCommand, values: Mapping[Ref, JsonValue]) -> Encode
 def _with_text(encoded: EncodedCommand) -> EncodedCommand:
     params: WireParams = encoded.params or {}
     try:
-        text = _text(encoded.name, encoded.command.method, params)
+        method = encoded.command.method
+        text = _text(encoded.name, method, Query(params, method))
     except Unfit as unfit:
         obstacle = str(unfit)
     else:
@@ -123,11 +138,10 @@ def _with_text(encoded: EncodedCommand) -> EncodedCommand:
     return attrs.evolve(encoded, obstacle=obstacle)
 
 
-def _text(name: str, method: str, params: WireParams) -> str:
+def _text(name: str, method: str, query: Query) -> str:
     if ":" in method:
         raise Unfit("a batch would drop the part of the method before the colon")
-    query = query_text(params)
-    text = f"{method}?{query}" if query else method
+    text = f"{method}?{query.text}" if query.text else method
     if _size(name, text) + ENVELOPE_BYTES > MAX_BODY_BYTES:
         raise Unfit(f"it is more than {MAX_BODY_BYTES} bytes of text")
     return text

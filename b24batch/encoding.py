@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
@@ -77,18 +78,25 @@ class Placeholder:
         raise NotImplementedError
 
 
+@functools.lru_cache(maxsize=1024)
+def letters_of(method: str) -> tuple[bool, bool]:
+    """Return whether `method` has letters for booleans: at the top level, below it."""
+    return _LETTERS.get(method.casefold().partition(".")[0], _LETTERS_ELSEWHERE)
+
+
 def wire_params(params: Params, method: str) -> WireParams:
     """Return what `params` become on the wire for `method`; raise `Unfit` for a value without a safe form."""
-    at_top, below = _LETTERS.get(method.casefold().partition(".")[0], _LETTERS_ELSEWHERE)
-    if isinstance(params, Mapping):
-        return {name: _wire_argument(value, name, at_top, below) for name, value in _named_arguments(params)}
-    return [_wire_argument(value, str(place), at_top, below) for place, value in enumerate(params or ())]
+    at_top, below = letters_of(method)
+    wire = {name: _wire_argument(value, name, at_top, below) for name, value in arguments(params)}
+    return wire if isinstance(params, Mapping) else list(wire.values())
 
 
-def _named_arguments(
-    params: Mapping[str, JsonValue] | Mapping[int, JsonValue],
-) -> Iterator[tuple[str, JsonValue]]:
-    for name, value in _text_names(params):
+def arguments(params: Params) -> Iterator[tuple[str, JsonValue]]:
+    """Yield name and value of each argument that is sent; those by position have their number for a name."""
+    if not isinstance(params, Mapping):
+        yield from ((str(place), value) for place, value in enumerate(params or ()))
+        return
+    for name, value in text_names(params):
         if name in RESERVED_NAMES:
             raise Unfit("is a name the portal keeps for itself", name)
         if not isinstance(value, Mapping | list | tuple) or value:
@@ -100,20 +108,27 @@ def _wire_argument(value: JsonValue, name: str, letters_at_top: bool, letters_be
         return None
     try:
         letters = letters_at_top if isinstance(value, bool) else letters_below
-        return _encoder_of[type(value)](value, letters, 2)
+        return encoder_of[type(value)](value, letters, 2)
     except Unfit as unfit:
         unfit.path.insert(0, name)
         raise
 
 
-def _wire_container(value: JsonValue, letters: bool, depth: int) -> JsonValue:
+def wire_placeholder(value: Placeholder, letters: bool, depth: int) -> Placeholder:
+    """Return `value` as it is: whoever sends it knows what to put in."""
+    del letters, depth
+    return value
+
+
+def wire_container(value: JsonValue, letters: bool, depth: int) -> JsonValue:
+    """Return a list or a dict of wire values."""
     if depth > MAX_JSON_DEPTH:
         raise Unfit(f"is nested over {MAX_JSON_DEPTH} deep")
     named = isinstance(value, Mapping)
     wire = {}
-    for name, item in _text_names(value) if named else enumerate(value):
+    for name, item in text_names(value) if named else enumerate(value):
         try:
-            wire[name] = _encoder_of[type(item)](item, letters, depth + 1)
+            wire[name] = encoder_of[type(item)](item, letters, depth + 1)
         except Unfit as unfit:
             unfit.path.insert(0, str(name))
             raise
@@ -130,7 +145,8 @@ def wire_text(value: str, letters: bool = False, depth: int = 0) -> str:
     return str.__str__(value)
 
 
-def _wire_integer(value: int, letters: bool = False, depth: int = 0) -> int:
+def wire_integer(value: int, letters: bool = False, depth: int = 0) -> int:
+    """Return `value` as a plain integer; raise `Unfit` when it is too large for a portal."""
     if not -(2**63) <= value < 2**63:
         raise Unfit("is an integer beyond 64 bit")
     return int(value)
@@ -161,7 +177,7 @@ def _wire_date(value: date, letters: bool, depth: int) -> str:
 def _wire_enum(value: Enum, letters: bool, depth: int) -> JsonValue:
     if isinstance(value.value, bool) or not isinstance(value.value, str | int):
         raise Unfit(f"is {shown(value)}, an Enum whose value is neither text nor an integer")
-    return _encoder_of[type(value.value)](value.value, letters, depth)
+    return encoder_of[type(value.value)](value.value, letters, depth)
 
 
 def _refuse(value: object, letters: bool, depth: int) -> NoReturn:
@@ -172,16 +188,16 @@ def _refuse_bytes(value: object, letters: bool, depth: int) -> NoReturn:
     raise Unfit("is bytes; send a file as text: base64.b64encode(content).decode('ascii')")
 
 
-_Encoder: TypeAlias = Callable[[JsonValue, bool, int], JsonValue]
-_ENCODERS: tuple[tuple[type | tuple[type, ...], _Encoder], ...] = (
+Encoder: TypeAlias = Callable[[JsonValue, bool, int], JsonValue]
+_ENCODERS: tuple[tuple[type | tuple[type, ...], Encoder], ...] = (
     (Enum, _wire_enum),
-    (Placeholder, lambda value, letters, depth: value),
+    (Placeholder, wire_placeholder),
     (str, wire_text),
     (bool, _wire_boolean),
-    (int, _wire_integer),
+    (int, wire_integer),
     (float, _wire_float),
     (type(None), lambda value, letters, depth: ""),
-    ((Mapping, list, tuple), _wire_container),
+    ((Mapping, list, tuple), wire_container),
     (date, _wire_date),
     (Decimal, _wire_decimal),
     (UUID, lambda value, letters, depth: str(value)),
@@ -190,26 +206,27 @@ _ENCODERS: tuple[tuple[type | tuple[type, ...], _Encoder], ...] = (
 )
 
 
-class _EncoderOf(dict[type, _Encoder]):
-    """The encoder of each type, found on first sight."""
+class _EncoderOf(dict[type, Encoder]):
+    """What makes a wire value of a value of each type, found on first sight."""
 
-    def __missing__(self, kind: type) -> _Encoder:
+    def __missing__(self, kind: type) -> Encoder:
         encoder = next(encoder for base, encoder in _ENCODERS if issubclass(kind, base))
         self[kind] = encoder
         return encoder
 
 
-_encoder_of = _EncoderOf()
+encoder_of = _EncoderOf()
 
 
-def _text_names(
+def text_names(
     mapping: Mapping[str, JsonValue] | Mapping[int, JsonValue],
 ) -> Iterator[tuple[str, JsonValue]]:
+    """Yield the items of `mapping`, each name as text; raise `Unfit` for one that is none, or is there twice."""
     seen = set()
     for name, value in mapping.items():
         if isinstance(name, bool) or not isinstance(name, str | int):
             raise Unfit(f"has a name that is neither text nor an integer: {shown(name)}")
-        text = wire_text(name) if isinstance(name, str) else str(_wire_integer(name))
+        text = wire_text(name) if isinstance(name, str) else str(wire_integer(name))
         if text in seen:
             raise Unfit("is a name given twice, as text and as an integer", text)
         seen.add(text)

@@ -10,7 +10,7 @@ from b24batch.conditions import joinable, named, refuse, taken, with_id
 from b24batch.encoding import JsonValue, Unfit, shown, wire_params
 from b24batch.errors import CursorStalled, UsageError
 from b24batch.families import Family, Row
-from b24batch.query import has_empty, query_text
+from b24batch.query import Query, has_empty
 from b24batch.references import Ref
 from b24batch.results import AjaxResult
 
@@ -180,7 +180,7 @@ def _for_a_batch(name: str, page: Command) -> EncodedCommand:
     params = wire_params(page.params, page.method)
     if has_empty(params):
         raise Unfit("an empty list means another thing in a query than in the first page, a direct call")
-    text = f"{page.method}?{query_text(params)}"
+    text = f"{page.method}?{Query(params, page.method).text}"
     return EncodedCommand(name, page, f"page {name}", text)
 
 

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterator
-from urllib.parse import quote
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeAlias
 
-from b24batch.encoding import JsonValue, Placeholder, Unfit, WireParams, shown
+from b24batch.encoding import (
+    Encoder,
+    JsonValue,
+    Params,
+    Placeholder,
+    Unfit,
+    WireParams,
+    arguments,
+    encoder_of,
+    letters_of,
+    shown,
+    text_names,
+    wire_container,
+    wire_integer,
+    wire_placeholder,
+)
 
 #: PHP's ``max_input_vars``: the tail of a longer query vanishes.
 MAX_QUERY_VALUES = 1000
@@ -18,18 +34,142 @@ _BUCKET = re.compile(r"\$[a-z_]\S*", re.IGNORECASE | re.ASCII)
 _KEY = re.compile(r"\[[^\]]")
 #: PHP keeps these for cookies and drops what has them for a name below the top level.
 _COOKIE_PREFIXES = ("__Host-", "__Secure-")
+_TOO_DEEP = f"is nested over {MAX_QUERY_DEPTH} deep"
+_TEXT_ONLY = {str}
+_EMPTY: tuple[JsonValue, ...] = ([], {}, ())
+_UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
+_PERCENT_ENCODED = [chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in range(256)]
 
 
-def query_text(params: WireParams) -> str:
-    """Return `params` as the query PHP's ``parse_str`` reads back; raise `Unfit` for what it would change."""
-    pairs: list[str] = []
-    for name, value in _items(params):
-        if not name or any(character in name for character in ". [\0"):
-            raise Unfit(f"has a name that PHP would change: {shown(name)}")
-        if value == [] and isinstance(params, list):
-            raise Unfit("is an empty container among positional parameters", name)
-        _flatten(quote(name, safe=""), value, [name], pairs)
-    return "&".join(pairs)
+class Query:
+    """The query that PHP's ``parse_str`` reads back as `params`.
+
+    Args:
+        params: As the caller gave them, or as they go on the wire.
+        method: Decides what becomes of a boolean.
+
+    Attributes:
+        placeholders: The references among the values.
+
+    Raises:
+        Unfit: For what PHP would change, and for what has no wire value at all.
+    """
+
+    __slots__ = ("_letters", "_pairs", "placeholders")
+
+    def __init__(self, params: Params, method: str) -> None:
+        self._pairs: list[str] = []
+        self.placeholders: list[Placeholder] = []
+        at_top, below = letters_of(method)
+        positional = isinstance(params, list | tuple)
+        for name, value in arguments(params):
+            key = _argument(name)
+            self._letters = at_top if isinstance(value, bool) else below
+            try:
+                if positional and value in _EMPTY:
+                    raise Unfit("is an empty container among positional parameters")
+                _writer_of[type(value)](self, key, value)
+                if len(self._pairs) > MAX_QUERY_VALUES:
+                    raise Unfit(f"is more than {MAX_QUERY_VALUES} values")
+            except Unfit as unfit:
+                unfit.path = [name] if unfit.reason == _TOO_DEEP else [name, *unfit.path]
+                raise
+
+    @property
+    def text(self) -> str:
+        """The query, percent-encoded once but for the brackets that nest it."""
+        return "&".join(self._pairs)
+
+    def _write_text(self, key: str, value: str) -> None:
+        if "$" in value and _refers(value):
+            raise Unfit(f"has text the portal would take for a reference: {shown(value)}")
+        self._pairs.append(f"{key}={_quoted(value)}")
+
+    def _write_integer(self, key: str, value: int) -> None:
+        self._pairs.append(f"{key}={wire_integer(value)}")
+
+    def _write_placeholder(self, key: str, value: Placeholder) -> None:
+        self.placeholders.append(value)
+        self._pairs.append(f"{key}={_quoted(value.text())}")
+
+    def _write_other(self, key: str, value: JsonValue) -> None:
+        wire = encoder_of[type(value)](value, self._letters, 0)
+        if isinstance(wire, str):
+            self._write_text(key, wire)
+        else:
+            self._pairs.append(f"{key}={_quoted(str(int(wire)) if isinstance(wire, bool) else repr(wire))}")
+
+    def _write_container(self, key: str, value: JsonValue) -> None:
+        if key.count("[") == MAX_QUERY_DEPTH:
+            raise Unfit(_TOO_DEEP)
+        if not value:
+            self._pairs.append(f"{key}[]=")
+            return
+        for name, item in _items(value):
+            inner = f"{key}{_bracketed(name)}"
+            try:
+                _writer_of[type(item)](self, inner, item)
+            except Unfit as unfit:
+                unfit.path.insert(0, str(name))
+                raise
+
+
+_Writer: TypeAlias = Callable[[Query, str, JsonValue], None]
+
+
+_WRITERS: dict[Encoder, _Writer] = {
+    wire_container: Query._write_container,
+    wire_placeholder: Query._write_placeholder,
+}
+
+
+class _WriterOf(dict[type, _Writer]):
+    """What writes a value of each type, found on first sight."""
+
+    def __missing__(self, kind: type) -> _Writer:
+        writer = self[kind] = _WRITERS.get(encoder_of[kind], Query._write_other)
+        return writer
+
+
+_writer_of = _WriterOf({str: Query._write_text, int: Query._write_integer})
+
+
+def _items(container: JsonValue) -> Iterable[tuple[str | int, JsonValue]]:
+    if type(container) is dict and set(map(type, container)) == _TEXT_ONLY:
+        return container.items()
+    return text_names(container) if isinstance(container, Mapping) else enumerate(container)
+
+
+# Fields have the same few names again and again.
+@functools.lru_cache(maxsize=1024)
+def _argument(name: str) -> str:
+    if not name or any(character in name for character in ". [\0"):
+        raise Unfit(f"has a name that PHP would change: {shown(name)}")
+    return _quoted(name)
+
+
+@functools.lru_cache(maxsize=4096)
+def _bracketed(name: str | int) -> str:
+    text = str(name)
+    empty = text.strip(" \t\n\v\f\r") == ""
+    if empty or text.startswith(_COOKIE_PREFIXES) or any(character in text for character in "[]\0"):
+        raise Unfit(f"has a name that PHP would change: {shown(text)}")
+    return f"[{_quoted(text)}]"
+
+
+def _quoted(text: str) -> str:
+    if text.isascii() and text.isalnum():
+        return text
+    try:
+        return "".join(map(_PERCENT_ENCODED.__getitem__, text.encode()))
+    except UnicodeEncodeError:
+        reason = "has a lone surrogate"
+    raise Unfit(reason)
+
+
+def _refers(text: str) -> bool:
+    words = (found[0] for found in _BUCKET.finditer(text))
+    return any((end := word.rfind("]")) > 0 and _KEY.search(word, 2, end) for word in words)
 
 
 def has_empty(params: WireParams) -> bool:
@@ -42,45 +182,3 @@ def has_empty(params: WireParams) -> bool:
                 return True
             waiting.extend(value.values() if isinstance(value, dict) else value)
     return False
-
-
-def _flatten(key: str, value: JsonValue, path: list[str], pairs: list[str]) -> None:
-    if len(path) - (value != []) > MAX_QUERY_DEPTH:
-        raise Unfit(f"is nested over {MAX_QUERY_DEPTH} deep", path[0])
-    if isinstance(value, dict | list) and value:
-        for name, item in _items(value):
-            if _is_changed(name):
-                raise Unfit(f"has a name that PHP would change: {shown(name)}", *path)
-            _flatten(f"{key}[{quote(name, safe='')}]", item, [*path, name], pairs)
-    elif len(pairs) == MAX_QUERY_VALUES:
-        raise Unfit(f"is more than {MAX_QUERY_VALUES} values", path[0])
-    else:
-        pairs.append(f"{key}[]=" if value == [] else f"{key}={_leaf_text(value, path)}")
-
-
-def _is_changed(name: str) -> bool:
-    empty = name.strip(" \t\n\v\f\r") == ""
-    return empty or name.startswith(_COOKIE_PREFIXES) or any(character in name for character in "[]\0")
-
-
-def _leaf_text(value: JsonValue, path: list[str]) -> str:
-    if isinstance(value, str):
-        if "$" in value and _refers(value):
-            raise Unfit(f"has text the portal would take for a reference: {shown(value)}", *path)
-        return quote(value, safe="")
-    if isinstance(value, Placeholder):
-        return quote(value.text(), safe="")
-    if value is None:
-        return ""
-    return quote(str(int(value)) if isinstance(value, bool) else repr(value), safe="")
-
-
-def _refers(text: str) -> bool:
-    words = (found[0] for found in _BUCKET.finditer(text))
-    return any((end := word.rfind("]")) > 0 and _KEY.search(word, 2, end) for word in words)
-
-
-def _items(container: WireParams) -> Iterator[tuple[str, JsonValue]]:
-    if isinstance(container, dict):
-        return iter(container.items())
-    return ((str(place), item) for place, item in enumerate(container))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from b24batch import UsageError
 from b24batch.encoding import Unfit
-from b24batch.query import query_text
+from b24batch.query import Query
 
 
 def nested(depth):
@@ -127,7 +127,7 @@ REFERENCE = re.compile(r"\$[a-z_]\S*\[[^\]\s]+\]", re.IGNORECASE | re.ASCII)
 def test_what_counts_as_a_reference(text):
     """Exactly the text with a dollar, a word and a key in brackets before the next white space."""
     try:
-        query_text({"x": text})
+        Query({"x": text}, "m")
     except Unfit:
         refused = True
     else:
@@ -138,7 +138,7 @@ def test_what_counts_as_a_reference(text):
 @pytest.mark.parametrize("piece", ["$a[", "$a", "$a[]", "["], ids=repr)
 def test_hostile_text(piece):
     """Text made to confuse a search takes time in proportion to its length: megabytes of it are no trouble."""
-    assert len(query_text({"x": piece * 500_000})) > 500_000
+    assert len(Query({"x": piece * 500_000}, "m").text) > 500_000
 
 
 @pytest.mark.parametrize(
