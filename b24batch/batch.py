@@ -23,8 +23,10 @@ from b24batch.errors import (
 )
 from b24batch.limits import OperatingTime, Wait
 from b24batch.payload import dump, load
+from b24batch.progress import Progress
 from b24batch.resolution import Answered, with_missed_references
-from b24batch.results import AjaxResult, Status, collect
+from b24batch.results import AjaxResult, collect
+from b24batch.statuses import Status
 
 #: After these no request of a run will pass.
 _HOPELESS = (AuthError, TokenRefreshError, PortalMoved)
@@ -203,8 +205,8 @@ def stream(run: Run, chunks: Iterable[Chunk]) -> Iterator[AjaxResult]:
         yield from run.deliver(chunk)
 
 
-def run_all(run: Run, chunks: list[Chunk]) -> list[AjaxResult]:
-    """Return the outcomes of all commands.
+def run_all(run: Run, chunks: list[Chunk], progress: Progress) -> list[AjaxResult]:
+    """Return the outcomes of all commands, and show them as they come.
 
     Raises:
         BaseException: Whatever stops the run half-way, Ctrl-C for one; its `result` holds what is known.
@@ -213,8 +215,8 @@ def run_all(run: Run, chunks: list[Chunk]) -> list[AjaxResult]:
     references = (reference for chunk in chunks for encoded in chunk.commands for reference in encoded.references)
     run.answered.wanted = {str(reference.target) for reference in references}
     try:
-        for chunk in chunks:
-            rows.extend(run.deliver(chunk))
+        for delivered in progress.over(map(run.deliver, chunks)):
+            rows.extend(delivered)
     except BaseException as interrupt:
         for chunk in _from_row(chunks, len(rows)):
             rows.extend(run.rows if chunk is run.chunk else _outcomes(chunk, "skipped"))

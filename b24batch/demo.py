@@ -12,10 +12,11 @@ from typing import TypeAlias, get_args
 import attrs
 
 from b24batch.commands import Call
-from b24batch.results import AjaxResult, AnyResult, Status
+from b24batch.results import AjaxResult, AnyResult
 from b24batch.retries import RetryPolicy
 from b24batch.sandbox import Portal
 from b24batch.session import Session
+from b24batch.statuses import Status
 
 #: The deals of the story: three full requests.
 DEALS = 150

@@ -9,7 +9,8 @@ from b24batch.chunks import Chunk
 from b24batch.commands import Command
 from b24batch.encoding import JsonValue, WireParams
 from b24batch.errors import AnswerLost, SdkError, command_error_class
-from b24batch.results import AjaxResult, Status
+from b24batch.results import AjaxResult
+from b24batch.statuses import Status
 
 
 def dump(chunk: Chunk, *, halt: bool) -> tuple[str, WireParams]:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
-from typing import Generic, Literal, Self, TypeAlias, TypeVar, overload
+from typing import Generic, Self, TypeAlias, TypeVar, overload
 
 import attrs
 
 from b24batch.commands import Command
 from b24batch.encoding import JsonValue, shown
 from b24batch.errors import BatchError, SdkError
-from b24batch.references import Ref, refers, replaced
-
-#: Did the command take effect? ``ok`` yes; ``failed`` no, its `error` says why; ``skipped`` no, it was never
-#: attempted because of an earlier error; ``unknown`` perhaps: it was sent and the answer was lost.
-Status: TypeAlias = Literal["ok", "failed", "skipped", "unknown"]
+from b24batch.notebook import of_outcome, of_result
+from b24batch.remaining import Remaining
+from b24batch.statuses import Status, counted
 
 Data = TypeVar("Data")
 
@@ -77,6 +74,9 @@ class AjaxResult:
         outcome = f"data={shown(self.data)}" if self.error is None else f"error={self.error!r}"
         return f"AjaxResult({self.command.method}, {self.status}, {outcome})"
 
+    def _repr_html_(self) -> str:
+        return of_outcome(self.to_dict())
+
 
 @attrs.frozen(repr=False, eq=False)
 class Result(Generic[Data]):
@@ -134,7 +134,7 @@ class Result(Generic[Data]):
         refused are not among them, and neither are the ``unknown`` ones. A name that is a number may clash with the
         new positions of other commands.
         """
-        left = _Remaining(self)
+        left = Remaining(self)
         for place, row in enumerate(self.rows):
             if row.not_executed:
                 left.add(place, row.command)
@@ -142,14 +142,34 @@ class Result(Generic[Data]):
 
     def summary(self) -> str:
         """Return one line: how many commands had which outcome, and the first error."""
-        counts = Counter(row.status for row in self.rows)
-        parts = [f"{counts[status]} {status}" for status in ("ok", "failed", "skipped", "unknown") if counts[status]]
         first = next(((f"; first error: {shown(key)} ({error})") for key, error in self.errors.items()), "")
-        return f"{len(self.rows)} commands: {', '.join(parts) or 'none'}{first}"
+        return f"{len(self.rows)} commands: {counted(row.status for row in self.rows)}{first}"
 
     def to_dict(self) -> dict[str, JsonValue]:
         """Return the whole result as values that json can dump; the parameters are left out."""
         return {"is_success": self.is_success, "rows": [row.to_dict() for row in self.rows]}
+
+    def to_records(self) -> list[dict[str, JsonValue]]:
+        """Return one flat dict per command, for ``pandas.DataFrame`` or a CSV file; json can dump them.
+
+        Each has ``position``, ``name`` (None without one), ``method``, ``status``, ``data``, the code of its ``error``
+        and the ``description`` of it (None without one), ``total``, ``http_status`` and ``request_id``.
+        """
+        return [
+            {
+                "position": position,
+                "name": row.command.name,
+                "method": row.command.method,
+                "status": row.status,
+                "data": row.data,
+                "error": None if row.error is None else str(row.error.code),
+                "description": None if row.error is None else row.error.description,
+                "total": row.total,
+                "http_status": row.http_status,
+                "request_id": row.request_id,
+            }
+            for position, row in enumerate(self.rows)
+        ]
 
     @overload
     def __getitem__(self, key: int | str) -> AjaxResult: ...
@@ -174,37 +194,11 @@ class Result(Generic[Data]):
     def __repr__(self) -> str:
         return f"<Result of {self.summary()}>"
 
+    def _repr_html_(self) -> str:
+        return of_result(self.to_records())
+
     def _keys(self) -> list[int | str]:
         return [row.command.name or "" for row in self.rows] if self.named else list(range(len(self.rows)))
-
-
-@attrs.frozen
-class _Remaining:
-    """The commands to pass again, with references that hold in the new run; `places` are those in the old one."""
-
-    result: AnyResult
-    commands: list[Command] = attrs.field(factory=list)
-    places: dict[int | str, int] = attrs.field(factory=dict)
-
-    def add(self, place: int, command: Command) -> None:
-        """Add a command, unless a reference in it leads nowhere now."""
-        if refers(command.params):
-            try:
-                command = attrs.evolve(command, params=replaced(command.params, self._value_of))
-            except KeyError:
-                return
-        self.places[place] = len(self.commands)
-        if command.name is not None:
-            self.places[command.name] = len(self.commands)
-        self.commands.append(command)
-
-    def _value_of(self, reference: Ref) -> JsonValue:
-        row = self.result[reference.target]
-        value = reference.found_in(row.data, row.total, row.next) if row.is_success else None
-        if value is not None:
-            return value
-        place = self.places[reference.target]
-        return attrs.evolve(reference, target=place) if isinstance(reference.target, int) else reference
 
 
 AnyResult: TypeAlias = Result[JsonValue]

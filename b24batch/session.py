@@ -30,6 +30,7 @@ from b24batch.encoding import JsonValue, Params
 from b24batch.errors import UsageError
 from b24batch.families import family_of
 from b24batch.limits import Clock, LeakyBucket, OperatingTime, Wait, shared_bucket
+from b24batch.notebook import of_facts
 from b24batch.options import (
     ListOptions,
     Options,
@@ -43,6 +44,7 @@ from b24batch.options import (
 )
 from b24batch.pagination import Listing, check_pages, collected, way_through
 from b24batch.payload import load_direct
+from b24batch.progress import MakeBar, Progress, bar_maker
 from b24batch.resolution import MEMORY
 from b24batch.results import AjaxResult, AnyResult, Result, collect
 from b24batch.retries import RetryPolicy, is_read
@@ -96,7 +98,7 @@ class Session:
     on_wait: Callable[[Wait], None] | None = attrs.field(default=None, validator=optional(is_callable()))
     redact_urllib3_log: bool = attrs.field(default=True, converter=to_flag)
     _connections: Connections = attrs.field()
-    _operating: OperatingTime = attrs.field(init=False)
+    _operating: OperatingTime = attrs.field()
     _transport: Transport = attrs.field(init=False)
 
     def __init__(self, portal: str | Auth, /, **options: Unpack[Options]) -> None:
@@ -147,6 +149,8 @@ class Session:
         kept: dict[str, JsonValue] = {name: getattr(self, name) for name in Options.__annotations__}
         if "http" not in options:
             kept["connections"] = self._connections
+        if "clock" not in options:
+            kept["operating"] = self._operating
         sibling = object.__new__(type(self))
         sibling.__attrs_init__(self.auth, **{**kept, **options})
         return sibling
@@ -251,6 +255,7 @@ class Session:
         stop_on_error: bool = False,
         chunk_size: int = MAX_COMMANDS,
         request_id: str | None = None,
+        progress: bool | MakeBar | None = None,
     ) -> Result[list[JsonValue]]:
         """Send any number of calls, one request after the other, and return the outcome of each.
 
@@ -265,15 +270,20 @@ class Session:
             stop_on_error: Whether the run ends after a chunk in which anything failed or is unknown.
             chunk_size: Commands in one request, 1 to 50. Default 50.
             request_id: As in `call`, for the first request; the n-th has ``/n`` behind it.
+            progress: True shows a bar of tqdm, with failures and waits; without a terminal the logger ``b24batch``
+                gets a line at INFO every 10 seconds instead. Or what makes another `b24batch.progress.Bar`, called
+                with `total` and `unit`. Default None: shows nothing.
 
         Raises:
             UsageError: Something is wrong with the calls; nothing was sent.
+            ImportError: tqdm is wanted and not installed; nothing was sent.
             BaseException: What stops the run half-way, Ctrl-C for one, has the outcomes so far in its `result`.
         """
         check_size(chunk_size)
         commands = _all_encoded(_unnamed(calls))
-        run = self._run(request_id, halt_on_error=halt_on_error, stop_on_error=stop_on_error)
-        return collect(run_all(run, list(cut(commands, chunk_size, halt=halt_on_error))))
+        session, shown = self._shown(progress, " commands", len(commands))
+        run = session._run(request_id, halt_on_error=halt_on_error, stop_on_error=stop_on_error)
+        return collect(run_all(run, list(cut(commands, chunk_size, halt=halt_on_error)), shown))
 
     def stream_batch(
         self,
@@ -296,7 +306,12 @@ class Session:
         return stream(run, cut(commands, chunk_size, halt=halt_on_error))
 
     def call_list(
-        self, method: str, params: Params = None, **options: Unpack[ListOptions]
+        self,
+        method: str,
+        params: Params = None,
+        *,
+        progress: bool | MakeBar | None = None,
+        **options: Unpack[ListOptions],
     ) -> list[dict[str, JsonValue]]:
         """Return all rows of a list method, up to 2,500 of them by one request.
 
@@ -318,16 +333,19 @@ class Session:
             pages_per_request: The most pages in one request, 1 to 50. Default 50; 1 uses no batch.
             descending: Whether the newest row comes first.
             request_id: As in `call`, for the first request; the n-th has ``/n`` behind it.
+            progress: As in `batch_by_chunk`; it counts rows, of which nobody knows the total.
 
         Raises:
             UsageError: Something is wrong with the arguments, and nothing was sent; or the answer has a shape for
                 which one of the keys has to be given.
+            ImportError: As in `batch_by_chunk`.
             CursorStalled: The portal came back to rows it had passed: it ignores the filter or the order.
             SdkError: Whatever a request fails with.
             BaseException: Any of these, and what else stops the list half-way, Ctrl-C for one, has the rows so far
                 in its `result`.
         """
-        return collected(self.fetch_list(method, params, **options))
+        session, shown = self._shown(progress, " rows")
+        return collected(shown.over(session.fetch_list(method, params, **options)))
 
     def fetch_list(
         self,
@@ -377,6 +395,11 @@ class Session:
             stop_on_error=to_flag(stop_on_error),
         )
 
+    def _shown(self, progress: bool | MakeBar | None, unit: str, total: int | None = None) -> tuple[Self, Progress]:
+        """Return the progress of a run, and the session that tells it of the waits."""
+        shown = Progress(bar_maker(progress), unit, total, self.clock, self.on_wait)
+        return (self.with_options(on_wait=shown.on_wait) if shown.make else self), shown
+
     def _longest_wait(self) -> float:
         return self.operating_wait if self.max_wait is None else min(self.operating_wait, self.max_wait)
 
@@ -395,6 +418,11 @@ class Session:
     def __repr__(self) -> str:
         auth = getattr(self, "auth", None)  # a traceback with locals may show one that was never finished
         return f"<Session on {auth.host}>" if auth else "<Session>"
+
+    def _repr_html_(self) -> str:
+        limits, credentials = self.limits, type(self.auth).__name__
+        rate = limits and f"{limits.level:.0f} of {limits.capacity} requests, {limits.leak_rate:g} per second leak out"
+        return of_facts("Session", {"host": self.auth.host, "credentials": credentials, "rate": rate or "no limit"})
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Session is not pickled: it holds sockets and a secret; make one in each process")

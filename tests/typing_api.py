@@ -22,6 +22,7 @@ from b24batch import (
     Webhook,
     ref,
 )
+from b24batch.progress import Bar
 from b24batch.sandbox import Portal
 
 b24 = Session("https://example.bitrix24.com/rest/1/code/")
@@ -46,6 +47,7 @@ assert_type(b24.batch([("a.b", {"x": n}) for n in range(3)], halt_on_error=False
 result = b24.batch_by_chunk((("a.b", {"x": n}) for n in range(3)), stop_on_error=True, chunk_size=10)
 assert_type(result, Result[list[Any]])
 assert_type(result.rows, list[AjaxResult])
+assert_type(result.to_records(), list[dict[str, Any]])
 assert_type(result.errors, dict[int | str, SdkError])
 assert_type(result.error_messages, list[str])
 assert_type(result.is_success, bool)
@@ -68,6 +70,22 @@ assert_type(chain, Result[dict[str, Any]])
 assert_type(b24.fetch_list("crm.deal.list", {"filter": {">ID": 5}}), Iterator[list[dict[str, Any]]])
 assert_type(b24.call_list("crm.item.list", {"entityTypeId": 2}, descending=True), list[dict[str, Any]])
 
+
+class Counter:
+    """A bar of one's own, as `b24batch.progress.Bar` describes it."""
+
+    def __init__(self, total: int | None = None, unit: str = "") -> None: ...
+    def update(self, n: int = 1) -> bool | None: ...
+    def set_postfix_str(self, s: str = "", refresh: bool = True) -> None: ...
+    def close(self) -> None: ...
+
+
+bar: Bar = Counter()
+assert_type(b24.batch_by_chunk([("a.b",)], progress=True), Result[list[Any]])
+assert_type(b24.batch_by_chunk([("a.b",)], progress=Counter), Result[list[Any]])
+assert_type(b24.batch_by_chunk([("a.b",)], progress=None), Result[list[Any]])
+assert_type(b24.call_list("crm.deal.list", progress=False, pages_per_request=5), list[dict[str, Any]])
+assert_type(b24.call_list("crm.deal.list", progress=Counter), list[dict[str, Any]])
 assert_type(b24.stream_batch([Command("a.b", {"x": EntityTypeId.DEAL})]), Iterator[AjaxResult])
 
 try:
@@ -89,6 +107,10 @@ b24.batch([("a.b", "params")])  # type: ignore[list-item]
 b24.batch(["a.b"])  # type: ignore[list-item]
 b24.batch_by_chunk({"a": ("a.b",)})  # type: ignore[dict-item]
 b24.batch([("a.b",)], halt=True)  # type: ignore[call-overload]
+b24.batch_by_chunk([("a.b",)], progress="yes")  # type: ignore[arg-type]
+b24.batch_by_chunk([("a.b",)], progress=int)  # type: ignore[arg-type]
+b24.batch([("a.b",)], progress=True)  # type: ignore[call-overload]
+b24.fetch_list("a.b", progress=True)  # type: ignore[call-arg]
 b24.batch([("a.b",)], True)  # type: ignore[call-overload]
 Session("", read_timeout=5)  # type: ignore[call-arg]
 

@@ -1,0 +1,261 @@
+"""Notebooks: the tables that results and sessions show there, and records for pandas."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from b24batch import AjaxError, AjaxResult, Command, LeakyBucket, ReferenceMissed, Result, Session
+from b24batch.sandbox import PortalError
+
+MARKUP = """<script>alert("1 & 2")</script><b onclick='x'>"""
+CODE = "k7secretcode"
+
+
+class Table(HTMLParser):
+    """What a browser would see: the elements, and the texts of each row."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.styles, self.rows, self.texts, self.open = set(), set(), [], [], []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.add(tag)
+        self.open.append(tag)
+        self.styles.update(value for name, value in attributes if name == "style")
+        assert {name for name, _ in attributes} <= {"style", "scope"}
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open[-1] in ("td", "th"):
+            self.rows[-1][-1] += data
+        else:
+            self.texts.append(data)
+
+
+def table(thing):
+    shown = Table(thing._repr_html_())
+    assert shown.open == []
+    return shown
+
+
+def rows_of(*statuses):
+    error = AjaxError("Field is wrong.", code="WRONG", method="echo")
+    return [
+        AjaxResult(
+            Command("echo"), status, error=error if status == "failed" else None, data=n if status == "ok" else None
+        )
+        for n, status in enumerate(statuses)
+    ]
+
+
+def test_a_result(b24):
+    """A result is a table of its commands, errors first, then what was skipped, with the counts above it."""
+    shown = table(b24.batch([("echo", {"a": 1}), ("no.such.method",), ("echo",)]))
+    assert shown.texts == ["3 commands: 1 ok, 1 failed, 1 skipped"]
+    assert shown.rows == [
+        ["command", "method", "status", "value or error"],
+        ["1", "no.such.method", "failed", "ERROR_METHOD_NOT_FOUND: Method not found!"],
+        ["2", "echo", "skipped", ""],
+        ["0", "echo", "ok", "{'a': '1'}"],
+    ]
+
+
+def test_names(b24):
+    """Named commands show their names, others their positions."""
+    assert [row[0] for row in table(b24.batch({"first": ("echo",), "last": ("echo",)})).rows[1:]] == ["first", "last"]
+    assert [row[0] for row in table(b24.batch([Command("echo", name="mine"), ("echo",)])).rows[1:]] == ["mine", "1"]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "shown_rows", "texts"),
+    [
+        (["ok"] * 20, 20, ["20 commands: 20 ok"]),
+        (["ok"] * 21, 20, ["21 commands: 21 ok", "1 more are left out: 1 ok"]),
+        (
+            ["ok"] * 100 + ["failed"] * 15 + ["skipped"] * 10,
+            20,
+            ["125 commands: 100 ok, 15 failed, 10 skipped", "105 more are left out: 100 ok, 5 skipped"],
+        ),
+        ([], 0, ["0 commands: none"]),
+    ],
+)
+def test_twenty_rows(statuses, shown_rows, texts):
+    """At most 20 rows are shown, and a line says what is left out."""
+    shown = table(Result(rows_of(*statuses), False, []))
+    assert (len(shown.rows) - 1, shown.texts) == (shown_rows, texts)
+
+
+def test_errors_are_not_hidden_by_the_many(b24):
+    """The one error of a long run is its first row."""
+    calls = [("echo",)] * 149 + [("no.such.method",)]
+    assert table(b24.batch_by_chunk(calls)).rows[1][:3] == ["149", "no.such.method", "failed"]
+
+
+def test_a_wrong_value_is_an_error():
+    """A command that ran with a wrong value comes first, with its error, though it is ok."""
+    rows = rows_of("ok", "skipped", "ok")
+    rows[2] = AjaxResult(Command("echo"), "ok", data=5, error=ReferenceMissed("nothing there"))
+    assert table(Result(rows, False, [])).rows[1] == ["2", "echo", "ok", "REFERENCE_MISSED: nothing there"]
+    assert table(rows[2]).rows[1:] == [["error", "REFERENCE_MISSED: nothing there"], ["data", "5"]]
+
+
+def test_one_outcome(b24, portal):
+    """One outcome is its value, field by field, under its method, status and total."""
+    portal.method("fields")(lambda params: {"ID": "7", "TITLE": "Deal", "LIST": [1, 2]})
+    shown = table(b24.call("fields"))
+    assert shown.texts == ["fields: ok"]
+    assert shown.rows == [["field", "value"], ["ID", "'7'"], ["TITLE", "'Deal'"], ["LIST", "[1, 2]"]]
+    b24.batch_by_chunk([("crm.deal.add", {"fields": {"TITLE": str(n)}}) for n in range(60)])
+    deals = table(b24.call("crm.deal.list"))
+    assert deals.texts == ["crm.deal.list: ok, total 60, next 50", "30 more are left out"]
+    assert [row[0] for row in deals.rows[1:]] == [str(n) for n in range(20)]
+
+
+@pytest.mark.parametrize("data", [None, 0, "", "text", [], {}, True, 1.5], ids=repr)
+def test_one_value(data):
+    """A value without parts is one row."""
+    assert table(AjaxResult(Command("echo"), "ok", data=data)).rows[1:] == [["data", repr(data)]]
+
+
+def test_one_failure(b24):
+    """A failure is its error, a skipped command shows its status."""
+    failed, skipped = b24.batch([("no.such.method",), ("echo",)])
+    assert table(failed).texts == ["no.such.method: failed"]
+    assert table(failed).rows[1:] == [["error", "ERROR_METHOD_NOT_FOUND: Method not found!"]]
+    assert (table(skipped).texts, table(skipped).rows[1:]) == (["echo: skipped"], [])
+
+
+def test_an_error_without_words():
+    """An error of which the portal says nothing says so."""
+    row = AjaxResult(Command("echo"), "failed", error=AjaxError("", code=""))
+    assert table(row).rows[1] == ["error", "no code and no description"]
+    assert table(Result([row], False, [])).rows[1][3] == "no code and no description"
+
+
+def test_a_session(clock):
+    """A session shows its host, the kind of its credentials and how full its bucket is, and no secret."""
+    bucket = LeakyBucket(clock=clock)
+    b24 = Session(f"https://example.bitrix24.com/rest/1/{CODE}/", limits=bucket)
+    for _ in range(12):
+        bucket.acquire()
+    assert table(b24).rows == [
+        ["host", "example.bitrix24.com"],
+        ["credentials", "Webhook"],
+        ["rate", "12 of 50 requests, 2 per second leak out"],
+    ]
+    clock.advance(4.0)
+    assert table(b24).rows[-1] == ["rate", "4 of 50 requests, 2 per second leak out"]
+    clock.advance(100.0)
+    assert table(b24).rows[-1] == ["rate", "0 of 50 requests, 2 per second leak out"]
+    assert table(b24.with_options(limits=None)).rows[-1] == ["rate", "no limit"]
+    assert CODE not in b24._repr_html_()
+
+
+def test_secrets_in_values():
+    """A webhook's URL that a portal repeats loses its code."""
+    url = f"https://example.com/rest/1/{CODE}/x"
+    row = AjaxResult(Command("echo"), "ok", data={"url": url, url: 1})
+    failed = AjaxResult(Command("echo"), "failed", error=AjaxError(f"see {url}"))
+    for thing in (row, failed, Result([row, failed], False, [])):
+        assert "/rest/1/***/x" in thing._repr_html_()
+        assert CODE not in thing._repr_html_()
+
+
+def everything_marked_up(b24, portal):
+    """Results with markup in every place where a portal or a caller can put it."""
+    portal.method("marked")(lambda params: {MARKUP: MARKUP})
+
+    @portal.method("refused")
+    def refused(params):
+        raise PortalError(MARKUP, MARKUP)
+
+    calls = {MARKUP: ("marked",), f"2{MARKUP}": ("refused",)}
+    result = b24.batch(calls)
+    text = AjaxResult(Command("echo"), "ok", data=MARKUP)
+    listed = AjaxResult(Command("echo"), "ok", data=[MARKUP], total=MARKUP, next=MARKUP)
+    return [result, *result, text, listed]
+
+
+def test_markup_is_escaped(b24, portal):
+    """Markup in values, field names, errors, codes, totals and names of commands is text."""
+    for thing in everything_marked_up(b24, portal):
+        shown = table(thing)
+        assert shown.tags <= {"table", "caption", "thead", "tbody", "tr", "th", "td", "div"}
+        assert "script>" in "".join(shown.texts) + str(shown.rows)
+
+
+def test_markup_in_a_method():
+    """Even a method, which can hold none, is escaped; so are the facts of a session with credentials of one's own."""
+    row = AjaxResult(Command("echo"), "ok")
+    object.__setattr__(row.command, "method", MARKUP)
+    for thing in (row, Result([row], False, [])):
+        assert "<script" not in thing._repr_html_()
+        assert "&lt;script&gt;alert(&quot;1 &amp; 2&quot;)" in thing._repr_html_()
+    b24 = Session("https://example.com/rest/1/code/", limits=None)
+    object.__setattr__(b24.auth, "host", MARKUP)
+    assert "<script" not in b24._repr_html_()
+    assert "&#x27;x&#x27;" in b24._repr_html_()
+
+
+def test_long_texts_are_cut():
+    """A cell has at most 200 characters, whatever the portal explains."""
+    error = AjaxError("x" * 500, code="LONG")
+    rows = [AjaxResult(Command("echo"), "failed", error=error), AjaxResult(Command("echo"), "ok", data="y" * 500)]
+    shown = table(Result(rows, False, [])).rows
+    assert len(shown[1][3]) == 200
+    assert len(shown[2][3]) == 80
+    assert shown[1][3].endswith("...")
+
+
+def test_the_tables_have_no_colours_of_their_own(b24):
+    """Light or dark, the tables take on the theme: they set no colour but the current one."""
+    result = b24.batch([("echo",), ("no.such.method",)])
+    for style in set().union(*(table(thing).styles for thing in (result, result[0], b24))):
+        assert set(re.findall(r"(?<![-\w])(?:color|background[-\w]*):([^;]*)", style)) <= {"inherit"}
+        assert not re.search(r"#[0-9a-f]{3}|rgb|white|black|gr[ae]y", style, re.IGNORECASE)
+
+
+def test_records(b24):
+    """`to_records` is one flat dict per command, in input order, with the same keys for every outcome."""
+    result = b24.batch([Command("crm.deal.list", name="deals"), ("no.such.method",), ("echo",)], request_id="one")
+    first, failed, skipped = json.loads(json.dumps(result.to_records()))
+    assert first == {
+        "position": 0,
+        "name": "deals",
+        "method": "crm.deal.list",
+        "status": "ok",
+        "data": [],
+        "error": None,
+        "description": None,
+        "total": 0,
+        "http_status": 200,
+        "request_id": "one",
+    }
+    assert failed["error"] == "ERROR_METHOD_NOT_FOUND"
+    assert (failed["position"], failed["name"], failed["description"]) == (1, None, "Method not found!")
+    assert (skipped["status"], skipped["error"]) == ("skipped", None)
+    assert type(result.to_records()[1]["error"]) is str
+    assert b24.batch_by_chunk([]).to_records() == []
+
+
+def test_pandas(b24):
+    """pandas makes a table of `data`, of the records and of a list."""
+    pandas = pytest.importorskip("pandas")
+    result = b24.batch_by_chunk([("echo", {"n": n, "m": "x"}) for n in range(60)] + [("no.such.method",)])
+    data = pandas.DataFrame(result.data)
+    assert (data.shape, list(data.columns), data["n"][59]) == ((60, 2), ["n", "m"], "59")
+    records = pandas.DataFrame(result.to_records())
+    assert records["status"].value_counts().to_dict() == {"ok": 60, "failed": 1}
+    assert records[records["error"].notna()]["position"].tolist() == [60]
+    b24.batch_by_chunk([("crm.deal.add", {"fields": {"TITLE": str(n)}}) for n in range(60)])
+    assert len(pandas.DataFrame(b24.call_list("crm.deal.list"))) == 60
