@@ -17,8 +17,8 @@ import time
 from collections import Counter
 
 from b24batch import Command, RetryPolicy, Session
-from b24batch.results import Status
 from b24batch.sandbox import FAULTS, Portal
+from b24batch.statuses import Status
 
 #: These end by a time-out of the client, which takes real time.
 STALLING = {"silent", "stall", "slow", "drip"}
