@@ -57,7 +57,7 @@ class Run:
         ended: Whether the run has ended; what comes is skipped.
         answered: The outcomes that references may lead to.
         chunk: The chunk delivered last; None before the first.
-        rows: The outcomes of its commands, as far as they are known at any moment.
+        rows: The outcomes of its commands as far as they are known at any moment, None for the others.
     """
 
     call: Call
@@ -71,7 +71,7 @@ class Run:
     ended: bool = attrs.field(default=False, init=False)
     answered: Answered = attrs.field(factory=Answered, init=False)
     chunk: Chunk | None = attrs.field(default=None, init=False)
-    rows: list[AjaxResult] = attrs.field(factory=list, init=False)
+    rows: list[AjaxResult | None] = attrs.field(factory=list, init=False)
     #: The commands of the chunk that wait for operating time, and those skipped behind them: names and places.
     _blocked: dict[str, int] = attrs.field(factory=dict, init=False)
     _requests: int = attrs.field(default=0, init=False)
@@ -90,25 +90,33 @@ class Run:
         size, request_id = len(chunk.commands), self.last_request_id
         answer = self.call(method, params, request_id=request_id, repeatable=repeatable, commands=size)
         rows = load(chunk, answer, halt=self.halt_on_error)
-        self.operating.note(method, answer.envelope.get("time"))
+        last = {method: answer.envelope.get("time")} | {row.command.method: row.time for row in rows if row.time}
+        for called, time_block in last.items():
+            self.operating.note(called, time_block)
         for row in rows:
-            self.operating.note(row.command.method, row.time)
-        for row in rows:
-            self._note_reset(row.error)
+            if row.error is not None:
+                self._note_reset(row.error)
         return with_missed_references(chunk.commands, rows)
 
     def deliver(self, chunk: Chunk) -> list[AjaxResult]:
         """Return the outcomes of `chunk`, also when its request fails or the run has ended."""
-        self.chunk, self.rows = chunk, _outcomes(chunk, "skipped")
+        self.chunk, self.rows = chunk, [None] * len(chunk.commands)
         self._blocked.clear()
         if not self.ended:
             self._attempt(chunk, range(len(chunk.commands)))
             self._repeat_blocked(chunk)
-            self.ended = self.ended or (self.stop_on_error and not all(row.is_success for row in self.rows))
-        for encoded, row in zip(chunk.commands, self.rows, strict=True):
-            self.answered.note(encoded.name, row)
+        rows = self.known(chunk)
+        self.ended = self.ended or (self.stop_on_error and not all(row.is_success for row in rows))
+        self.answered.note_all(chunk.commands, rows)
         self.answered.forget(encoded.name for encoded in chunk.commands)
-        return self.rows
+        return rows
+
+    def known(self, chunk: Chunk) -> list[AjaxResult]:
+        """Return the outcomes of `chunk`, the one delivered last; what was not attempted is skipped."""
+        return [
+            row or AjaxResult(encoded.command, "skipped")
+            for encoded, row in zip(chunk.commands, self.rows, strict=True)
+        ]
 
     def _attempt(self, chunk: Chunk, places: Iterable[int]) -> None:
         """Send the commands at these places of `chunk`, in one request unless a value makes one of them go alone."""
@@ -148,26 +156,26 @@ class Run:
             return
         chunk = Chunk(tuple(part.values()))
         try:
-            self._note(part, chunk.commands, self.send(chunk))
+            self._note(part, chunk, self.send(chunk))
             self._not_sent = 0
         except SdkError as error:
             self._note_reset(error)
             status: Status = "unknown" if isinstance(error, AnswerLost) else "failed"
-            self._note(part, chunk.commands, _outcomes(chunk, status, error))
+            self._note(part, chunk, _outcomes(chunk, status, error))
             self._not_sent = self._not_sent + 1 if isinstance(error, NotSent) else 0
             hopeless = isinstance(error, _HOPELESS) or self._not_sent == _NOT_SENT_IN_A_ROW
             self.ended = self.ended or hopeless
         except BaseException as interrupt:
             if vars(interrupt).get("request_sent", True):
                 lost = AnswerLost("interrupted before the answer came", request_id=self.last_request_id)
-                self._note(part, chunk.commands, _outcomes(chunk, "unknown", lost))
+                self._note(part, chunk, _outcomes(chunk, "unknown", lost))
             raise
 
-    def _note(self, places: Iterable[int], commands: Iterable[EncodedCommand], rows: list[AjaxResult]) -> None:
+    def _note(self, places: Iterable[int], chunk: Chunk, rows: list[AjaxResult]) -> None:
         blocked = any(_is_blocked(row) for row in rows)
-        for place, encoded, row in zip(places, commands, rows, strict=True):
+        self.answered.note_all(chunk.commands, rows)
+        for place, encoded, row in zip(places, chunk.commands, rows, strict=True):
             self.rows[place] = row
-            self.answered.note(encoded.name, row)
             self._blocked.pop(encoded.name, None)
             if blocked and (row.status == "skipped" or _is_blocked(row)):
                 self._blocked[encoded.name] = place
@@ -183,7 +191,7 @@ class Run:
         waited, attempt = 0.0, 1
         while self._blocked and not self.ended:
             places = sorted(self._blocked.values())
-            errors = [self.rows[place].error for place in places]
+            errors = [row.error for row in map(self.rows.__getitem__, places) if row]
             methods = {error.method for error in errors if isinstance(error, OperatingLimitExceeded)}
             seconds = self.operating.wait_for(methods)
             if waited + seconds > self.longest_wait:
@@ -219,7 +227,7 @@ def run_all(run: Run, chunks: list[Chunk], progress: Progress) -> list[AjaxResul
             rows.extend(delivered)
     except BaseException as interrupt:
         for chunk in _from_row(chunks, len(rows)):
-            rows.extend(run.rows if chunk is run.chunk else _outcomes(chunk, "skipped"))
+            rows.extend(run.known(chunk) if chunk is run.chunk else _outcomes(chunk, "skipped"))
         vars(interrupt)["result"] = collect(rows)
         raise
     return rows

@@ -148,7 +148,8 @@ def _text(name: str, method: str, query: Query) -> str:
 
 
 def _size(name: str, text: str) -> int:
-    return len(text) + len(json.dumps(name)) + len('"": , ')
+    quoted = len(name) + 2 if name.isalnum() and name.isascii() else len(json.dumps(name))
+    return len(text) + quoted + len('"": , ')
 
 
 def encode_direct(command: Command) -> WireParams:
@@ -202,12 +203,12 @@ def cut(commands: Iterable[EncodedCommand], size: int = MAX_COMMANDS, *, halt: b
     waiting: list[EncodedCommand] = []
     room = empty = MAX_BODY_BYTES - ENVELOPE_BYTES
     for command in commands:
-        depends = not halt and _depends(command, waiting)
-        if waiting and (command.obstacle or command.size > room or depends):
+        depends, size_of = not halt and _depends(command, waiting), command.size
+        if waiting and (command.obstacle or size_of > room or depends):
             yield Chunk(tuple(waiting))
             waiting, room = [], empty
         waiting.append(command)
-        room -= command.size
+        room -= size_of
         if command.obstacle or len(waiting) == size:
             yield Chunk(tuple(waiting))
             waiting, room = [], empty

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from types import NoneType
 from typing import TypeAlias
 
 import attrs
@@ -19,13 +21,20 @@ from b24batch.errors import UsageError
 
 _METHOD = re.compile(r"(?:(?P<vendor>[A-Za-z0-9_]+):)?[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*", re.ASCII)
 _FORMAT_SUFFIXES = (".json", ".xml")
+#: What is looked for often comes first: an abstract class costs ten times as much.
+_PARAMS = (dict, list, tuple, NoneType, Mapping)
 
 
 def _check_method(method: object) -> None:
-    if not isinstance(method, str) or not _METHOD.fullmatch(method):
+    if not isinstance(method, str) or not _is_method(method):
         raise UsageError(f"a method looks like crm.deal.add, not like {shown(method)}")
     if method.casefold().endswith(_FORMAT_SUFFIXES):
         raise UsageError(f"a method is written without a format at its end: {shown(method)}")
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_method(text: str) -> bool:
+    return _METHOD.fullmatch(text) is not None
 
 
 def _check_name(name: object) -> None:
@@ -41,7 +50,7 @@ def _check_name(name: object) -> None:
 
 
 def _check_params(params: object) -> None:
-    if not isinstance(params, Mapping | list | tuple | None):
+    if not isinstance(params, _PARAMS):
         raise UsageError(f"params are a mapping, or a list for a positional method, not {shown(params)}")
 
 
@@ -113,6 +122,8 @@ def _named(name: str, call: Call) -> tuple[str, Command]:
 
 
 def _command(call: Call) -> Command:
+    if type(call) is tuple and len(call) == 2:
+        return Command(*call)
     match call:
         case Command():
             return call

@@ -65,7 +65,8 @@ def _rows(chunk: Chunk, answer: Answer, maps: _Maps, *, halt: bool) -> Iterator[
     for name, command in ((encoded.name, encoded.command) for encoded in chunk.commands):
         succeeded, refused = name in maps.result, name in maps.error
         if succeeded and not refused:
-            yield _ok(command, answer, *(part.get(name) for part in (maps.result, maps.total, maps.next, maps.time)))
+            total, following, time = maps.total.get(name), maps.next.get(name), maps.time.get(name)
+            yield _ok(command, answer, maps.result[name], total, following, time)
         elif refused and not succeeded:
             halted = halt
             yield _not_ok(command, answer, "failed", _command_error(command, maps.error[name], answer))

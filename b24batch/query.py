@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from b24batch.encoding import (
+    CONTAINERS,
     Encoder,
     JsonValue,
     Params,
@@ -35,8 +36,6 @@ _KEY = re.compile(r"\[[^\]]")
 #: PHP keeps these for cookies and drops what has them for a name below the top level.
 _COOKIE_PREFIXES = ("__Host-", "__Secure-")
 _TOO_DEEP = f"is nested over {MAX_QUERY_DEPTH} deep"
-_TEXT_ONLY = {str}
-_EMPTY: tuple[JsonValue, ...] = ([], {}, ())
 _UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 _PERCENT_ENCODED = [chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in range(256)]
 
@@ -66,7 +65,7 @@ class Query:
             key = _argument(name)
             self._letters = at_top if isinstance(value, bool) else below
             try:
-                if positional and value in _EMPTY:
+                if positional and isinstance(value, CONTAINERS) and not value:
                     raise Unfit("is an empty container among positional parameters")
                 _writer_of[type(value)](self, key, value)
                 if len(self._pairs) > MAX_QUERY_VALUES:
@@ -105,7 +104,7 @@ class Query:
         if not value:
             self._pairs.append(f"{key}[]=")
             return
-        for name, item in _items(value):
+        for name, item in text_names(value) if isinstance(value, (dict, Mapping)) else enumerate(value):
             inner = f"{key}{_bracketed(name)}"
             try:
                 _writer_of[type(item)](self, inner, item)
@@ -132,12 +131,6 @@ class _WriterOf(dict[type, _Writer]):
 
 
 _writer_of = _WriterOf({str: Query._write_text, int: Query._write_integer})
-
-
-def _items(container: JsonValue) -> Iterable[tuple[str | int, JsonValue]]:
-    if type(container) is dict and set(map(type, container)) == _TEXT_ONLY:
-        return container.items()
-    return text_names(container) if isinstance(container, Mapping) else enumerate(container)
 
 
 # Fields have the same few names again and again.

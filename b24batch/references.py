@@ -169,7 +169,8 @@ class Earlier:
 
         A name that comes again, as it may in a later chunk of a stream, is that of the later command only.
         """
-        self._forget(self._places.get(wire_name))
+        if wire_name in self._places:
+            self._forget(self._places[wire_name])
         self._names[self._count] = wire_name
         self._places[wire_name] = self._count
         if own_name is not None:

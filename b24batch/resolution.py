@@ -32,6 +32,12 @@ class Answered:
         if self.wanted is None or name in self.wanted:
             self._rows[name] = row
 
+    def note_all(self, commands: Iterable[EncodedCommand], rows: Iterable[AjaxResult]) -> None:
+        """Remember the outcomes of commands."""
+        if self.wanted is None or self.wanted:
+            for encoded, row in zip(commands, rows, strict=True):
+                self.note(encoded.name, row)
+
     def forget(self, names: Iterable[str]) -> None:
         """Forget what is too far back once the commands of these names have their last outcome."""
         for name in names if self.wanted is None else ():
@@ -66,6 +72,9 @@ class Answered:
 
 def with_missed_references(commands: Iterable[EncodedCommand], rows: list[AjaxResult]) -> list[AjaxResult]:
     """Return `rows`, the outcomes of one request, where a command that ran with a wrong value says so."""
+    commands = tuple(commands)
+    if not any(encoded.references for encoded in commands):
+        return rows
     checked: dict[str, AjaxResult] = {}
     for encoded, row in zip(commands, rows, strict=True):
         checked[encoded.name] = _checked(encoded, row, checked)
