@@ -2,63 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
-import signal
-import subprocess
-import sys
 import threading
 
 import pytest
+from shell import PATIENCE, code_of, interrupt, run, started
 
 from b24batch import Session
 from b24batch.__main__ import main
 from b24batch.retries import is_read
 from b24batch.sandbox import Portal
 
-#: Seconds after which a program that does not end is taken to hang.
-PATIENCE = 20
-
 READS = ["user.current", "app.info", "crm.deal.list", "server.time", "server.time", "user.current"]
-
-
-def code_of(url):
-    """Return the secret part of a webhook URL."""
-    return url.rstrip("/").rpartition("/")[2]
-
-
-def command(*arguments, **environment):
-    """Return the command line of the program and the options of its process."""
-    own = {name: value for name, value in os.environ.items() if name not in {"B24_WEBHOOK_URL", "PYTHONUNBUFFERED"}}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return [sys.executable, "-m", "b24batch", *arguments], {**pipes, "env": {**own, **environment}}
-
-
-@contextlib.contextmanager
-def started(*arguments):
-    """Start the program, and end it if it does not end in time."""
-    line, options = command(*arguments)
-    with subprocess.Popen(line, **options) as process:
-        watchdog = threading.Timer(PATIENCE, process.kill)
-        watchdog.start()
-        try:
-            yield process
-        finally:
-            watchdog.cancel()
-
-
-def interrupt(process):
-    """Send Ctrl-C, and return the exit code and what was said since."""
-    process.send_signal(signal.SIGINT)
-    output, errors = process.communicate()
-    return process.returncode, output, errors
-
-
-def run(*arguments, **environment):
-    """Run the program to its end."""
-    line, options = command(*arguments, **environment)
-    return subprocess.run(line, timeout=PATIENCE, check=False, **options)
 
 
 def outcomes(text, step):
@@ -207,7 +162,7 @@ def test_wrong_arguments(capsys, arguments):
     said = capsys.readouterr()
     assert ended.value.code == 2
     assert said.out == ""
-    assert said.err.startswith("usage: python -m b24batch")
+    assert said.err.startswith("usage: b24batch")
     assert "s3cret" not in said.err
 
 

@@ -1,0 +1,156 @@
+"""The pytest plugin: fixtures for the tests of users, found wherever the library is installed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+#: Seconds after which a run of tests is taken to hang.
+PATIENCE = 60
+
+
+@pytest.fixture
+def tests_of_a_user(tmp_path):
+    """Return what writes a module of tests in a project of its own, and runs it with the plugins installed."""
+
+    def run(module, *options):
+        (tmp_path / "test_user.py").write_text(textwrap.dedent(module))
+        (tmp_path / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+        line = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
+        return subprocess.run(
+            line, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False
+        ).stdout
+
+    return run
+
+
+def test_fixtures(tests_of_a_user):
+    """A user's test gets a portal and a session on it without importing anything of either."""
+    told = tests_of_a_user(
+        """
+        def test_deals(b24, b24_portal):
+            result = b24.batch_by_chunk([("crm.deal.add", {"fields": {"TITLE": f"Deal {n}"}}) for n in range(60)])
+            assert result.data == list(range(1, 61))
+            assert [executed.method for executed in b24_portal.executed] == ["crm.deal.add"] * 60
+
+        def test_every_test_has_a_portal_of_its_own(b24, b24_portal):
+            assert b24.call("crm.deal.list").total == 0
+            assert len(b24_portal.requests) == 1
+        """
+    )
+    assert "2 passed" in told
+
+
+def test_fault_switches(tests_of_a_user):
+    """The switches of the plugin's documentation do what is said there."""
+    told = tests_of_a_user(
+        """
+        import pytest
+        from b24batch import AjaxError, AnswerLost, AuthError, PortalMoved, RateLimited
+        from b24batch.sandbox import PortalError
+
+        ADD = ("crm.deal.add", {"fields": {"TITLE": "Deal"}})
+
+        @pytest.mark.parametrize(("fault", "error", "executed"), [
+            ("lost_after", AnswerLost, 1), ("lost_before", AnswerLost, 0), ("html_502", AnswerLost, 1),
+            ("half_body", AnswerLost, 1), ("unauthorized", AuthError, 0), ("refused", AjaxError, 0),
+            ("moved", PortalMoved, 0), (PortalError("ACCESS_DENIED", "No"), AjaxError, 0),
+        ])
+        def test_fault(b24, b24_portal, fault, error, executed):
+            b24_portal.fail_next(fault)
+            with pytest.raises(error):
+                b24.batch([ADD])
+            assert len(b24_portal.executed) == executed
+
+        @pytest.mark.parametrize(("times", "patient"), [(2, True), (4, True), (5, False)])
+        def test_rate(b24, b24_portal, times, patient):
+            b24_portal.fail_next("rate_limited", times=times)
+            if patient:
+                assert b24.batch([ADD]).is_success
+            else:
+                with pytest.raises(RateLimited):
+                    b24.batch([ADD])
+
+        def test_later(b24, b24_portal):
+            b24_portal.fail_next("lost_after", times=2, after=3)
+            result = b24.batch_by_chunk([ADD] * 6, chunk_size=1)
+            assert [row.status for row in result] == ["ok"] * 3 + ["unknown"] * 2 + ["ok"]
+
+        def test_method(b24, b24_portal):
+            @b24_portal.method("my.method")
+            def my_method(params):
+                if "id" not in params:
+                    raise PortalError("NO_ID", "Which one?")
+                return {"got": params["id"]}
+
+            result = b24.batch([("my.method", {"id": 7}), ("my.method", {})])
+            assert result[0].data == {"got": "7"}
+            assert result[1].error.code == "NO_ID"
+
+        def test_silence(b24, b24_portal):
+            b24_portal.fail_next("silent")
+            with pytest.raises(AnswerLost):
+                b24.with_options(timeout=0.2).batch([ADD])
+        """
+    )
+    assert "14 passed" in told
+
+
+def test_waits_take_no_time(tests_of_a_user):
+    """What would wait ten minutes for operating time, or for the portal's hint, passes at once."""
+    told = tests_of_a_user(
+        """
+        def test_waits(b24, b24_portal):
+            b24_portal.fail_next("operating_limit", times=3)
+            assert b24.batch_by_chunk([("crm.deal.add", {"fields": {"TITLE": "Deal"}})]).is_success
+            assert sum(b24_portal.clock.slept) > 100
+        """,
+        "--durations=0",
+        "-vv",
+    )
+    assert "1 passed" in told
+
+
+def test_fixtures_are_documented(tests_of_a_user):
+    """``pytest --fixtures`` tells what each is."""
+    told = " ".join(tests_of_a_user("", "--fixtures").split())
+    assert "Return a Bitrix24 portal on loopback, empty and for this test only." in told
+    assert "Return a session on `b24_portal`, without a limit of its rate, whose waits take no time." in told
+
+
+def test_fixtures_of_the_user_go_first(tests_of_a_user):
+    """A fixture of the same name in the user's tests takes the place of the plugin's."""
+    told = tests_of_a_user(
+        """
+        import pytest
+
+        @pytest.fixture
+        def b24():
+            return "mine"
+
+        def test_mine(b24):
+            assert b24 == "mine"
+        """
+    )
+    assert "1 passed" in told
+
+
+def test_the_sandbox_is_loaded_on_demand(tests_of_a_user):
+    """Tests that use none of the fixtures do not load the sandbox or the program."""
+    told = tests_of_a_user(
+        """
+        import sys
+
+        def test_loaded():
+            assert "b24batch.pytest_plugin" in sys.modules
+            loaded = {".".join(name.split(".")[:2]) for name in sys.modules if name.startswith("b24batch")}
+            assert not loaded & {"b24batch.sandbox", "b24batch.program", "b24batch.demo"}
+            assert not {"pandas", "tqdm", "django"} & set(sys.modules)
+        """
+    )
+    assert "1 passed" in told
