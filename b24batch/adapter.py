@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from http.client import HTTPConnection as BaseConnection
 from http.cookiejar import DefaultCookiePolicy
 from importlib.metadata import PackageNotFoundError, version
+from urllib.parse import urlsplit
 
 import attrs
 import requests
@@ -20,6 +21,7 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, ProxyManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import LocationValueError
 
+from b24batch.encoding import JsonValue
 from b24batch.errors import AnswerLost, NotSent, TransportError
 
 #: Threads that can share one session without a connection being thrown away.
@@ -162,6 +164,17 @@ class Connections:
 
 class _RequestsSession(requests.Session):
     """A session to which a redirect is an answer like any other, neither followed nor read ahead."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._settings: dict[tuple[object, ...], dict[str, JsonValue]] = {}
+
+    def merge_environment_settings(self, url: str, *options: JsonValue) -> dict[str, JsonValue]:
+        """Do as requests does, but look at the environment's proxies once for each host, not with each request."""
+        key = (urlsplit(url)[:2], *map(repr, options))
+        if key not in self._settings:
+            self._settings[key] = super().merge_environment_settings(url, *options)
+        return self._settings[key] | {"proxies": {**self._settings[key]["proxies"]}}
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         del resp

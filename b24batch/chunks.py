@@ -24,7 +24,7 @@ _NOT_IN_A_BATCH = frozenset({"batch", "download", "upload"})
 MAX_COMMANDS = 50
 
 
-@attrs.frozen
+@attrs.define
 class EncodedCommand:
     """A command with all that its request needs, made once.
 
@@ -141,7 +141,8 @@ def _with_text(encoded: EncodedCommand) -> EncodedCommand:
 def _text(name: str, method: str, query: Query) -> str:
     if ":" in method:
         raise Unfit("a batch would drop the part of the method before the colon")
-    text = f"{method}?{query.text}" if query.text else method
+    parameters = query.text
+    text = f"{method}?{parameters}" if parameters else method
     if _size(name, text) + ENVELOPE_BYTES > MAX_BODY_BYTES:
         raise Unfit(f"it is more than {MAX_BODY_BYTES} bytes of text")
     return text

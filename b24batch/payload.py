@@ -84,11 +84,12 @@ def _ok(
         command,
         "ok",
         data,
-        total=total if isinstance(total, int) else None,
-        next=next if isinstance(next, int) else None,
-        time=time if isinstance(time, dict) else None,
-        http_status=answer.http_status,
-        request_id=answer.request_id,
+        None,
+        total if isinstance(total, int) else None,
+        next if isinstance(next, int) else None,
+        time if isinstance(time, dict) else None,
+        answer.http_status,
+        answer.request_id,
     )
 
 
