@@ -1,6 +1,7 @@
 """A great many calls to the Bitrix24 REST API, in batches, and none of them lost."""
 
 import logging
+from typing import TYPE_CHECKING
 
 from b24batch.auth import Webhook
 from b24batch.commands import Command
@@ -23,11 +24,13 @@ from b24batch.errors import (
     UsageError,
 )
 from b24batch.limits import LeakyBucket
-from b24batch.oauth import OAuth
 from b24batch.references import ref
 from b24batch.results import AjaxResult, Result
 from b24batch.retries import RetryPolicy
 from b24batch.session import Session
+
+if TYPE_CHECKING:
+    from b24batch.oauth import OAuth
 
 __all__ = [
     "AjaxError",
@@ -58,3 +61,11 @@ __all__ = [
 ]
 
 logging.getLogger("b24batch").addHandler(logging.NullHandler())
+
+
+def __getattr__(name: str) -> object:
+    if name != "OAuth":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from b24batch.oauth import OAuth  # most programs have a webhook
+
+    return OAuth

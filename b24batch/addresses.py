@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -47,16 +46,12 @@ def http_address(text: str) -> HttpAddress | str:
 def is_loopback(host: str) -> bool:
     """Return whether a host, with or without a port, is this machine."""
     hostname = urlsplit(f"//{host}").hostname or ""
-    try:
-        return ipaddress.ip_address(hostname).is_loopback
-    except ValueError:
-        return hostname == "localhost" or hostname.endswith(".localhost")
+    address = hostname == "::1" or re.fullmatch(r"127(\.[0-9]{1,3}){3}", hostname) is not None
+    return address or hostname == "localhost" or hostname.endswith(".localhost")
 
 
 #: RFC 1123, with a dot in it and a last part that is no number, so that no spelling of an IP address is one.
-_HOST_NAME = re.compile(
-    r"(?!.{254})(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE
-)
+_HOST_NAME = r"(?i)(?!.{254})(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?"
 
 
 def is_host_name(host: str) -> bool:
@@ -65,4 +60,4 @@ def is_host_name(host: str) -> bool:
     if colon and not (re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) < 65536):
         return False
     local = name.casefold().endswith((".localhost", ".localdomain"))
-    return _HOST_NAME.fullmatch(name) is not None and not local
+    return re.fullmatch(_HOST_NAME, name) is not None and not local

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from b24batch.adapter import Connections
 
 _SHAPE = "a webhook URL looks like https://example.bitrix24.com/rest/1/<code>/"
-_PATH = re.compile(r"(?P<base>.*/rest/(?P<user>[^/]+)/[^/]+)(?:/[^/]*)?/?")
+_PATH = r"(?P<base>.*/rest/(?P<user>[^/]+)/[^/]+)(?:/[^/]*)?/?"
 
 
 class Secret:
@@ -151,7 +151,7 @@ def _parse(secret: Secret) -> tuple[str, str, Secret] | str:
     address = http_address(text.strip())
     if isinstance(address, str):
         return address
-    path = _PATH.fullmatch(address.path)
+    path = re.fullmatch(_PATH, address.path)
     if path is None:
         return "has no /rest/<user id>/<code>/ in it"
     if path["user"] == "api":

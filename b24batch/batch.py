@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import attrs
 
@@ -23,7 +23,6 @@ from b24batch.errors import (
 )
 from b24batch.limits import OperatingTime, Wait
 from b24batch.payload import dump, load
-from b24batch.progress import Progress
 from b24batch.resolution import Answered, with_missed_references
 from b24batch.results import AjaxResult, collect
 from b24batch.statuses import Status
@@ -213,8 +212,12 @@ def stream(run: Run, chunks: Iterable[Chunk]) -> Iterator[AjaxResult]:
         yield from run.deliver(chunk)
 
 
-def run_all(run: Run, chunks: list[Chunk], progress: Progress) -> list[AjaxResult]:
-    """Return the outcomes of all commands, and show them as they come.
+#: What outcomes pass through on their way, chunk by chunk.
+Passing: TypeAlias = Callable[[Iterable[list[AjaxResult]]], Iterable[list[AjaxResult]]]
+
+
+def run_all(run: Run, chunks: list[Chunk], over: Passing) -> list[AjaxResult]:
+    """Return the outcomes of all commands, which pass through `over` as they come.
 
     Raises:
         BaseException: Whatever stops the run half-way, Ctrl-C for one; its `result` holds what is known.
@@ -223,7 +226,7 @@ def run_all(run: Run, chunks: list[Chunk], progress: Progress) -> list[AjaxResul
     references = (reference for chunk in chunks for encoded in chunk.commands for reference in encoded.references)
     run.answered.wanted = {str(reference.target) for reference in references}
     try:
-        for delivered in progress.over(map(run.deliver, chunks)):
+        for delivered in over(map(run.deliver, chunks)):
             rows.extend(delivered)
     except BaseException as interrupt:
         for chunk in _from_row(chunks, len(rows)):

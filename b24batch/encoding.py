@@ -39,14 +39,12 @@ _LETTERS_ELSEWHERE = (False, True)
 CONTAINERS = (dict, list, tuple, Mapping)
 _TEXT_ONLY = {str}
 _INTEGER_NAME = re.compile(r"0|-?[1-9][0-9]{0,18}", re.ASCII)
-_SECRETS = re.compile(
-    r"""(/rest/[^/\s"'?]+/|\b(?:auth|access_token|refresh_token|client_secret|code)=)[^/\s"'?&]+""", re.IGNORECASE
-)
+_SECRETS = r"""(?i)(/rest/[^/\s"'?]+/|\b(?:auth|access_token|refresh_token|client_secret|code)=)[^/\s"'?&]+"""
 
 
 def redacted(text: str) -> str:
     """Return `text` without the webhook codes and tokens in it."""
-    return _SECRETS.sub(r"\1***", text)
+    return re.sub(_SECRETS, r"\1***", text)
 
 
 def shown(value: object) -> str:

@@ -79,7 +79,7 @@ class LeakyBucket:
 
     @property
     def level(self) -> float:
-        """The requests that have not leaked out yet: 0 at rest; from one under `capacity` on, the next one waits."""
+        """The requests that have not leaked out yet, 0 at rest; from one under `capacity` on, the next one waits."""
         return max(0.0, self._empty_at - self.clock.monotonic()) * self.leak_rate
 
     def acquire(self, *, max_wait: float | None = None, on_wait: Callable[[float], None] | None = None) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Collection
 from typing import Literal, TypedDict
 
@@ -86,7 +85,9 @@ def to_methods(names: object) -> frozenset[str]:
 def to_request_id(value: object) -> str:
     """Return a request id, by default a UUID; raise `UsageError` for what is no header."""
     if value is None:
-        return str(uuid.uuid4())
+        from uuid import uuid4
+
+        return str(uuid4())
     plain = isinstance(value, str) and value.isascii() and value.isprintable() and value.strip() == value
     if isinstance(value, str) and plain and 0 < len(value) <= MAX_REQUEST_ID:
         return value

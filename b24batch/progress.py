@@ -12,7 +12,7 @@ from typing import Protocol, TypeAlias, TypeVar
 
 import attrs
 
-from b24batch.encoding import shown
+from b24batch.encoding import JsonValue, shown
 from b24batch.errors import UsageError
 from b24batch.limits import Clock, Wait
 from b24batch.results import AjaxResult
@@ -24,7 +24,7 @@ LOG_STEP = 10.0
 SHOWN_WAIT = 1.0
 
 _log = logging.getLogger("b24batch")
-_Item = TypeVar("_Item")
+_Group = TypeVar("_Group", bound=list[JsonValue])
 
 
 class Bar(Protocol):
@@ -48,15 +48,13 @@ class Bar(Protocol):
 MakeBar: TypeAlias = Callable[..., Bar]
 
 
-def bar_maker(progress: object) -> MakeBar | None:
-    """Return what makes the bar that the caller asks for; None shows nothing.
+def bar_maker(progress: object) -> MakeBar:
+    """Return what makes the bar that the caller asks for.
 
     Raises:
         ImportError: It is True, and tqdm is not installed.
-        UsageError: It is neither a boolean, nor None, nor can it be called.
+        UsageError: It is neither True, nor can it be called.
     """
-    if progress is None or progress is False:
-        return None
     if progress is True:
         return _tqdm()
     if not callable(progress):
@@ -77,14 +75,14 @@ class Progress:
     """The progress of one run.
 
     Attributes:
-        make: What makes the bar; None shows nothing.
+        make: What makes the bar.
         unit: What is counted.
         total: How many there will be; None when nobody knows.
         clock: Where time comes from.
         then: Told of every wait after the bar.
     """
 
-    make: MakeBar | None
+    make: MakeBar
     unit: str
     total: int | None
     clock: Clock
@@ -93,12 +91,9 @@ class Progress:
     _troubles: Counter[str] = attrs.field(factory=Counter, init=False)
     _text: str = attrs.field(default="", init=False)
 
-    def over(self, groups: Iterable[list[_Item]]) -> Iterator[list[_Item]]:
+    def over(self, groups: Iterable[_Group]) -> Iterator[_Group]:
         """Yield the groups, and count what is in each once it has been taken."""
-        if self.make is None:
-            yield from groups
-            return
-        with self._opened(self.make) as self._bar:
+        with self._opened() as self._bar:
             for group in groups:
                 yield group
                 self._count(group)
@@ -111,8 +106,8 @@ class Progress:
             self.then(wait)
 
     @contextmanager
-    def _opened(self, make: MakeBar) -> Iterator[Bar]:
-        bar = make(total=self.total, unit=self.unit)
+    def _opened(self) -> Iterator[Bar]:
+        bar = self.make(total=self.total, unit=self.unit)
         if getattr(bar, "disable", False) is True:
             bar.close()
             bar = _LogLines(self.clock, self.unit, self.total)
@@ -124,7 +119,7 @@ class Progress:
             raise
         bar.close()
 
-    def _count(self, group: list[_Item]) -> None:
+    def _count(self, group: list[JsonValue]) -> None:
         rows = (row for row in group if isinstance(row, AjaxResult) and not row.is_success)
         self._troubles.update("reference missed" if row.status == "ok" else row.status for row in rows)
         self._show()

@@ -31,7 +31,7 @@ MAX_QUERY_VALUES = 1000
 MAX_QUERY_DEPTH = 64
 #: Where the portal's substitution may see a reference: after a failed command any word can name a bucket. It goes on to
 #: the next white space, and refers if there is a key in brackets in it. Two patterns, since one takes quadratic time.
-_BUCKET = re.compile(r"\$[a-z_]\S*", re.IGNORECASE | re.ASCII)
+_BUCKET = r"(?ai)\$[a-z_]\S*"
 _KEY = re.compile(r"\[[^\]]")
 #: PHP keeps these for cookies and drops what has them for a name below the top level.
 _COOKIE_PREFIXES = ("__Host-", "__Secure-")
@@ -161,7 +161,7 @@ def _quoted(text: str) -> str:
 
 
 def _refers(text: str) -> bool:
-    words = (found[0] for found in _BUCKET.finditer(text))
+    words = (found[0] for found in re.finditer(_BUCKET, text))
     return any((end := word.rfind("]")) > 0 and _KEY.search(word, 2, end) for word in words)
 
 

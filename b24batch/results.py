@@ -10,8 +10,6 @@ import attrs
 from b24batch.commands import Command
 from b24batch.encoding import JsonValue, shown
 from b24batch.errors import BatchError, SdkError
-from b24batch.notebook import of_outcome, of_result
-from b24batch.remaining import Remaining
 from b24batch.statuses import Status, counted
 
 Data = TypeVar("Data")
@@ -75,6 +73,8 @@ class AjaxResult:
         return f"AjaxResult({self.command.method}, {self.status}, {outcome})"
 
     def _repr_html_(self) -> str:
+        from b24batch.notebook import of_outcome
+
         return of_outcome(self.to_dict())
 
 
@@ -134,6 +134,8 @@ class Result(Generic[Data]):
         refused are not among them, and neither are the ``unknown`` ones. A name that is a number may clash with the
         new positions of other commands.
         """
+        from b24batch.remaining import Remaining
+
         left = Remaining(self)
         for place, row in enumerate(self.rows):
             if row.not_executed:
@@ -195,6 +197,8 @@ class Result(Generic[Data]):
         return f"<Result of {self.summary()}>"
 
     def _repr_html_(self) -> str:
+        from b24batch.notebook import of_result
+
         return of_result(self.to_records())
 
     def _keys(self) -> list[int | str]:

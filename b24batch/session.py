@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import Literal, NoReturn, Self, Unpack, overload
+from typing import TYPE_CHECKING, Literal, NoReturn, Self, TypeVar, Unpack, overload
 
 import attrs
 import requests
@@ -28,9 +28,7 @@ from b24batch.chunks import (
 from b24batch.commands import Call, Command
 from b24batch.encoding import JsonValue, Params
 from b24batch.errors import UsageError
-from b24batch.families import family_of
 from b24batch.limits import Clock, LeakyBucket, OperatingTime, Wait, shared_bucket
-from b24batch.notebook import of_facts
 from b24batch.options import (
     ListOptions,
     Options,
@@ -42,13 +40,16 @@ from b24batch.options import (
     to_timeout,
     to_wait,
 )
-from b24batch.pagination import Listing, check_pages, collected, way_through
 from b24batch.payload import load_direct
-from b24batch.progress import MakeBar, Progress, bar_maker
 from b24batch.resolution import MEMORY
 from b24batch.results import AjaxResult, AnyResult, Result, collect
 from b24batch.retries import RetryPolicy, is_read
 from b24batch.transport import Transport
+
+if TYPE_CHECKING:
+    from b24batch.progress import MakeBar
+
+_Group = TypeVar("_Group", bound=list[JsonValue])
 
 
 @attrs.frozen(init=False, eq=False, repr=False)
@@ -281,9 +282,9 @@ class Session:
         """
         check_size(chunk_size)
         commands = _all_encoded(_unnamed(calls))
-        session, shown = self._shown(progress, " commands", len(commands))
+        session, over = self._shown(progress, " commands", len(commands))
         run = session._run(request_id, halt_on_error=halt_on_error, stop_on_error=stop_on_error)
-        return collect(run_all(run, list(cut(commands, chunk_size, halt=halt_on_error)), shown))
+        return collect(run_all(run, list(cut(commands, chunk_size, halt=halt_on_error)), over))
 
     def stream_batch(
         self,
@@ -344,8 +345,10 @@ class Session:
             BaseException: Any of these, and what else stops the list half-way, Ctrl-C for one, has the rows so far
                 in its `result`.
         """
-        session, shown = self._shown(progress, " rows")
-        return collected(shown.over(session.fetch_list(method, params, **options)))
+        from b24batch.pagination import collected
+
+        session, over = self._shown(progress, " rows")
+        return collected(iter(over(session.fetch_list(method, params, **options))))
 
     def fetch_list(
         self,
@@ -365,6 +368,9 @@ class Session:
         The arguments are checked when this is called. It needs memory for one request, 2,500 rows, and with
         ``paging="start"`` for the ids of all rows. After an error the pages yielded before stand.
         """
+        from b24batch.families import family_of
+        from b24batch.pagination import Listing, check_pages, way_through
+
         command, backwards = Command(method, params), to_flag(descending)
         family = family_of(method, id_key, cursor_id_key, result_key)
         return Listing(
@@ -395,10 +401,16 @@ class Session:
             stop_on_error=to_flag(stop_on_error),
         )
 
-    def _shown(self, progress: bool | MakeBar | None, unit: str, total: int | None = None) -> tuple[Self, Progress]:
-        """Return the progress of a run, and the session that tells it of the waits."""
+    def _shown(
+        self, progress: bool | MakeBar | None, unit: str, total: int | None = None
+    ) -> tuple[Self, Callable[[Iterable[_Group]], Iterable[_Group]]]:
+        """Return the session of a run, and what its outcomes pass through on their way: nothing, or what shows them."""
+        if progress is None or progress is False:
+            return self, iter
+        from b24batch.progress import Progress, bar_maker
+
         shown = Progress(bar_maker(progress), unit, total, self.clock, self.on_wait)
-        return (self.with_options(on_wait=shown.on_wait) if shown.make else self), shown
+        return self.with_options(on_wait=shown.on_wait), shown.over
 
     def _longest_wait(self) -> float:
         return self.operating_wait if self.max_wait is None else min(self.operating_wait, self.max_wait)
@@ -420,6 +432,8 @@ class Session:
         return f"<Session on {auth.host}>" if auth else "<Session>"
 
     def _repr_html_(self) -> str:
+        from b24batch.notebook import of_facts
+
         limits, credentials = self.limits, type(self.auth).__name__
         rate = limits and f"{limits.level:.0f} of {limits.capacity} requests, {limits.leak_rate:g} per second leak out"
         return of_facts("Session", {"host": self.auth.host, "credentials": credentials, "rate": rate or "no limit"})

@@ -54,7 +54,7 @@ class OAuthPortal:
 
     @property
     def redirect_uri(self) -> str | None:
-        """Where ``/oauth/authorize/`` sends a user back to, with a code; None, the default: nowhere."""
+        """Where ``/oauth/authorize/`` sends a user back to, with a code; by default None, which is nowhere."""
         return self._oauth.redirect_uri
 
     @redirect_uri.setter

@@ -102,7 +102,7 @@ class Portal(OAuthPortal):
 
     @property
     def executed(self) -> list[Executed]:
-        """Every command that took effect, in order: reads too, commands of batches too, not ``batch``."""
+        """Every command that took effect, in order; reads too, commands of batches too, not ``batch``."""
         return self._journal.executed
 
     def session(self, auth: Auth | None = None, /, **options: Unpack[Options]) -> Session:
