@@ -150,8 +150,12 @@ class OperatingTime:
 
 
 _shared: dict[tuple[str, int], LeakyBucket] = {}
+#: Anybody can name hosts to an application, and each gets a bucket: from so many on those that ran empty are dropped.
+_MANY = 1000
 
 
 def shared_bucket(host: str, clock: Clock) -> LeakyBucket:
     """Return the one bucket that all sessions of this process on the portal `host` share."""
+    for key in [key for key, bucket in _shared.copy().items() if not bucket.level] if len(_shared) >= _MANY else ():
+        _shared.pop(key, None)
     return _shared.setdefault((host, id(clock)), LeakyBucket(clock=clock))

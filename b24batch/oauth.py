@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import NoReturn, Self, TypedDict, Unpack
 from urllib.parse import urlencode
 
@@ -227,7 +228,7 @@ class OAuthOptions(TypedDict, total=False):
 
 def _latest(store: TokenStore, member_id: str, token: Token | None) -> Token:
     """Return the token that expires later, this or the stored one, and see that it is stored."""
-    with store.lock(member_id):
+    with nullcontext() if token is None else store.lock(member_id):
         stored = store.get(member_id)
         if token is not None and (stored is None or (token.refresh_token and stored.expires < token.expires)):
             store.put(token)

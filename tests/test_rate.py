@@ -5,7 +5,8 @@ import threading
 import gates
 import pytest
 
-from b24batch import LeakyBucket, Session
+from b24batch import LeakyBucket, Session, limits
+from b24batch.limits import shared_bucket
 from b24batch.sandbox import FakeClock, Portal
 
 COMMANDS = [("server.time", {"n": n}) for n in range(10_000)]
@@ -129,3 +130,13 @@ def test_max_wait_of_zero():
         assert len(portal.requests) == 49
         assert len(result.remaining()) == 2
     assert clock.slept == []
+
+
+def test_buckets_do_not_pile_up(clock):
+    """A program that is told ever new hosts keeps a bounded number of buckets, and each that is not empty."""
+    busy = shared_bucket("busy.example.com", clock)
+    busy.acquire()
+    for number in range(3000):
+        shared_bucket(f"{number}.example.com", clock)
+    assert len(limits._shared) <= limits._MANY + 1
+    assert shared_bucket("busy.example.com", clock) is busy

@@ -107,6 +107,7 @@ def install(dispatcher: Dispatcher) -> None:
         dispatcher.add(name, user_get)
     dispatcher.add("user.add", lambda params: table.add(_new_user(params)))
     dispatcher.add("user.current", lambda _params: myself)
+    dispatcher.add("user.admin", lambda _params: True)
     dispatcher.add("department.get", department_get)
     dispatcher.add("profile", lambda _params: {**_profile(myself), "PERSONAL_GENDER": "", "TIME_ZONE": ""})
     dispatcher.add("app.info", lambda _params: {"SCOPE": SCOPE, "LICENSE": "sandbox"})

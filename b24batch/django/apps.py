@@ -1,0 +1,20 @@
+"""The Django application."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class B24BatchConfig(AppConfig):
+    """Its label is ``b24batch``; it registers the system checks."""
+
+    name = "b24batch.django"
+    label = "b24batch"
+    verbose_name = "Bitrix24"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Register the checks, once all applications are loaded."""
+        from b24batch.django import checks
+
+        checks.register()

@@ -1,0 +1,20 @@
+"""What is kept of each portal on which the application is installed."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class PortalToken(models.Model):
+    """A portal's token and application token; `b24batch.django.stores.DjangoTokenStore` reads and writes them."""
+
+    member_id = models.CharField(max_length=64, unique=True)
+    access_token = models.TextField()
+    refresh_token = models.TextField(null=True)
+    expires = models.FloatField(help_text="Unix time in seconds")
+    client_endpoint = models.TextField()
+    application_token = models.TextField(default="")
+    updated = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"the token of {self.member_id}"

@@ -1,0 +1,173 @@
+"""Portal tokens in the project's database."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from django.apps import apps
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, OperationalError, connections, router, transaction
+from django.utils import timezone
+
+from b24batch.auth import Secret
+from b24batch.locks import ProcessLock
+from b24batch.tokens import Token
+
+#: Seconds to wait on SQLite until another process has its token.
+_PATIENCE = 120
+#: The same inside a transaction, which may be the very one that is waited for.
+_PATIENCE_IN_TRANSACTION = 10
+
+_in_memory = ProcessLock()
+
+
+class DjangoTokenStore:
+    """Keeps tokens in the rows of `b24batch.django.models.PortalToken`, which all processes of a project share.
+
+    What is put is committed when the lock is left, and stays when a view's own transaction is rolled back: lock and
+    writes go over a database connection of their own. That connection cannot pass a transaction of the same thread
+    which has this row, or on SQLite the file, in use: on SQLite give the tokens a ``DATABASE`` of their own when views
+    run in transactions.
+
+    Args:
+        using: The alias of the database. Default: the one that the project's routers choose.
+    """
+
+    def __init__(self, using: str | None = None) -> None:
+        self._using = using
+        self._held = threading.local()
+
+    def get(self, member_id: str) -> Token | None:
+        """Return the token of a portal; None when there is none."""
+        columns = ("access_token", "refresh_token", "expires", "client_endpoint", "member_id")
+        row = self._row(member_id, *columns)
+        return Token(*row) if row else None
+
+    def application_token(self, member_id: str) -> Secret | None:
+        """Return what the events of a portal come with; None when it is unknown."""
+        row = self._row(member_id, "application_token")
+        return Secret(row[0]) if row and row[0] else None
+
+    def put(self, token: Token, application_token: Secret | None = None) -> None:
+        """Keep a token in the place of the portal's last one; its application token stays unless one is given."""
+        if not self._is_held():
+            with self.lock(token.member_id):
+                return self.put(token, application_token)
+        try:
+            return self._write(token, application_token)
+        except DatabaseError as error:
+            failure = _anew(error)
+        except BaseException as interrupt:
+            interrupt.__context__ = None
+            # The frames of its traceback below this one hold the tokens.
+            raise interrupt.with_traceback(None) from None
+        raise failure
+
+    @contextmanager
+    def lock(self, member_id: str) -> Iterator[None]:
+        """Keep other threads and processes from the portal's row, on SQLite from the file, while the block lasts.
+
+        Raises:
+            OperationalError: On SQLite; another one kept it for 120 seconds, or for 10 when a transaction is open.
+        """
+        failure: BaseException | None = None
+        with ExitStack() as stack:
+            self._begin(stack)
+            self._rows(member_id).select_for_update().exists()
+            try:
+                yield
+            except BaseException as error:
+                failure = error  # what was put before it is committed all the same
+        if failure is not None:
+            raise failure
+
+    def _begin(self, stack: ExitStack) -> None:
+        if _is_in_memory(self._alias):
+            stack.enter_context(_in_memory)
+        else:
+            stack.enter_context(_apart(self._alias))
+            _begin(stack, self._alias)
+        stack.callback(setattr, self._held, "now", False)
+        self._held.now = True
+
+    def _is_held(self) -> bool:
+        return bool(getattr(self._held, "now", False))
+
+    def _write(self, token: Token, application_token: Secret | None) -> None:
+        values = {
+            "access_token": token.access_token.reveal(),
+            "refresh_token": token.refresh_token and token.refresh_token.reveal(),
+            "expires": token.expires,
+            "client_endpoint": token.client_endpoint,
+            "updated": timezone.now(),
+            **({"application_token": application_token.reveal()} if application_token else {}),
+        }
+        if not self._rows(token.member_id).update(**values):
+            self._rows(token.member_id).create(member_id=token.member_id, **values)
+
+    def _row(self, member_id: str, *columns: str) -> tuple[Any, ...] | None:
+        with ExitStack() as stack:
+            if not self._is_held() and connections[self._alias].vendor == "sqlite" and not _is_in_memory(self._alias):
+                # A read within the view's transaction would keep its file from the refresh that may follow.
+                stack.enter_context(_apart(self._alias))
+            row: tuple[Any, ...] | None = self._rows(member_id).values_list(*columns).first()
+            return row
+
+    def _rows(self, member_id: str) -> Any:
+        return _model().objects.using(self._alias).filter(member_id=member_id)
+
+    @property
+    def _alias(self) -> str:
+        return self._using or str(router.db_for_write(_model()))
+
+
+def _model() -> Any:
+    try:
+        return apps.get_model("b24batch", "PortalToken")
+    except LookupError:
+        missing = ImproperlyConfigured("portal tokens are kept once b24batch.django is in INSTALLED_APPS")
+    raise missing
+
+
+def _is_in_memory(alias: str) -> bool:
+    """Return whether nobody else can have the database: that of a test run."""
+    return connections[alias].vendor == "sqlite" and bool(connections[alias].is_in_memory_db())
+
+
+@contextmanager
+def _apart(alias: str) -> Iterator[None]:
+    """Let this thread's queries go over a connection of their own, outside of a transaction that is open."""
+    usual = connections[alias]
+    apart = usual.copy()
+    # Under DEBUG Django logs each statement with its values.
+    apart.make_debug_cursor = apart.make_cursor
+    if apart.vendor == "sqlite":
+        patience = _PATIENCE_IN_TRANSACTION if usual.in_atomic_block else _PATIENCE
+        # Exclusive: once the OAuth server has been asked, no reader may stand in the way of the commit.
+        apart.settings_dict["OPTIONS"] |= {"timeout": patience, "transaction_mode": "EXCLUSIVE"}
+    connections[alias] = apart
+    try:
+        yield
+    finally:
+        connections[alias] = usual
+        apart.close()
+
+
+def _begin(stack: ExitStack, alias: str) -> None:
+    try:
+        stack.enter_context(transaction.atomic(using=alias))
+        return
+    except OperationalError as error:
+        reason = str(error)
+    raise OperationalError(
+        f"{reason}: the tokens of b24batch wait for the database {alias!r}, perhaps for the transaction of this very "
+        "thread; give them a DATABASE of their own in the setting B24BATCH"
+    )
+
+
+def _anew(error: DatabaseError) -> DatabaseError:
+    """Return the error without its frames, which hold what was written, and without the statement."""
+    return type(error)(str(error).partition("\n")[0])

@@ -1,0 +1,13 @@
+"""Runs the commands of the project, such as ``python manage.py runserver``."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from django.core.management import execute_from_command_line
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "deals.settings")
+
+if __name__ == "__main__":
+    execute_from_command_line(sys.argv)

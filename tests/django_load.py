@@ -1,0 +1,77 @@
+"""The Django project under load, by real servers: `python tests/django_load.py`. Its exit status says whether it holds.
+
+Each server gets 720 calls from 12 threads, a third for each view; every answer is compared with what was asked for.
+"""
+
+import sys
+import tempfile
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import django
+import requests
+from django_server import environment, serving
+
+from b24batch.sandbox import Portal
+
+CALLS, CLIENTS = 720, 12
+#: Threads that may call the portal at once; under ASGI Django gives each request one.
+THREADS = {"gthread": 8, "preload": 12, "uvicorn": CLIENTS}
+PROCESSES = {"preload": 3}
+DEALS = 60
+
+
+def expected(n):
+    """The view that the n-th call goes to, and its answer."""
+    return (
+        ("batch", [{"n": str(n), "i": str(i)} for i in range(3)]),
+        ("by_chunk", [{"n": str(n), "i": str(i)} for i in range(6)]),
+        ("listing", [f"Deal {n % DEALS}"]),
+    )[n % 3]
+
+
+def outcome(address, n):
+    """What became of one call, and the process that answered it; each comes over a connection of its own."""
+    view, answer = expected(n)
+    with requests.Session() as http:
+        http.trust_env = False
+        response = http.get(f"{address}/{view}/", params={"n": n}, timeout=60)
+    if response.status_code != 200:
+        return f"HTTP {response.status_code}", ""
+    return "right" if response.json() == answer else "wrong", response.headers["X-Process"]
+
+
+def load(address):
+    """The outcomes of all calls, counted, and the number of processes that gave them."""
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        outcomes, processes = zip(*pool.map(lambda n: outcome(address, n), range(CALLS)), strict=True)
+    return Counter(outcomes), len(set(processes))
+
+
+def holds(name, directory):
+    """Whether a server gives nothing but right answers, over no more connections than it has threads."""
+    with Portal() as portal:
+        portal.method("echo")(lambda params: params)
+        for n in range(DEALS):
+            portal.execute("crm.deal.add", {"fields": {"TITLE": f"Deal {n}"}})
+        env = environment(portal, directory / f"{name}.sqlite3", WARM="1")
+        with serving(name, env) as address:
+            first, began = len(portal.requests), time.monotonic()
+            outcomes, processes = load(address)
+            seconds = time.monotonic() - began
+        connections = len({request.connection for request in portal.requests[first:]})
+    speed = f"{CALLS / seconds:.0f} calls/s, {processes} processes, {connections} connections"
+    print(f"Django {django.__version__}, {name}: {dict(outcomes)}, {speed}")
+    return outcomes == {"right": CALLS} and connections <= THREADS[name] and processes == PROCESSES.get(name, 1)
+
+
+def main():
+    with tempfile.TemporaryDirectory() as directory:
+        outcomes = [holds(name, Path(directory)) for name in THREADS]
+    return all(outcomes)
+
+
+if __name__ == "__main__":
+    sys.exit(0 if main() else 1)

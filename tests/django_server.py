@@ -1,0 +1,73 @@
+"""The Django project of the tests under a real server, which speaks to a portal of the sandbox."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from b24batch.tokens import Token
+
+PROJECT = Path(__file__).parent / "django_project"
+SERVERS = {
+    "runserver": ["manage.py", "runserver", "--noreload"],
+    "gthread": ["-m", "gunicorn", "servers:wsgi", "--worker-class=gthread", "--threads=8", "--log-level=error", "-b"],
+    "preload": ["-m", "gunicorn", "servers:wsgi", "--preload", "--workers=3", "--threads=4", "--log-level=error", "-b"],
+    "uvicorn": ["-m", "uvicorn", "servers:asgi", "--log-level=error", "--port"],
+}
+#: Seconds until a server answers.
+START = 30
+
+
+def environment(portal, database, **others):
+    """The environment in which a project has this portal and this database."""
+    left_out = ("http_proxy", "https_proxy", "all_proxy", "django_settings_module")
+    return {
+        **{name: value for name, value in os.environ.items() if name.lower() not in left_out},
+        "B24_WEBHOOK_SECRET_URL": portal.url,
+        "B24_TOKEN_URL": portal.token_url,
+        "DATABASE": str(database),
+        "PYTHONPATH": str(Path(__file__).parent.parent),
+        **others,
+    }
+
+
+def token_of(portal, *, expired=False):
+    """A new token of a portal of the sandbox, which may have expired already."""
+    answer = portal.issue_token(0) if expired else portal.issue_token()
+    names = ("access_token", "refresh_token", "client_endpoint", "member_id")
+    return Token(expires=float(answer["expires"]), **{name: answer[name] for name in names})
+
+
+def manage(*words, env, project=PROJECT):
+    """Run a command of a project, and return what it ended with."""
+    line = [sys.executable, "manage.py", *words]
+    return subprocess.run(line, cwd=project, env=env, capture_output=True, text=True, timeout=60, check=False)
+
+
+@contextmanager
+def serving(name, env, project=PROJECT):
+    """Serve a project; the value is its address."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
+        port = str(probe.getsockname()[1])
+    line = [sys.executable, *SERVERS[name], port if name == "uvicorn" else f"127.0.0.1:{port}"]
+    server = subprocess.Popen(line, cwd=project, env=env, stdout=subprocess.DEVNULL)
+    try:
+        wait_for(int(port), server)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def wait_for(port, server):
+    until = time.monotonic() + START
+    while time.monotonic() < until and server.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except ConnectionRefusedError:
+            time.sleep(0.02)  # the operating system tells nobody of a port that is opened
+    raise RuntimeError(f"the server did not start: {server.args[1:3]}")

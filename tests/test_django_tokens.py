@@ -1,0 +1,274 @@
+"""Portal tokens in the project's database: renewed once for all threads and processes, and never lost."""
+
+import multiprocessing
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import attrs
+import django_setup  # noqa: F401
+import pytest
+from canary import texts_of
+from django_server import environment, manage, token_of
+
+from b24batch import TokenRefreshError
+from b24batch.auth import Secret
+
+pytest_plugins = ["django_fixtures"]
+
+from django.conf import settings  # noqa: E402
+from django.core.exceptions import ImproperlyConfigured  # noqa: E402
+from django.db import DatabaseError, OperationalError, connection, connections, transaction  # noqa: E402
+from django.test import modify_settings, override_settings  # noqa: E402
+
+from b24batch.django import session_for  # noqa: E402
+from b24batch.django.models import PortalToken  # noqa: E402
+from b24batch.django.stores import DjangoTokenStore  # noqa: E402
+
+WORKERS, CALLS = 8, 5
+
+
+def test_what_is_put_is_got(portal, database):
+    """A store gives back what was put last for a portal, without a refresh token too, and None for others."""
+    store, token = DjangoTokenStore(), token_of(portal)
+    for each in (token, token_of(portal), attrs.evolve(token, refresh_token=None, expires=1.5)):
+        store.put(each)
+        assert store.get(portal.member_id) == each
+    assert store.get("another") is None
+    assert PortalToken.objects.count() == 1
+
+
+def test_the_application_token_stays(portal, database):
+    """A new token leaves the portal's application token as it is; a new installation replaces it."""
+    store = DjangoTokenStore()
+    assert store.application_token(portal.member_id) is None
+    store.put(token_of(portal))
+    assert store.application_token(portal.member_id) is None
+    for given in ("first", "second"):
+        store.put(token_of(portal), Secret(given))
+        store.put(token_of(portal))
+        assert store.application_token(portal.member_id) == Secret(given)
+
+
+def test_rows_show_no_token(portal, expired):
+    """Neither str nor repr of a row shows a token."""
+    row = PortalToken.objects.get()
+    assert f"{row} {row!r}" == f"the token of {row.member_id} <PortalToken: the token of {row.member_id}>"
+
+
+def call_often(member_id, calls=CALLS):
+    """Call the portal, and return how often it answered with what it was asked."""
+    b24 = session_for(member_id, "application")
+    try:
+        return sum(b24.call("echo", {"n": str(n)}).data == {"n": str(n)} for n in range(calls))
+    finally:
+        connections.close_all()
+
+
+def test_threads(portal, web, expired):
+    """8 threads make 40 calls on an expired token: 40 are answered after exactly one refresh."""
+    with ThreadPoolExecutor(WORKERS) as pool:
+        answered = list(pool.map(call_often, [expired.member_id] * WORKERS))
+    assert answered == [CALLS] * WORKERS
+    assert [request.error for request in portal.token_requests] == [None]
+
+
+def test_threads_without_a_common_session(portal, web, expired):
+    """8 threads, each with credentials of its own, share the store alone, and refresh once."""
+    from b24batch import OAuth
+
+    together = threading.Barrier(WORKERS)
+
+    def call(_):
+        options = {"store": DjangoTokenStore(), "token_url": portal.token_url}
+        oauth = OAuth(portal.client_id, portal.client_secret, member_id=expired.member_id, **options)
+        try:
+            together.wait()
+            return portal.session(oauth).call("echo", {"n": "1"}).data
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        assert list(pool.map(call, range(WORKERS))) == [{"n": "1"}] * WORKERS
+    assert [request.error for request in portal.token_requests] == [None]
+
+
+def in_a_process(aliases, member_id, ready, answered):
+    """Do as a worker of a server does."""
+    with override_settings(B24BATCH=aliases):
+        ready.wait()
+        answered.put(call_often(member_id))
+
+
+def test_processes(portal, web, expired):
+    """8 processes make 40 calls on an expired token: 40 are answered after exactly one refresh."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    ready, answered = context.Barrier(WORKERS), context.Queue()
+    given = (dict(settings.B24BATCH), expired.member_id, ready, answered)
+    workers = [context.Process(target=in_a_process, args=given) for _ in range(WORKERS)]
+    for worker in workers:
+        worker.start()
+    assert [answered.get(timeout=60) for _ in workers] == [CALLS] * WORKERS
+    for worker in workers:
+        worker.join(20)
+    assert [request.error for request in portal.token_requests] == [None]
+
+
+def test_a_refused_refresh_reaches_all(portal, web, expired):
+    """A refresh that the OAuth server refuses fails all who wait for it in the same way, and no one hangs."""
+    portal.revoke_tokens()
+    session_for(expired.member_id, "application")
+
+    def fail(_):
+        with pytest.raises(TokenRefreshError) as refused:
+            call_often(expired.member_id)
+        return refused.value.code
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        assert list(pool.map(fail, range(WORKERS))) == ["invalid_grant"] * WORKERS
+
+
+def test_a_roll_back_loses_no_token(portal, web, expired):
+    """A token that was renewed within a view's transaction stays when the transaction is rolled back."""
+    path = f"/{{}}/?member_id={expired.member_id}&n=1"
+    assert web.get(path.format("rollback")).status_code == 500
+    assert DjangoTokenStore().get(expired.member_id) != expired
+    with override_settings(B24BATCH=dict(settings.B24BATCH)):  # sessions begin anew, with what is stored
+        assert web.get(path.format("stored")).json() == {"n": "1"}
+    assert [request.error for request in portal.token_requests] == [None]
+
+
+def test_what_was_put_stays_after_an_error(portal, database):
+    """An exception that leaves the lock, Ctrl-C too, undoes nothing of what was put."""
+    store, token = DjangoTokenStore(), token_of(portal)
+    with pytest.raises(KeyboardInterrupt), transaction.atomic(), store.lock(token.member_id):
+        store.put(token)
+        raise KeyboardInterrupt
+    assert store.get(token.member_id) == token
+    assert not connection.in_atomic_block
+
+
+def test_the_usual_connection_comes_back(portal, expired):
+    """After the lock, and after an error in it, the thread has its own connection again."""
+    usual = connections["default"]
+    store = DjangoTokenStore()
+    with store.lock(expired.member_id):
+        assert connections["default"] is not usual
+    with pytest.raises(RuntimeError), store.lock(expired.member_id):
+        raise RuntimeError
+    assert connections["default"] is usual
+    assert store.get(expired.member_id) == expired
+
+
+def test_reading_in_a_transaction(portal, web, expired):
+    """What the store reads within a view's transaction does not keep the file from the refresh that follows."""
+    with transaction.atomic():
+        assert DjangoTokenStore().get(expired.member_id) == expired
+        assert call_once(expired.member_id) == {"n": "1"}
+    assert [request.error for request in portal.token_requests] == [None]
+
+
+def call_once(member_id):
+    return session_for(member_id, "application").call("echo", {"n": "1"}).data
+
+
+def test_waiting_for_oneself(portal, web, expired, monkeypatch):
+    """On SQLite a transaction that has the file in use is told how to keep tokens, before a refresh token is spent."""
+    monkeypatch.setattr("b24batch.django.stores._PATIENCE_IN_TRANSACTION", 0)
+    with transaction.atomic():
+        PortalToken.objects.count()
+        with pytest.raises(OperationalError, match="give them a DATABASE of their own"):
+            call_once(expired.member_id)
+    assert portal.token_requests == []
+    assert call_once(expired.member_id) == {"n": "1"}
+
+
+def test_patience(portal, expired):
+    """On SQLite a refresh of another process is waited for as long as it can take, in a transaction for a while."""
+    store, patience = DjangoTokenStore(), []
+    with store.lock(expired.member_id):
+        patience.append(connections["default"].settings_dict["OPTIONS"]["timeout"])
+    with transaction.atomic(), store.lock(expired.member_id):
+        patience.append(connections["default"].settings_dict["OPTIONS"]["timeout"])
+    assert patience == [120, 10]
+    assert "timeout" not in connections["default"].settings_dict["OPTIONS"]
+
+
+def test_another_database(portal, web, tmp_path):
+    """Tokens may have a database of their own, and a transaction that has written the other one is no hindrance."""
+    ended = manage("migrate", "-v0", env=environment(portal, tmp_path / "tokens.sqlite3"))
+    assert ended.returncode == 0, ended.stderr
+    connections.settings["tokens"] = {**connections.settings["default"], "NAME": tmp_path / "tokens.sqlite3"}
+    try:
+        store = DjangoTokenStore("tokens")
+        store.put(token_of(portal, expired=True))
+        aliases = {"application": {**settings.B24BATCH["application"], "DATABASE": "tokens"}}
+        with override_settings(B24BATCH=aliases), transaction.atomic():
+            PortalToken.objects.create(member_id="in-default", expires=0.0)
+            assert call_once(portal.member_id) == {"n": "1"}
+            assert store.get(portal.member_id).expires > 0
+    finally:
+        connections["tokens"].close()
+        del connections["tokens"], connections.settings["tokens"]
+
+
+def test_a_database_that_refuses(portal, web, expired):
+    """An error of the database shows neither the tokens that were to be written nor the statement with them."""
+    token = token_of(portal)
+    refuse = "CREATE TRIGGER refuse BEFORE UPDATE ON b24batch_portaltoken BEGIN SELECT RAISE(ABORT, 'no'); END"
+    with connection.cursor() as cursor:
+        cursor.execute(refuse)
+    try:
+        with pytest.raises(DatabaseError, match=r"^no$") as refused:
+            DjangoTokenStore().put(token)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TRIGGER refuse")
+    secrets = [token.access_token.reveal(), token.refresh_token.reveal()]
+    assert not [text for text in texts_of(refused.value) for secret in secrets if secret in text]
+    assert DjangoTokenStore().get(expired.member_id) == expired
+
+
+def test_ctrl_c_while_writing(portal, expired):
+    """An interrupt in the middle of a write does not show the tokens, and leaves the last ones."""
+    store, token = DjangoTokenStore(), token_of(portal)
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    def put():
+        with store.lock(token.member_id), connections["default"].execute_wrapper(interrupt):
+            store.put(token)
+
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        put()
+    secrets = [token.access_token.reveal(), token.refresh_token.reveal()]
+    assert not [text for text in texts_of(stopped.value) for secret in secrets if secret in text]
+    assert store.get(expired.member_id) == expired
+
+
+@override_settings(DEBUG=True)
+def test_the_log_of_statements(portal, web, expired, caplog):
+    """Under DEBUG Django logs statements with their values; those that write tokens are not among them."""
+    caplog.set_level("DEBUG")
+    caplog.set_level("DEBUG", logger="django.db.backends")
+    assert call_once(expired.member_id) == {"n": "1"}
+    PortalToken.objects.count()
+    assert "SELECT COUNT" in caplog.text
+    row = PortalToken.objects.values().get()
+    assert not [name for name in ("access_token", "refresh_token") if row[name] in caplog.text]
+
+
+def test_without_the_application(web):
+    """Without b24batch.django in INSTALLED_APPS the error says so."""
+    with modify_settings(INSTALLED_APPS={"remove": "b24batch.django"}), pytest.raises(ImproperlyConfigured) as wrong:
+        session_for("0", "application")
+    assert "b24batch.django is in INSTALLED_APPS" in str(wrong.value)
+
+
+def test_an_uninstalled_portal(portal, web, expired):
+    """When the row is deleted meanwhile, the next refresh says that the application has to be authorised again."""
+    b24 = session_for(expired.member_id, "application")
+    PortalToken.objects.all().delete()
+    with pytest.raises(TokenRefreshError, match="authorised again"):
+        b24.call("echo", {"n": "1"})
