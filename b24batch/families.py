@@ -56,15 +56,12 @@ class Family:
         if not isinstance(rows, list):
             raise UsageError(f"{method}: {_shape(result, self.result_key)}")
         for row in rows:
-            self._check(method, row)
+            if not isinstance(row, dict):
+                raise UsageError(f"{method}: its rows are no objects but values like {shown(row)}")
+            if row.get(self.id_key) is None:
+                names = ", ".join(list(row)[:10])
+                raise UsageError(f"{method}: a row without {self.id_key}, but with {names}: name the id with id_key=")
         return rows
-
-    def _check(self, method: str, row: JsonValue) -> None:
-        if not isinstance(row, dict):
-            raise UsageError(f"{method}: its rows are no objects but values like {shown(row)}")
-        if row.get(self.id_key) is None:
-            names = ", ".join(list(row)[:10])
-            raise UsageError(f"{method}: a row without {self.id_key}, but with {names}: name the id with id_key=")
 
 
 def _shape(result: JsonValue, result_key: str | None) -> str:

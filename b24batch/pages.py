@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from operator import gt, lt
+
 import attrs
 
 from b24batch.chunks import EncodedCommand, encode_direct
@@ -71,8 +74,12 @@ class ByCursor:
             UsageError: The answer has another shape, or an id is no number.
         """
         rows = self.family.rows(self.command.method, outcome.data)
-        for row in rows:
-            self._advance(row[self.family.id_key])
+        ids = [row[self.family.id_key] for row in rows]
+        numbers = list(map(self._number, ids))
+        places = numbers if self._last_id is None else [self._number(self._last_id), *numbers]
+        if not all(map(gt if self.descending else lt, places, places[1:])):
+            raise self._stalled(places)
+        self._last_id = ids[-1] if ids else self._last_id
         self.unbroken = len(rows) == PAGE_SIZE
         # Permissions may have thinned a page; of a method in the table it is known that they do not.
         self.ended = len(rows) < PAGE_SIZE if self.family.known else not rows
@@ -85,14 +92,12 @@ class ByCursor:
         own = {self.family.filter: conditions} if conditions else {}
         return Command(self.command.method, {**self._params, **own})
 
-    def _advance(self, row_id: JsonValue) -> None:
-        here, there = self._number(row_id), self._number(row_id if self._last_id is None else self._last_id)
-        ahead = here < there if self.descending else here > there
-        if self._last_id is not None and not ahead:
-            reason = f"{self.command.method}: id {here} came after id {there}: the portal does not keep the order"
-            key = f"the filter by {self.family.cursor_id_key} (cursor_id_key)"
-            raise CursorStalled(f"{reason}, or {key}; where there is none, use paging='start'")
-        self._last_id = row_id
+    def _stalled(self, places: list[int]) -> CursorStalled:
+        ahead = gt if self.descending else lt
+        there, here = next(pair for pair in pairwise(places) if not ahead(*pair))
+        reason = f"{self.command.method}: id {here} came after id {there}: the portal does not keep the order"
+        key = f"the filter by {self.family.cursor_id_key} (cursor_id_key)"
+        return CursorStalled(f"{reason}, or {key}; where there is none, use paging='start'")
 
     def _number(self, row_id: JsonValue) -> int:
         try:

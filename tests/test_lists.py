@@ -115,13 +115,13 @@ def test_page_boundaries(portal, b24, number, pages):
 
 
 def test_growing_requests(portal, b24):
-    """After a first page alone the pages in a request double up to their bound; the first request is no batch."""
+    """After a first full page alone a request has as many pages as it may; the first request is no batch."""
     fill(portal, 1600)
     b24.call_list("crm.item.list", DEALS, pages_per_request=10, request_id="list")
-    assert sizes(portal) == [1, 2, 4, 8, 10, 10]
-    assert [request.method for request in portal.requests] == ["crm.item.list", *["batch"] * 5]
+    assert sizes(portal) == [1, 10, 10, 10, 10]
+    assert [request.method for request in portal.requests] == ["crm.item.list", *["batch"] * 4]
     sent = [request.headers["x-request-id"] for request in portal.requests]
-    assert sent == ["list", "list/2", "list/3", "list/4", "list/5", "list/6"]
+    assert sent == ["list", "list/2", "list/3", "list/4", "list/5"]
 
 
 def test_one_page_a_request(deals, b24):
@@ -385,7 +385,7 @@ def test_a_vendor_method(deals, b24):
 def test_lost_answers(deals, b24, fault, after):
     """Pages only read: one whose answer was lost is asked for again, under its id, and no row comes twice."""
     deals.fail_next(fault, after=after)
-    assert ids(b24.call_list("crm.deal.list", request_id="list")) == list(range(1, 221))
+    assert ids(b24.call_list("crm.deal.list", pages_per_request=2, request_id="list")) == list(range(1, 221))
     sent = [request.headers["x-request-id"] for request in deals.requests]
     assert sent[after] == sent[after + 1]
 
@@ -496,18 +496,20 @@ def test_operating_limit_of_a_batch(limited):
     """Where the portal blocks `batch` itself, the wait is as long as its last answer says."""
     waits = []
     limited.fail_next(PortalError("OPERATION_TIME_LIMIT", "blocked", http_status=429), after=2)
-    limited.session(on_wait=waits.append).call_list("crm.item.list", {**DEALS, "filter": {">id": 1600}})
+    b24 = limited.session(on_wait=waits.append)
+    b24.call_list("crm.item.list", {**DEALS, "filter": {">id": 1600}}, pages_per_request=4)
     assert [500 < wait.seconds <= 601 for wait in waits] == [True]
 
 
 def test_slow_requests(clock):
     """After a request of over 20 seconds the next one asks for half as many pages, and then for more again."""
     with Portal(clock=clock) as portal:
-        fill(portal, 3000)
-        portal.fail_next("slow", after=4, seconds=21.0)
-        portal.fail_next("slow", after=5, seconds=20.0)
+        fill(portal, 7000)
+        portal.fail_next("slow", after=1, seconds=21.0)
+        portal.fail_next("slow", after=2, seconds=21.0)
+        portal.fail_next("slow", after=3, seconds=20.0)
         portal.session().call_list("crm.deal.list")
-        assert sizes(portal) == [1, 2, 4, 8, 16, 8, 16, 32]
+        assert sizes(portal) == [1, 50, 25, 12, 24, 48]
 
 
 def test_start_paging(portal, b24):
@@ -632,7 +634,8 @@ def test_the_rate_is_kept(clock):
     """Requests of a list keep the rate like all others."""
     with Portal(clock=clock, rate=(2, 0.5)) as portal:
         fill(portal, 700)
-        rows = portal.session(limits=LeakyBucket(2, 0.5, clock=clock)).call_list("crm.deal.list")
+        b24 = portal.session(limits=LeakyBucket(2, 0.5, clock=clock))
+        rows = b24.call_list("crm.deal.list", pages_per_request=5)
         assert len(rows) == 700
         assert len(portal.requests) == 4
     assert clock.slept == [2.0] * 3
