@@ -46,6 +46,7 @@ class ByCursor:
     _params: dict[str, JsonValue] = attrs.field(init=False)
     _filter: dict[str, JsonValue] = attrs.field(init=False)
     _last_id: JsonValue = attrs.field(default=None, init=False)
+    _chain: list[EncodedCommand] = attrs.field(factory=list, init=False)
 
     def __attrs_post_init__(self) -> None:
         params = named(self.command.method, self.command.params)
@@ -62,9 +63,18 @@ class ByCursor:
 
     def ask(self, pages: int) -> list[EncodedCommand]:
         """Return the commands for up to so many of the next pages, each but the first referring to the one before."""
+        first = self._page(self._last_id)
+        try:
+            self._lengthen(pages - 1)
+            return [_for_a_batch(_name(0), first), *self._chain[: pages - 1]] if pages > 1 else [_alone(first)]
+        except Unfit:
+            return [_alone(first)]
+
+    def _lengthen(self, chain: int) -> None:
+        """Encode pages up to so many; they are the same in each request, with a reference to the page before."""
         path: tuple[str | int, ...] = (*self.family.path, PAGE_SIZE - 1, self.family.id_key)
-        chain = [Ref(_name(place), path) for place in range(pages - 1)]
-        return _encoded([self._page(behind) for behind in (self._last_id, *chain)])
+        for place in range(len(self._chain), chain):
+            self._chain.append(_for_a_batch(_name(place + 1), self._page(Ref(_name(place), path))))
 
     def take(self, outcome: AjaxResult) -> list[Row]:
         """Return the rows of the next page, and put the cursor behind them.
@@ -75,8 +85,7 @@ class ByCursor:
         """
         rows = self.family.rows(self.command.method, outcome.data)
         ids = [row[self.family.id_key] for row in rows]
-        numbers = list(map(self._number, ids))
-        places = numbers if self._last_id is None else [self._number(self._last_id), *numbers]
+        places = self._numbers(ids if self._last_id is None else [self._last_id, *ids])
         if not all(map(gt if self.descending else lt, places, places[1:])):
             raise self._stalled(places)
         self._last_id = ids[-1] if ids else self._last_id
@@ -99,11 +108,14 @@ class ByCursor:
         key = f"the filter by {self.family.cursor_id_key} (cursor_id_key)"
         return CursorStalled(f"{reason}, or {key}; where there is none, use paging='start'")
 
-    def _number(self, row_id: JsonValue) -> int:
+    def _numbers(self, ids: list[JsonValue]) -> list[int]:
+        numbers: list[int] = []
         try:
-            return int(row_id)
+            numbers.extend(map(int, ids))
+            return numbers
         except (TypeError, ValueError):
-            reason = f"{self.command.method}: the id {shown(row_id)} is no number and cannot be a cursor"
+            bad = shown(ids[len(numbers)])
+        reason = f"{self.command.method}: the id {bad} is no number and cannot be a cursor"
         raise UsageError(f"{reason}: name another one with id_key=, or use paging='start'")
 
 
@@ -176,7 +188,11 @@ def _encoded(pages: list[Command]) -> list[EncodedCommand]:
             return [_for_a_batch(_name(place), page) for place, page in enumerate(pages)]
         except Unfit:
             pass
-    return [EncodedCommand(_name(0), pages[0], "page", params=encode_direct(pages[0]), obstacle="it is the only one")]
+    return [_alone(pages[0])]
+
+
+def _alone(page: Command) -> EncodedCommand:
+    return EncodedCommand(_name(0), page, "page", params=encode_direct(page), obstacle="it is the only one")
 
 
 def _for_a_batch(name: str, page: Command) -> EncodedCommand:
