@@ -162,6 +162,10 @@ class Connections:
             self._open.http.close()
 
 
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+_LOOKED_FOR = (*_PROXIES, *map(str.upper, _PROXIES), "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "REQUEST_METHOD")
+
+
 class _RequestsSession(requests.Session):
     """A session to which a redirect is an answer like any other, neither followed nor read ahead."""
 
@@ -170,10 +174,10 @@ class _RequestsSession(requests.Session):
         self._settings: dict[tuple[object, ...], dict[str, JsonValue]] = {}
 
     def merge_environment_settings(self, url: str, *options: JsonValue) -> dict[str, JsonValue]:
-        """Do as requests does, but look at the environment's proxies once for each host, not with each request."""
-        key = (urlsplit(url)[:2], *map(repr, options))
+        """Do as requests does, but go through the whole environment only when what it looks for there has changed."""
+        key = (urlsplit(url)[:2], repr(options), *map(os.environ.get, _LOOKED_FOR))
         if key not in self._settings:
-            self._settings[key] = super().merge_environment_settings(url, *options)
+            self._settings = {key: super().merge_environment_settings(url, *options)}
         return self._settings[key] | {"proxies": {**self._settings[key]["proxies"]}}
 
     def get_redirect_target(self, resp: requests.Response) -> None:

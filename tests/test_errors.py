@@ -159,4 +159,5 @@ def test_what_proves_that_nothing_ran():
         PortalMoved,
         AuthError,
         ExpiredToken,
+        TokenRefreshError,
     }
