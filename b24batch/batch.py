@@ -95,7 +95,7 @@ class Run:
         for row in rows:
             if row.error is not None:
                 self._note_reset(row.error)
-        return with_missed_references(chunk.commands, rows)
+        return with_missed_references(chunk, rows)
 
     def deliver(self, chunk: Chunk) -> list[AjaxResult]:
         """Return the outcomes of `chunk`, also when its request fails or the run has ended."""
@@ -119,6 +119,9 @@ class Run:
 
     def _attempt(self, chunk: Chunk, places: Iterable[int]) -> None:
         """Send the commands at these places of `chunk`, in one request unless a value makes one of them go alone."""
+        if not chunk.has_references:
+            self._request({place: chunk.commands[place] for place in places})
+            return
         part: dict[int, EncodedCommand] = {}
         for place in places:
             encoded = chunk.commands[place]
@@ -173,13 +176,19 @@ class Run:
     def _note(self, places: Iterable[int], chunk: Chunk, rows: list[AjaxResult]) -> None:
         blocked = any(_is_blocked(row) for row in rows)
         self.answered.note_all(chunk.commands, rows)
-        for place, encoded, row in zip(places, chunk.commands, rows, strict=True):
+        for place, row in zip(places, rows, strict=True):
             self.rows[place] = row
+        if blocked or self._blocked:
+            self._note_blocked(places, chunk, rows)
+        if self.stop_on_error and not blocked and not all(row.is_success for row in rows):
+            self.ended = True
+
+    def _note_blocked(self, places: Iterable[int], chunk: Chunk, rows: list[AjaxResult]) -> None:
+        blocked = any(_is_blocked(row) for row in rows)
+        for place, encoded, row in zip(places, chunk.commands, rows, strict=True):
             self._blocked.pop(encoded.name, None)
             if blocked and (row.status == "skipped" or _is_blocked(row)):
                 self._blocked[encoded.name] = place
-        if self.stop_on_error and not blocked and not all(row.is_success for row in rows):
-            self.ended = True
 
     def _note_reset(self, error: SdkError | None) -> None:
         if isinstance(error, OperatingLimitExceeded):

@@ -15,6 +15,8 @@ from b24batch.references import Earlier, Ref, found, refers, replaced
 
 #: Our own bound on the body of one request: a portal takes far more, but has 60 seconds for all of it.
 MAX_BODY_BYTES = 4_000_000
+#: The most bytes that one character of a name takes in JSON.
+_ESCAPED = 12
 #: What a batch's body has around its commands.
 ENVELOPE_BYTES = len('{"halt": 1, "cmd": {}}')
 
@@ -31,7 +33,7 @@ class EncodedCommand:
     Attributes:
         name: Its key in the request.
         command: What the caller handed over.
-        label: What an error message calls it.
+        position: Its place in the calls; None where those have names instead.
         text: The command text for a batch; empty when it cannot travel in one.
         params: The parameters of a direct call, or with references in them; None for any other command.
         obstacle: Why it cannot travel in a batch; empty when it can.
@@ -40,11 +42,16 @@ class EncodedCommand:
 
     name: str
     command: Command
-    label: str
+    position: int | None
     text: str = ""
     params: WireParams | None = None
     obstacle: str = ""
     references: tuple[Ref, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """What an error message calls it."""
+        return _label(self.position, self.command)
 
     @property
     def size(self) -> int:
@@ -65,53 +72,53 @@ def encoded_calls(calls: Iterable[Call] | Mapping[str, Call], *, memory: int | N
 
 def _encoded(commands: Iterator[tuple[str, Command]], earlier: Earlier, *, named: bool) -> Iterator[EncodedCommand]:
     for position, (name, command) in enumerate(commands):
-        yield encode(name, command, _place(position, command, named=named), earlier)
+        yield encode(name, command, None if named else position, earlier)
         earlier.add(name, command.name)
 
 
-def _place(position: int, command: Command, *, named: bool) -> str:
-    if command.name is None:
-        return str(position)
-    return shown(command.name) if named else f"{position} {shown(command.name)}"
+def _label(position: int | None, command: Command) -> str:
+    place = [*([] if position is None else [str(position)]), *([] if command.name is None else [shown(command.name)])]
+    return f"call {' '.join(place)} ({command.method})"
 
 
-def encode(name: str, command: Command, place: str, earlier: Earlier) -> EncodedCommand:
+def encode(name: str, command: Command, position: int | None, earlier: Earlier) -> EncodedCommand:
     """Return `command` ready for a batch, or for a direct call where a batch would change it.
 
     Args:
         name: Its key in the request.
         command: What to send.
-        place: What an error message calls it, a position or a name.
+        position: Its place in the calls; None where those have names instead.
         earlier: The commands that its references may lead to.
 
     Raises:
         UsageError: For a value that can be sent in no way; it names the command and the path to the value.
     """
-    label = f"call {place} ({command.method})"
     try:
         if command.method.casefold() in _NOT_IN_A_BATCH:
             raise Unfit("cannot be called inside a batch")
-        return _plain(name, command, label) or _bound(name, command, label, earlier)
+        return _plain(name, command, position) or _bound(name, command, position, earlier)
     except Unfit as unfit:
         reason = str(unfit)
-    raise UsageError(f"{label}: {reason}")
+    raise UsageError(f"{_label(position, command)}: {reason}")
 
 
-def _plain(name: str, command: Command, label: str) -> EncodedCommand | None:
+def _plain(name: str, command: Command, position: int | None) -> EncodedCommand | None:
     """Return a command that has no references and travels in a batch, as nearly all do; None for any other."""
     try:
         query = Query(command.params, command.method)
-        return None if query.placeholders else EncodedCommand(name, command, label, _text(name, command.method, query))
+        if not query.placeholders:
+            return EncodedCommand(name, command, position, _text(name, command.method, query))
     except Unfit:
-        return None
+        pass
+    return None
 
 
-def _bound(name: str, command: Command, label: str, earlier: Earlier) -> EncodedCommand:
+def _bound(name: str, command: Command, position: int | None, earlier: Earlier) -> EncodedCommand:
     params = wire_params(command.params, command.method)
     references = tuple(earlier.bound(reference) for reference in found(params))
     if references:
         params = replaced(params, earlier.bound)
-    return _with_text(EncodedCommand(name, command, label, params=params, references=references))
+    return _with_text(EncodedCommand(name, command, position, params=params, references=references))
 
 
 def resolved(encoded: EncodedCommand, values: Mapping[Ref, JsonValue]) -> EncodedCommand:
@@ -143,7 +150,8 @@ def _text(name: str, method: str, query: Query) -> str:
         raise Unfit("a batch would drop the part of the method before the colon")
     parameters = query.text
     text = f"{method}?{parameters}" if parameters else method
-    if _size(name, text) + ENVELOPE_BYTES > MAX_BODY_BYTES:
+    at_most = len(text) + _ESCAPED * (len(name) + ENVELOPE_BYTES)
+    if at_most > MAX_BODY_BYTES and _size(name, text) + ENVELOPE_BYTES > MAX_BODY_BYTES:
         raise Unfit(f"it is more than {MAX_BODY_BYTES} bytes of text")
     return text
 
@@ -181,6 +189,11 @@ class Chunk:
     """The commands of one request, in order: one batch, or one command that goes alone as a direct call."""
 
     commands: tuple[EncodedCommand, ...]
+
+    @property
+    def has_references(self) -> bool:
+        """Whether a value of one of its commands depends on another command."""
+        return any(command.references for command in self.commands)
 
     @property
     def alone(self) -> EncodedCommand | None:

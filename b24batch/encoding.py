@@ -37,6 +37,7 @@ _LETTERS = {
 _LETTERS_ELSEWHERE = (False, True)
 #: What has values in it; an abstract class is looked at last, since that takes ten times as long.
 CONTAINERS = (dict, list, tuple, Mapping)
+MAPPINGS = (dict, Mapping)
 _TEXT_ONLY = {str}
 _INTEGER_NAME = re.compile(r"0|-?[1-9][0-9]{0,18}", re.ASCII)
 _SECRETS = r"""(?i)(/rest/[^/\s"'?]+/|\b(?:auth|access_token|refresh_token|client_secret|code)=)[^/\s"'?&]+"""
@@ -92,16 +93,14 @@ def wire_params(params: Params, method: str) -> WireParams:
     return wire if isinstance(params, Mapping) else list(wire.values())
 
 
-def arguments(params: Params) -> Iterator[tuple[str, JsonValue]]:
-    """Yield name and value of each argument that is sent; those by position have their number for a name."""
-    if not isinstance(params, Mapping):
-        yield from ((str(place), value) for place, value in enumerate(params or ()))
-        return
-    for name, value in text_names(params):
-        if name in RESERVED_NAMES:
-            raise Unfit("is a name the portal keeps for itself", name)
-        if not isinstance(value, CONTAINERS) or value:
-            yield name, value
+def arguments(params: Params) -> Iterable[tuple[str, JsonValue]]:
+    """Return name and value of each argument that is sent; those by position have their number for a name."""
+    if not isinstance(params, MAPPINGS):
+        return [(str(place), value) for place, value in enumerate(params or ())]
+    if not RESERVED_NAMES.isdisjoint(params):
+        raise Unfit("is a name the portal keeps for itself", *[name for name in params if name in RESERVED_NAMES][:1])
+    items = text_names(params)
+    return [(name, value) for name, value in items if not isinstance(value, CONTAINERS) or value]
 
 
 def _wire_argument(value: JsonValue, name: str, letters_at_top: bool, letters_below: bool) -> JsonValue:

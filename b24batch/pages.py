@@ -192,7 +192,7 @@ def _encoded(pages: list[Command]) -> list[EncodedCommand]:
 
 
 def _alone(page: Command) -> EncodedCommand:
-    return EncodedCommand(_name(0), page, "page", params=encode_direct(page), obstacle="it is the only one")
+    return EncodedCommand(_name(0), page, None, params=encode_direct(page), obstacle="it is the only one")
 
 
 def _for_a_batch(name: str, page: Command) -> EncodedCommand:
@@ -202,7 +202,7 @@ def _for_a_batch(name: str, page: Command) -> EncodedCommand:
     if has_empty(params):
         raise Unfit("an empty list means another thing in a query than in the first page, a direct call")
     text = f"{page.method}?{Query(params, page.method).text}"
-    return EncodedCommand(name, page, f"page {name}", text)
+    return EncodedCommand(name, page, None, text)
 
 
 def _name(place: int) -> str:

@@ -62,7 +62,8 @@ def _map(value: JsonValue, answer: Answer) -> dict[str, JsonValue]:
 
 def _rows(chunk: Chunk, answer: Answer, maps: _Maps, *, halt: bool) -> Iterator[AjaxResult]:
     halted = False
-    for name, command in ((encoded.name, encoded.command) for encoded in chunk.commands):
+    for encoded in chunk.commands:
+        name, command = encoded.name, encoded.command
         succeeded, refused = name in maps.result, name in maps.error
         if succeeded and not refused:
             total, following, time = maps.total.get(name), maps.next.get(name), maps.time.get(name)

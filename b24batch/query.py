@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TypeAlias
 
 from b24batch.encoding import (
     CONTAINERS,
+    MAPPINGS,
     Encoder,
     JsonValue,
     Params,
@@ -60,7 +61,7 @@ class Query:
         self._pairs: list[str] = []
         self.placeholders: list[Placeholder] = []
         at_top, below = letters_of(method)
-        positional = isinstance(params, list | tuple)
+        positional = isinstance(params, (list, tuple))
         for name, value in arguments(params):
             key = _argument(name)
             self._letters = at_top if isinstance(value, bool) else below
@@ -79,13 +80,8 @@ class Query:
         """The query, percent-encoded once but for the brackets that nest it."""
         return "&".join(self._pairs)
 
-    def _write_text(self, key: str, value: str) -> None:
-        if "$" in value and _refers(value):
-            raise Unfit(f"has text the portal would take for a reference: {shown(value)}")
-        self._pairs.append(f"{key}={_quoted(value)}")
-
-    def _write_integer(self, key: str, value: int) -> None:
-        self._pairs.append(f"{key}={wire_integer(value)}")
+    def _write_plain(self, key: str, value: JsonValue) -> None:
+        self._pairs.append(f"{key}={_TEXTS[type(value)](value)}")
 
     def _write_placeholder(self, key: str, value: Placeholder) -> None:
         self.placeholders.append(value)
@@ -93,10 +89,10 @@ class Query:
 
     def _write_other(self, key: str, value: JsonValue) -> None:
         wire = encoder_of[type(value)](value, self._letters, 0)
-        if isinstance(wire, str):
-            self._write_text(key, wire)
+        if isinstance(wire, float):
+            self._pairs.append(f"{key}={_quoted(repr(wire))}")
         else:
-            self._pairs.append(f"{key}={_quoted(str(int(wire)) if isinstance(wire, bool) else repr(wire))}")
+            self._write_plain(key, int(wire) if isinstance(wire, bool) else wire)
 
     def _write_container(self, key: str, value: JsonValue) -> None:
         if key.count("[") == MAX_QUERY_DEPTH:
@@ -104,10 +100,13 @@ class Query:
         if not value:
             self._pairs.append(f"{key}[]=")
             return
-        for name, item in text_names(value) if isinstance(value, (dict, Mapping)) else enumerate(value):
-            inner = f"{key}{_bracketed(name)}"
+        for name, item in text_names(value) if isinstance(value, MAPPINGS) else enumerate(value):
+            inner, text_of = f"{key}{_bracketed(name)}", _TEXTS.get(type(item))
             try:
-                _writer_of[type(item)](self, inner, item)
+                if text_of is None:
+                    _writer_of[type(item)](self, inner, item)
+                else:
+                    self._pairs.append(f"{inner}={text_of(item)}")
             except Unfit as unfit:
                 unfit.path.insert(0, str(name))
                 raise
@@ -130,7 +129,22 @@ class _WriterOf(dict[type, _Writer]):
         return writer
 
 
-_writer_of = _WriterOf({str: Query._write_text, int: Query._write_integer})
+_writer_of = _WriterOf({str: Query._write_plain, int: Query._write_plain})
+
+
+def _text(value: str) -> str:
+    if value.isascii() and value.isalnum():
+        return value
+    if "$" in value and _refers(value):
+        raise Unfit(f"has text the portal would take for a reference: {shown(value)}")
+    return _quoted(value)
+
+
+#: The text of the commonest values; nearly all others become one of them.
+_TEXTS: dict[type, Callable[[JsonValue], str]] = {
+    str: _text,
+    int: lambda value: str(wire_integer(value)),
+}
 
 
 # Fields have the same few names again and again.
@@ -151,10 +165,8 @@ def _bracketed(name: str | int) -> str:
 
 
 def _quoted(text: str) -> str:
-    if text.isascii() and text.isalnum():
-        return text
     try:
-        return "".join(map(_PERCENT_ENCODED.__getitem__, text.encode()))
+        return "".join([_PERCENT_ENCODED[byte] for byte in text.encode()])
     except UnicodeEncodeError:
         reason = "has a lone surrogate"
     raise Unfit(reason)

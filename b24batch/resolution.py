@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 
 import attrs
 
-from b24batch.chunks import EncodedCommand, resolved
+from b24batch.chunks import Chunk, EncodedCommand, resolved
 from b24batch.encoding import JsonValue, Unfit
 from b24batch.errors import ReferenceMissed, UsageError
 from b24batch.references import Ref
@@ -70,13 +70,12 @@ class Answered:
         return AjaxResult(encoded.command, "failed", error=UsageError(reason))
 
 
-def with_missed_references(commands: Iterable[EncodedCommand], rows: list[AjaxResult]) -> list[AjaxResult]:
+def with_missed_references(chunk: Chunk, rows: list[AjaxResult]) -> list[AjaxResult]:
     """Return `rows`, the outcomes of one request, where a command that ran with a wrong value says so."""
-    commands = tuple(commands)
-    if not any(encoded.references for encoded in commands):
+    if not chunk.has_references:
         return rows
     checked: dict[str, AjaxResult] = {}
-    for encoded, row in zip(commands, rows, strict=True):
+    for encoded, row in zip(chunk.commands, rows, strict=True):
         checked[encoded.name] = _checked(encoded, row, checked)
     return list(checked.values())
 
