@@ -75,10 +75,10 @@ class Command:
     idempotent: bool = attrs.field(default=False, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
-        _check_method(self.method)
-        _check_params(self.params)
         if self.name is not None:
             _check_name(self.name)
+        _check_method(self.method)
+        _check_params(self.params)
 
 
 #: A call in any of its three formats.
@@ -110,6 +110,8 @@ def _placed(position: int, call: Call) -> tuple[str, Command]:
 
 def _named(name: str, call: Call) -> tuple[str, Command]:
     try:
+        if type(call) is tuple and len(call) == 2:
+            return name, Command(*call, name=name)
         _check_name(name)
         command = _command(call)
         if command.name not in (None, name):

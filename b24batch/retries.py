@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import re
 from collections.abc import Callable
@@ -32,6 +33,7 @@ _WRITES_IN_DISGUISE = frozenset(
 )
 
 
+@functools.lru_cache(maxsize=1024)
 def is_read(method: str) -> bool:
     """Return whether `method` certainly changes nothing on the portal; in doubt it is a write."""
     name = method.casefold()

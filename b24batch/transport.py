@@ -64,9 +64,8 @@ class Transport:
                 exception that is none of ours, such as Ctrl-C, has `request_sent`: whether an attempt had left.
         """
         exchange = _Exchange(self, method, json.dumps(params).encode(), request_id, commands)
-        retrying = self.retries.retrying(repeatable=repeatable, max_wait=self.max_wait, sleep=exchange.pause)
         try:
-            return retrying(exchange.attempt)
+            return exchange.answer(repeatable=repeatable)
         except SdkError as error:
             failure = error
         except BaseException as interrupt:
@@ -106,7 +105,22 @@ class _Exchange:
     lost: bool = False
     renewed: bool = False
 
-    def attempt(self) -> Answer:
+    def answer(self, *, repeatable: bool) -> Answer:
+        """Return the answer to the first attempt, or to a later one; most requests need no retrying at all."""
+        try:
+            return self._attempt()
+        except SdkError as error:
+            first = [error]
+
+        def again() -> Answer:
+            if first:
+                raise first.pop()
+            return self._attempt()
+
+        transport = self.transport
+        return transport.retries.retrying(repeatable=repeatable, max_wait=transport.max_wait, sleep=self.pause)(again)
+
+    def _attempt(self) -> Answer:
         self.attempts += 1
         access = self.transport.auth.access()
         if access.stale and self._renew(access):
