@@ -21,6 +21,7 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, ProxyManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import LocationValueError
 
+from b24batch.addresses import is_loopback
 from b24batch.encoding import JsonValue
 from b24batch.errors import AnswerLost, NotSent, TransportError
 
@@ -175,9 +176,13 @@ class _RequestsSession(requests.Session):
 
     def merge_environment_settings(self, url: str, *options: JsonValue) -> dict[str, JsonValue]:
         """Do as requests does, but go through the whole environment only when what it looks for there has changed."""
-        key = (urlsplit(url)[:2], repr(options), *map(os.environ.get, _LOOKED_FOR))
+        address = urlsplit(url)
+        key = (address.scheme, address.netloc, repr(options), *map(os.environ.get, _LOOKED_FOR))
         if key not in self._settings:
-            self._settings = {key: super().merge_environment_settings(url, *options)}
+            settings = super().merge_environment_settings(url, *options)
+            if is_loopback(address.netloc):  # for this machine credentials may go without https, but not to a proxy
+                settings["proxies"] = {}
+            self._settings = {key: settings}
         return self._settings[key] | {"proxies": {**self._settings[key]["proxies"]}}
 
     def get_redirect_target(self, resp: requests.Response) -> None:
@@ -200,6 +205,32 @@ def _user_agent() -> str:
         return f"b24batch/{version('b24batch')}"
     except PackageNotFoundError:
         return "b24batch"
+
+
+def body_of(
+    response: requests.Response, monotonic: Callable[[], float], *, began: float, deadline: float, most: float
+) -> bytes:
+    """Return the decoded body of a streamed answer.
+
+    Args:
+        response: The answer, of which only the head has been read.
+        monotonic: Tells the time in seconds.
+        began: When the request did.
+        deadline: Seconds that the answer may take from then on, looked at as its parts arrive.
+        most: Bytes that it may have.
+
+    Raises:
+        AnswerLost: It took longer, or had more.
+    """
+    parts, size = [], 0
+    while part := response.raw.read1(65536, decode_content=True):
+        parts.append(part)
+        size += len(part)
+        if monotonic() > began + deadline:
+            raise AnswerLost(f"the answer took over {deadline} s", http_status=response.status_code)
+        if size > most:
+            raise AnswerLost(f"the answer had over {most} bytes", http_status=response.status_code)
+    return b"".join(parts)
 
 
 def transport_error(error: Exception, request_id: str | None = None) -> TransportError:

@@ -54,10 +54,14 @@ def is_loopback(host: str) -> bool:
 _HOST_NAME = r"(?i)(?!.{254})(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?"
 
 
+#: Names that lead into this machine or the network it is in, by convention.
+_LOCAL = (".localhost", ".localdomain", ".localdomain6", ".internal", ".svc")
+
+
 def is_host_name(host: str) -> bool:
     """Return whether a host, with or without a port, has a name that another machine can have."""
     name, colon, port = host.partition(":")
     if colon and not (re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) < 65536):
         return False
-    local = name.casefold().endswith((".localhost", ".localdomain"))
+    local = name.casefold().endswith(_LOCAL)
     return re.fullmatch(_HOST_NAME, name) is not None and not local

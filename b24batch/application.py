@@ -7,6 +7,7 @@ Anybody can post a form. Until the portal or the OAuth server has answered a req
 from __future__ import annotations
 
 import hmac
+import time
 from collections.abc import Mapping
 from typing import Self, Unpack
 
@@ -16,8 +17,9 @@ from b24batch.auth import Secret
 from b24batch.encoding import JsonValue, shown
 from b24batch.errors import AuthError, UsageError
 from b24batch.forms import Form
+from b24batch.limits import Clock
 from b24batch.oauth import OAuth, OAuthOptions
-from b24batch.token_server import to_secret
+from b24batch.token_server import TOKEN_URL, to_secret
 from b24batch.tokens import Token
 
 #: Where a placement and an event have the access token, the refresh token, its seconds, and the host.
@@ -63,9 +65,14 @@ class Placement:
             language=posted.text("LANG", ""),
         )
 
-    def oauth(self, client_id: str, client_secret: str | Secret, **options: Unpack[OAuthOptions]) -> OAuth:
-        """Return the user's credentials for a `b24batch.Session`; the arguments are those of `b24batch.OAuth`."""
-        return OAuth(client_id, client_secret, self.token, **options)
+    def oauth(
+        self, client_id: str, client_secret: str | Secret, *, token_url: str = TOKEN_URL, clock: Clock = time
+    ) -> OAuth:
+        """Return the user's credentials for a `b24batch.Session`; the arguments are those of `b24batch.OAuth`.
+
+        They live in memory: in a store they would take the place of the installation's, and anybody can post a form.
+        """
+        return OAuth(client_id, client_secret, self.token, token_url=token_url, clock=clock)
 
 
 @attrs.frozen(kw_only=True)
@@ -103,7 +110,7 @@ class Event:
             AuthError: Another application token came; the code is ``INVALID_APPLICATION_TOKEN``.
             UsageError: A field is missing or cannot be; the message names it.
         """
-        posted, expected = Form(form), to_secret(application_token)
+        posted, expected = Form(form), to_secret(application_token, "an application_token")
         del form, application_token
         if not _is_equal(posted.secret(_APPLICATION_TOKEN), expected):
             raise AuthError("the application token is not this portal's", code="INVALID_APPLICATION_TOKEN")
@@ -125,7 +132,7 @@ class Event:
         Raises:
             UsageError: The event has no token, or the store none of this portal.
         """
-        token = None if options.get("store") else self.token
+        token = self.token if options.get("store") is None else None
         return OAuth(client_id, client_secret, token, member_id=self.member_id, **options)
 
 
@@ -164,10 +171,17 @@ class Install:
             data=posted.nested("data"),
         )
 
-    def oauth(self, client_id: str, client_secret: str | Secret, **options: Unpack[OAuthOptions]) -> OAuth:
-        """Return the credentials for a `b24batch.Session`; the arguments are those of `b24batch.OAuth`."""
-        return OAuth(client_id, client_secret, self.token, **options)
+    def oauth(
+        self, client_id: str, client_secret: str | Secret, *, token_url: str = TOKEN_URL, clock: Clock = time
+    ) -> OAuth:
+        """Return the credentials for a `b24batch.Session`; the arguments are those of `b24batch.OAuth`.
+
+        They live in memory. What ``oauth(...).refresh()`` returns is proof of the portal, and may be put into a store.
+        """
+        return OAuth(client_id, client_secret, self.token, token_url=token_url, clock=clock)
 
 
 def _is_equal(given: Secret, expected: Secret) -> bool:
-    return hmac.compare_digest(given.reveal().encode(), expected.reveal().encode())
+    # A form can hold any text, also what is no character.
+    texts = (secret.reveal().encode(errors="surrogatepass") for secret in (given, expected))
+    return hmac.compare_digest(*texts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from typing import TYPE_CHECKING, NoReturn, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, NoReturn, Protocol, TypeAlias, runtime_checkable
 
 import attrs
 
@@ -81,6 +81,10 @@ class Access:
         )
 
 
+#: How a token was renewed: by the OAuth server, by somebody else meanwhile, or not at all.
+Renewal: TypeAlias = Literal["refreshed", "taken", "none"]
+
+
 @runtime_checkable
 class Auth(Protocol):
     """What a session needs of its credentials."""
@@ -96,8 +100,8 @@ class Auth(Protocol):
     def access(self) -> Access:
         """Return what the next request is sent with."""
 
-    def renew(self, refused: Access, connections: Connections) -> bool:
-        """Renew a token that was refused or is about to be; return whether there is a newer one now.
+    def renew(self, refused: Access, connections: Connections) -> Renewal:
+        """Renew a token that was refused or is about to be; return how.
 
         Raises:
             NotSent: The token server could not be reached.
@@ -134,10 +138,10 @@ class Webhook:
         """Return the webhook's address; no token goes with it."""
         return self._access
 
-    def renew(self, refused: Access, connections: Connections) -> bool:
-        """Return False: the code of a webhook cannot be renewed."""
+    def renew(self, refused: Access, connections: Connections) -> Renewal:
+        """Return that it was not: the code of a webhook cannot be renewed."""
         del refused, connections
-        return False
+        return "none"
 
     def __repr__(self) -> str:
         return f"<Webhook of {getattr(self, 'host', 'nowhere')}>"

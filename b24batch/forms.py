@@ -17,6 +17,10 @@ from b24batch.tokens import Token
 _NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\]){0,64})")
 
 
+#: Seconds: a portal's token lasts an hour, whatever a form says.
+_LONGEST = 3600
+
+
 class Form:
     """The fields of a form; wrapped at once, so that no traceback shows the tokens.
 
@@ -82,7 +86,7 @@ class Form:
         return Token(
             self.secret(access),
             self.secret(refresh) if self.has(refresh) else None,
-            time.time() + self.integer(expires_in),
+            time.time() + min(self.integer(expires_in), _LONGEST),
             self._endpoint(domain, local=local),
             self.text(member_id),
         )

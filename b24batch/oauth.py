@@ -14,7 +14,7 @@ import requests
 
 from b24batch.adapter import Connections
 from b24batch.addresses import http_address
-from b24batch.auth import Access, Secret
+from b24batch.auth import Access, Renewal, Secret
 from b24batch.errors import SdkError, TokenRefreshError, UsageError
 from b24batch.limits import Clock
 from b24batch.token_server import AGAIN, TOKEN_URL, TokenServer, to_secret
@@ -35,11 +35,13 @@ class OAuth:
     Args:
         client_id: Of the application, ``local.…`` or ``app.…``.
         client_secret: Of the application. It goes only to the OAuth server, in the body of a POST.
-        token: The first one. Whichever expires later, this or the one in the store, is used and stored. Default:
-            the store's.
+        token: The first one, from the OAuth server or from what the program itself kept, never from a form that
+            anybody can post. Whichever expires later, this or the one in the store, is used and stored. Default: the
+            store's.
         member_id: The portal whose token the store has; wanted when no `token` is given.
         store: Where tokens are kept. Default: in memory, lost with the process.
-        on_refresh: Called with each new `b24batch.tokens.Token` after it is stored and before it is used.
+        on_refresh: Called with each new `b24batch.tokens.Token` once it is stored, before the call that needed it goes
+            on; other threads may use it already. To keep tokens, write a store.
         token_url: The OAuth server's, default that of Bitrix24.
         clock: What tells the time; default the module `time`.
 
@@ -69,6 +71,11 @@ class OAuth:
     ) -> None:
         secret = to_secret(client_secret)
         del client_secret
+        given: object = token
+        if not isinstance(given, Token | None):
+            kind = type(given).__name__
+            del given, token
+            raise UsageError(f"a token is a b24batch.tokens.Token, not a {kind}")
         server = TokenServer(client_id, secret, token_url, clock)
         member_id = token.member_id if token else member_id
         if not member_id:
@@ -116,7 +123,7 @@ class OAuth:
             NotSent: The OAuth server could not be reached; the code is as good as before.
             TokenRefreshError: It refused the code, or its answer was lost twice.
         """
-        secret, grant = to_secret(client_secret), {"grant_type": Secret("authorization_code"), "code": to_secret(code)}
+        secret, grant = to_secret(client_secret), _grant_of(to_secret(code, "a code"))
         del client_secret, code
         server = TokenServer(client_id, secret, options.get("token_url", TOKEN_URL), options.get("clock", time))
         connections = Connections(time.monotonic, http)
@@ -124,6 +131,10 @@ class OAuth:
             token = server.token(grant, connections)
         finally:
             connections.close()
+        store = options.get("store")
+        if store is not None:
+            with store.lock(token.member_id):
+                store.put(token)  # whatever was there: a user has just authorised the application
         return cls(client_id, secret, token, **options)
 
     @property
@@ -141,26 +152,27 @@ class OAuth:
         token = self._token
         return Access(Secret(token.client_endpoint), token.access_token, self._is_stale(token))
 
-    def renew(self, refused: Access, connections: Connections) -> bool:
-        """Get a newer token than the one that was refused, from the store or from the OAuth server; return True.
+    def renew(self, refused: Access, connections: Connections) -> Renewal:
+        """Get a newer token than the one that was refused, from the store or from the OAuth server.
 
         Raises:
             NotSent: The OAuth server could not be reached.
             TokenRefreshError: There will be no other token: authorise the application again.
         """
-        before, refreshed = self._failure, False
+        before = self._failure
         with self._store.lock(self.member_id):
-            failure = self._failure
-            if failure is not None and failure is not before:
-                raise copy.copy(failure)
             token = self._stored()
-            if token.access_token == refused.token or self._is_stale(token):
-                token, refreshed = self._refreshed(token, connections), True
-                self._store.put(token)
-            self._token = token
-        if refreshed and self._on_refresh is not None:
-            self._on_refresh(token)
-        return True
+            if token.access_token != refused.token and not self._is_stale(token):
+                self._token = token
+                return "taken"
+            failure = self._failure
+            if failure is not None and failure is not before:  # it failed for somebody while this one waited
+                raise copy.copy(failure)
+            self._token = self._refreshed(token, connections)
+            self._store.put(self._token)
+        if self._on_refresh is not None:
+            self._on_refresh(self._token)
+        return "refreshed"
 
     def refresh(self, *, http: requests.Session | None = None) -> Token:
         """Renew the token now, and return it.
@@ -186,9 +198,13 @@ class OAuth:
         return self._server.clock.time() > token.expires - MARGIN
 
     def _stored(self) -> Token:
+        """Return the stored token, or our own if that is newer: putting it may have failed."""
         token = self._store.get(self.member_id)
         if token is None:
             raise TokenRefreshError(f"the store has no token of {self.member_id}; {AGAIN}")
+        if token.expires < self._token.expires:
+            self._store.put(self._token)
+            return self._token
         return token
 
     def _refreshed(self, token: Token, connections: Connections) -> Token:
@@ -224,6 +240,10 @@ class OAuthOptions(TypedDict, total=False):
     on_refresh: Callable[[Token], object] | None
     token_url: str
     clock: Clock
+
+
+def _grant_of(code: Secret) -> dict[str, Secret]:
+    return {"grant_type": Secret("authorization_code"), "code": code}
 
 
 def _latest(store: TokenStore, member_id: str, token: Token | None) -> Token:

@@ -12,7 +12,6 @@ import requests
 from attrs.validators import instance_of, is_callable, optional
 
 from b24batch.adapter import Connections
-from b24batch.addresses import is_loopback
 from b24batch.auth import Auth, Secret, Webhook, redact_urllib3_log, refuse_http
 from b24batch.batch import Run, run_all, stream
 from b24batch.chunks import (
@@ -73,8 +72,8 @@ class Session:
             its operating time; 0 leaves such commands ``failed``. Default 660, a whole window of the portal.
         idempotent_methods: Methods of which a second run does no harm, besides those that only read.
         allow_http: Whether credentials may go unencrypted to another machine. Default False.
-        http: A `requests.Session` of one's own, for proxies or a CA bundle. Which of its requests never left
-            cannot be known unless a `b24batch.adapter.TrackingAdapter` is mounted on it. Default: our own.
+        http: A `requests.Session` of one's own, for proxies or a CA bundle, used as it is. Which of its requests
+            never left cannot be known unless a `b24batch.adapter.TrackingAdapter` is mounted on it. Default: our own.
         on_wait: Called with a `b24batch.limits.Wait` before every wait.
         redact_urllib3_log: Whether the log of urllib3 is kept free of codes and tokens, for the whole process.
             Default True.
@@ -141,7 +140,6 @@ class Session:
             self.timeout,
             self.deadline,
             self.max_wait,
-            is_loopback(self.auth.host),
             self.on_wait,
         )
 

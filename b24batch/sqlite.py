@@ -6,10 +6,11 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from b24batch.tokens import Token
+from b24batch.auth import Secret
+from b24batch.tokens import StoredRow, Token, stored_token
 
 #: Seconds to wait for another process to finish its refresh.
 _PATIENCE = 120.0
@@ -28,7 +29,7 @@ class SQLiteTokenStore:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = Path(path).absolute()
         self._held = threading.local()
-        os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+        self._make()
         with closing(self._connect()) as database:
             database.execute(
                 "CREATE TABLE IF NOT EXISTS b24batch_tokens (member_id TEXT PRIMARY KEY, access_token TEXT NOT NULL,"
@@ -43,7 +44,7 @@ class SQLiteTokenStore:
                 " WHERE member_id = ?",
                 (member_id,),
             ).fetchone()
-        return Token(*row) if row else None
+        return stored_token(row, member_id) if row else None
 
     def put(self, token: Token) -> None:
         """Keep a token in the place of the portal's last one."""
@@ -58,6 +59,11 @@ class SQLiteTokenStore:
                     token.client_endpoint,
                 ),
             )
+
+    def _make(self) -> None:
+        # A file that exists is not opened here: closing it would drop the locks this process has on it.
+        with suppress(FileExistsError):
+            os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
     @contextmanager
     def lock(self, member_id: str) -> Iterator[None]:
@@ -88,4 +94,12 @@ class SQLiteTokenStore:
             yield database
 
     def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None)
+        database = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None)
+        database.row_factory = _wrapped_row
+        return database
+
+
+def _wrapped_row(cursor: sqlite3.Cursor, row: tuple[str, str | None, float, str, str]) -> StoredRow:
+    del cursor
+    access, refresh, expires, endpoint, member_id = row
+    return Secret(access), None if refresh is None else Secret(refresh), expires, endpoint, member_id

@@ -8,7 +8,7 @@ import attrs
 import requests
 from urllib3.exceptions import HTTPError
 
-from b24batch.adapter import Connections, transport_error
+from b24batch.adapter import Connections, body_of, transport_error
 from b24batch.addresses import HttpAddress, http_address, is_loopback
 from b24batch.answers import json_object, text_of
 from b24batch.auth import Secret
@@ -18,6 +18,7 @@ from b24batch.tokens import Token
 
 #: Where every portal's tokens come from, self-hosted portals included.
 TOKEN_URL = "https://oauth.bitrix24.tech/oauth/token/"
+_MOST_BYTES = 1_000_000
 AGAIN = "the application has to be authorised again"
 
 
@@ -36,12 +37,12 @@ def _to_client_id(value: object) -> str:
     return value
 
 
-def to_secret(value: object) -> Secret:
+def to_secret(value: object, what: str = "a client_secret") -> Secret:
     """Return a secret text wrapped, and refuse what is none without showing it."""
     if isinstance(value, Secret):
         return value
     if not isinstance(value, str) or not value:
-        raise UsageError(f"a client_secret and a code are text, not empty and not of type {type(value).__name__}")
+        raise UsageError(f"{what} is text, not empty and not of type {type(value).__name__}")
     return Secret(value)
 
 
@@ -55,14 +56,16 @@ class TokenServer:
         address: The token endpoint. The OAuth server of Bitrix24 documents a GET; a POST works as well, and keeps the
             secrets out of the address.
         clock: What tells when a token expires.
-        timeout: Seconds to connect, and between two bytes of an answer.
+        timeout: Seconds to connect, and between two bytes of an answer: all who need the token wait for it.
+        deadline: Seconds for the body of an answer.
     """
 
     client_id: str = attrs.field(converter=_to_client_id)
     client_secret: Secret = attrs.field(converter=to_secret)
     address: HttpAddress = attrs.field(converter=_to_address)
     clock: Clock
-    timeout: tuple[float, float] = (10.0, 30.0)
+    timeout: tuple[float, float] = (5.0, 10.0)
+    deadline: float = 15.0
 
     def token(self, grant: Mapping[str, Secret], connections: Connections) -> Token:
         """Return the token that a grant is worth; asked a second time when the answer is lost.
@@ -101,7 +104,7 @@ class TokenServer:
         if answer is None:
             return AnswerLost(f"its answer (HTTP {status}) is not JSON", http_status=status)
         if "error" in answer and status < 500:
-            reason = self._masked(text_of(answer.get("error_description")), grant)
+            reason = self._masked(text_of(answer.get("error_description")), grant) or "the OAuth server refuses"
             return TokenRefreshError(f"{reason}; {AGAIN}", code=text_of(answer["error"]), http_status=status)
         try:
             return Token.from_answer(answer, self.clock.time())
@@ -114,9 +117,12 @@ class TokenServer:
         return text
 
     def _post(self, grant: Mapping[str, Secret], connections: Connections) -> tuple[int, bytes]:
+        monotonic = self.clock.monotonic
+        began = monotonic()
         try:
-            with connections.use() as http:
-                response = http.post(
+            with (
+                connections.use() as http,
+                http.post(
                     self.address.url,
                     data={
                         "client_id": self.client_id,
@@ -124,10 +130,12 @@ class TokenServer:
                         **{name: secret.reveal() for name, secret in grant.items()},
                     },
                     timeout=self.timeout,
-                    proxies={"no_proxy": "*"} if is_loopback(self.address.host) else None,
                     allow_redirects=False,
-                )
-                return response.status_code, response.content
+                    stream=True,
+                ) as response,
+            ):
+                body = body_of(response, monotonic, began=began, deadline=self.deadline, most=_MOST_BYTES)
+                return response.status_code, body
         except (requests.RequestException, HTTPError, OSError, ValueError) as fault:
             failure = transport_error(fault)
         except BaseException as interrupt:

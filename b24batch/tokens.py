@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import attrs
 
@@ -99,19 +99,30 @@ class Token:
         Raises:
             UsageError: One of them is missing or cannot be; the message names it.
         """
-        for name in ("access_token", "refresh_token", "expires_in", "client_endpoint", "member_id"):
-            if not answer.get(name):
-                raise UsageError(f"{name} is missing")
-        return cls(
-            answer["access_token"],
-            answer["refresh_token"],
-            now + _seconds(answer["expires_in"]),
-            answer["client_endpoint"],
-            answer["member_id"],
-        )
+        names = ("expires_in", "client_endpoint", "member_id")
+        missing = [name for name in ("access_token", "refresh_token", *names) if not answer.get(name)]
+        access, refresh = (_wrapped(answer.get(name)) for name in ("access_token", "refresh_token"))
+        expires_in, endpoint, member_id = (answer.get(name, "") for name in names)
+        del answer  # or a traceback from here would show the tokens
+        if missing:
+            raise UsageError(f"{missing[0]} is missing")
+        return cls(access, refresh, now + _seconds(expires_in), endpoint, member_id)
 
 
-def _wrapped(text: str | Secret) -> Secret:
+#: The columns of a stored token, in the order of `Token`, its secrets wrapped.
+StoredRow: TypeAlias = tuple[Secret, Secret | None, float, str, str]
+
+
+def stored_token(row: StoredRow, member_id: str) -> Token:
+    """Return the token in a row of a store; raise `UsageError`, which names the portal, when it cannot be one."""
+    try:
+        return Token(*row)
+    except UsageError as wrong:
+        reason = wrong.description
+    raise UsageError(f"the stored token of {member_id}: {reason}")
+
+
+def _wrapped(text: JsonValue) -> Secret:
     return text if isinstance(text, Secret) else Secret(text)
 
 

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Callable
 
 import attrs
 import requests
 from urllib3.exceptions import HTTPError
 
-from b24batch.adapter import Connections, transport_error
+from b24batch.adapter import Connections, body_of, transport_error
 from b24batch.answers import Answer, HttpAnswer
-from b24batch.auth import Access, Auth
+from b24batch.auth import Access, Auth, Renewal
 from b24batch.encoding import WireParams
 from b24batch.errors import AnswerLost, ExpiredToken, RateLimited, SdkError
 from b24batch.limits import Clock, LeakyBucket, Wait
 from b24batch.retries import RetryPolicy
 
 _log = logging.getLogger("b24batch")
+_MOST_RENEWALS = 2
 
 
 @attrs.frozen(eq=False)
@@ -34,7 +36,6 @@ class Transport:
         timeout: To connect, and between two bytes of an answer.
         deadline: For a whole answer, looked at as its parts arrive.
         max_wait: For any single wait, whatever its reason; None for no bound.
-        direct: Whether the environment's proxies are passed by, as for a portal on this machine.
         on_wait: Told of every wait before it begins; None for nobody.
     """
 
@@ -46,7 +47,6 @@ class Transport:
     timeout: tuple[float, float]
     deadline: float
     max_wait: float | None
-    direct: bool
     on_wait: Callable[[Wait], None] | None
 
     def call(self, method: str, params: WireParams, *, request_id: str, repeatable: bool, commands: int = 1) -> Answer:
@@ -103,7 +103,7 @@ class _Exchange:
     commands: int
     attempts: int = 0
     lost: bool = False
-    renewed: bool = False
+    renewals: list[Renewal] = attrs.field(factory=list)
 
     def answer(self, *, repeatable: bool) -> Answer:
         """Return the answer to the first attempt, or to a later one; most requests need no retrying at all."""
@@ -122,15 +122,15 @@ class _Exchange:
 
     def _attempt(self) -> Answer:
         self.attempts += 1
-        access = self.transport.auth.access()
-        if access.stale and self._renew(access):
+        while True:
             access = self.transport.auth.access()
-        try:
-            return self._send(access)
-        except ExpiredToken:
-            if not self._renew(access):
-                raise
-        return self._send(self.transport.auth.access())
+            if access.stale and self._renew(access):
+                access = self.transport.auth.access()
+            try:
+                return self._send(access)
+            except ExpiredToken:
+                if not self._renew(access):
+                    raise
 
     def pause(self, seconds: float) -> None:
         """Wait before the next attempt."""
@@ -144,11 +144,12 @@ class _Exchange:
         return AnswerLost(description, http_status=failure.http_status, request_id=self.request_id)
 
     def _renew(self, access: Access) -> bool:
-        """Get a newer token, once for the whole exchange: a storm of refusals must end."""
-        if self.renewed:
+        """Get a newer token: one refresh for the whole exchange, and one that another refreshed, so that it ends."""
+        if "refreshed" in self.renewals or len(self.renewals) == _MOST_RENEWALS:
             return False
-        self.renewed = self.transport.auth.renew(access, self.transport.connections)
-        return self.renewed
+        renewal = self.transport.auth.renew(access, self.transport.connections)
+        self.renewals.append(renewal)
+        return renewal != "none"
 
     def _send(self, access: Access) -> Answer:
         limits, clock = self.transport.limits, self.transport.clock
@@ -181,7 +182,8 @@ class _Exchange:
 
     def _post(self, access: Access) -> HttpAnswer:
         connect, read = self.transport.timeout
-        until = self.transport.clock.monotonic() + self.transport.deadline
+        monotonic, deadline = self.transport.clock.monotonic, self.transport.deadline
+        began = monotonic()
         try:
             with (
                 self.transport.connections.use() as http,
@@ -189,23 +191,16 @@ class _Exchange:
                     access.url(self.method).reveal(),
                     data=access.signed(self.body),
                     headers={"Content-Type": "application/json", "X-Request-ID": self.request_id},
-                    timeout=(connect, min(read, self.transport.deadline)),
-                    proxies={"no_proxy": "*"} if self.transport.direct else None,
+                    timeout=(connect, min(read, deadline)),
                     allow_redirects=False,
                     stream=True,
                 ) as response,
             ):
-                content = self._read(response, until)
+                content = body_of(response, monotonic, began=began, deadline=deadline, most=math.inf)
                 return HttpAnswer(response.status_code, response.headers, content, self.method, self.request_id)
+        except AnswerLost as lost:
+            lost.request_id = self.request_id
+            raise
         except (requests.RequestException, HTTPError, OSError, ValueError) as fault:
             failure = transport_error(fault, self.request_id)
         raise failure
-
-    def _read(self, response: requests.Response, until: float) -> bytes:
-        parts = []
-        while part := response.raw.read1(65536, decode_content=True):
-            parts.append(part)
-            if self.transport.clock.monotonic() > until:
-                reason = f"the answer took over {self.transport.deadline} s"
-                raise AnswerLost(reason, http_status=response.status_code, request_id=self.request_id)
-        return b"".join(parts)

@@ -2,6 +2,7 @@
 
 import http.server
 import threading
+import time
 from urllib.parse import parse_qsl
 
 import pytest
@@ -73,6 +74,20 @@ def test_an_installation(portal, posted):
     assert b24.call("echo").is_success
 
 
+@pytest.mark.parametrize("kind", [Placement, Install])
+def test_what_anybody_can_post_goes_into_no_store(portal, kind):
+    """A form takes the place of no stored token: credentials of a placement or an installation live in memory."""
+    form = portal.placement_form() if kind is Placement else portal.install_form()
+    with pytest.raises(TypeError, match="store"):
+        kind.from_form(form, allow_loopback=True).oauth("id", "secret", store=MemoryTokenStore())
+
+
+def test_a_form_that_claims_to_last_for_ever(portal):
+    """A posted token lasts an hour at most, whatever the form says."""
+    placement = Placement.from_form(portal.placement_form(AUTH_EXPIRES="999999999"), allow_loopback=True)
+    assert placement.token.expires <= time.time() + 3600
+
+
 def test_an_event(portal, posted):
     """An event tells what happened, in nested dicts of text, and for which portal."""
     event = event_of(portal, posted("event", "ONCRMDEALADD", {"FIELDS": {"ID": 7, "A": ["x", "y"]}}))
@@ -103,7 +118,9 @@ def test_an_event_that_nobody_caused(portal, posted):
         event.oauth("id", "secret")
 
 
-@pytest.mark.parametrize("token", ["wrong", "a9910ca7104a9910ca7104a9910ca71", "ä", "A9910CA7104A9910CA7104A9910CA710"])
+@pytest.mark.parametrize(
+    "token", ["wrong", "a9910ca7104a9910ca7104a9910ca71", "ä", "\ud800", "A9910CA7104A9910CA7104A9910CA710"]
+)
 def test_a_wrong_application_token(portal, token):
     """An event that does not bring this portal's application token is refused as nobody's."""
     form = portal.event_form("ONCRMDEALADD", **{"auth[application_token]": token})
@@ -114,6 +131,7 @@ def test_a_wrong_application_token(portal, token):
 
 
 NAMES = """
+metadata.google.internal kubernetes.default.svc localhost6.localdomain6
 127.0.0.1 10.0.0.1 169.254.169.254 [::1] ::1 0x7f.0.0.1 2130706433 127.1 0177.0.0.1 0x7f.0x1 \uff11\uff12\uff17.0.0.1
 localhost localhost:8000 a.localhost localhost.localdomain intranet _x.example.com exämple.com https://example.com
 example.com/x example.com?x example.com#x u:p@example.com example..com .example.com -a.example.com example.com.

@@ -15,7 +15,7 @@ class Renewable:
 
     def renew(self, refused, connections):
         self.refreshed += 1
-        return self.helps
+        return "refreshed" if self.helps else "none"
 
 
 def session(auth):

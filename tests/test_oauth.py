@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import attrs
 import pytest
@@ -15,6 +16,7 @@ import requests
 from canary import assert_hidden
 
 from b24batch import AnswerLost, ExpiredToken, NotSent, OAuth, RetryPolicy, Session, TokenRefreshError, UsageError
+from b24batch.adapter import Connections
 from b24batch.auth import Secret
 from b24batch.sandbox import FAULTS, Answer, Portal, PortalError
 from b24batch.sqlite import SQLiteTokenStore
@@ -182,6 +184,9 @@ class Shifted:
     def time(self):
         return self.clock.time() + self.seconds
 
+    def monotonic(self):
+        return self.clock.monotonic()
+
 
 REFUSALS = [
     ("invalid_grant", 400),
@@ -271,6 +276,23 @@ def test_a_silent_server(portal):
     assert len(portal.token_requests) == 2
 
 
+def test_a_dripping_server(portal):
+    """A server that answers byte by byte is given up after the deadline, twice."""
+    portal.fail_next("drip", times=2, endpoint="token", seconds=0.02)
+    oauth = credentials(portal, token_of(portal, expires=0))
+    oauth._server = TokenServer("id", "secret", portal.token_url, portal.clock, timeout=(1.0, 1.0), deadline=0.01)
+    with pytest.raises(TokenRefreshError, match=r"took over 0\.01 s"):
+        session(oauth).call("echo")
+    assert len(portal.token_requests) == 2
+
+
+def test_an_endless_answer(portal):
+    """An answer that is far too long for a token is not read to its end."""
+    portal.fail_next(Answer(b" " * 3_000_000), times=2, endpoint="token")
+    with pytest.raises(TokenRefreshError, match="over 1000000 bytes"):
+        session(credentials(portal, token_of(portal, expires=0))).call("echo")
+
+
 def test_a_server_that_is_not_there(portal, clock):
     """Where nothing listens nothing is lost: `NotSent`, tried as often as the policy says, and a run ends early."""
     oauth = credentials(portal, token_of(portal, expires=0), token_url="http://127.0.0.1:1/oauth/token/")
@@ -356,6 +378,71 @@ def test_a_failed_refresh_reaches_all_who_wait(portal):
     assert (len({id(error) for error in errors}), len(portal.token_requests), portal.requests) == (8, 1, [])
 
 
+def test_a_failure_that_others_mended(portal):
+    """Who waits while one refresh fails and another succeeds takes the token of the second."""
+    store = MemoryTokenStore()
+    oauth = credentials(portal, token_of(portal, expires=0), store=store)
+    refused = oauth.access()
+
+    class Waiting(MemoryTokenStore):
+        def lock(self, member_id):
+            if not seen:  # what happens while the first one waits
+                seen.append(True)
+                portal.fail_next(PortalError("PAYMENT_REQUIRED", "", 402), endpoint="token")
+                with pytest.raises(TokenRefreshError):
+                    oauth.refresh()
+                oauth.refresh()
+            return super().lock(member_id)
+
+    seen, oauth._store = [], Waiting()
+    oauth._store.put(oauth._token)
+    assert oauth.renew(refused, Connections(portal.clock.monotonic)) == "taken"
+    assert refreshes(portal) == [402, 200]
+
+
+def test_a_token_of_another_process_that_is_refused(portal):
+    """A token taken from the store is refreshed when the portal refuses that one as well, within the same call."""
+    store = MemoryTokenStore()
+    b24 = session(credentials(portal, token_of(portal, expires=1e9), store=store))
+    store.put(token_of(portal, access_token="unknown", expires=2e9))
+    assert b24.batch_by_chunk([WRITE]).is_success
+    assert (refreshes(portal), len(portal.requests), len(portal.executed)) == ([200], 2, 1)
+
+
+def test_two_refused_tokens(portal):
+    """One's own token is refused, then the stored one: one refresh leaves both behind, and the write runs once."""
+    store = MemoryTokenStore()
+    b24 = session(credentials(portal, token_of(portal, access_token="unknown1"), store=store))
+    store.put(token_of(portal, access_token="unknown2", expires=2e9))
+    assert b24.batch_by_chunk([WRITE]).is_success
+    assert (refreshes(portal), len(portal.requests), len(portal.executed)) == ([200], 3, 1)
+
+
+class Failing(MemoryTokenStore):
+    """A store whose next `put` fails."""
+
+    failures = 0
+
+    def put(self, token):
+        if self.failures:
+            self.failures -= 1
+            raise OSError("disk full")
+        super().put(token)
+
+
+def test_a_store_that_fails_once(portal):
+    """When a new token could not be stored, the process that has it goes on with it, and stores it next time."""
+    store = Failing()
+    b24 = session(credentials(portal, token_of(portal, expires=0), store=store))
+    store.failures = 1
+    with pytest.raises(OSError, match="disk full"):
+        b24.call("echo")
+    assert b24.call("echo").is_success
+    portal.fail_next("expired_token")
+    assert b24.call("echo").is_success
+    assert (refreshes(portal), store.get(portal.member_id) == b24.auth._token) == ([200, 200], True)
+
+
 def test_who_comes_later_asks_again(portal):
     """After a refresh that failed the next call asks the server once more: it may have been mended."""
     portal.fail_next(PortalError("PAYMENT_REQUIRED", "", 402), endpoint="token")
@@ -404,6 +491,16 @@ def killed(portal, path, line):
     process = caller(portal, path, KILLED.replace("{die}", f"import os, signal\n{line}"))
     process.communicate("\n", timeout=60)
     assert process.returncode == -9
+
+
+def test_stores_of_one_file_in_one_process(portal, tmp_path):
+    """A second store on a file leaves the lock of the first one alone."""
+    store = SQLiteTokenStore(tmp_path / "tokens")
+    locked = "import sqlite3, sys; sqlite3.connect(sys.argv[1], timeout=0).execute('BEGIN IMMEDIATE')"
+    with store.lock(portal.member_id):
+        SQLiteTokenStore(tmp_path / "tokens").get(portal.member_id)
+        other = subprocess.run([sys.executable, "-c", locked, tmp_path / "tokens"], capture_output=True, text=True)
+    assert "database is locked" in other.stderr
 
 
 def test_killed_between_refresh_and_store(portal, tmp_path):
@@ -495,6 +592,18 @@ def test_a_token_that_was_taken_away(portal):
         b24.call("echo")
 
 
+def test_a_row_that_is_no_token(portal, tmp_path):
+    """What was changed by hand and cannot be a token is an error that names the portal and shows no token."""
+    store = SQLiteTokenStore(tmp_path / "tokens")
+    token = token_of(portal)
+    store.put(token)
+    with closing(sqlite3.connect(tmp_path / "tokens", isolation_level=None)) as database:
+        database.execute("UPDATE b24batch_tokens SET client_endpoint = 'example.bitrix24.com'")
+    with pytest.raises(UsageError, match=f"the stored token of {portal.member_id}: a client_endpoint") as caught:
+        store.get(portal.member_id)
+    assert_hidden([token.access_token.reveal(), token.refresh_token.reveal()], caught.value)
+
+
 def test_the_file_is_the_owners(tmp_path):
     """Nobody else may read the file of a SQLite store."""
     SQLiteTokenStore(tmp_path / "tokens")
@@ -507,6 +616,32 @@ def test_a_file_that_is_no_store(tmp_path):
     with pytest.raises(sqlite3.DatabaseError):
         SQLiteTokenStore(tmp_path / "tokens")
     assert (tmp_path / "tokens").read_text().startswith("my shopping list")
+
+
+def test_a_code_counts_whatever_is_stored(portal):
+    """A user who authorises the application again replaces the stored token, also one that claims to last longer."""
+    store = MemoryTokenStore()
+    store.put(token_of(portal, expires=9e9))
+    secrets = (portal.client_id, portal.client_secret)
+    oauth = OAuth.from_code(*secrets, portal.issue_code(), token_url=portal.token_url, store=store)
+    assert store.get(portal.member_id) == oauth._token
+    assert session(oauth).call("echo").is_success
+
+
+@pytest.mark.parametrize("name", ["access_token", "refresh_token", "expires_in", "client_endpoint", "member_id"])
+def test_an_answer_that_lacks_something(portal, name):
+    """A token from an incomplete answer is refused with the name of what is missing, and no token in the error."""
+    answer = portal.issue_token()
+    with pytest.raises(UsageError, match=f"{name} is missing") as caught:
+        Token.from_answer({**answer, name: None}, 0.0)
+    assert_hidden([answer["access_token"], answer["refresh_token"]], caught.value)
+
+
+def test_a_token_that_is_none():
+    """Credentials made with something else than a token say so, and show nothing of it."""
+    with pytest.raises(UsageError, match="not a dict") as caught:
+        OAuth("id", "k7secret", {"access_token": "k8secret"})
+    assert_hidden(["k7secret", "k8secret"], caught.value)
 
 
 def test_the_way_to_the_first_token(portal):
