@@ -163,6 +163,7 @@ class Connections:
             self._open.http.close()
 
 
+_MANY_ADDRESSES = 100
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 _LOOKED_FOR = (*_PROXIES, *map(str.upper, _PROXIES), "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "REQUEST_METHOD")
 
@@ -173,17 +174,32 @@ class _RequestsSession(requests.Session):
     def __init__(self) -> None:
         super().__init__()
         self._settings: dict[tuple[object, ...], dict[str, JsonValue]] = {}
+        self._prepared: dict[object, requests.PreparedRequest] = {}
+
+    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
+        """Do as requests does, but all that follows from the address once only."""
+        template = self._prepared.get(request.url)
+        if template is None:
+            if len(self._prepared) > _MANY_ADDRESSES:
+                self._prepared.clear()
+            template = super().prepare_request(requests.Request(request.method, request.url))
+            self._prepared[request.url] = template
+        prepared = template.copy()
+        prepared.prepare_body(request.data, None)
+        prepared.headers.update(request.headers)
+        return prepared
 
     def merge_environment_settings(self, url: str, *options: JsonValue) -> dict[str, JsonValue]:
         """Do as requests does, but go through the whole environment only when what it looks for there has changed."""
         address = urlsplit(url)
         key = (address.scheme, address.netloc, repr(options), *map(os.environ.get, _LOOKED_FOR))
-        if key not in self._settings:
+        settings = self._settings.get(key)
+        if settings is None:
             settings = super().merge_environment_settings(url, *options)
             if is_loopback(address.netloc):  # for this machine credentials may go without https, but not to a proxy
                 settings["proxies"] = {}
             self._settings = {key: settings}
-        return self._settings[key] | {"proxies": {**self._settings[key]["proxies"]}}
+        return settings | {"proxies": {**settings["proxies"]}}
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         del resp
