@@ -1,10 +1,18 @@
 """The Django project as it is deployed: commands, and a server that a portal posts to."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 import requests
 from django_server import PROJECT, environment, manage, serving
 
 EXAMPLE = PROJECT.parent.parent / "examples" / "django_project"
+
+
+def stored_tokens(database):
+    with closing(sqlite3.connect(database)) as tokens:
+        return tokens.execute("SELECT access_token, refresh_token FROM b24batch_portaltoken").fetchone()
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +59,13 @@ def test_a_portal_and_its_application(portal, database):
         event = portal.post_event(f"{address}/event/", "ONCRMDEALADD", {"FIELDS": {"ID": "8"}})
         assert event.json() == {"event": "ONCRMDEALADD", "deal": "8"}
         page = requests.get(f"{address}/failing/?call=no.such.method", timeout=10).text
+        portal.fail_next("unauthorized")
+        stored = requests.get(f"{address}/stored/?member_id={portal.member_id}&n=1", timeout=10).text
     assert "ERROR_METHOD_NOT_FOUND" in page
+    assert "INVALID_CREDENTIALS" in stored
     assert "B24_WEBHOOK_SECRET_URL" in page  # the server's environment is on the page
-    assert not [secret for secret in ("sandboxc0de", portal.client_secret, portal.application_token) if secret in page]
+    secrets = ("sandboxc0de", portal.client_secret, portal.application_token, *stored_tokens(database))
+    assert not [secret for secret in secrets if secret in page or secret in stored]
 
 
 def example_environment(portal, database):

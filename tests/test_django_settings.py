@@ -6,6 +6,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import attrs
 import django_setup  # noqa: F401
 import pytest
 from django_server import token_of
@@ -20,7 +21,8 @@ from django.core import checks  # noqa: E402
 from django.core.exceptions import ImproperlyConfigured  # noqa: E402
 from django.test import override_settings  # noqa: E402
 
-from b24batch.django import get_session, session_for, sessions  # noqa: E402
+from b24batch.django import get_session, kept, session_for, sessions  # noqa: E402
+from b24batch.django.models import PortalToken  # noqa: E402
 from b24batch.django.stores import DjangoTokenStore  # noqa: E402
 
 URL = "https://portal.invalid/rest/1/c0de5ecret/"
@@ -109,14 +111,62 @@ def test_the_member_of_an_alias(portal, web):
 
 def test_sessions_are_not_kept_for_ever(portal):
     """A process keeps the sessions of the portals that it used last."""
-    kept, made = sessions.Sessions(limit=2), []
+    some, made = kept.Sessions(limit=2), []
 
     def make():
         made.append(portal.session())
         return made[-1]
 
-    asked = [kept.get("default", member, make) for member in "abacab"]
+    asked = [some.get("default", member, make) for member in "abacab"]
     assert [made.index(session) for session in asked] == [0, 1, 0, 2, 0, 3]
+
+
+@pytest.fixture
+def unsure(monkeypatch):
+    """Kept sessions are compared with what is stored each time, as otherwise after a minute."""
+    monkeypatch.setattr(kept, "SURE", 0.0)
+
+
+def test_another_process_stores_a_token(portal, web, unsure):
+    """A kept session gives way to one of the stored token, after an installation or a refresh of another process."""
+    store = DjangoTokenStore()
+    store.put(token_of(portal))
+    before = session_for(portal.member_id, "application")
+    assert session_for(portal.member_id, "application") is before
+    moved = attrs.evolve(token_of(portal), client_endpoint="http://127.0.0.1:9/rest/")
+    store.put(moved)
+    after = session_for(portal.member_id, "application")
+    assert after is not before
+    assert (after.auth.host, after.auth.access().token) == ("127.0.0.1:9", moved.access_token)
+    assert session_for(portal.member_id, "application") is after
+
+
+def test_another_process_forgets_a_portal(portal, web, unsure):
+    """A kept session ends when the stored token is deleted, and is not there for the next one either."""
+    DjangoTokenStore().put(token_of(portal))
+    session_for(portal.member_id, "application")
+    PortalToken.objects.all().delete()
+    with pytest.raises(UsageError, match="no token"):
+        session_for(portal.member_id, "application")
+    kept.SURE = 60.0
+    with pytest.raises(UsageError, match="no token"):
+        session_for(portal.member_id, "application")
+
+
+def test_a_token_that_could_not_be_stored(portal, web, unsure):
+    """A kept session stays when the stored token has expired: its own may be newer, and the only one that is good."""
+    DjangoTokenStore().put(token_of(portal))
+    before = session_for(portal.member_id, "application")
+    DjangoTokenStore().put(token_of(portal, expired=True))
+    assert session_for(portal.member_id, "application") is before
+
+
+def test_kept_sessions_ask_the_database_once_a_minute(portal, web):
+    """A session that was made or compared less than a minute ago is given without a question to the database."""
+    DjangoTokenStore().put(token_of(portal))
+    before = session_for(portal.member_id, "application")
+    PortalToken.objects.all().delete()
+    assert session_for(portal.member_id, "application") is before
 
 
 def test_a_portal_without_the_application(web):
@@ -171,6 +221,17 @@ def test_no_settings(web):
         pytest.param({"WEBHOOK_SECRET_URL": 5}, ["E004"], id="no text"),
         pytest.param({"WEBHOOK_SECRET_URL": URL, "DEADLINE": -1}, ["E005"], id="option"),
         pytest.param({"WEBHOOK_SECRET_URL": URL, "RATE": "50"}, ["E005"], id="rate"),
+        pytest.param(APPLICATION | {"DATABASE": "nowhere"}, ["E004"], id="unknown database"),
+        pytest.param(APPLICATION | {"DATABASE": ["default"]}, ["E004"], id="database that is no text"),
+        pytest.param(APPLICATION | {"DATABASE": None}, [], id="database of the routers"),
+        pytest.param(APPLICATION | {"APPLICATION_TOKEN": None}, ["E004"], id="unset application token"),
+        pytest.param(APPLICATION | {"APPLICATION_TOKEN": ""}, ["E004"], id="empty application token"),
+        pytest.param(APPLICATION | {"APPLICATION_TOKEN": "c0de5ecret"}, [], id="application token"),
+        pytest.param(APPLICATION | {"MEMBER_ID": 7}, ["E004"], id="member that is no text"),
+        pytest.param(APPLICATION | {"MEMBER_ID": "../x"}, ["E004"], id="member that is a path"),
+        pytest.param(APPLICATION | {"MEMBER_ID": None}, ["E004"], id="unset member"),
+        pytest.param(APPLICATION | {"MEMBER_ID": "5a4db0c5"}, [], id="member"),
+        pytest.param(APPLICATION | {"ALLOW_LOOPBACK": "1"}, ["E004"], id="switch that is no bool"),
     ],
 )
 def test_checks(values, numbers):
@@ -186,6 +247,14 @@ def test_check_of_nothing():
     for missing in ({}, None, []):
         with override_settings(B24BATCH=missing):
             assert [message.id for message in checks.run_checks(tags=["b24batch"])] == ["b24batch.E001"]
+
+
+def test_check_of_an_alias_that_is_no_text():
+    """An alias that is no text is named, with --deploy too, and the others are checked."""
+    with override_settings(B24BATCH={1: {"WEBHOOK_SECRET_URL": URL}, "default": {"CLIENT_ID": "app.1"}}):
+        found = checks.run_checks(tags=["b24batch"], include_deployment_checks=True)
+    assert [message.id for message in found] == ["b24batch.E001", "b24batch.E002", "b24batch.W001"]
+    assert "the alias 1, which is no text" in found[0].msg
 
 
 def test_check_hints():

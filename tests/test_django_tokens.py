@@ -1,8 +1,11 @@
 """Portal tokens in the project's database: renewed once for all threads and processes, and never lost."""
 
 import multiprocessing
+import os
+import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import attrs
 import django_setup  # noqa: F401
@@ -10,7 +13,7 @@ import pytest
 from canary import texts_of
 from django_server import environment, manage, token_of
 
-from b24batch import TokenRefreshError
+from b24batch import TokenRefreshError, UsageError
 from b24batch.auth import Secret
 
 pytest_plugins = ["django_fixtures"]
@@ -92,26 +95,157 @@ def test_threads_without_a_common_session(portal, web, expired):
     assert [request.error for request in portal.token_requests] == [None]
 
 
-def in_a_process(aliases, member_id, ready, answered):
+def in_a_process(aliases, work, member_id, ready, answers):
     """Do as a worker of a server does."""
     with override_settings(B24BATCH=aliases):
         ready.wait()
-        answered.put(call_often(member_id))
+        answers.put(work(member_id))
+
+
+def forkserver():
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
+
+
+def in_processes(work, member_id):
+    """Let 8 processes do the same at once, and return what they answer."""
+    context = forkserver()
+    ready, answers = context.Barrier(WORKERS), context.Queue()
+    given = (dict(settings.B24BATCH), work, member_id, ready, answers)
+    workers = [context.Process(target=in_a_process, args=given) for _ in range(WORKERS)]
+    for worker in workers:
+        worker.start()
+    answered = [answers.get(timeout=60) for _ in workers]
+    for worker in workers:
+        worker.join(20)
+    assert [worker.exitcode for worker in workers] == [0] * WORKERS
+    return answered
 
 
 def test_processes(portal, web, expired):
     """8 processes make 40 calls on an expired token: 40 are answered after exactly one refresh."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    ready, answered = context.Barrier(WORKERS), context.Queue()
-    given = (dict(settings.B24BATCH), expired.member_id, ready, answered)
-    workers = [context.Process(target=in_a_process, args=given) for _ in range(WORKERS)]
-    for worker in workers:
-        worker.start()
-    assert [answered.get(timeout=60) for _ in workers] == [CALLS] * WORKERS
-    for worker in workers:
-        worker.join(20)
+    assert in_processes(call_often, expired.member_id) == [CALLS] * WORKERS
     assert [request.error for request in portal.token_requests] == [None]
+
+
+def refusal(member_id):
+    """Call the portal once, and return how its token cannot be renewed."""
+    try:
+        call_often(member_id, 1)
+    except TokenRefreshError as refused:
+        return f"{refused.code}, {refused.description}"
+
+
+def test_a_refused_refresh_reaches_all_processes(portal, web, expired):
+    """A refresh that is refused fails each of 8 processes in the same way, by one request of each, and no one hangs."""
+    portal.revoke_tokens()
+    said = in_processes(refusal, expired.member_id)
+    assert len(set(said)) == 1
+    assert said[0].startswith("invalid_grant, ")
+    assert said[0].endswith("the application has to be authorised again")
+    assert len(portal.token_requests) <= WORKERS
+    assert portal.requests == []
+
+
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Deadly(DjangoTokenStore):
+    """Kills the process that would store a token."""
+
+    put = die
+
+
+def renewing(aliases, member_id, fatal):
+    """Call the portal with a token that is renewed, and be killed before it is stored or before it is used."""
+    from b24batch import OAuth, Session
+
+    application = aliases["application"]
+    store, told = (Deadly(), None) if fatal == "store" else (DjangoTokenStore(), die)
+    options = {"member_id": member_id, "store": store, "on_refresh": told, "token_url": application["TOKEN_URL"]}
+    Session(OAuth(application["CLIENT_ID"], application["CLIENT_SECRET"], **options)).call("echo")
+
+
+def killed(member_id, fatal):
+    process = forkserver().Process(target=renewing, args=(dict(settings.B24BATCH), member_id, fatal))
+    process.start()
+    process.join(30)
+    assert process.exitcode == -signal.SIGKILL
+
+
+def test_killed_between_refresh_and_store(portal, web, expired):
+    """A process dies with the new token in its hands: the next one says to authorise again, after one refresh."""
+    killed(expired.member_id, "store")
+    with pytest.raises(TokenRefreshError, match="authorised again"):
+        call_once(expired.member_id)
+    assert [request.error for request in portal.token_requests] == [None, "invalid_grant"]
+    assert portal.requests == []
+
+
+def test_killed_between_store_and_use(portal, web, expired):
+    """A process dies after it stored the new token: the next one uses that."""
+    killed(expired.member_id, "use")
+    assert call_once(expired.member_id) == {"n": "1"}
+    assert [request.error for request in portal.token_requests] == [None]
+
+
+def in_between(database, member_id):
+    """Return what lets somebody else store a first token just before this thread does."""
+    waiting = [member_id]
+
+    def wrapper(execute, sql, params, many, context):
+        if sql.startswith(("SAVEPOINT", "INSERT")) and waiting:
+            PortalToken.objects.create(member_id=waiting.pop(), expires=0.0)
+        return execute(sql, params, many, context)
+
+    return database.execute_wrapper(wrapper)
+
+
+def test_two_first_tokens_at_once(portal, database):
+    """Of two who store a portal's first token at once the later one's stays, and neither fails."""
+    store, token = DjangoTokenStore(), token_of(portal)
+    with store.lock(token.member_id), in_between(connections["default"], token.member_id):
+        store.put(token, Secret("application"))
+    assert store.get(token.member_id) == token
+    assert store.application_token(token.member_id) == Secret("application")
+
+
+def test_a_database_that_refuses_a_first_token(portal, database):
+    """A first token that the database refuses is an error, which shows neither token."""
+    token = token_of(portal)
+    refuse = "CREATE TRIGGER refuse BEFORE INSERT ON b24batch_portaltoken BEGIN SELECT RAISE(ABORT, 'no'); END"
+    with refusing(refuse), pytest.raises(DatabaseError, match=r"^no$") as refused:
+        DjangoTokenStore().put(token)
+    secrets = [token.access_token.reveal(), token.refresh_token.reveal()]
+    assert not [text for text in texts_of(refused.value) for secret in secrets if secret in text]
+
+
+@contextmanager
+def refusing(trigger):
+    """Let the database refuse something meanwhile."""
+    with connection.cursor() as cursor:
+        cursor.execute(trigger)
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TRIGGER refuse")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"client_endpoint": "example.bitrix24.com"}, {"access_token": ""}, {"expires": float("inf")}],
+    ids=["endpoint", "token", "expires"],
+)
+def test_a_row_that_is_no_token(portal, expired, wrong):
+    """A row that cannot be a token, edited by hand for one, is an error that names the portal and shows no token."""
+    PortalToken.objects.update(**wrong)
+    with pytest.raises(UsageError, match=f"^USAGE: the stored token of {expired.member_id}: ") as refused:
+        DjangoTokenStore().get(expired.member_id)
+    secrets = [expired.access_token.reveal(), expired.refresh_token.reveal()]
+    assert not [text for text in texts_of(refused.value) for secret in secrets if secret in text]
 
 
 def test_a_refused_refresh_reaches_all(portal, web, expired):
@@ -216,14 +350,8 @@ def test_a_database_that_refuses(portal, web, expired):
     """An error of the database shows neither the tokens that were to be written nor the statement with them."""
     token = token_of(portal)
     refuse = "CREATE TRIGGER refuse BEFORE UPDATE ON b24batch_portaltoken BEGIN SELECT RAISE(ABORT, 'no'); END"
-    with connection.cursor() as cursor:
-        cursor.execute(refuse)
-    try:
-        with pytest.raises(DatabaseError, match=r"^no$") as refused:
-            DjangoTokenStore().put(token)
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute("DROP TRIGGER refuse")
+    with refusing(refuse), pytest.raises(DatabaseError, match=r"^no$") as refused:
+        DjangoTokenStore().put(token)
     secrets = [token.access_token.reveal(), token.refresh_token.reveal()]
     assert not [text for text in texts_of(refused.value) for secret in secrets if secret in text]
     assert DjangoTokenStore().get(expired.member_id) == expired

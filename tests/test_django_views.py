@@ -1,21 +1,26 @@
 """Views that a portal posts to: who gets in, with which session, and what the page of an error shows."""
 
 import asyncio
+import functools
 import logging
 
 import django_setup  # noqa: F401
 import pytest
 from django_server import token_of
 
-from b24batch import RateLimited
+from b24batch import RateLimited, TokenRefreshError
+from b24batch.sandbox import Portal
 
 pytest_plugins = ["django_fixtures"]
 
+from django.conf import settings  # noqa: E402
 from django.core.exceptions import ImproperlyConfigured  # noqa: E402
+from django.db import OperationalError, transaction  # noqa: E402
 from django.http import HttpResponse  # noqa: E402
 from django.test import AsyncClient, RequestFactory, override_settings  # noqa: E402
+from django.views import View  # noqa: E402
 
-from b24batch.django import event_view, install_view, placement_view  # noqa: E402
+from b24batch.django import event_view, install_view, placement_view, session_for  # noqa: E402
 from b24batch.django.middleware import RateLimitedMiddleware  # noqa: E402
 from b24batch.django.models import PortalToken  # noqa: E402
 from b24batch.django.stores import DjangoTokenStore  # noqa: E402
@@ -147,6 +152,27 @@ def test_event_of_a_webhook_without_application_token(portal, web):
         event_view(lambda *_: None)(request)
 
 
+def test_an_event_without_any_token(portal, web):
+    """An event without a token of a portal without a stored one reaches its view, whose calls say what is missing."""
+    form = portal.event_form("ONAPPUNINSTALL", {"CLEAN": "1"}, **{"auth[access_token]": None})
+    assert web.post("/uninstalled/", form).json() == {"event": "ONAPPUNINSTALL"}
+    refused = []
+
+    @event_view(alias="local")
+    def view(request, session, event):
+        with pytest.raises(
+            TokenRefreshError, match=f"neither the event nor the database .* {portal.member_id}; .*again"
+        ):
+            session.call("echo")
+        with pytest.raises(TokenRefreshError):
+            session.batch([("echo",)])
+        refused.append(event.event)
+        return HttpResponse()
+
+    assert view(RequestFactory().post("/", form)).status_code == 200
+    assert (refused, portal.requests) == (["ONAPPUNINSTALL"], [])
+
+
 def test_install(portal, web):
     """What an installation brings is stored, with a token that the OAuth server has just given out."""
     form = portal.install_form()
@@ -170,10 +196,78 @@ def test_installations_that_are_none(portal, web, fields):
 
 
 def test_installations_by_users(portal, web):
-    """A user who is no administrator has a token, but installs nothing: 403, and nothing is stored."""
+    """A user who is no administrator has a token, but installs nothing: 403, nothing is stored, nor spent."""
     portal.method("user.admin")(lambda params: False)
     assert web.post("/install/", portal.install_form()).status_code == 403
     assert DjangoTokenStore().get(portal.member_id) is None
+    assert portal.token_requests == []
+
+
+def test_installations_of_other_hosts(portal, web):
+    """A token that the OAuth server knows of another host than the form's is 403, and nothing is stored."""
+    with Portal() as other:
+        token = other.install_form()["auth[access_token]"]
+        host = {"auth[domain]": other.url.split("/")[2], "auth[access_token]": token}
+        answer = web.post("/install/", portal.install_form(**host))
+    assert (answer.status_code, answer.text) == (403, "the token is of another portal than the form")
+    assert not PortalToken.objects.exists()
+
+
+@pytest.mark.parametrize("fault", ["rate_limited", "html_502", "lost_before", "json_500"])
+def test_an_installation_again(portal, web, fault):
+    """When the portal does not answer an installation it is 503, and nothing is spent: the same form works again."""
+    form = portal.install_form()
+    application = settings.B24BATCH["application"] | {"RETRIES": {"attempts": 1}}
+    with override_settings(B24BATCH={"application": application}):
+        portal.fail_next(fault)
+        refused = web.post("/install/", form)
+        assert (refused.status_code, "Retry-After" in refused, portal.token_requests) == (503, True, [])
+        assert web.post("/install/", form).status_code == 200
+    assert PortalToken.objects.count() == 1
+
+
+def test_an_installation_when_the_rate_is_used_up(portal, web):
+    """An installation that would have to wait too long is 503 with the seconds, and nothing is spent."""
+    application = settings.B24BATCH["application"] | {"RATE": (2, 0.01)}
+    with override_settings(B24BATCH={"application": application}):
+        assert web.post("/placement/", portal.placement_form(options={"ID": "7"})).status_code == 200
+        refused = web.post("/install/", portal.install_form())
+    assert (refused.status_code, 90 < int(refused["Retry-After"]) <= 100) == (503, True)
+    assert portal.token_requests == []
+
+
+def test_an_installation_waits_for_the_rate(portal, web):
+    """An installation waits for the portal's rate, though other views do not."""
+    portal.fail_next("rate_limited")
+    application = settings.B24BATCH["application"] | {"RETRIES": {"wait_initial": 0.01}}
+    with override_settings(B24BATCH={"application": application}):
+        assert web.post("/install/", portal.install_form()).status_code == 200
+
+
+def test_an_installation_without_the_oauth_server(portal, web):
+    """When the OAuth server cannot be reached an installation is 503, and the same form works later."""
+    form, application = portal.install_form(), dict(settings.B24BATCH["application"])
+    with override_settings(B24BATCH={"application": application | {"TOKEN_URL": "http://127.0.0.1:9/"}}):
+        assert web.post("/install/", form).status_code == 503
+    assert web.post("/install/", form).status_code == 200
+
+
+def test_an_installation_that_cannot_be_stored(portal, web, monkeypatch):
+    """A token is not spent before the database is ready to store the next one."""
+    monkeypatch.setattr("b24batch.django.stores._PATIENCE_IN_TRANSACTION", 0)
+    request = RequestFactory().post("/", portal.install_form())
+    view = install_view(lambda *_: HttpResponse(), alias="application")
+    with transaction.atomic():
+        PortalToken.objects.count()
+        with pytest.raises(OperationalError, match="give them a DATABASE of their own"):
+            view(request)
+    assert portal.token_requests == []
+
+
+def test_an_expired_installation(portal, web):
+    """The posted token is not renewed to ask whose it is: an expired one is 403, and its refresh token is not spent."""
+    assert web.post("/install/", portal.install_form(**{"auth[expires_in]": "0"})).status_code == 403
+    assert (portal.token_requests, portal.requests) == ([], [])
 
 
 def test_install_anew(portal, web, installed):
@@ -181,6 +275,31 @@ def test_install_anew(portal, web, installed):
     before = PortalToken.objects.get().access_token
     assert web.post("/install/", portal.install_form()).status_code == 200
     assert PortalToken.objects.get().access_token != before
+
+
+def test_the_session_after_another_installation(portal, web, installed):
+    """After another installation all sessions of the process have its token, the view's own and kept ones."""
+    kept = [session_for(portal.member_id, alias) for alias in ("application", "local")]
+    assert web.post("/install/", portal.install_form()).status_code == 200
+    token = DjangoTokenStore().get(portal.member_id).access_token
+    assert portal.requests[-1].params["auth"] == token.reveal()
+    assert not [session for session in kept if session.auth.access().token == token]
+    for alias in ("application", "local"):
+        assert session_for(portal.member_id, alias).auth.access().token == token
+
+
+def test_the_session_of_a_portal_that_moved(portal, web, installed):
+    """A portal that moved is called at its new address once the application is installed from there."""
+    with Portal() as moved:
+        moved.method("echo")(lambda params: params)
+        before = session_for(portal.member_id, "application")
+        application = settings.B24BATCH["application"] | {"TOKEN_URL": moved.token_url}
+        with override_settings(B24BATCH=settings.B24BATCH | {"application": application}):
+            session_for(portal.member_id, "application")
+            assert web.post("/install/", moved.install_form()).status_code == 200
+            after = session_for(portal.member_id, "application")
+            assert after.call("echo", {"n": "1"}).data == {"n": "1"}
+        assert after.auth.host == moved.url.split("/")[2] != before.auth.host
 
 
 def test_decorated_views():
@@ -200,7 +319,56 @@ def test_decorated_views():
             decorator(later)
 
 
-@pytest.mark.parametrize(("seconds", "header"), [(None, "1"), (0.0, "1"), (0.2, "1"), (2.0, "2"), (99.01, "100")])
+class Later(View):
+    async def post(self, request, session, posted):
+        """Never."""
+
+
+class Callable:
+    async def __call__(self, request, session, posted):
+        """Never."""
+
+
+@pytest.mark.parametrize(
+    ("view", "name"),
+    [
+        (Later.as_view(), "Later"),
+        (Callable(), "Callable"),
+        (functools.partial(Later().post), "Later.post"),
+        (functools.partial(Callable(), object()), "Callable"),
+    ],
+    ids=["class", "callable", "partial", "partial callable"],
+)
+def test_async_views(view, name):
+    """Whatever is async is refused under its name, also when it is no plain function."""
+    with pytest.raises(TypeError, match=rf"^{name} is async"):
+        placement_view(view)
+
+
+def test_views_that_are_no_functions(portal, web):
+    """A view may be any callable that is not async: one made of a class, a partial, an object."""
+
+    def page(prefix, request, session, placement):
+        return HttpResponse(prefix + placement.placement)
+
+    view = placement_view(functools.partial(page, "at "), alias="application")
+    answer = view(RequestFactory().post("/", portal.placement_form()))
+    assert answer.text == "at CRM_DEAL_DETAIL_TAB"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "header"),
+    [
+        (None, "1"),
+        (0.0, "1"),
+        (0.2, "1"),
+        (2.0, "2"),
+        (99.01, "100"),
+        (-5.0, "1"),
+        (float("inf"), "1"),
+        (float("nan"), "1"),
+    ],
+)
 def test_rate_limited(seconds, header):
     """A RateLimited becomes 503 with the whole seconds to wait, rounded up; no other error is touched."""
     middleware = RateLimitedMiddleware(lambda request: HttpResponse())
@@ -270,4 +438,17 @@ def test_debug_page_of_a_server_that_is_gone(portal, web, expired):
         assert not [secret for secret in secrets_of(portal) if secret in page.text]
     form = portal.install_form()
     page = web.post("/install/", form)
-    assert (page.status_code, [secret for secret in secrets_of(portal, form) if secret in page.text]) == (500, [])
+    assert (page.status_code, [secret for secret in secrets_of(portal, form) if secret in page.text]) == (503, [])
+
+
+@override_settings(DEBUG=True)
+@pytest.mark.parametrize(
+    "wrong", [{"client_endpoint": "example.bitrix24.com"}, {"access_token": "acce55 5ecret"}, {"refresh_token": ""}]
+)
+def test_debug_page_of_a_row_that_is_no_token(portal, web, expired, wrong):
+    """The debug page of a stored row that cannot be a token names its portal, and shows none of its tokens."""
+    PortalToken.objects.update(**wrong)
+    page = web.get(f"/stored/?member_id={expired.member_id}&n=1")
+    assert page.status_code == 500
+    assert f"the stored token of {expired.member_id}: " in page.text
+    assert not [secret for secret in filter(None, secrets_of(portal)) if secret in page.text]

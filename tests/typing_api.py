@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, assert_type
 
+from django.http import HttpRequest, HttpResponse
+
 from b24batch import (
     AjaxError,
     AjaxResult,
@@ -22,6 +24,8 @@ from b24batch import (
     Webhook,
     ref,
 )
+from b24batch.application import Event, Install, Placement
+from b24batch.django import event_view, get_session, install_view, placement_view, session_for
 from b24batch.progress import Bar
 from b24batch.sandbox import Portal
 
@@ -117,3 +121,36 @@ Session("", read_timeout=5)  # type: ignore[call-arg]
 with Portal(rate=(50, 2.0)) as portal:
     assert_type(portal.session(timeout=1), Session)
     assert_type(portal.url, str)
+
+
+assert_type(get_session(), Session)
+assert_type(session_for("member", "application"), Session)
+
+
+@placement_view
+def page(request: HttpRequest, session: Session, placement: Placement) -> HttpResponse: ...
+@placement_view(alias="application")
+def tab(request: HttpRequest, session: Session, placement: Placement, number: int) -> HttpResponse: ...
+@event_view(alias="application")
+def deal_added(request: HttpRequest, session: Session, event: Event) -> HttpResponse: ...
+@install_view()
+def installed(request: HttpRequest, session: Session, install: Install, *, greet: bool = True) -> HttpResponse: ...
+
+
+page(HttpRequest())
+tab(HttpRequest(), 7)
+tab(HttpRequest(), number="7")  # type: ignore[arg-type]
+tab(HttpRequest())  # type: ignore[call-arg]
+installed(HttpRequest(), greet=False)
+page(HttpRequest(), b24)  # type: ignore[call-arg]
+
+
+@placement_view  # type: ignore[arg-type]
+def without_form(request: HttpRequest, session: Session) -> HttpResponse: ...
+@event_view  # type: ignore[arg-type]
+def with_another_form(request: HttpRequest, session: Session, placement: Placement) -> HttpResponse: ...
+@install_view(alias="application")  # type: ignore[arg-type]
+def with_a_number(request: HttpRequest, session: int, install: Install) -> HttpResponse: ...
+
+
+placement_view(name="application")  # type: ignore[call-overload]

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import difflib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from django.conf import settings
@@ -26,8 +26,10 @@ from django.core.exceptions import ImproperlyConfigured
 from b24batch.auth import Secret, Webhook, refuse_http
 from b24batch.django.conf import KEYS, Config, aliases, configured
 from b24batch.django.sessions import opened
+from b24batch.encoding import shown
 from b24batch.errors import UsageError
 from b24batch.token_server import TokenServer
+from b24batch.tokens import Token
 
 _TAG = "b24batch"
 _HARMLESS = Secret("https://portal.invalid/rest/1/code/")
@@ -47,7 +49,7 @@ def check_settings(**scope: object) -> list[Any]:
         return [
             checks.Error("There is no setting B24BATCH, or it is no dict with an alias.", hint=hint, id=f"{_TAG}.E001")
         ]
-    return [message for alias in aliases() for message in _problems(alias)]
+    return [*_nameless(settings.B24BATCH), *(message for alias in aliases() for message in _problems(alias))]
 
 
 def check_deployment(**scope: object) -> list[Any]:
@@ -57,6 +59,12 @@ def check_deployment(**scope: object) -> list[Any]:
         return []
     usable = [alias for alias in aliases() if isinstance(settings.B24BATCH[alias], dict)]
     return [message for alias in usable for message in _risks(Config(alias))]
+
+
+def _nameless(names: Iterable[object]) -> Iterator[Any]:
+    for name in names:
+        if not isinstance(name, str):
+            yield checks.Error(f"B24BATCH has the alias {shown(name)}, which is no text.", id=f"{_TAG}.E001")
 
 
 def _problems(alias: str) -> Iterator[Any]:
@@ -71,6 +79,8 @@ def _problems(alias: str) -> Iterator[Any]:
         yield _error(config, contradiction, "E002")
         return
     yield from _refused(config, "E004", lambda: _credentials(config))
+    for problem in filter(None, (_misnamed(config), _unset(config))):
+        yield _error(config, problem, "E004")
     yield from _refused(config, "E005", lambda: opened(config, lambda: Webhook(_HARMLESS)))
     yield from _shared_file(config)
 
@@ -100,6 +110,24 @@ def _credentials(config: Config) -> None:
             refuse_http(webhook)
     else:
         TokenServer(*config.application(), config.token_url, time)
+    if "MEMBER_ID" in config:
+        Token(_HARMLESS, None, 0.0, "https://portal.invalid/rest/", config.get("MEMBER_ID"))
+
+
+def _misnamed(config: Config) -> str | None:
+    database = config.get("DATABASE")
+    if database is None or (isinstance(database, str) and database in settings.DATABASES):
+        return None
+    return f"has the DATABASE {shown(database)}; there are in DATABASES: {', '.join(settings.DATABASES)}"
+
+
+def _unset(config: Config) -> str | None:
+    token = config.get("APPLICATION_TOKEN")
+    if "APPLICATION_TOKEN" in config and not (isinstance(token, str) and token):
+        return "has an APPLICATION_TOKEN that is no text or empty: leave it out where it is not known"
+    if not isinstance(config.get("ALLOW_LOOPBACK", False), bool):
+        return "has an ALLOW_LOOPBACK that is neither True nor False"
+    return None
 
 
 def _refused(config: Config, number: str, make: Callable[[], object]) -> Iterator[Any]:
@@ -112,8 +140,10 @@ def _refused(config: Config, number: str, make: Callable[[], object]) -> Iterato
 
 
 def _shared_file(config: Config) -> Iterator[Any]:
-    database = settings.DATABASES.get(config.get("DATABASE", "default"), {})
-    if config.is_webhook or "sqlite3" not in database.get("ENGINE", "") or not database.get("ATOMIC_REQUESTS"):
+    if config.is_webhook or _misnamed(config):
+        return
+    database = settings.DATABASES.get(config.get("DATABASE") or "default", {})
+    if "sqlite3" not in database.get("ENGINE", "") or not database.get("ATOMIC_REQUESTS"):
         return
     hint = "Give the tokens a file of their own: another alias in DATABASES, without ATOMIC_REQUESTS, as DATABASE here."
     text = "keeps tokens on SQLite with ATOMIC_REQUESTS: a view that has read or written cannot renew one"

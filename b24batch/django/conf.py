@@ -130,4 +130,4 @@ def configured(alias: str) -> Config:
 
 def aliases() -> list[str]:
     """Return the names in ``B24BATCH``."""
-    return [str(alias) for alias in settings.B24BATCH]
+    return [alias for alias in settings.B24BATCH if isinstance(alias, str)]

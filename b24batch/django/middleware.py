@@ -21,10 +21,11 @@ class RateLimitedMiddleware(MiddlewareMixin):
         del request
         if not isinstance(exception, RateLimited):
             return None
-        seconds = _UNKNOWN if exception.retry_after is None else exception.retry_after
-        return HttpResponse(
-            "The portal takes no more requests at the moment.",
-            status=503,
-            content_type="text/plain; charset=utf-8",
-            headers={"Retry-After": str(max(1, math.ceil(seconds)))},
-        )
+        return try_later("The portal takes no more requests at the moment.", exception.retry_after)
+
+
+def try_later(reason: str, seconds: float | None) -> HttpResponse:
+    """Return a 503 that names the seconds to wait, rounded up; one when nobody knows them."""
+    known = seconds if seconds is not None and math.isfinite(seconds) else _UNKNOWN
+    headers = {"Retry-After": str(max(1, math.ceil(known)))}
+    return HttpResponse(reason, status=503, content_type="text/plain; charset=utf-8", headers=headers)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import functools
-import os
-from collections import OrderedDict
+import time
 from collections.abc import Callable
 
 from django.core.signals import setting_changed
 
-from b24batch.auth import Auth, Webhook
+from b24batch.auth import Auth, Secret, Webhook
 from b24batch.django.conf import Config, configured
+from b24batch.django.kept import Sessions
 from b24batch.django.stores import DjangoTokenStore
 from b24batch.limits import LeakyBucket
-from b24batch.locks import ProcessLock
-from b24batch.oauth import OAuth
+from b24batch.oauth import MARGIN, OAuth
 from b24batch.session import Session
+from b24batch.tokens import Token
 
 #: Sessions that a process keeps; each holds a socket or more for a while.
 MAX_SESSIONS = 100
@@ -47,7 +47,9 @@ def get_session(alias: str = "default") -> Session:
 def session_for(member_id: str, alias: str = "default") -> Session:
     """Return the session of a portal on which the application is installed, as `get_session` does.
 
-    Its token is that of `install_view`, stored in the database and renewed there for all processes.
+    Its token is that of `install_view`, stored in the database and renewed there for all processes. A new installation
+    counts at once in the process that it was posted to, and within a minute in the others: who calls this again gets
+    a session of the new token, at the portal's new address if it has moved. Do not keep it yourself.
 
     Args:
         member_id: The portal's own id, as it stands in what it posts.
@@ -62,7 +64,24 @@ def session_for(member_id: str, alias: str = "default") -> Session:
     def credentials() -> OAuth:
         return OAuth(*config.application(), member_id=member_id, store=store_of(config), token_url=config.token_url)
 
-    return _sessions.get(alias, member_id, lambda: opened(config, credentials))
+    def is_current(session: Session) -> bool:
+        return _is_stored(session, store_of(config).get(member_id))
+
+    return _sessions.get(alias, member_id, lambda: opened(config, credentials), is_current)
+
+
+def forget(member_id: str) -> None:
+    """Let all aliases of this process begin anew with what is stored of a portal."""
+    _sessions.forget(member_id)
+
+
+def _is_stored(session: Session, stored: Token | None) -> bool:
+    """Return whether a session has the stored token, or a newer one that could not be stored."""
+    if stored is None:
+        return False
+    access = session.auth.access()
+    same = (access.token, access.endpoint) == (stored.access_token, Secret(stored.client_endpoint))
+    return same or time.time() > stored.expires - MARGIN
 
 
 def store_of(config: Config) -> DjangoTokenStore:
@@ -101,39 +120,6 @@ def _bucket(host: str, capacity: int, leak_rate: float) -> LeakyBucket:
     """Return the one bucket that all sessions of this process on a portal share."""
     del host
     return LeakyBucket(capacity, leak_rate)
-
-
-class Sessions:
-    """The sessions of this process that were used last.
-
-    Args:
-        limit: How many are kept.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._kept: OrderedDict[tuple[int, str, str], Session] = OrderedDict()
-        self._lock = ProcessLock()
-
-    def get(self, alias: str, member_id: str, make: Callable[[], Session]) -> Session:
-        """Return the session of an alias and a portal, made now if there is none."""
-        key = (os.getpid(), alias, member_id)
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
-        made = make()  # without the lock, since it may ask the database
-        with self._lock:
-            kept = self._kept.setdefault(key, made)
-            oldest = self._kept.popitem(last=False)[1] if len(self._kept) > self._limit else None
-        if oldest is not None:
-            oldest.close()
-        return kept
-
-    def clear(self) -> None:
-        """Forget all of them; who holds one may go on using it."""
-        with self._lock:
-            self._kept.clear()
 
 
 _sessions = Sessions(MAX_SESSIONS)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError, OperationalError, connections, router, transaction
+from django.db import DatabaseError, IntegrityError, OperationalError, connections, router, transaction
 from django.utils import timezone
 
 from b24batch.auth import Secret
 from b24batch.locks import ProcessLock
-from b24batch.tokens import Token
+from b24batch.tokens import StoredRow, Token, stored_token
+
+_T = TypeVar("_T")
 
 #: Seconds to wait on SQLite until another process has its token.
 _PATIENCE = 120
@@ -30,7 +32,7 @@ class DjangoTokenStore:
     What is put is committed when the lock is left, and stays when a view's own transaction is rolled back: lock and
     writes go over a database connection of their own. That connection cannot pass a transaction of the same thread
     which has this row, or on SQLite the file, in use: on SQLite give the tokens a ``DATABASE`` of their own when views
-    run in transactions.
+    run in transactions. Nor does it see there what such a transaction has not committed, as in Django's ``TestCase``.
 
     Args:
         using: The alias of the database. Default: the one that the project's routers choose.
@@ -41,15 +43,19 @@ class DjangoTokenStore:
         self._held = threading.local()
 
     def get(self, member_id: str) -> Token | None:
-        """Return the token of a portal; None when there is none."""
+        """Return the token of a portal; None when there is none.
+
+        Raises:
+            UsageError: The row cannot be a token; the message names the portal.
+        """
         columns = ("access_token", "refresh_token", "expires", "client_endpoint", "member_id")
-        row = self._row(member_id, *columns)
-        return Token(*row) if row else None
+        row = self._row(member_id, columns, _wrapped)
+        return stored_token(row, member_id) if row else None
 
     def application_token(self, member_id: str) -> Secret | None:
         """Return what the events of a portal come with; None when it is unknown."""
-        row = self._row(member_id, "application_token")
-        return Secret(row[0]) if row and row[0] else None
+        kept = self._row(member_id, ("application_token",), lambda row: Secret(row[0]))
+        return kept if kept and kept.reveal() else None
 
     def put(self, token: Token, application_token: Secret | None = None) -> None:
         """Keep a token in the place of the portal's last one; its application token stays unless one is given."""
@@ -105,16 +111,25 @@ class DjangoTokenStore:
             "updated": timezone.now(),
             **({"application_token": application_token.reveal()} if application_token else {}),
         }
-        if not self._rows(token.member_id).update(**values):
-            self._rows(token.member_id).create(member_id=token.member_id, **values)
+        rows = self._rows(token.member_id)
+        if rows.update(**values):
+            return
+        try:
+            with transaction.atomic(using=self._alias):
+                rows.create(member_id=token.member_id, **values)
+            return
+        except IntegrityError as error:  # a row that does not exist yet cannot be locked: somebody was faster
+            refused = _anew(error)
+        if not rows.update(**values):
+            raise refused
 
-    def _row(self, member_id: str, *columns: str) -> tuple[Any, ...] | None:
+    def _row(self, member_id: str, columns: tuple[str, ...], made: Callable[[tuple[Any, ...]], _T]) -> _T | None:
+        """Return what is made of a row; of the row itself no frame is left that an error could show."""
         with ExitStack() as stack:
             if not self._is_held() and connections[self._alias].vendor == "sqlite" and not _is_in_memory(self._alias):
                 # A read within the view's transaction would keep its file from the refresh that may follow.
                 stack.enter_context(_apart(self._alias))
-            row: tuple[Any, ...] | None = self._rows(member_id).values_list(*columns).first()
-            return row
+            return next(map(made, self._rows(member_id).values_list(*columns)), None)
 
     def _rows(self, member_id: str) -> Any:
         return _model().objects.using(self._alias).filter(member_id=member_id)
@@ -130,6 +145,10 @@ def _model() -> Any:
     except LookupError:
         missing = ImproperlyConfigured("portal tokens are kept once b24batch.django is in INSTALLED_APPS")
     raise missing
+
+
+def _wrapped(row: tuple[Any, ...]) -> StoredRow:
+    return (Secret(row[0]), row[1] and Secret(row[1]), *row[2:])
 
 
 def _is_in_memory(alias: str) -> bool:

@@ -5,28 +5,45 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from inspect import iscoroutinefunction
-from typing import Any, TypeAlias
+from contextlib import AbstractContextManager
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar, overload
 
 import attrs
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseForbidden, QueryDict
+from asgiref.sync import iscoroutinefunction
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseForbidden
+from django.http.response import HttpResponseBase
 from django.views.debug import get_default_exception_reporter_filter
 from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from b24batch.application import Event, Install, Placement
-from b24batch.auth import Secret
+from b24batch.django import posts
 from b24batch.django.conf import Config, configured
-from b24batch.django.sessions import get_session, opened, session_for, store_of
-from b24batch.errors import AuthError, TokenRefreshError, UsageError
+from b24batch.django.middleware import try_later
+from b24batch.errors import AuthError, SdkError, TokenRefreshError, UsageError
 from b24batch.session import Session
 
-View: TypeAlias = Callable[..., HttpResponse]
+P = ParamSpec("P")
+R = TypeVar("R", bound=HttpResponseBase)
+Posted = TypeVar("Posted", covariant=True)
+#: Decorated, a view is called with the request and what its URL has; it gets the session and the form as well.
+View: TypeAlias = Callable[Concatenate[HttpRequest, Session, Posted, P], R]
+Decorated: TypeAlias = Callable[Concatenate[HttpRequest, P], R]
 
 
-def placement_view(view: View | None = None, *, alias: str = "default") -> Any:
+class ViewDecorator(Protocol[Posted]):
+    """What a decorator of this module is once it has its `alias`."""
+
+    def __call__(self, view: View[Posted, P, R], /) -> Decorated[P, R]:
+        """Return the view decorated."""
+
+
+@overload
+def placement_view(view: View[Placement, P, R], *, alias: str = "default") -> Decorated[P, R]: ...
+@overload
+def placement_view(view: None = None, *, alias: str = "default") -> ViewDecorator[Placement]: ...
+def placement_view(view: Callable[..., Any] | None = None, *, alias: str = "default") -> Any:
     """Make a view the page of a placement: it is called with request, session and `b24batch.application.Placement`.
 
     The session has the token of the user who opened the page. Nothing of it is stored, since a form can claim to be
@@ -43,14 +60,20 @@ def placement_view(view: View | None = None, *, alias: str = "default") -> Any:
     Raises:
         TypeError: The view is async.
     """
-    return _decorated(view, _Posting(alias, _placement, _session_of_placement), frame=True)
+    return _decorated(view, _Posting(alias, posts.placement, posts.session_of_placement), frame=True)
 
 
-def event_view(view: View | None = None, *, alias: str = "default") -> Any:
+@overload
+def event_view(view: View[Event, P, R], *, alias: str = "default") -> Decorated[P, R]: ...
+@overload
+def event_view(view: None = None, *, alias: str = "default") -> ViewDecorator[Event]: ...
+def event_view(view: Callable[..., Any] | None = None, *, alias: str = "default") -> Any:
     """Make a view the handler of events: it is called with request, session and `b24batch.application.Event`.
 
     The session is `session_for` the portal; for a webhook's alias it is `get_session`, and for a portal that is known
-    by the setting ``APPLICATION_TOKEN`` alone it has the token of the event. The view is exempt from the CSRF check.
+    by the setting ``APPLICATION_TOKEN`` alone it has the token of the event. An event without a token (ONAPPUNINSTALL
+    is one) of a portal without a stored one comes with a session all of whose calls raise `TokenRefreshError`. The view
+    is exempt from the CSRF check.
 
     Anything but a POST is answered 405, a form that is no event 400, an event with another application token than
     the portal's, or of a portal without one, 403.
@@ -62,18 +85,24 @@ def event_view(view: View | None = None, *, alias: str = "default") -> Any:
     Raises:
         TypeError: The view is async.
     """
-    return _decorated(view, _Posting(alias, _event, _session_of_event))
+    return _decorated(view, _Posting(alias, posts.event, posts.session_of_event))
 
 
-def install_view(view: View | None = None, *, alias: str = "default") -> Any:
+@overload
+def install_view(view: View[Install, P, R], *, alias: str = "default") -> Decorated[P, R]: ...
+@overload
+def install_view(view: None = None, *, alias: str = "default") -> ViewDecorator[Install]: ...
+def install_view(view: Callable[..., Any] | None = None, *, alias: str = "default") -> Any:
     """Make a view the handler of ONAPPINSTALL: it is called with request, session and `b24batch.application.Install`.
 
-    Before, the posted token is renewed: that the OAuth server does so is proof of the portal. The portal is asked
-    whether it is an administrator's (``user.admin``), since any user who opens a placement has a token. The new one and
-    the application token are stored at once, whatever becomes of the view. It is exempt from the CSRF check.
+    Before, the portal is asked whether the posted token is an administrator's (``user.admin``), since any user who
+    opens a placement has one. Then the token is renewed: that the OAuth server does so, and names the posted portal at
+    the posted host, is proof. The new one and the application token are stored at once, whatever becomes of the view.
+    It is exempt from the CSRF check.
 
     Anything but a POST is answered 405, a form that is no installation 400, a token that the OAuth server refuses or
-    that is no administrator's 403.
+    that is no administrator's 403. Where the portal does not answer, or the OAuth server cannot be reached, it is 503,
+    and the same form can be posted again.
 
     Args:
         view: As in `placement_view`.
@@ -82,7 +111,7 @@ def install_view(view: View | None = None, *, alias: str = "default") -> Any:
     Raises:
         TypeError: The view is async.
     """
-    return _decorated(view, _Posting(alias, _install, _session_of_install))
+    return _decorated(view, _Posting(alias, posts.install, posts.session_of_install))
 
 
 @attrs.frozen
@@ -100,11 +129,10 @@ class _Posting:
     session: Callable[[Any, Config], AbstractContextManager[Session]]
 
 
-def _decorated(view: View | None, posting: _Posting, *, frame: bool = False) -> Any:
+def _decorated(view: Callable[..., Any] | None, posting: _Posting, *, frame: bool = False) -> Any:
     if view is None:
         return functools.partial(_decorated, posting=posting, frame=frame)
-    if iscoroutinefunction(view):
-        raise TypeError(f"{view.__qualname__} is async: what a portal posts to is a sync view, under ASGI as well")
+    _refuse_async(view)
 
     @functools.wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -116,6 +144,8 @@ def _decorated(view: View | None, posting: _Posting, *, frame: bool = False) -> 
             return HttpResponseBadRequest(wrong.description, content_type="text/plain; charset=utf-8")
         except (AuthError, TokenRefreshError) as refused:
             return HttpResponseForbidden(refused.description, content_type="text/plain; charset=utf-8")
+        except SdkError as failed:
+            return try_later(failed.description, getattr(failed, "retry_after", None))
         with posting.session(posted, config) as session:
             return view(request, session, posted, *args, **kwargs)
 
@@ -123,62 +153,17 @@ def _decorated(view: View | None, posting: _Posting, *, frame: bool = False) -> 
     return xframe_options_exempt(exempt) if frame else exempt
 
 
+def _refuse_async(view: Any) -> None:
+    while isinstance(view, functools.partial):
+        view = view.func
+    if iscoroutinefunction(view) or iscoroutinefunction(getattr(view, "__call__", None)):  # noqa: B004
+        named = getattr(view, "view_class", view)
+        name = getattr(named, "__qualname__", type(view).__qualname__)
+        raise TypeError(f"{name} is async: what a portal posts to is a sync view, under ASGI as well")
+
+
 def _hide_form(request: HttpRequest) -> None:
     """Mask the form on the page of an error; by itself Django masks none under DEBUG."""
     request.sensitive_post_parameters = list(request.POST)
     request.exception_reporter_filter = copy.copy(get_default_exception_reporter_filter())
     request.exception_reporter_filter.is_active = lambda _: True
-
-
-def _form(request: HttpRequest) -> QueryDict:
-    """Return query and body together; of a placement some fields are in the query."""
-    form = request.GET.copy()
-    form.update(request.POST)
-    return form
-
-
-def _placement(request: HttpRequest, config: Config) -> Placement:
-    return Placement.from_form(_form(request), allow_loopback=config.allow_loopback)
-
-
-def _session_of_placement(placement: Placement, config: Config) -> Session:
-    return opened(config, lambda: placement.oauth(*config.application(), token_url=config.token_url))
-
-
-def _event(request: HttpRequest, config: Config) -> Event:
-    member_id = request.POST.get("auth[member_id]")
-    if not member_id:
-        raise UsageError("auth[member_id] is missing")
-    expected = _application_token(member_id, config)
-    if expected is None:
-        raise AuthError("the application token is not this portal's")
-    return Event.from_form(request.POST, application_token=expected, allow_loopback=config.allow_loopback)
-
-
-def _application_token(member_id: str, config: Config) -> Secret | None:
-    if config.is_webhook or "APPLICATION_TOKEN" in config:
-        return config.secret("APPLICATION_TOKEN")
-    return store_of(config).application_token(member_id)
-
-
-def _session_of_event(event: Event, config: Config) -> AbstractContextManager[Session]:
-    if config.is_webhook:
-        return nullcontext(get_session(config.alias))
-    if event.token is None or store_of(config).get(event.member_id) is not None:
-        return nullcontext(session_for(event.member_id, config.alias))
-    return opened(config, lambda: event.oauth(*config.application(), token_url=config.token_url))
-
-
-def _install(request: HttpRequest, config: Config) -> Install:
-    install = Install.from_form(request.POST, allow_loopback=config.allow_loopback)
-    oauth = install.oauth(*config.application(), token_url=config.token_url)
-    token = oauth.refresh()
-    with opened(config, lambda: oauth) as session:
-        if session.call("user.admin").data is not True:
-            raise AuthError("the token is not an administrator's, and only they install applications")
-    store_of(config).put(token, install.application_token)
-    return attrs.evolve(install, token=token)
-
-
-def _session_of_install(install: Install, config: Config) -> AbstractContextManager[Session]:
-    return nullcontext(session_for(install.token.member_id, config.alias))

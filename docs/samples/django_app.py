@@ -54,6 +54,7 @@ from django.urls import path
 from b24batch import Session
 from b24batch.application import Event, Install, Placement
 from b24batch.django import event_view, get_session, install_view, placement_view, session_for
+from b24batch.django.models import PortalToken
 
 
 def deals(request: HttpRequest) -> HttpResponse:
@@ -83,6 +84,13 @@ def deal_added(request: HttpRequest, session: Session, event: Event) -> HttpResp
     return HttpResponse()
 
 
+@event_view(alias="application")
+def uninstalled(request: HttpRequest, session: Session, event: Event) -> HttpResponse:
+    """Forget a portal; its tokens are worth nothing any more."""
+    PortalToken.objects.filter(member_id=event.member_id).delete()
+    return HttpResponse()
+
+
 def nightly(member_id: str) -> int:
     """Count the deals of a portal, in a task that nobody waits for."""
     b24 = session_for(member_id, "application").with_options(max_wait=None)
@@ -94,6 +102,7 @@ urlpatterns = [
     path("install/", install),
     path("tab/", tab),
     path("deal-added/", deal_added),
+    path("uninstalled/", uninstalled),
 ]
 # views: end
 
@@ -120,6 +129,9 @@ def main() -> None:
     print(portal.execute("crm.deal.get", {"id": 1})["SOURCE_ID"])
     print(web.post("/tab/", portal.placement_form(options={"ID": "1"})).content.decode())
     print(nightly(portal.member_id))
+    event = portal.event_form("ONAPPUNINSTALL", {"CLEAN": "1"}, **{"auth[access_token]": None})
+    print(web.post("/uninstalled/", event).status_code)
+    print(web.post("/uninstalled/", event).status_code)
     test_deals()
     portal.close()
 

@@ -18,6 +18,7 @@ __all__ = [
     "placement",
     "rollback",
     "stored",
+    "uninstalled",
     "webhook_event",
 ]
 
@@ -73,6 +74,13 @@ def event(request, session, event):
 def local_event(request, session, event):
     """Answer an event of an application whose application token is in the settings."""
     return JsonResponse({"event": event.event, "n": session.call("echo", {"n": "1"}).data["n"]})
+
+
+@event_view(alias="local")
+def uninstalled(request, session, event):
+    """Forget a portal; there is nobody to call."""
+    PortalToken.objects.filter(member_id=event.member_id).delete()
+    return JsonResponse({"event": event.event})
 
 
 @event_view(alias="hook")

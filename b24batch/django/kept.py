@@ -1,0 +1,87 @@
+"""The sessions that a process keeps."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+import attrs
+
+from b24batch.locks import ProcessLock
+from b24batch.session import Session
+
+#: Seconds for which a kept session counts as that of the stored token, which another process may have replaced.
+SURE = 60.0
+
+
+@attrs.define(eq=False)
+class _Kept:
+    """A session, and when it was last known to be that of the stored token."""
+
+    session: Session
+    sure_at: float = attrs.field(factory=time.monotonic)
+
+
+class Sessions:
+    """The sessions of this process that were used last.
+
+    Args:
+        limit: How many are kept.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._kept: OrderedDict[tuple[int, str, str], _Kept] = OrderedDict()
+        self._lock = ProcessLock()
+
+    def get(
+        self,
+        alias: str,
+        member_id: str,
+        make: Callable[[], Session],
+        is_current: Callable[[Session], bool] = lambda _: True,
+    ) -> Session:
+        """Return the session of an alias and a portal, made now if there is none or it is not current any more."""
+        key = (os.getpid(), alias, member_id)
+        before = self._used(key)
+        if before is not None and self._is_current(before, is_current):
+            return before.session
+        self._drop(key, before)
+        made = _Kept(make())  # without the lock, since it may ask the database
+        with self._lock:
+            kept = self._kept.setdefault(key, made)
+            oldest = self._kept.popitem(last=False)[1] if len(self._kept) > self._limit else None
+        if oldest is not None:
+            oldest.session.close()
+        return kept.session
+
+    def _used(self, key: tuple[int, str, str]) -> _Kept | None:
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+            return self._kept.get(key)
+
+    def _drop(self, key: tuple[int, str, str], kept: _Kept | None) -> None:
+        with self._lock:
+            if kept is not None and self._kept.get(key) is kept:
+                del self._kept[key]
+
+    def _is_current(self, kept: _Kept, is_current: Callable[[Session], bool]) -> bool:
+        now = time.monotonic()
+        if now - kept.sure_at < SURE:
+            return True
+        kept.sure_at = now  # one thread looks, the others go on
+        return is_current(kept.session)
+
+    def forget(self, member_id: str) -> None:
+        """Forget a portal's sessions under all aliases; who holds one may go on using it."""
+        with self._lock:
+            for key in [key for key in self._kept if key[2] == member_id]:
+                del self._kept[key]
+
+    def clear(self) -> None:
+        """Forget all of them; who holds one may go on using it."""
+        with self._lock:
+            self._kept.clear()
