@@ -105,6 +105,7 @@ def encode(name: str, command: Command, position: int | None, earlier: Earlier) 
 def _plain(name: str, command: Command, position: int | None) -> EncodedCommand | None:
     """Return a command that has no references and travels in a batch, as nearly all do; None for any other."""
     try:
+        refuse_vendor(command.method)
         query = Query(command.params, command.method)
         if not query.placeholders:
             return EncodedCommand(name, command, position, _text(name, command.method, query))
@@ -133,6 +134,7 @@ def _with_text(encoded: EncodedCommand) -> EncodedCommand:
     params: WireParams = encoded.params or {}
     try:
         method = encoded.command.method
+        refuse_vendor(method)
         text = _text(encoded.name, method, Query(params, method))
     except Unfit as unfit:
         obstacle = str(unfit)
@@ -145,9 +147,13 @@ def _with_text(encoded: EncodedCommand) -> EncodedCommand:
     return attrs.evolve(encoded, obstacle=obstacle)
 
 
-def _text(name: str, method: str, query: Query) -> str:
+def refuse_vendor(method: str) -> None:
+    """Raise `Unfit` for a method that only a direct call can name."""
     if ":" in method:
         raise Unfit("a batch would drop the part of the method before the colon")
+
+
+def _text(name: str, method: str, query: Query) -> str:
     parameters = query.text
     text = f"{method}?{parameters}" if parameters else method
     at_most = len(text) + _ESCAPED * (len(name) + ENVELOPE_BYTES)

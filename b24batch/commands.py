@@ -110,9 +110,9 @@ def _placed(position: int, call: Call) -> tuple[str, Command]:
 
 def _named(name: str, call: Call) -> tuple[str, Command]:
     try:
+        _check_name(name)
         if type(call) is tuple and len(call) == 2:
             return name, Command(*call, name=name)
-        _check_name(name)
         command = _command(call)
         if command.name not in (None, name):
             raise UsageError(f"it has another name of its own, {shown(command.name)}")

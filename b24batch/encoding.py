@@ -97,9 +97,10 @@ def arguments(params: Params) -> Iterable[tuple[str, JsonValue]]:
     """Return name and value of each argument that is sent; those by position have their number for a name."""
     if not isinstance(params, MAPPINGS):
         return [(str(place), value) for place, value in enumerate(params or ())]
-    if not RESERVED_NAMES.isdisjoint(params):
-        raise Unfit("is a name the portal keeps for itself", *[name for name in params if name in RESERVED_NAMES][:1])
-    items = text_names(params)
+    items = list(text_names(params))
+    for name, _ in items:
+        if name in RESERVED_NAMES:
+            raise Unfit("is a name the portal keeps for itself", name)
     return [(name, value) for name, value in items if not isinstance(value, CONTAINERS) or value]
 
 

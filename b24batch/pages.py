@@ -7,7 +7,7 @@ from operator import gt, lt
 
 import attrs
 
-from b24batch.chunks import EncodedCommand, encode_direct
+from b24batch.chunks import EncodedCommand, encode_direct, refuse_vendor
 from b24batch.commands import Command
 from b24batch.conditions import joinable, named, refuse, taken, with_id
 from b24batch.encoding import JsonValue, Unfit, shown, wire_params
@@ -196,8 +196,7 @@ def _alone(page: Command) -> EncodedCommand:
 
 
 def _for_a_batch(name: str, page: Command) -> EncodedCommand:
-    if ":" in page.method:
-        raise Unfit("a batch would drop the part of the method before the colon")
+    refuse_vendor(page.method)
     params = wire_params(page.params, page.method)
     if has_empty(params):
         raise Unfit("an empty list means another thing in a query than in the first page, a direct call")

@@ -27,13 +27,11 @@ class Pages(Protocol):
 
     Attributes:
         command: What is called, with the caller's own params.
-        family: How the method spells what is needed.
         ended: Whether the list has no more pages.
         unbroken: Whether the pages asked for behind the one taken last are what follows it.
     """
 
     command: Command
-    family: Family
     ended: bool
     unbroken: bool
 
@@ -70,15 +68,9 @@ class Listing:
     pages_per_request: int
     way: Pages
     _size: int = attrs.field(default=1, init=False)
-    #: After a full page of a method that we know there may be any number of others; else it pays to be careful.
-    _growth: int = attrs.field(init=False)
     _requests: int = attrs.field(default=0, init=False)
     _waited: float = attrs.field(default=0.0, init=False)
     _waits: int = attrs.field(default=0, init=False)
-
-    @_growth.default
-    def _first_growth(self) -> int:
-        return MAX_COMMANDS if self.way.family.known else 2
 
     def pages(self) -> Iterator[list[Row]]:
         """Yield the rows of each page that has any, in the order of the list.
@@ -110,18 +102,17 @@ class Listing:
 
     def _request(self) -> list[AjaxResult]:
         """Return the outcomes of the next pages, as many as the last request proved to be fit."""
-        if self._requests and not self.way.unbroken:
-            self._size, self._growth = 1, 2
+        if not self.way.unbroken:
+            self._size = 1
         chunk = next(cut(self.way.ask(self._size)))
         began = self.clock.monotonic()
         try:
             outcomes = self._send(chunk)
         except OperatingLimitExceeded as error:
             return [AjaxResult(self.way.command, "failed", error=error)]
-        if self.clock.monotonic() - began > SLOW_REQUEST:
-            self._size, self._growth = max(1, self._size // 2), 2
-        else:
-            self._size = min(self.pages_per_request, self._size * self._growth)
+        # Twice as many, no more: of what is asked for behind the end of a list, the portal reads the first page again.
+        slow = self.clock.monotonic() - began > SLOW_REQUEST
+        self._size = max(1, self._size // 2) if slow else min(self.pages_per_request, self._size * 2)
         return outcomes
 
     def _send(self, chunk: Chunk) -> list[AjaxResult]:

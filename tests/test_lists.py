@@ -115,13 +115,13 @@ def test_page_boundaries(portal, b24, number, pages):
 
 
 def test_growing_requests(portal, b24):
-    """After a first full page alone a request has as many pages as it may; the first request is no batch."""
+    """After a first page alone the pages in a request double up to their bound; the first request is no batch."""
     fill(portal, 1600)
     b24.call_list("crm.item.list", DEALS, pages_per_request=10, request_id="list")
-    assert sizes(portal) == [1, 10, 10, 10, 10]
-    assert [request.method for request in portal.requests] == ["crm.item.list", *["batch"] * 4]
+    assert sizes(portal) == [1, 2, 4, 8, 10, 10]
+    assert [request.method for request in portal.requests] == ["crm.item.list", *["batch"] * 5]
     sent = [request.headers["x-request-id"] for request in portal.requests]
-    assert sent == ["list", "list/2", "list/3", "list/4", "list/5"]
+    assert sent == ["list", "list/2", "list/3", "list/4", "list/5", "list/6"]
 
 
 def test_one_page_a_request(deals, b24):
@@ -504,12 +504,11 @@ def test_operating_limit_of_a_batch(limited):
 def test_slow_requests(clock):
     """After a request of over 20 seconds the next one asks for half as many pages, and then for more again."""
     with Portal(clock=clock) as portal:
-        fill(portal, 7000)
-        portal.fail_next("slow", after=1, seconds=21.0)
-        portal.fail_next("slow", after=2, seconds=21.0)
-        portal.fail_next("slow", after=3, seconds=20.0)
+        fill(portal, 3000)
+        portal.fail_next("slow", after=4, seconds=21.0)
+        portal.fail_next("slow", after=5, seconds=20.0)
         portal.session().call_list("crm.deal.list")
-        assert sizes(portal) == [1, 50, 25, 12, 24, 48]
+        assert sizes(portal) == [1, 2, 4, 8, 16, 8, 16, 32]
 
 
 def test_start_paging(portal, b24):
@@ -635,7 +634,7 @@ def test_the_rate_is_kept(clock):
     with Portal(clock=clock, rate=(2, 0.5)) as portal:
         fill(portal, 700)
         b24 = portal.session(limits=LeakyBucket(2, 0.5, clock=clock))
-        rows = b24.call_list("crm.deal.list", pages_per_request=5)
+        rows = b24.call_list("crm.deal.list")
         assert len(rows) == 700
         assert len(portal.requests) == 4
     assert clock.slept == [2.0] * 3
