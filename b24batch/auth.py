@@ -14,7 +14,7 @@ from b24batch.encoding import redacted
 from b24batch.errors import UsageError
 
 if TYPE_CHECKING:
-    from b24batch.adapter import Connections
+    from b24batch.connections import Connections
 
 _SHAPE = "a webhook URL looks like https://example.bitrix24.com/rest/1/<code>/"
 _PATH = r"(?P<base>.*/rest/(?P<user>[^/]+)/[^/]+)(?:/[^/]*)?/?"

@@ -12,9 +12,9 @@ from urllib.parse import urlencode
 import attrs
 import requests
 
-from b24batch.adapter import Connections
 from b24batch.addresses import http_address
 from b24batch.auth import Access, Renewal, Secret
+from b24batch.connections import Connections
 from b24batch.errors import SdkError, TokenRefreshError, UsageError
 from b24batch.limits import Clock
 from b24batch.token_server import AGAIN, TOKEN_URL, TokenServer, to_secret

@@ -11,7 +11,6 @@ import attrs
 import requests
 from attrs.validators import instance_of, is_callable, optional
 
-from b24batch.adapter import Connections
 from b24batch.auth import Auth, Secret, Webhook, redact_urllib3_log, refuse_http
 from b24batch.batch import Run, run_all, stream
 from b24batch.chunks import (
@@ -25,6 +24,7 @@ from b24batch.chunks import (
     single,
 )
 from b24batch.commands import Call, Command
+from b24batch.connections import Connections
 from b24batch.encoding import JsonValue, Params
 from b24batch.errors import UsageError
 from b24batch.limits import Clock, LeakyBucket, OperatingTime, Wait, shared_bucket

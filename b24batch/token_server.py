@@ -8,10 +8,11 @@ import attrs
 import requests
 from urllib3.exceptions import HTTPError
 
-from b24batch.adapter import Connections, body_of, transport_error
+from b24batch.adapter import body_of, transport_error
 from b24batch.addresses import HttpAddress, http_address, is_loopback
 from b24batch.answers import json_object, text_of
 from b24batch.auth import Secret
+from b24batch.connections import Connections
 from b24batch.errors import AnswerLost, SdkError, TokenRefreshError, UsageError
 from b24batch.limits import Clock
 from b24batch.tokens import Token

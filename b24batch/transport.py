@@ -11,9 +11,10 @@ import attrs
 import requests
 from urllib3.exceptions import HTTPError
 
-from b24batch.adapter import Connections, body_of, transport_error
+from b24batch.adapter import body_of, transport_error
 from b24batch.answers import Answer, HttpAnswer
 from b24batch.auth import Access, Auth, Renewal
+from b24batch.connections import Connections
 from b24batch.encoding import WireParams
 from b24batch.errors import AnswerLost, ExpiredToken, RateLimited, SdkError
 from b24batch.limits import Clock, LeakyBucket, Wait

@@ -16,8 +16,8 @@ import requests
 from canary import assert_hidden
 
 from b24batch import AnswerLost, ExpiredToken, NotSent, OAuth, RetryPolicy, Session, TokenRefreshError, UsageError
-from b24batch.adapter import Connections
 from b24batch.auth import Secret
+from b24batch.connections import Connections
 from b24batch.sandbox import FAULTS, Answer, Portal, PortalError
 from b24batch.sqlite import SQLiteTokenStore
 from b24batch.token_server import TokenServer

@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager, nullcontext
 import attrs
 from django.http import HttpRequest, QueryDict
 
-from b24batch.adapter import Connections
 from b24batch.application import Event, Install, Placement
 from b24batch.auth import Access, Renewal, Secret
+from b24batch.connections import Connections
 from b24batch.django.conf import Config
 from b24batch.django.sessions import forget, get_session, opened, session_for, store_of
 from b24batch.errors import AuthError, TokenRefreshError, UsageError
