@@ -265,3 +265,31 @@ def test_stream_batch_sends_a_full_chunk_without_reading_on(portal, b24):
     assert (read, len(portal.requests)) == ([], 0)
     next(stream)
     assert (read, len(portal.requests)) == ([0, 1], 1)
+
+
+class Disguised(str):
+    """Text that is found in no set, since it hashes as it likes."""
+
+    __eq__ = str.__eq__
+
+    def __hash__(self):
+        return 7
+
+
+def test_a_reserved_name_in_disguise(b24, refused):
+    """A name that compares as it likes is looked at as the text that would be sent."""
+    for send in (b24.call, lambda *call: b24.batch([call])):
+        with pytest.raises(UsageError, match="keeps for itself"):
+            send("crm.deal.add", {Disguised("auth"): 1})
+
+
+def test_a_mapping_with_a_name_that_is_none(b24, refused):
+    """Calls in a mapping have names of text, not None."""
+    with pytest.raises(UsageError, match="call None: a name is text"):
+        b24.batch({None: ("server.time", {})})
+
+
+def test_the_vendor_is_the_reason(b24):
+    """What keeps a method with a vendor out of a batch is that, whatever else is wrong with it."""
+    with pytest.raises(UsageError, match="part of the method before the colon"):
+        b24.batch([("acme:deal.list", {"text": "$result[a][b]"})])
