@@ -118,8 +118,7 @@ class TokenServer:
         return text
 
     def _post(self, grant: Mapping[str, Secret], connections: Connections) -> tuple[int, bytes]:
-        monotonic = self.clock.monotonic
-        began = monotonic()
+        began = self.clock.monotonic()
         try:
             with (
                 connections.use() as http,
@@ -135,8 +134,8 @@ class TokenServer:
                     stream=True,
                 ) as response,
             ):
-                body = body_of(response, monotonic, began=began, deadline=self.deadline, most=_MOST_BYTES)
-                return response.status_code, body
+                until = {"began": began, "deadline": self.deadline}
+                return response.status_code, body_of(response, self.clock.monotonic, most=_MOST_BYTES, **until)
         except (requests.RequestException, HTTPError, OSError, ValueError) as fault:
             failure = transport_error(fault)
         except BaseException as interrupt:

@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from b24batch.tokens import Token
@@ -69,5 +69,8 @@ def wait_for(port, server):
             socket.create_connection(("127.0.0.1", port), 1).close()
             return
         except ConnectionRefusedError:
-            time.sleep(0.02)  # the operating system tells nobody of a port that is opened
+            with suppress(
+                subprocess.TimeoutExpired
+            ):  # nobody tells of a port that is opened, but of a process that ends
+                server.wait(0.02)
     raise RuntimeError(f"the server did not start: {server.args[1:3]}")

@@ -7,7 +7,7 @@ import attrs
 from b24batch.sandbox import filters
 from b24batch.sandbox.answers import Page, PortalError
 from b24batch.sandbox.arguments import in_capitals
-from b24batch.sandbox.dispatcher import Dispatcher, Params
+from b24batch.sandbox.dispatcher import Dispatcher, Handler, Params
 from b24batch.sandbox.field_values import printed
 from b24batch.sandbox.php_values import JSON, items_of
 from b24batch.sandbox.queries import EXACT, LEGACY, Family, Field, Query
@@ -85,6 +85,9 @@ class Listing:
         return (name, self._kinds[name]) if name in self._kinds else None
 
 
+_ABOUT = {"SCOPE": SCOPE, "LICENSE": "sandbox"}
+
+
 def install(dispatcher: Dispatcher) -> None:
     """Register the methods."""
     users = Listing(table := _users(), _USER_KINDS, EXACT)
@@ -106,13 +109,16 @@ def install(dispatcher: Dispatcher) -> None:
     for name in ("user.get", "user.search"):
         dispatcher.add(name, user_get)
     dispatcher.add("user.add", lambda params: table.add(_new_user(params)))
-    dispatcher.add("user.current", lambda _params: myself)
-    dispatcher.add("user.admin", lambda _params: True)
+    for name, value in (("user.current", myself), ("user.admin", True), ("app.info", _ABOUT)):
+        dispatcher.add(name, _always(value))
     dispatcher.add("department.get", department_get)
     dispatcher.add("profile", lambda _params: {**_profile(myself), "PERSONAL_GENDER": "", "TIME_ZONE": ""})
-    dispatcher.add("app.info", lambda _params: {"SCOPE": SCOPE, "LICENSE": "sandbox"})
     dispatcher.add("server.time", lambda _params: iso(dispatcher.clock.time()))
     dispatcher.add("methods", lambda _params: dispatcher.names())
+
+
+def _always(value: JSON) -> Handler:
+    return lambda _params: value
 
 
 def _new_user(params: Params) -> Row:
