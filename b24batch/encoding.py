@@ -6,10 +6,11 @@ import functools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
-from decimal import Decimal
 from enum import Enum
-from typing import Any, NoReturn, TypeAlias
-from uuid import UUID
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 #: Whatever JSON can hold; the one place where types end.
 JsonValue: TypeAlias = Any
@@ -190,33 +191,45 @@ def _refuse_bytes(value: object, letters: bool, depth: int) -> NoReturn:
 
 
 Encoder: TypeAlias = Callable[[JsonValue, bool, int], JsonValue]
-_ENCODERS: tuple[tuple[type | tuple[type, ...], Encoder], ...] = (
-    (Enum, _wire_enum),
-    (Placeholder, wire_placeholder),
-    (str, wire_text),
-    (bool, _wire_boolean),
-    (int, wire_integer),
-    (float, _wire_float),
-    (type(None), lambda value, letters, depth: ""),
-    (CONTAINERS, wire_container),
-    (date, _wire_date),
-    (Decimal, _wire_decimal),
-    (UUID, lambda value, letters, depth: str(value)),
-    ((bytes, bytearray, memoryview), _refuse_bytes),
-    (object, _refuse),
-)
+_COMMON: dict[type, Encoder] = {
+    str: wire_text,
+    bool: _wire_boolean,
+    int: wire_integer,
+    float: _wire_float,
+    type(None): lambda value, letters, depth: "",
+    dict: wire_container,
+    list: wire_container,
+}
+
+
+@functools.cache
+def _encoders() -> tuple[tuple[type | tuple[type, ...], Encoder], ...]:
+    from decimal import Decimal  # most programs have no such values
+    from uuid import UUID
+
+    return (
+        (Enum, _wire_enum),
+        (Placeholder, wire_placeholder),
+        *_COMMON.items(),
+        (CONTAINERS, wire_container),
+        (date, _wire_date),
+        (Decimal, _wire_decimal),
+        (UUID, lambda value, letters, depth: str(value)),
+        ((bytes, bytearray, memoryview), _refuse_bytes),
+        (object, _refuse),
+    )
 
 
 class _EncoderOf(dict[type, Encoder]):
     """What makes a wire value of a value of each type, found on first sight."""
 
     def __missing__(self, kind: type) -> Encoder:
-        encoder = next(encoder for base, encoder in _ENCODERS if issubclass(kind, base))
+        encoder = next(encoder for base, encoder in _encoders() if issubclass(kind, base))
         self[kind] = encoder
         return encoder
 
 
-encoder_of = _EncoderOf()
+encoder_of = _EncoderOf(_COMMON)
 
 
 def text_names(
