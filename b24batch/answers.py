@@ -95,7 +95,7 @@ class HttpAnswer:
 def json_object(content: bytes) -> dict[str, JsonValue] | None:
     """Return the object that a body is in strict JSON; None for any other body."""
     try:
-        value = json.loads(content.decode(), parse_constant=_no_number)
+        value = _strict.decode(content.decode())
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
@@ -103,6 +103,9 @@ def json_object(content: bytes) -> dict[str, JsonValue] | None:
 
 def _no_number(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+_strict = json.JSONDecoder(parse_constant=_no_number)
 
 
 def _unreadable(status: int, envelope: dict[str, JsonValue] | None) -> str:
