@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from b24batch.errors import SdkError
 from b24batch.program.arguments import parsed
-from b24batch.program.terminal import Exit, ended_by, ended_unwritten
+from b24batch.program.terminal import Exit, ended_by, ended_unwritten, say
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -20,6 +20,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         SystemExit: For wrong arguments and for ``--help``, as argparse does it.
     """
     arguments = parsed(argv)
+    if sys.stdout is None:
+        say("standard output is closed, and nothing could be told of what happens; nothing was sent")
+        return Exit.USAGE
     try:
         code: Exit = arguments.run(arguments)
         sys.stdout.flush()

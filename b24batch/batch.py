@@ -215,10 +215,24 @@ def _is_blocked(row: AjaxResult) -> bool:
 
 
 def stream(run: Run, chunks: Iterable[Chunk]) -> Iterator[AjaxResult]:
-    """Yield the outcome of each command as its chunk is answered."""
-    for chunk in chunks:
-        refuse_duplicates(chunk.commands)
-        yield from run.deliver(chunk)
+    """Yield the outcome of each command as its chunk is answered.
+
+    Raises:
+        BaseException: Whatever stops the run half-way, Ctrl-C for one, or is thrown in; its `result` holds the
+            outcomes of the chunk in hand that were not yielded.
+    """
+    chunk, count = None, 0
+    try:
+        for chunk in chunks:
+            refuse_duplicates(chunk.commands)
+            count = 0
+            for row in run.deliver(chunk):
+                count += 1
+                yield row
+    except BaseException as interrupt:
+        rows = run.known(chunk) if chunk and chunk is run.chunk else []
+        vars(interrupt)["result"] = collect(rows[count:])
+        raise
 
 
 #: What outcomes pass through on their way, chunk by chunk.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -67,7 +68,7 @@ def _tqdm() -> MakeBar:
         module = import_module("tqdm.auto")
     except ImportError as error:
         raise ImportError("progress=True needs tqdm: pip install 'b24batch[progress]'") from error
-    return partial(module.tqdm, disable=None)
+    return partial(module.tqdm, disable=True if sys.stderr is None else None)
 
 
 @attrs.define(eq=False)

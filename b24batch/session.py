@@ -298,6 +298,9 @@ class Session:
         Works as `batch_by_chunk` with memory for one chunk: calls are read, checked and sent chunk by chunk, so a
         wrong call raises its `UsageError` after what was yielded, its own chunk unsent. Names of commands must
         differ within a chunk only.
+
+        What stops it half-way, Ctrl-C for one, has in its `result` the outcomes of the request in hand that were not
+        yielded yet.
         """
         check_size(chunk_size)
         commands = encoded_calls(_unnamed(calls), memory=MEMORY)

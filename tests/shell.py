@@ -17,6 +17,14 @@ def code_of(url):
     return url.rstrip("/").rpartition("/")[2]
 
 
+def closing(descriptor, *arguments, **environment):
+    """Run the program without one of its standard streams, and return its exit code, its output and its errors."""
+    line, options = command(*arguments, **environment)
+    shell = ["sh", "-c", f'exec "$@" {descriptor}', "sh", *line]
+    ended = subprocess.run(shell, input="", timeout=PATIENCE, check=False, **options)
+    return ended.returncode, ended.stdout, ended.stderr
+
+
 def command(*arguments, **environment):
     """Return the command line of the program and the options of its process."""
     own = {name: value for name, value in os.environ.items() if name not in {"B24_WEBHOOK_URL", "PYTHONUNBUFFERED"}}

@@ -6,10 +6,11 @@ import re
 import threading
 
 import pytest
-from shell import PATIENCE, code_of, interrupt, run, started
+from shell import PATIENCE, closing, code_of, interrupt, run, started
 
 from b24batch import Session
 from b24batch.__main__ import main
+from b24batch.program.terminal import say
 from b24batch.retries import is_read
 from b24batch.sandbox import Portal
 
@@ -103,7 +104,7 @@ def test_demo_survives_answers_of_another_shape(portal):
         ("{closed}", 4, "cannot be reached"),
         ("{origin}/s3cret/", 2, "has no /rest/<user id>/<code>/ in it"),
         ("http://example.com/rest/1/s3cret/", 2, "use https"),
-        ("s3cret", 2, "does not start with https://"),
+        ("s3cret", 2, "looks like https://example.bitrix24.com/rest/1/<code>/; this one does not start with https://"),
         ("", 2, "does not start with https://"),
     ],
 )
@@ -119,10 +120,10 @@ def test_webhook_that_cannot_be_used(portal, closed_url, url, code, reason):
 
 
 def test_portal_that_answers_nonsense(portal):
-    """A portal whose answers cannot be read ends the demo with 1 and a sentence, after one more attempt."""
+    """A portal whose answers cannot be read ends the demo with 3 and a sentence, after one more attempt."""
     portal.fail_next("html_502", times=9)
     ended = run("demo", "--webhook", portal.url)
-    assert (ended.returncode, len(ended.stderr.splitlines())) == (1, 1)
+    assert (ended.returncode, len(ended.stderr.splitlines())) == (3, 1)
     assert "ANSWER_LOST" in ended.stderr
     assert len(portal.requests) == 2
 
@@ -164,6 +165,46 @@ def test_wrong_arguments(capsys, arguments):
     assert said.out == ""
     assert said.err.startswith("usage: b24batch")
     assert "s3cret" not in said.err
+
+
+def test_the_example_of_a_webhook_is_no_secret(capsys):
+    """What stands in the place of the code in the library's own example is shown, and every other code is not."""
+    say("like https://a.de/rest/1/<code>/, not https://a.de/rest/<code>/s3cret/ or https://a.de/rest/1/<code>s3cret")
+    assert capsys.readouterr().err == (
+        "b24batch: like https://a.de/rest/1/<code>/, not https://a.de/rest/<code>/***/ or https://a.de/rest/1/***\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["call", "crm.deal.add"], ["list", "user.get"], ["demo"], ["run", "-"], ["sandbox", "--port", "0"]],
+    ids=lambda arguments: arguments[0],
+)
+def test_closed_output(portal, arguments):
+    """Without a standard output a command is refused before anything is sent."""
+    code, output, errors = closing(">&-", *arguments, B24_WEBHOOK_URL=portal.url)
+    assert (code, output, portal.requests) == (2, "", [])
+    assert "standard output is closed" in errors
+    assert len(errors.splitlines()) == 1
+
+
+@pytest.mark.parametrize("arguments", [["run", "-"], ["call", "echo", "--params", "-"]])
+def test_closed_input(portal, arguments):
+    """Without a standard input a command that is to read from it is refused before anything is sent."""
+    code, output, errors = closing("<&-", *arguments, B24_WEBHOOK_URL=portal.url)
+    assert (code, output, portal.requests) == (2, "", [])
+    assert "cannot be read: standard input is closed" in errors
+    assert len(errors.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(["call", "echo"], 0), (["call", "no.such.method"], 1), (["call", "echo", "a"], 2), (["call"], 2), (["run"], 2)],
+)
+def test_closed_errors(portal, arguments, code):
+    """Without a standard error nothing of what would be said there lands in the output."""
+    ended = closing("2>&-", *arguments, B24_WEBHOOK_URL=portal.url)
+    assert ended == (code, "" if code else "[]\n", "")
 
 
 def test_sandbox_serves_until_interrupted():

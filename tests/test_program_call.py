@@ -50,6 +50,7 @@ def deals(portal):
         (["rows[0][ID]=1", "rows[0][QTY]=2"], {"rows": [{"ID": "1", "QTY": "2"}]}),
         (["a[7]=x", "a[]=y"], {"a": {"7": "x", "8": "y"}}),
         (["a[1]=x", "a[0]=y"], {"a": {"1": "x", "0": "y"}}),
+        ([f"a[{'9' * 5000}]=x"], {"a": {"9" * 5000: "x"}}),
         (["0[ID]=desc", "1[STATUS]=5"], [{"ID": "desc"}, {"STATUS": "5"}]),
     ],
 )
@@ -67,6 +68,57 @@ def test_pairs_that_are_none(pairs):
     with pytest.raises(UsageError) as refusal:
         from_pairs(pairs)
     assert pairs[-1] in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "reason"),
+    [
+        ([f"a[{'9' * 5000}]=x", "a[]=y"], "no number follows the key '999"),
+        ([f"name{'[b]' * 3000}=x"], "more than 64 keys in brackets: 'name[b]"),
+    ],
+)
+def test_odd_keys(portal, pairs, reason):
+    """Keys that PHP would not count on from, or would drop, end with 2 and their beginning; nothing is sent."""
+    ended = against(portal.url, "call", "echo", *pairs)
+    assert (ended.returncode, ended.stdout, portal.requests) == (2, "", [])
+    assert reason in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--", "-k=v"], ["--quiet", "--", "-k=v"], ["a=1", "--quiet", "b=2", "--", "-k=v"]]
+)
+def test_params_behind_two_dashes(portal, arguments):
+    """What stands behind two dashes are params, also when they begin with one."""
+    ended = against(portal.url, "call", "echo", *arguments)
+    assert (ended.returncode, json.loads(ended.stdout)["-k"]) == (0, "v")
+
+
+def test_call_without_a_method(portal):
+    """A call wants a method, and params only if it has any."""
+    ended = against(portal.url, "call")
+    assert ended.returncode == 2
+    assert ended.stderr.endswith("the following arguments are required: METHOD\n")
+
+
+def test_unwritten_result(portal):
+    """A call whose result cannot be written is said to have been executed."""
+    line, options = command("call", "crm.deal.add", B24_WEBHOOK_URL=portal.url)
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(line, timeout=PATIENCE, **{**options, "stdout": full})
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        "b24batch: crm.deal.add: it was executed, but its result could not be written\n"
+        "b24batch: the output cannot be written: No space left on device\n"
+    )
+    assert len(portal.executed) == 1
+
+
+def test_lost_list(portal):
+    """A list whose answer was lost ends with 3."""
+    portal.fail_next("lost_after", times=9)
+    ended = against(portal.url, "list", "crm.deal.list", "--attempts", "1")
+    assert ended.returncode == 3
+    assert "ANSWER_LOST" in ended.stderr
 
 
 def test_call(portal):

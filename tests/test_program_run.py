@@ -164,6 +164,8 @@ def test_exit_code_of_outcomes(capsys, rows, code):
         ('["server.time"]', r"line 3: is no object with a method and params but \['server.time'\]"),
         ('{"method": "echo", "param": {}}', "line 3: may have method, params, name, idempotent, but has 'param'"),
         ('{"params": {}}', "line 3: has no method"),
+        ('{"method": "echo", "method": "server.time"}', "line 3: has the key 'method' twice"),
+        ('{"method": "echo", "params": {"a": 1, "b": 2, "a": 3}}', "line 3: has the key 'a' twice"),
         ('{"method": "deal add"}', "line 3: a method looks like crm.deal.add, not like 'deal add'"),
         ('{"method": "echo", "params": "x"}', "line 3: params are a mapping, or a list"),
         ('{"method": "echo", "name": 1}', "line 3: a name is text"),
@@ -179,7 +181,7 @@ def test_broken_line(portal, file, line, reason):
     first, rest, summary = ended.stderr.splitlines()
     assert re.match(f"b24batch: {reason}", first)
     assert "lines up to 2 have their outcome; nothing after that was sent; go on with: tail -n +3 " in rest
-    assert rest.endswith("commands.jsonl | b24batch run -")
+    assert rest.endswith("commands.jsonl | b24batch run - --chunk-size 1")
     assert summary == "b24batch: 2 commands: 2 ok"
     assert len(outcomes(ended.stdout)) == len(portal.executed) == 2
     assert ended.returncode == 2
@@ -304,7 +306,8 @@ def test_nobody_reads_on(file):
     assert process.returncode == 141
     found = re.fullmatch(
         r"b24batch: lines? (?:(\d+) to )?(\d+) w\w+ sent, but what became of it could not be written: look on the "
-        r"portal; nothing after that was sent; go on with: tail -n \+(\d+) .*commands\.jsonl \| b24batch run -\n"
+        r"portal; nothing after that was sent; go on with: tail -n \+(\d+) .*commands\.jsonl \| b24batch run - "
+        r"--chunk-size 5\n"
         r"b24batch: (\d+) commands?: \4 ok\n",
         errors,
     )

@@ -283,6 +283,15 @@ def test_lines_in_a_pipe(portal, clock, caplog, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+def test_lines_without_a_standard_error(portal, clock, caplog, monkeypatch):
+    """A program without a standard error, such as one of pythonw, has lines in the log."""
+    monkeypatch.setattr(sys, "stderr", None)
+    caplog.set_level(logging.INFO)
+    b24, calls = slow_calls(portal, clock, 11.0)
+    b24.batch_by_chunk(calls[:2], chunk_size=1, progress=True)
+    assert info(caplog) == ["1 of 2 commands", "2 of 2 commands"]
+
+
 def test_lines_of_a_list(portal, clock, caplog, deals):
     """A list's lines count rows, without a total."""
     caplog.set_level(logging.INFO)

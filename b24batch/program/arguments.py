@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import NoReturn, TypeAlias
@@ -21,6 +22,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End the program with the usage and a sentence."""
+        if sys.stderr is None:  # argparse would take stdout
+            self.exit(Exit.USAGE)
         super().error(_ADDRESS.sub("<address>", message))
 
 
@@ -35,12 +38,14 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     """
     parser = _parser()
     arguments, rest = parser.parse_known_args(argv)
-    # argparse takes no key=value behind an option that follows the first ones.
-    unknown = [text for text in rest if text.startswith("-") or not hasattr(arguments, "params")]
+    # argparse takes no key=value behind an option that follows the first ones, and leaves the -- before it.
+    mark = rest.index("--") if "--" in rest else len(rest)
+    params = rest[:mark] + rest[mark + 1 :]
+    unknown = [text for text in rest[:mark] if text.startswith("-")] if hasattr(arguments, "params") else params
     if unknown:
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-    if rest:
-        arguments.params.extend(rest)
+    if params:
+        arguments.params = [*arguments.params, *params]
     return arguments
 
 
@@ -120,7 +125,9 @@ def _add_sandbox(names: _Commands) -> None:
 
 def _add_method(parser: Parser) -> None:
     parser.add_argument("method", metavar="METHOD", help="such as crm.deal.list")
-    parser.add_argument("params", metavar="key=value", nargs="*", help="a parameter, such as fields[TITLE]=Deal")
+    parser.add_argument(
+        "params", metavar="key=value", nargs="*", default=[], help="a parameter, such as fields[TITLE]=Deal"
+    )
     about = "all parameters as JSON instead, an object or an array; @FILE from a file, - from standard input"
     parser.add_argument("--params", dest="json", metavar="JSON", help=about)
 

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from b24batch import demo as story
+from b24batch.chunks import MAX_COMMANDS
 from b24batch.errors import AnswerLost, UsageError
 from b24batch.options import ListOptions
 from b24batch.program.lines import Lines, Report
 from b24batch.program.params import params_of
 from b24batch.program.rows import JsonLines, Table, copied
 from b24batch.program.runs import FileRun
-from b24batch.program.terminal import Exit, output, say, tell_wait
+from b24batch.program.terminal import Exit, output, say, standard_input, tell_wait
 from b24batch.results import AjaxResult
 from b24batch.retries import RetryPolicy
 from b24batch.sandbox import Portal
@@ -40,8 +41,12 @@ def call(arguments: Namespace) -> Exit:
             executed = "may have been" if vars(interrupt).get("request_sent", True) else "was not"
             say(f"{arguments.method}: interrupted; it {executed} executed")
             raise
-    output().write(f"{json.dumps(row.data, ensure_ascii=False, indent=2)}\n")
-    sys.stdout.flush()
+    try:
+        output().write(f"{json.dumps(row.data, ensure_ascii=False, indent=2)}\n")
+        sys.stdout.flush()
+    except BaseException:
+        say(f"{arguments.method}: it was executed, but its result could not be written")
+        raise
     _sum_up(arguments, f"{arguments.method}: ok{_counted(row)}")
     return Exit.OK
 
@@ -62,9 +67,16 @@ def run(arguments: Namespace) -> Exit:
             chunk_size=arguments.chunk_size,
             request_id=arguments.request_id,
         )
-        code = FileRun(arguments.file, lines, report, outcomes).to_its_end()
+        code = FileRun(arguments.file, _to_go_on(arguments), lines, report, outcomes).to_its_end()
     _sum_up(arguments, report.summary())
     return code
+
+
+def _to_go_on(arguments: Namespace) -> list[str]:
+    """Return the options that decide what becomes of the rest of a file."""
+    halting = [f"--{name}" for name in ("halt", "stop") if getattr(arguments, name)]
+    size = arguments.chunk_size
+    return halting if size == MAX_COMMANDS else [*halting, "--chunk-size", str(size)]
 
 
 def list_rows(arguments: Namespace) -> Exit:
@@ -133,9 +145,9 @@ def _session(arguments: Namespace) -> Iterator[Session]:
 
 
 def _opened(name: str) -> contextlib.AbstractContextManager[BinaryIO]:
-    if name == "-":
-        return contextlib.nullcontext(sys.stdin.buffer)
     try:
+        if name == "-":
+            return contextlib.nullcontext(standard_input())
         return Path(name).open("rb")
     except OSError as error:
         reason = error.strerror

@@ -35,13 +35,11 @@ class Lines:
         file: Where they come from.
         pending: Those that were read and have no outcome yet.
         number: That of the line read last.
-        reading: Whether a line is being read at this moment: whatever is pending then was not sent.
     """
 
     file: Iterable[bytes]
     pending: deque[Line] = attrs.field(factory=deque, init=False)
     number: int = attrs.field(default=0, init=False)
-    reading: bool = attrs.field(default=False, init=False)
 
     def commands(self) -> Iterator[Command]:
         """Yield the command of each line, without its name: names of lines may repeat, those of commands may not.
@@ -49,12 +47,9 @@ class Lines:
         Raises:
             UsageError: For a line that is no command; it begins with the number of the line.
         """
-        self.reading = True
         for command in self._read():
             self.pending.append(Line(self.number, command))
-            self.reading = False
             yield attrs.evolve(command, name=None)
-            self.reading = True
 
     def _read(self) -> Iterator[Command]:
         try:

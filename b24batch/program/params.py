@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from b24batch.encoding import JsonValue, Params, shown
 from b24batch.errors import UsageError
+from b24batch.program.terminal import standard_input
 
 _PAIR = re.compile(r"(?P<name>[^\[\]=]+)(?P<path>(?:\[[^\[\]]*\])*)=(?P<value>.*)", re.DOTALL)
 _KEY = re.compile(r"\[([^\[\]]*)\]")
+#: PHP drops what is nested deeper (max_input_nesting_level), and counts on from numbers of 64 bits.
+_DEEPEST = 64
+_DIGITS = 18
 
 
 def params_of(pairs: Sequence[str], text: str | None) -> Params:
@@ -51,6 +54,8 @@ def _put(tree: dict[str, JsonValue], pair: str) -> None:
     if match is None:
         raise UsageError(f"params are key=value, such as fields[TITLE]=Deal, not {shown(pair)}")
     *parents, last = [match["name"], *_KEY.findall(match["path"])]
+    if len(parents) > _DEEPEST:
+        raise UsageError(f"more than {_DEEPEST} keys in brackets: {shown(pair)}")
     for key in parents:
         tree = tree.setdefault(_key(tree, key), {})
         if not isinstance(tree, dict):
@@ -63,7 +68,13 @@ def _put(tree: dict[str, JsonValue], pair: str) -> None:
 
 def _key(tree: dict[str, JsonValue], key: str) -> str:
     """Return a key, in the place of an empty one the next number."""
-    return key or str(1 + max((int(other) for other in tree if other.isdecimal()), default=-1))
+    if key:
+        return key
+    numbers = [other for other in tree if other.isdecimal()]
+    for number in numbers:
+        if len(number) > _DIGITS:
+            raise UsageError(f"no number follows the key {shown(number)}")
+    return str(1 + max(map(int, numbers), default=-1))
 
 
 def _with_lists(value: JsonValue) -> JsonValue:
@@ -85,23 +96,33 @@ def _from_json(text: str) -> JsonValue:
 
 def _content(text: str) -> bytes:
     if text == "-":
-        return sys.stdin.buffer.read()
+        return standard_input().read()
     return Path(text[1:]).read_bytes() if text.startswith("@") else text.encode(errors="surrogateescape")
 
 
 def decoded(content: bytes) -> JsonValue:
     """Return the value of a JSON text; raise `UsageError` when it is none."""
     try:
-        return json.loads(content.decode("utf-8-sig"), parse_constant=_no_number)
+        return json.loads(content.decode("utf-8-sig"), parse_constant=_no_number, object_pairs_hook=_object)
     except UnicodeDecodeError:
         reason = "is not UTF-8"
     except json.JSONDecodeError as error:
         reason = f"is not JSON: {error.msg} (character {error.pos + 1})"
+    except UsageError as error:
+        reason = error.description
     except ValueError as error:
         reason = f"is not JSON: {error}"
     except RecursionError:
         reason = "is nested too deep"
     raise UsageError(reason)
+
+
+def _object(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise UsageError(f"has the key {shown(next(key for key in value if keys.count(key) > 1))} twice")
+    return value
 
 
 def _no_number(name: str) -> NoReturn:

@@ -12,6 +12,7 @@ import attrs
 
 from b24batch.encoding import JsonValue
 from b24batch.families import Row
+from b24batch.program.interrupts import held_back
 from b24batch.program.terminal import json_line, say
 
 
@@ -33,8 +34,9 @@ class JsonLines:
 
     def add(self, page: list[Row]) -> None:
         """Write one page."""
-        self.output.write("".join(map(json_line, page)))
-        self.output.flush()
+        with held_back():
+            self.output.write("".join(map(json_line, page)))
+            self.output.flush()
 
     def close(self) -> None:
         """Do nothing: all is written."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
 
 import attrs
 
-from b24batch.errors import AnswerLost, UsageError
+from b24batch.errors import UsageError
+from b24batch.program.interrupts import GivenUp, held_back
 from b24batch.program.lines import Lines, Report
-from b24batch.program.terminal import Exit, ended_unwritten, say
+from b24batch.program.terminal import Exit, drop_output, ended_unwritten, say
 from b24batch.results import AjaxResult
 
 _CALL = re.compile(r"\Acall \d+")
@@ -22,58 +25,76 @@ class FileRun:
 
     Attributes:
         name: What the file is called; ``-`` is stdin.
+        options: Those that it takes to go on in the same way.
         lines: Its lines.
         report: Where their outcomes go.
         outcomes: The outcomes, one for each line and in their order.
+        hand: Those outcomes that are known and not written yet: they belong to the first of the pending lines.
     """
 
     name: str
+    options: Sequence[str]
     lines: Lines
     report: Report
     outcomes: Iterator[AjaxResult]
+    hand: deque[AjaxResult] = attrs.field(factory=deque, init=False)
 
     def to_its_end(self) -> Exit:
         """Send all lines and write all outcomes; say so when it ends early, and return the exit code."""
         try:
             for row in self.outcomes:
-                self._report(row)
+                self.hand.append(row)
+                self._write()
         except UsageError as error:
             say(self._named(error))
             self._say_rest()
             return Exit.UNKNOWN if self.report.code is Exit.UNKNOWN else Exit.USAGE
-        except KeyboardInterrupt as interrupt:
-            return self._interrupted(interrupt)
-        except OSError as error:
-            return self._unwritten(error)
+        except (KeyboardInterrupt, OSError) as error:
+            self._take_rest(error)
+            return self._unwritten(error) if isinstance(error, GivenUp | OSError) else self._interrupted()
         return self.report.code
 
-    def _report(self, row: AjaxResult) -> None:
-        self.report.add(self.lines.pending[0], row)
-        self.lines.pending.popleft()
+    def _write(self) -> None:
+        with held_back():
+            self.report.add(self.lines.pending[0], self.hand[0])
+            self.hand.popleft()
+            self.lines.pending.popleft()
 
     def _named(self, error: UsageError) -> str:
         """Return what is wrong; the position of a call is of no use to whom has a file with lines."""
         return _CALL.sub(f"line {self.lines.number}", error.description, count=1)
 
-    def _interrupted(self, interrupt: KeyboardInterrupt) -> Exit:
-        """Give the lines in flight their outcome, unless it is known that they never left."""
-        sent = vars(interrupt).get("request_sent", not self.lines.reading)
-        lost = AnswerLost("interrupted before the answer came")
+    def _take_rest(self, error: BaseException) -> None:
+        """Take the rest of the outcomes of the request in hand; commands that never left count as not sent."""
+        if isinstance(self.outcomes, Generator):
+            with contextlib.suppress(type(error)):
+                self.outcomes.throw(error)
+        self.hand.extend(vars(error).get("result", ()))
+        while self.hand and self.hand[-1].status == "skipped" and self.hand[-1].request_id is None:
+            self.hand.pop()
+
+    def _interrupted(self) -> Exit:
+        """Write the outcomes in hand, unless Ctrl-C comes again."""
         try:
-            for line in list(self.lines.pending) if sent else ():
-                if line.number > self.report.last:
-                    self.report.add(line, AjaxResult(line.command, "unknown", error=lost))
-        except OSError as error:  # Ctrl-C ends the other programs of a pipe as well
+            while self.hand:
+                self._write()
+        except (KeyboardInterrupt, OSError) as error:  # Ctrl-C ends the other programs of a pipe as well
             self._unwritten(error)
         else:
             self._say_rest()
         return Exit.INTERRUPTED
 
-    def _unwritten(self, error: OSError) -> Exit:
-        code = ended_unwritten(error)
-        first, last = self.report.last + 1, self.lines.pending[-1].number
-        lines = f"line {last} was" if first == last else f"lines {first} to {last} were"
-        self._say_next(f"{lines} sent, but what became of it could not be written: look on the portal", last)
+    def _unwritten(self, error: KeyboardInterrupt | OSError) -> Exit:
+        """Say which lines have an outcome that nobody can read."""
+        code = ended_unwritten(error) if isinstance(error, OSError) else Exit.INTERRUPTED
+        drop_output()
+        numbers = [line.number for line in self.lines.pending if line.number > self.report.last][: len(self.hand)]
+        if numbers:
+            lines = f"line {numbers[0]} was" if len(numbers) == 1 else f"lines {numbers[0]} to {numbers[-1]} were"
+            done = f"{lines} sent, but what became of it could not be written: look on the portal"
+            self._say_next(done, numbers[-1])
+        else:
+            self._say_rest()
         return code
 
     def _say_rest(self) -> None:
@@ -85,5 +106,6 @@ class FileRun:
 
     def _say_next(self, done: str, last: int) -> None:
         """Say what is done, up to the line `last`, and how to go on."""
-        command = f"with: tail -n +{last + 1} {shlex.quote(self.name)} | b24batch run -"
+        again = shlex.join(["b24batch", "run", "-", *self.options])
+        command = f"with: tail -n +{last + 1} {shlex.quote(self.name)} | {again}"
         say(f"{done}; nothing after that was sent; go on {f'at line {last + 1}' if self.name == '-' else command}")

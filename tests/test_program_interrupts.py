@@ -1,0 +1,265 @@
+"""Ctrl-C and outputs that break, while a file of commands runs: every line has its true outcome, or is to be sent."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import json
+import re
+import signal
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
+import pytest
+from shell import PATIENCE, command, interrupt, outcomes, started
+
+from b24batch import UsageError
+from b24batch.__main__ import main
+from b24batch.program.interrupts import GivenUp, held_back
+from b24batch.sandbox import Portal, PortalError
+
+ADD = '{"method": "crm.deal.add", "params": {"fields": {"TITLE": "Deal"}}}\n'
+#: A batch would take its text for a reference, so it goes alone.
+ALONE = '{"method": "crm.deal.add", "params": {"fields": {"TITLE": "$result[a][b]"}}}\n'
+#: More than a pipe holds, in three records.
+BIG = "x" * 30_000
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Return what writes a file of commands and returns its path."""
+
+    def write(text):
+        path = tmp_path / "commands.jsonl"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def blocked(portal):
+    """Return the portal with a method that is blocked for its operating time from the fourth call on."""
+    calls = iter(range(1, 4))
+
+    @portal.method("slow")
+    def slow(params):
+        for number in calls:
+            return number
+        raise PortalError("OPERATION_TIME_LIMIT", "blocked", http_status=429)
+
+    return portal
+
+
+SLOW = '{"method": "slow"}\n'
+TIME = '{"method": "server.time"}\n'
+
+
+@pytest.mark.parametrize(
+    ("options", "statuses"),
+    [
+        ([], ["ok", "ok", "ok", "failed", "failed", "ok"]),
+        (["--chunk-size", "6"], ["ok", "ok", "ok", "failed", "failed", "ok"]),
+        (["--chunk-size", "5"], ["ok", "ok", "ok", "failed", "failed"]),
+        (["--halt"], ["ok", "ok", "ok", "failed", "skipped", "skipped"]),
+    ],
+)
+def test_interrupted_in_a_wait_for_operating_time(blocked, file, options, statuses):
+    """Ctrl-C in such a wait leaves each line of the request its true outcome, also at the end of the file."""
+    with started("run", file(SLOW * 5 + TIME), *options, B24_WEBHOOK_URL=blocked.url) as process:
+        assert "until the portal frees a method" in process.stderr.readline()
+        code, output, errors = interrupt(process)
+    rows = outcomes(output)
+    assert [row["status"] for row in rows] == statuses
+    assert [row["data"] for row in rows[:3]] == [1, 2, 3]
+    assert rows[3]["error"]["code"] == "OPERATION_TIME_LIMIT"
+    assert code == 130
+    assert f"lines up to {len(rows)} have their outcome; nothing after that was sent; go on with: tail" in errors
+    assert errors.splitlines()[0].endswith(" ".join(["| b24batch run -", *options]))
+
+
+def test_interrupted_before_a_repeat_left(blocked, file):
+    """Ctrl-C while a request waits to be sent again leaves its lines without an outcome, as not sent."""
+    blocked.fail_next("rate_limited", times=99, after=1)
+    with started("run", file(SLOW * 4), "--chunk-size", "2", B24_WEBHOOK_URL=blocked.url) as process:
+        assert "before the request is sent again" in process.stderr.readline()
+        code, output, errors = interrupt(process)
+    assert (code, [row["line"] for row in outcomes(output)]) == (130, [1, 2])
+    assert "lines up to 2 have their outcome; nothing after that was sent; go on with: tail -n +3 " in errors
+
+
+def is_blocked(process):
+    """Return whether it has written a record of `BIG` and waits in another one for somebody to read."""
+    unread = int.from_bytes(fcntl.ioctl(process.stdout, termios.FIONREAD, bytes(4)), sys.byteorder)
+    return (
+        unread > len(BIG) * 4 / 3 and Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
+    )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.parametrize(("size", "unbuffered"), [(50, ""), (30, ""), (20, ""), (50, "1")])
+def test_interrupted_while_a_slow_reader_blocks(portal, file, size, unbuffered):
+    """Ctrl-C within a record leaves it whole, and every line whose answer has come its true outcome."""
+    portal.method("big")(lambda params: BIG)
+    lines, environment = file('{"method": "big"}\n' * 30), {"PYTHONUNBUFFERED": unbuffered}
+    with started("run", lines, "--chunk-size", size, B24_WEBHOOK_URL=portal.url, **environment) as process:
+        while process.poll() is None and not is_blocked(process):
+            pass
+        code, output, errors = interrupt(process)
+    rows = outcomes(output)
+    sent = min(size, 30)
+    assert [(row["line"], row["status"], row["data"]) for row in rows] == [(n, "ok", BIG) for n in range(1, sent + 1)]
+    assert (code, len(portal.executed)) == (130, sent)
+    assert (
+        f"lines up to {sent} have their outcome; nothing after that was sent; go on with: tail -n +{sent + 1}" in errors
+    )
+
+
+class Output(io.StringIO):
+    """A standard output that presses Ctrl-C: a number of times in each of some writes, before they are complete."""
+
+    def __init__(self, **presses):
+        super().__init__()
+        self.presses = {int(place[1:]): times for place, times in presses.items()}
+        self.count = 0
+
+    def write(self, text):
+        self.count += 1
+        half = len(text) // 2
+        super().write(text[:half])
+        for _ in range(self.presses.get(self.count, 0)):
+            signal.raise_signal(signal.SIGINT)
+        return super().write(text[half:])
+
+
+@pytest.mark.parametrize(
+    ("presses", "whole", "lines"),
+    [
+        ({"n2": 1}, 4, "lines up to 4 have their outcome"),
+        ({"n4": 1}, 4, "lines up to 4 have their outcome"),
+        ({"n2": 1, "n3": 1}, 3, "line 4 was sent, but what became of it could not be written"),
+        ({"n2": 2}, 1, "lines 2 to 4 were sent, but what became of it could not be written"),
+        ({"n2": 1, "n3": 2}, 2, "lines 3 to 4 were sent, but what became of it could not be written"),
+    ],
+)
+def test_ctrl_c_within_a_record(portal, file, capsys, monkeypatch, presses, whole, lines):
+    """One Ctrl-C leaves all outcomes of the request, a second the record it comes in; only a third cuts that off."""
+    output = Output(**presses)
+    monkeypatch.setattr(sys, "stdout", output)
+    assert main(["run", str(file(ADD * 9)), "--webhook", portal.url, "--chunk-size", "4"]) == 130
+    written = [json.loads(line)["line"] for line in output.getvalue().split("\n")[:whole]]
+    assert written == list(range(1, whole + 1))
+    assert lines in capsys.readouterr().err
+    assert len(portal.executed) == 4
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_that_is_ignored():
+    """Who ignores Ctrl-C, as a shell does for a program in the background, still does so."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with held_back():
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_is_held_back():
+    """The first Ctrl-C waits for the end of the block, the second does not."""
+    reached = []
+    with pytest.raises(KeyboardInterrupt) as first, held_back():
+        signal.raise_signal(signal.SIGINT)
+        reached.append(1)
+    with pytest.raises(GivenUp), held_back():
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        reached.append(2)
+    assert reached == [1]
+    assert first.type is KeyboardInterrupt
+
+
+@pytest.mark.parametrize(("text", "said"), [(ADD * 2 + ALONE + ADD, "lines 1 to 2 were"), (ALONE * 2, "line 1 was")])
+def test_full_disk_before_a_line_that_goes_alone(portal, file, text, said):
+    """Of lines that were read ahead and not sent, nobody says that they were."""
+    line, options = command("run", file(text), B24_WEBHOOK_URL=portal.url)
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(line, timeout=PATIENCE, **{**options, "stdout": full})
+    assert f"{said} sent, but what became of it could not be written" in ended.stderr
+    count = len(portal.executed)
+    assert f"go on with: tail -n +{count + 1} " in ended.stderr
+
+
+def test_nobody_reads_on_before_a_line_that_goes_alone(portal, file):
+    """A reader that goes away is told of the request in hand, and not of a line that was read ahead."""
+    portal.method("big")(lambda params: BIG)
+    lines = file('{"method": "big"}\n' * 9 + ALONE + ADD)
+    with started("run", lines, B24_WEBHOOK_URL=portal.url) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        process.wait(PATIENCE)
+        errors = process.stderr.read()
+    assert (process.returncode, len(portal.executed)) == (141, 9)
+    assert re.match(r"b24batch: lines \d to 9 were sent, .* go on with: tail -n \+10 ", errors)
+
+
+def test_a_stop_that_nobody_reads(portal, file):
+    """Lines that a stop has skipped count as not sent, when their outcomes cannot be written."""
+    text = '{"method": "no.such.method"}\n' + ADD * 3
+    line, options = command("run", file(text), "--stop", "--chunk-size", "1", B24_WEBHOOK_URL=portal.url)
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(line, timeout=PATIENCE, **{**options, "stdout": full})
+    assert "line 1 was sent" in ended.stderr
+    assert "tail -n +2" in ended.stderr
+    assert ended.stderr.splitlines()[1].endswith("b24batch run - --stop --chunk-size 1")
+
+
+def test_a_stream_that_is_interrupted(clock):
+    """Ctrl-C in a stream has in its `result` what is known of the request in hand and was not yielded."""
+
+    def press(wait):
+        raise KeyboardInterrupt
+
+    with Portal(clock=clock) as portal:
+        portal.fail_next(PortalError("OPERATION_TIME_LIMIT", "blocked"), after=1)
+        rows = portal.session(on_wait=press).stream_batch([("server.time",)] * 3, chunk_size=2)
+        assert [next(rows).status, next(rows).status] == ["ok", "ok"]
+        with pytest.raises(KeyboardInterrupt) as caught:
+            next(rows)
+    assert [row.status for row in caught.value.result] == ["failed"]
+
+
+def test_what_is_thrown_into_a_stream(b24):
+    """An exception thrown into a stream has in its `result` what was not yielded of the request in hand."""
+    rows = b24.stream_batch([("server.time",), ("no.such.method",), ("server.time",), ("app.info",)], chunk_size=3)
+    assert next(rows).status == "ok"
+    error = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt) as caught:
+        rows.throw(error)
+    assert caught.value is error
+    assert [row.status for row in error.result] == ["failed", "skipped"]
+
+
+def test_a_stream_that_is_interrupted_while_it_reads(portal, b24):
+    """Commands that were read, and not sent, are in no `result`."""
+
+    def calls():
+        yield from [("server.time",)] * 3
+        raise KeyboardInterrupt
+
+    rows = b24.stream_batch(calls(), chunk_size=2)
+    assert [next(rows).status, next(rows).status] == ["ok", "ok"]
+    with pytest.raises(KeyboardInterrupt) as caught:
+        next(rows)
+    assert list(caught.value.result) == []
+    assert len(portal.executed) == 2
+
+
+def test_a_wrong_call_in_a_stream(b24):
+    """A wrong call ends a stream with its error, and leaves nothing behind of the requests before it."""
+    rows = b24.stream_batch([("server.time",), ("batch",)], chunk_size=1)
+    assert next(rows).status == "ok"
+    with pytest.raises(UsageError) as refusal:
+        next(rows)
+    assert list(vars(refusal.value)["result"]) == []
