@@ -12,7 +12,7 @@ import requests
 from attrs.validators import instance_of, is_callable, optional
 
 from b24batch.auth import Auth, Secret, Webhook, redact_urllib3_log, refuse_http
-from b24batch.batch import Run, run_all, stream
+from b24batch.batch import run_all, stream
 from b24batch.chunks import (
     MAX_COMMANDS,
     EncodedCommand,
@@ -43,6 +43,7 @@ from b24batch.payload import load_direct
 from b24batch.resolution import MEMORY
 from b24batch.results import AjaxResult, AnyResult, Result, collect
 from b24batch.retries import RetryPolicy, is_read
+from b24batch.run import Run
 from b24batch.transport import Transport
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ LAYERS = [
     "remaining connections",
     "chunks results answers tokens",
     "payload transport resolution pages token_server progress forms",
+    "run",
     "batch pagination options oauth",
     "session",
     "__init__",
