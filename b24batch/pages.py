@@ -7,9 +7,9 @@ from operator import gt, lt
 
 import attrs
 
-from b24batch.chunks import EncodedCommand, encode_direct, refuse_vendor
 from b24batch.commands import Command
 from b24batch.conditions import joinable, named, refuse, taken, with_id
+from b24batch.encoded import EncodedCommand, encode_direct, refuse_vendor
 from b24batch.encoding import JsonValue, Unfit, shown, wire_params
 from b24batch.errors import CursorStalled, UsageError
 from b24batch.families import Family, Row

@@ -8,8 +8,9 @@ from typing import Protocol
 import attrs
 
 from b24batch.answers import Answer
-from b24batch.chunks import MAX_COMMANDS, Chunk, EncodedCommand, cut
+from b24batch.chunks import MAX_COMMANDS, Chunk, cut
 from b24batch.commands import Command
+from b24batch.encoded import EncodedCommand
 from b24batch.encoding import shown
 from b24batch.errors import OperatingLimitExceeded, UsageError
 from b24batch.families import Family, Row

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable
 
 import attrs
 
-from b24batch.chunks import Chunk, EncodedCommand, resolved
+from b24batch.chunks import Chunk
+from b24batch.encoded import EncodedCommand, resolved
 from b24batch.encoding import JsonValue, Unfit
 from b24batch.errors import ReferenceMissed, UsageError
 from b24batch.references import Ref

@@ -8,8 +8,9 @@ from typing import Protocol
 import attrs
 
 from b24batch.answers import Answer
-from b24batch.chunks import Chunk, EncodedCommand
+from b24batch.chunks import Chunk
 from b24batch.commands import Command
+from b24batch.encoded import EncodedCommand
 from b24batch.encoding import WireParams
 from b24batch.errors import (
     AnswerLost,

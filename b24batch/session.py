@@ -13,18 +13,10 @@ from attrs.validators import instance_of, is_callable, optional
 
 from b24batch.auth import Auth, Secret, Webhook, redact_urllib3_log, refuse_http
 from b24batch.batch import run_all, stream
-from b24batch.chunks import (
-    MAX_COMMANDS,
-    EncodedCommand,
-    check_size,
-    cut,
-    encode_direct,
-    encoded_calls,
-    refuse_duplicates,
-    single,
-)
+from b24batch.chunks import MAX_COMMANDS, check_size, cut, refuse_duplicates, single
 from b24batch.commands import Call, Command
 from b24batch.connections import Connections
+from b24batch.encoded import EncodedCommand, encode_direct, encoded_calls
 from b24batch.encoding import JsonValue, Params
 from b24batch.errors import UsageError
 from b24batch.limits import Clock, LeakyBucket, OperatingTime, Wait, shared_bucket
