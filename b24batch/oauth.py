@@ -94,7 +94,13 @@ class OAuth:
             client_id: Of the application.
             state: A text that nobody can guess, kept in the user's web session: it comes back with the code, and
                 a code that comes with another one was not asked for.
+
+        Raises:
+            UsageError: The portal is no host, or one of the texts is empty.
         """
+        for name, text in (("portal", portal), ("client_id", client_id), ("state", state)):
+            if not isinstance(text, str) or not text:
+                raise UsageError(f"a {name} is text, and not empty")
         address = http_address(f"https://{portal}")
         if isinstance(address, str) or address.path:
             raise UsageError("a portal is named by its host, such as example.bitrix24.com")
@@ -168,10 +174,10 @@ class OAuth:
             failure = self._failure
             if failure is not None and failure is not before:  # it failed for somebody while this one waited
                 raise copy.copy(failure)
-            self._token = self._refreshed(token, connections)
-            self._store.put(self._token)
+            self._token = token = self._refreshed(token, connections)
+            self._store.put(token)
         if self._on_refresh is not None:
-            self._on_refresh(self._token)
+            self._on_refresh(token)
         return "refreshed"
 
     def refresh(self, *, http: requests.Session | None = None) -> Token:

@@ -43,7 +43,8 @@ def to_secret(value: object, what: str = "a client_secret") -> Secret:
     if isinstance(value, Secret):
         return value
     if not isinstance(value, str) or not value:
-        raise UsageError(f"{what} is text, not empty and not of type {type(value).__name__}")
+        given = "empty" if value == "" else f"of type {type(value).__name__}"
+        raise UsageError(f"{what} is text, and not empty; this one is {given}")
     return Secret(value)
 
 

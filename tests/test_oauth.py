@@ -661,7 +661,15 @@ def test_the_way_to_the_first_token(portal):
         OAuth.from_code(portal.client_id, portal.client_secret, back["code"], token_url=portal.token_url)
 
 
-@pytest.mark.parametrize("portal_host", ["", "https://example.bitrix24.com", "a@b", "example.com/x", "a b", "x?y"])
+@pytest.mark.parametrize("arguments", [(None, "id", "s"), ("", "id", "s"), ("a.b", "", "s"), ("a.b", "id", "")])
+def test_an_address_that_lacks_something(arguments):
+    """The address for the first token needs a host, a client and a state that nobody can guess."""
+    portal, client_id, state = arguments
+    with pytest.raises(UsageError, match="is text, and not empty"):
+        OAuth.authorize_url(portal, client_id, state=state)
+
+
+@pytest.mark.parametrize("portal_host", ["https://example.bitrix24.com", "a@b", "example.com/x", "a b", "x?y"])
 def test_a_portal_that_is_no_host(portal_host):
     """The address for the first token is made for a host only."""
     with pytest.raises(UsageError, match="named by its host"):
