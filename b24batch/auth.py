@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import re
-from typing import TYPE_CHECKING, Literal, NoReturn, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol, TypeAlias, runtime_checkable
 
 import attrs
 
 from b24batch.addresses import http_address, is_loopback
 from b24batch.encoding import redacted
 from b24batch.errors import UsageError
+from b24batch.locks import takes_max_wait
 
 if TYPE_CHECKING:
     from b24batch.connections import Connections
@@ -103,10 +104,39 @@ class Auth(Protocol):
     def renew(self, refused: Access, connections: Connections) -> Renewal:
         """Renew a token that was refused or is about to be; return how.
 
+        With a parameter ``max_wait=None`` it gets that of the session, for the wait for other processes.
+
         Raises:
             NotSent: The token server could not be reached.
             TokenRefreshError: It will not give another token.
         """
+
+
+@attrs.frozen(eq=False, repr=False)
+class _Bounded:
+    """Credentials whose renewal waits for other processes no longer than a session waits for anything."""
+
+    auth: Any
+    max_wait: float
+
+    @property
+    def host(self) -> str:
+        return self.auth.host  # type: ignore[no-any-return]
+
+    @property
+    def scheme(self) -> str:
+        return self.auth.scheme  # type: ignore[no-any-return]
+
+    def access(self) -> Access:
+        return self.auth.access()  # type: ignore[no-any-return]
+
+    def renew(self, refused: Access, connections: Connections) -> Renewal:
+        return self.auth.renew(refused, connections, max_wait=self.max_wait)  # type: ignore[no-any-return]
+
+
+def bounded(auth: Auth, max_wait: float | None) -> Auth:
+    """Return credentials that get the `max_wait` of a session, if their `renew` takes one."""
+    return auth if max_wait is None or not takes_max_wait(auth.renew) else _Bounded(auth, max_wait)
 
 
 @attrs.frozen(eq=False, init=False, repr=False)

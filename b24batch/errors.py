@@ -35,6 +35,7 @@ class Evidence(TypedDict, total=False):
     retry_after: float | None
     reset_at: float | None
     host: str
+    temporary: bool
 
 
 class SdkError(Exception):
@@ -155,13 +156,18 @@ class ExpiredToken(AuthError):
 
 
 class TokenRefreshError(SdkError):
-    """The access token could not be renewed: the application has to be authorised again.
+    """The access token could not be renewed; unless this is `temporary`, the application has to be authorised again.
 
-    Its code is the token server's, such as ``invalid_grant``.
+    Its code is the token server's, such as ``invalid_grant``, or one of ours: ``TOKEN_ANSWER_LOST`` when the server
+    fails, ``TOKEN_STORE`` when the store does, ``TOKEN_NOT_STORED`` when a new token waits in memory to be stored.
+
+    Attributes:
+        temporary: Whether the same call may succeed later.
     """
 
     code = ErrorCode("TOKEN_REFRESH")
     not_executed = True
+    temporary: bool = False
 
 
 class ReferenceMissed(SdkError):

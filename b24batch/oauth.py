@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import suppress
 from typing import NoReturn, Self, TypedDict, Unpack
 from urllib.parse import urlencode
 
@@ -16,9 +16,11 @@ from b24batch.addresses import http_address
 from b24batch.auth import Access, Renewal, Secret
 from b24batch.connections import Connections
 from b24batch.errors import SdkError, TokenRefreshError, UsageError
+from b24batch.interrupts import is_interrupt
 from b24batch.limits import Clock
-from b24batch.token_server import AGAIN, TOKEN_URL, TokenServer, to_secret
-from b24batch.tokens import MemoryTokenStore, Token, TokenStore
+from b24batch.newest import first_token, not_stored, refuse_stranger
+from b24batch.token_server import AGAIN, SPENT, TOKEN_URL, TokenServer, spent, to_secret
+from b24batch.tokens import MemoryTokenStore, Token, TokenStore, locked
 
 #: A token is renewed so many seconds before it expires, so that it does not expire on its way.
 MARGIN = 60.0
@@ -30,14 +32,15 @@ class OAuth:
 
     A token is renewed 60 seconds before it expires, or when the portal refuses it. Threads that share this object
     or its store, and processes that share the store, renew it once: who comes second takes the first one's. The
-    new token is stored before it is used, since the refresh token before it is worth nothing then.
+    new token is stored before it is used, since the refresh token before it is worth nothing then. When it cannot be
+    stored it is kept, each call tries to store it first, and raises a `TokenRefreshError` as long as that fails.
 
     Args:
         client_id: Of the application, ``local.…`` or ``app.…``.
         client_secret: Of the application. It goes only to the OAuth server, in the body of a POST.
         token: The first one, from the OAuth server or from what the program itself kept, never from a form that
-            anybody can post. Whichever expires later, this or the one in the store, is used and stored. Default: the
-            store's.
+            anybody can post. It takes the place of the store's, as a new authorisation does, unless the store had it
+            before, or it has expired where the store's can be renewed. Default: the store's.
         member_id: The portal whose token the store has; wanted when no `token` is given.
         store: Where tokens are kept. Default: in memory, lost with the process.
         on_refresh: Called with each new `b24batch.tokens.Token` once it is stored, before the call that needed it goes
@@ -56,6 +59,8 @@ class OAuth:
     _on_refresh: Callable[[Token], object] | None
     #: The last renewal that failed; who waited for it fails like it.
     _failure: SdkError | None
+    #: The access token that is not known to be in the store, and the one that it takes the place of there.
+    _unstored: dict[Secret, Secret]
 
     def __init__(
         self,
@@ -81,7 +86,8 @@ class OAuth:
         if not member_id:
             raise UsageError("an OAuth is made with a token, or with a store and the member_id of a portal in it")
         store = MemoryTokenStore() if store is None else store
-        self.__attrs_init__(member_id, server, _latest(store, member_id, token), store, on_refresh, None)
+        first = first_token(store, member_id, token, clock.time())
+        self.__attrs_init__(member_id, server, first, store, on_refresh, None, {})
 
     @staticmethod
     def authorize_url(portal: str, client_id: str, *, state: str) -> str:
@@ -127,20 +133,19 @@ class OAuth:
 
         Raises:
             NotSent: The OAuth server could not be reached; the code is as good as before.
-            TokenRefreshError: It refused the code, or its answer was lost twice.
+            TokenRefreshError: It refused the code, its answer was lost twice, or the token could not be stored.
         """
         secret, grant = to_secret(client_secret), _grant_of(to_secret(code, "a code"))
         del client_secret, code
         server = TokenServer(client_id, secret, options.get("token_url", TOKEN_URL), options.get("clock", time))
         connections = Connections(time.monotonic, http)
         try:
-            token = server.token(grant, connections)
+            token = server.token(grant, connections, lambda token: None)  # noqa: ARG005
         finally:
             connections.close()
         store = options.get("store")
         if store is not None:
-            with store.lock(token.member_id):
-                store.put(token)  # whatever was there: a user has just authorised the application
+            _authorised(store, token)
         return cls(client_id, secret, token, **options)
 
     @property
@@ -154,31 +159,36 @@ class OAuth:
         return self._token.address.scheme
 
     def access(self) -> Access:
-        """Return the present token, and whether it is about to expire."""
+        """Return the present token, and whether it has to be renewed, or stored, before it is used."""
         token = self._token
-        return Access(Secret(token.client_endpoint), token.access_token, self._is_stale(token))
+        stale = bool(self._unstored) or self._is_stale(token)
+        return Access(Secret(token.client_endpoint), token.access_token, stale)
 
-    def renew(self, refused: Access, connections: Connections) -> Renewal:
+    def renew(self, refused: Access, connections: Connections, max_wait: float | None = None) -> Renewal:
         """Get a newer token than the one that was refused, from the store or from the OAuth server.
+
+        Args:
+            refused: What was refused, or is `Access.stale`.
+            connections: What a request to the OAuth server travels on.
+            max_wait: The most seconds to wait for another process that has the store, where the store can tell.
 
         Raises:
             NotSent: The OAuth server could not be reached.
-            TokenRefreshError: There will be no other token: authorise the application again.
+            TokenRefreshError: There will be no other token: authorise the application again. When it is `temporary`:
+                the OAuth server or the store fails.
         """
         before = self._failure
-        with self._store.lock(self.member_id):
-            token = self._stored()
-            if token.access_token != refused.token and not self._is_stale(token):
-                self._token = token
-                return "taken"
-            failure = self._failure
-            if failure is not None and failure is not before:  # it failed for somebody while this one waited
-                raise copy.copy(failure)
-            self._token = token = self._refreshed(token, connections)
-            self._store.put(token)
-        if self._on_refresh is not None:
-            self._on_refresh(token)
-        return "refreshed"
+        try:
+            with locked(self._store, self.member_id, max_wait):
+                renewal = self._renewed(refused, connections, before)
+                token = self._token
+        except Exception as error:
+            failure = self._explained(error)
+        else:
+            if self._unstored.pop(token.access_token, None) is not None and self._on_refresh is not None:
+                self._on_refresh(token)
+            return renewal
+        raise failure
 
     def refresh(self, *, http: requests.Session | None = None) -> Token:
         """Renew the token now, and return it.
@@ -203,34 +213,81 @@ class OAuth:
     def _is_stale(self, token: Token) -> bool:
         return self._server.clock.time() > token.expires - MARGIN
 
+    @property
+    def is_stored(self) -> bool:
+        """Whether the token in use is in the store; False after the store has failed, until a later call."""
+        return not self._unstored
+
+    def _renewed(self, refused: Access, connections: Connections, before: SdkError | None) -> Renewal:
+        if self._unstored and self._store_again():
+            return "taken"
+        token = self._stored()
+        if (refused.stale or token.access_token != refused.token) and not self._is_stale(token):
+            self._token = token
+            return "taken"
+        failure = self._failure
+        if failure is not None and failure is not before:  # it failed for somebody while this one waited
+            raise copy.copy(failure)
+        self._refresh(token, connections)
+        return "refreshed"
+
+    def _store_again(self) -> bool:
+        """Store the token whose `put` failed, if the store still has the one before it; return whether it did."""
+        stored = self._store.get(self.member_id)
+        if stored is None or stored.access_token == self._unstored.get(self._token.access_token):
+            self._store.put(self._token)
+            return True
+        if stored.access_token != self._token.access_token:  # somebody has authorised the application again
+            self._unstored.clear()
+        return stored.access_token == self._token.access_token
+
     def _stored(self) -> Token:
-        """Return the stored token, or our own if that is newer: putting it may have failed."""
         token = self._store.get(self.member_id)
         if token is None:
             raise TokenRefreshError(f"the store has no token of {self.member_id}; {AGAIN}")
-        if token.expires < self._token.expires:
-            self._store.put(self._token)
-            return self._token
-        return token
+        is_spent = self._token.refresh_token is None and self._token.access_token == token.access_token
+        return self._token if is_spent else token
 
-    def _refreshed(self, token: Token, connections: Connections) -> Token:
+    def _refresh(self, token: Token, connections: Connections) -> None:
+        """Ask for the token's successor and store it, also when the program is interrupted once it is there."""
+        putting = False
         try:
-            return self._exchanged(token, connections)
+            self._ask(token, connections)
+            putting = True
+            self._store.put(self._token)
+        except BaseException as error:
+            if self._unstored and (is_interrupt(error) or not putting):
+                with suppress(Exception):  # it stays among the unstored
+                    self._store.put(self._token)
+            raise
+
+    def _ask(self, token: Token, connections: Connections) -> None:
+        def keep(new: Token) -> None:
+            refuse_stranger(new, token)
+            self._unstored[new.access_token] = token.access_token
+            self._token = new
+
+        try:
+            if token.refresh_token is None:
+                raise spent()
+            grant = {"grant_type": Secret("refresh_token"), "refresh_token": token.refresh_token}
+            self._server.token(grant, connections, keep)
+            return
         except SdkError as error:
             failure = error
+        if failure.code == SPENT and token.refresh_token is not None:
+            self._note_spent(token)
         self._failure = copy.copy(failure)
         raise failure
 
-    def _exchanged(self, token: Token, connections: Connections) -> Token:
-        if token.refresh_token is None:
-            raise TokenRefreshError(f"the token of {token.address.host} has expired and came without another; {AGAIN}")
-        grant = {"grant_type": Secret("refresh_token"), "refresh_token": token.refresh_token}
-        new = self._server.token(grant, connections)
-        if new.member_id != token.member_id:
-            raise TokenRefreshError(f"the OAuth server answered with a token of another portal; {AGAIN}")
-        if token.address.scheme == "https" != new.address.scheme:
-            raise TokenRefreshError(f"the OAuth server named an address without https; {AGAIN}")
-        return new
+    def _note_spent(self, token: Token) -> None:
+        """Let nobody who has the store ask for this token again: the OAuth server blocks who asks too often."""
+        self._token = attrs.evolve(token, refresh_token=None)
+        with suppress(Exception):
+            self._store.put(self._token)
+
+    def _explained(self, error: Exception) -> Exception:
+        return not_stored(self._token, error) if self._unstored and not is_interrupt(error) else error
 
     def __repr__(self) -> str:
         return f"<OAuth of {self.host}>" if hasattr(self, "_token") else "<OAuth>"
@@ -252,13 +309,12 @@ def _grant_of(code: Secret) -> dict[str, Secret]:
     return {"grant_type": Secret("authorization_code"), "code": code}
 
 
-def _latest(store: TokenStore, member_id: str, token: Token | None) -> Token:
-    """Return the token that expires later, this or the stored one, and see that it is stored."""
-    with nullcontext() if token is None else store.lock(member_id):
-        stored = store.get(member_id)
-        if token is not None and (stored is None or (token.refresh_token and stored.expires < token.expires)):
+def _authorised(store: TokenStore, token: Token) -> None:
+    """Store a token whatever was there: a user has just authorised the application."""
+    try:
+        with store.lock(token.member_id):
             store.put(token)
-            stored = token
-    if stored is None:
-        raise UsageError(f"the store has no token of {member_id}: authorise the application first")
-    return stored
+        return
+    except Exception as error:
+        failure = error if is_interrupt(error) else not_stored(token, error)
+    raise failure

@@ -11,7 +11,7 @@ import attrs
 import requests
 from attrs.validators import instance_of, is_callable, optional
 
-from b24batch.auth import Auth, Secret, Webhook, redact_urllib3_log, refuse_http
+from b24batch.auth import Auth, Secret, Webhook, bounded, redact_urllib3_log, refuse_http
 from b24batch.batch import run_all, stream
 from b24batch.chunks import MAX_COMMANDS, check_size, cut, refuse_duplicates, single
 from b24batch.commands import Call, Command
@@ -125,7 +125,7 @@ class Session:
     @_transport.default
     def _wire(self) -> Transport:
         return Transport(
-            self.auth,
+            bounded(self.auth, self.max_wait),
             self._connections,
             self.limits,
             self.retries,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import attrs
 import requests
@@ -21,6 +22,11 @@ from b24batch.tokens import Token
 TOKEN_URL = "https://oauth.bitrix24.tech/oauth/token/"
 _MOST_BYTES = 1_000_000
 AGAIN = "the application has to be authorised again"
+SPENT = "invalid_grant"
+_LATER = "can be tried again later"
+_TOO_MANY = 429
+#: Refusals that pass; the first two are those of RFC 6749, section 4.1.2.1.
+_TEMPORARY = ("temporarily_unavailable", "server_error", "query_limit_exceeded")
 
 
 def _to_address(url: object) -> HttpAddress:
@@ -48,6 +54,16 @@ def to_secret(value: object, what: str = "a client_secret") -> Secret:
     return Secret(value)
 
 
+class _Answer:
+    """What came back, once it is whole; tokens are in it, and no traceback shows them."""
+
+    __slots__ = ("content", "status")
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.content: bytes | None = None
+
+
 @attrs.frozen(eq=False, repr=False)
 class TokenServer:
     """Where an application gets its tokens.
@@ -69,57 +85,90 @@ class TokenServer:
     timeout: tuple[float, float] = (5.0, 10.0)
     deadline: float = 15.0
 
-    def token(self, grant: Mapping[str, Secret], connections: Connections) -> Token:
+    def token(self, grant: Mapping[str, Secret], connections: Connections, keep: Callable[[Token], object]) -> Token:
         """Return the token that a grant is worth; asked a second time when the answer is lost.
 
         Args:
             grant: ``grant_type`` and the code or the refresh token.
             connections: What the request travels on.
+            keep: Called with the token, also when Ctrl-C or another interrupt comes once the server has answered;
+                called again with the same one when it comes inside. What it raises is raised.
 
         Raises:
             NotSent: The server could not be reached; the grant is as good as before.
-            TokenRefreshError: It refused, or two answers were lost: the grant may be used up.
+            TokenRefreshError: It refused, or, when `temporary`, it fails: the grant may be used up, or good yet.
         """
         try:
-            return self._ask(grant, connections)
+            return self._ask(grant, connections, keep)
         except AnswerLost as lost:
             first = lost
         try:
-            return self._ask(grant, connections)
-        except SdkError as second:
-            error = TokenRefreshError(
-                f"an answer of the OAuth server was lost ({first.description}), and when it was asked again: "
-                f"{second.description}; {AGAIN}",
-                http_status=second.http_status,
-            )
-        raise error
+            return self._ask(grant, connections, keep)
+        except SdkError as error:
+            second = error
+        lost_first = f"an answer of the OAuth server was lost ({first.description}), and when it was asked again"
+        if isinstance(second, TokenRefreshError):
+            second.description = f"{lost_first}: {second.description}"
+            raise second
+        raise TokenRefreshError(
+            f"{lost_first}: {second.description}; perhaps the token was renewed and lost, perhaps not: it {_LATER}",
+            code="TOKEN_ANSWER_LOST",
+            http_status=second.http_status,
+            temporary=True,
+        )
 
-    def _ask(self, grant: Mapping[str, Secret], connections: Connections) -> Token:
+    def _ask(self, grant: Mapping[str, Secret], connections: Connections, keep: Callable[[Token], object]) -> Token:
+        answer = _Answer()
+        try:
+            self._post(grant, connections, answer)
+            return self._kept(answer, grant, keep)
+        except SdkError as error:
+            failure = error
+        except BaseException as interrupt:
+            if answer.content is not None:
+                with suppress(SdkError):
+                    self._kept(answer, grant, keep)
+            interrupt.__context__ = None
+            # The frames of its traceback below this one hold the secrets.
+            raise interrupt.with_traceback(None) from None
+        raise failure
+
+    def _kept(self, answer: _Answer, grant: Mapping[str, Secret], keep: Callable[[Token], object]) -> Token:
         # What came back holds tokens: it is the local of no frame that an error may be raised from.
-        outcome = self._outcome(*self._post(grant, connections), grant)
+        outcome = self._outcome(answer, grant)
         if isinstance(outcome, SdkError):
             raise outcome
+        keep(outcome)
         return outcome
 
-    def _outcome(self, status: int, content: bytes, grant: Mapping[str, Secret]) -> Token | SdkError:
-        answer = json_object(content)
-        if answer is None:
+    def _outcome(self, answer: _Answer, grant: Mapping[str, Secret]) -> Token | SdkError:
+        status, fields = answer.status, json_object(answer.content or b"")
+        if fields is None:
             return AnswerLost(f"its answer (HTTP {status}) is not JSON", http_status=status)
-        if "error" in answer and status < 500:
-            reason = self._masked(text_of(answer.get("error_description")), grant) or "the OAuth server refuses"
-            return TokenRefreshError(f"{reason}; {AGAIN}", code=text_of(answer["error"]), http_status=status)
+        code = fields.get("error")
+        if isinstance(code, str) and code and status < 500:
+            return self._refusal(code, text_of(fields.get("error_description")), status, grant)
         try:
-            return Token.from_answer(answer, self.clock.time())
+            return Token.from_answer(fields, self.clock.time())
         except UsageError as unusable:
             return AnswerLost(f"in its answer (HTTP {status}) {unusable.description}", http_status=status)
+
+    def _refusal(self, code: str, said: str, status: int, grant: Mapping[str, Secret]) -> TokenRefreshError:
+        temporary = status == _TOO_MANY or code.casefold() in _TEMPORARY
+        if code.casefold() == SPENT and "refresh_token" in grant:
+            return spent(http_status=status)
+        reason = self._masked(said, grant) or "the OAuth server refuses"
+        description = f"{reason}; it {_LATER}" if temporary else f"{reason}; {AGAIN}"
+        code = self._masked(code, grant)
+        return TokenRefreshError(description, code=code, http_status=status, temporary=temporary)
 
     def _masked(self, text: str, grant: Mapping[str, Secret]) -> str:
         for secret in (self.client_secret, *grant.values()):
             text = text.replace(secret.reveal(), "***")
         return text
 
-    def _post(self, grant: Mapping[str, Secret], connections: Connections) -> tuple[int, bytes]:
-        began = self.clock.monotonic()
+    def _post(self, grant: Mapping[str, Secret], connections: Connections, answer: _Answer) -> None:
+        began, failure = self.clock.monotonic(), None
         try:
             with (
                 connections.use() as http,
@@ -136,11 +185,19 @@ class TokenServer:
                 ) as response,
             ):
                 until = {"began": began, "deadline": self.deadline}
-                return response.status_code, body_of(response, self.clock.monotonic, most=_MOST_BYTES, **until)
+                answer.status = response.status_code
+                answer.content = body_of(response, self.clock.monotonic, most=_MOST_BYTES, **until)
         except (requests.RequestException, HTTPError, OSError, ValueError) as fault:
-            failure = transport_error(fault)
+            failure = transport_error(fault)  # which is nothing when it comes after the answer
         except BaseException as interrupt:
             interrupt.__context__ = None
             # The frames of its traceback below this one hold the secrets.
             raise interrupt.with_traceback(None) from None
-        raise failure
+        if answer.content is None and failure is not None:
+            raise failure
+
+
+def spent(http_status: int | None = None) -> TokenRefreshError:
+    """Return what to raise for a token without a refresh token that is worth something, asked for it or not."""
+    reason = "there is no refresh token, or it is used up, expired or revoked"
+    return TokenRefreshError(f"{reason}; {AGAIN}", code=SPENT, http_status=http_status)

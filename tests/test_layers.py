@@ -9,13 +9,13 @@ import b24batch
 
 PACKAGE = Path(b24batch.__file__).parent
 LAYERS = [
-    "errors encoding crm locks addresses statuses",
+    "errors encoding crm locks addresses statuses interrupts",
     "references",
     "commands limits retries adapter auth query families conditions notebook",
-    "remaining connections encoded",
+    "remaining connections encoded succession",
     "chunks results answers tokens",
     "payload transport resolution pages token_server progress forms",
-    "run",
+    "run newest",
     "batch pagination options oauth",
     "session",
     "__init__",
