@@ -392,6 +392,7 @@ def secrets_of(portal, *forms):
     tokens = ("AUTH_ID", "REFRESH_ID", "auth[access_token]", "auth[refresh_token]")
     posted = [form[name] for form in forms for name in tokens if name in form]
     stored = [text for row in PortalToken.objects.values_list("access_token", "refresh_token") for text in row]
+    stored = [text for text in stored if text is not None]
     return [code, portal.client_secret, portal.application_token, *posted, *stored]
 
 
