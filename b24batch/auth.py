@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import logging
 import re
@@ -12,7 +13,6 @@ import attrs
 from b24batch.addresses import http_address, is_loopback
 from b24batch.encoding import redacted
 from b24batch.errors import UsageError
-from b24batch.locks import takes_max_wait
 
 if TYPE_CHECKING:
     from b24batch.connections import Connections
@@ -132,6 +132,11 @@ class _Bounded:
 
     def renew(self, refused: Access, connections: Connections) -> Renewal:
         return self.auth.renew(refused, connections, max_wait=self.max_wait)  # type: ignore[no-any-return]
+
+
+def takes_max_wait(function: Any) -> bool:
+    """Return whether a function, perhaps somebody else's, has the parameter ``max_wait``, the most seconds to wait."""
+    return "max_wait" in inspect.signature(function).parameters
 
 
 def bounded(auth: Auth, max_wait: float | None) -> Auth:

@@ -1,11 +1,9 @@
-"""A lock that outlives a fork, and whose locks wait only so long."""
+"""A lock that outlives a fork."""
 
 from __future__ import annotations
 
-import inspect
 import os
 import threading
-from typing import Any
 
 
 class ProcessLock:
@@ -24,8 +22,3 @@ class ProcessLock:
 
     def __exit__(self, *error: object) -> None:
         self._lock.release()
-
-
-def takes_max_wait(function: Any) -> bool:
-    """Return whether a function, perhaps somebody else's, has the parameter ``max_wait``, the most seconds to wait."""
-    return "max_wait" in inspect.signature(function).parameters

@@ -20,7 +20,7 @@ from b24batch.tokens import StoredRow, Token, stored_token
 #: Seconds to wait for another process to finish its refresh.
 _PATIENCE = 120.0
 #: Seconds to wait for readers when a token is there to be written: the one before it is worth nothing by then.
-_PATIENCE_AT_THE_END = 10.0
+_PATIENCE_AT_THE_END = 5.0
 #: Seconds between two looks at a file that another one has locked; SQLite itself would wait deaf to Ctrl-C.
 _STEP = 0.05
 
@@ -32,6 +32,7 @@ _TABLES = (
 _GET = (
     "SELECT access_token, refresh_token, expires, client_endpoint, member_id FROM b24batch_tokens WHERE member_id = ?"
 )
+_SAME = "SELECT * FROM b24batch_tokens WHERE member_id = ?"
 #: What SQLite's primary codes mean here (sqlite.org/rescode.html).
 _REASONS = {
     sqlite3.SQLITE_CORRUPT: "is damaged",
@@ -104,12 +105,11 @@ class SQLiteTokenStore:
             try:
                 self._held.database = database
                 yield
+                self._end(database, file)
             except BaseException:
                 with suppress(TokenRefreshError):  # what was put stands if it can, and what is raised stays
                     self._end(database, file)
                 raise
-            else:
-                self._end(database, file)
             finally:
                 self._held.database = None
 
@@ -118,13 +118,14 @@ class SQLiteTokenStore:
         try:
             database.execute("BEGIN IMMEDIATE")
             # A disk that is full tells so now, before a refresh token is spent.
-            database.execute("UPDATE b24batch_tokens SET expires = expires WHERE member_id = ?", (member_id,))
+            database.execute(f"INSERT OR REPLACE INTO b24batch_tokens {_SAME}", (member_id,))
         except BaseException:
             database.close()
             raise
         return database
 
     def _end(self, database: sqlite3.Connection, file: tuple[int, int] | None) -> None:
+        self._held.database = None
         if database.in_transaction:
             self._patient(lambda: database.execute("COMMIT"), _PATIENCE_AT_THE_END)
         if self._identity() != file:

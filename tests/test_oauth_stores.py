@@ -1,5 +1,7 @@
 """Stores of tokens: which token counts, one that is spent or could not be stored, and files that refuse."""
 
+import functools
+import linecache
 import os
 import signal
 import sqlite3
@@ -8,12 +10,14 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 
 import attrs
 import pytest
 from canary import assert_hidden
 from test_oauth import CALLER, Failing, Shifted, caller, credentials, refreshes, session, token_of
 
+import b24batch
 from b24batch import NotSent, OAuth, SdkError, TokenRefreshError
 from b24batch.connections import Connections
 from b24batch.sandbox import FakeClock, Portal, PortalError
@@ -21,6 +25,7 @@ from b24batch.sqlite import SQLiteTokenStore
 from b24batch.tokens import MemoryTokenStore
 
 AHEAD = 600
+PACKAGE = Path(b24batch.__file__).parent
 
 
 @pytest.fixture
@@ -322,18 +327,22 @@ def test_a_time_limit_while_a_token_is_stored(portal, alarm):
     assert refreshes(portal) == [200]
 
 
-def instants(work):
-    """Count the traced lines of the library in some work, after the answer of the OAuth server."""
-    return traced(work, None)
+#: Modules in which a refresh can be interrupted; those of connections and locks have tests of their own.
+REFRESHING = [f"{PACKAGE}/{name}.py" for name in ("oauth", "newest", "token_server", "tokens", "sqlite", "succession")]
 
 
-def traced(work, press_at):
-    """Do some work and press Ctrl-C at one of the lines after the answer; return how many there were."""
+def traced(work, press_at=None):
+    """Do some work and press Ctrl-C at one of the lines after the answer; return how many there were.
+
+    A line that begins with ``with`` is visited once more on the way out, where no signal is looked for.
+    """
     seen = [0]
 
     def trace(frame, event, arg):
-        if "/b24batch/" not in frame.f_code.co_filename or "/sandbox/" in frame.f_code.co_filename:
+        if frame.f_code.co_filename not in REFRESHING:
             return None
+        if linecache.getline(frame.f_code.co_filename, frame.f_lineno).lstrip().startswith("with "):
+            return trace
         answer = frame.f_locals.get("answer") if frame.f_code.co_name == "_post" else None
         if event == "line" and (seen[0] or getattr(answer, "content", None) is not None):
             seen[0] += 1
@@ -355,19 +364,19 @@ def test_an_interrupt_at_any_instant_after_the_answer(portal, tmp_path, kind):
     """Once the OAuth server has answered, Ctrl-C at whatever line loses no token: it is stored, or stored later."""
     kept = MemoryTokenStore() if kind == "memory" else SQLiteTokenStore(tmp_path / "tokens")
     oauth = credentials(portal, token_of(portal), store=kept)
-    connections = Connections(portal.clock.monotonic)
 
-    def refresh():
-        oauth.renew(attrs.evolve(oauth.access(), stale=False), connections)
+    def refresh(**access):
+        oauth.renew(attrs.evolve(oauth.access(), **access), Connections(portal.clock.monotonic))
 
-    lines, lost = instants(refresh), []
+    force = functools.partial(refresh, stale=False)
+    lines, lost = traced(force), []
     for line in range(1, lines + 1):
         asked = len(portal.token_requests)
         with pytest.raises(KeyboardInterrupt):
-            traced(refresh, line)
+            traced(force, line)
         if kept.get(portal.member_id) != oauth._token:
             lost.append(line)
-        oauth.renew(oauth.access(), connections)
+        refresh()
         assert kept.get(portal.member_id) == oauth._token
         assert len(portal.token_requests) - asked <= 2
     assert lines > 40
@@ -398,15 +407,14 @@ def test_a_locked_file_and_max_wait(portal, tmp_path):
     assert b24.call("echo").is_success
 
 
-class Counting(FakeClock):
-    """A clock that notes how long each sleep is, and does something in the third one."""
+class Acting(FakeClock):
+    """A clock that does something in the third sleep."""
 
     def __init__(self, act):
         super().__init__()
-        self.slept, self.act = [], act
+        self.act = act
 
     def sleep(self, seconds):
-        self.slept.append(seconds)
         super().sleep(seconds)
         if len(self.slept) == 3:
             self.act()
@@ -416,7 +424,7 @@ def test_a_file_that_is_unlocked_in_time(portal, tmp_path):
     """Who waits for a locked file goes on as soon as it is free, having slept for a moment at a time."""
     SQLiteTokenStore(tmp_path / "tokens")
     with holding(tmp_path / "tokens") as other:
-        clock = Counting(lambda: other.execute("COMMIT"))
+        clock = Acting(lambda: other.execute("COMMIT"))
         store = SQLiteTokenStore(tmp_path / "tokens", clock=clock)
     token = token_of(portal)
     store.put(token)
@@ -426,7 +434,7 @@ def test_a_file_that_is_unlocked_in_time(portal, tmp_path):
 def test_ctrl_c_while_a_file_is_locked(portal, tmp_path):
     """Ctrl-C ends the wait for a locked file at once, and the file can be used afterwards."""
     SQLiteTokenStore(tmp_path / "tokens")
-    clock = Counting(lambda: signal.raise_signal(signal.SIGINT))
+    clock = Acting(lambda: signal.raise_signal(signal.SIGINT))
     store = SQLiteTokenStore(tmp_path / "tokens", clock=clock)
     with holding(tmp_path / "tokens"), pytest.raises(KeyboardInterrupt):
         store.put(token_of(portal))
@@ -440,7 +448,7 @@ def test_a_reader_at_the_end(portal, tmp_path):
     SQLiteTokenStore(tmp_path / "tokens").put(token)
     with holding(tmp_path / "tokens", "BEGIN") as reader:
         reader.execute("SELECT * FROM b24batch_tokens").fetchall()
-        store = SQLiteTokenStore(tmp_path / "tokens", clock=Counting(lambda: reader.execute("COMMIT")))
+        store = SQLiteTokenStore(tmp_path / "tokens", clock=Acting(lambda: reader.execute("COMMIT")))
         with store.lock(portal.member_id, max_wait=0):
             store.put(attrs.evolve(token, expires=7))
     assert store.get(portal.member_id).expires == 7
@@ -555,7 +563,7 @@ def test_a_disk_that_is_full_at_the_end(portal, tmp_path):
     path = tmp_path / "tokens"
     b24 = session(credentials(portal, token_of(portal, expires=0), store=SQLiteTokenStore(path)))
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
-        refuse = "BEFORE INSERT ON b24batch_tokens BEGIN SELECT RAISE(ABORT, 'no room'); END"
+        refuse = "BEFORE INSERT ON b24batch_tokens WHEN NEW.expires > 0 BEGIN SELECT RAISE(ABORT, 'no room'); END"
         database.execute(f"CREATE TRIGGER refuse {refuse}")
         for _ in range(2):
             with pytest.raises(TokenRefreshError, match="could not be stored: .*no room") as caught:
