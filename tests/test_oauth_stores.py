@@ -1,6 +1,7 @@
 """Stores of tokens: which token counts, one that is spent or could not be stored, and files that refuse."""
 
 import functools
+import json
 import linecache
 import os
 import signal
@@ -18,11 +19,11 @@ from canary import assert_hidden
 from test_oauth import CALLER, Failing, Shifted, caller, credentials, refreshes, session, token_of
 
 import b24batch
-from b24batch import NotSent, OAuth, SdkError, TokenRefreshError
+from b24batch import NotSent, OAuth, SdkError, TokenRefreshError, UsageError
 from b24batch.connections import Connections
-from b24batch.sandbox import FakeClock, Portal, PortalError
+from b24batch.sandbox import Answer, FakeClock, Portal, PortalError
 from b24batch.sqlite import SQLiteTokenStore
-from b24batch.tokens import MemoryTokenStore
+from b24batch.tokens import MemoryTokenStore, Token
 
 AHEAD = 600
 PACKAGE = Path(b24batch.__file__).parent
@@ -498,7 +499,7 @@ def test_a_file_that_is_deleted_in_the_middle(portal, tmp_path):
     path = tmp_path / "tokens"
     b24 = session(credentials(portal, token_of(portal, expires=0), store=SQLiteTokenStore(path)))
     portal.fail_next(path.unlink, endpoint="token")
-    with pytest.raises(TokenRefreshError, match="could not be stored: .* was deleted meanwhile"):
+    with pytest.raises(TokenRefreshError, match=r"could not be stored: .* was deleted meanwhile"):
         b24.call("echo")
     assert b24.call("echo").is_success
     assert (refreshes(portal), SQLiteTokenStore(path).get(portal.member_id)) == ([200], b24.auth._token)
@@ -510,7 +511,7 @@ def test_a_damaged_file(portal, tmp_path):
     b24 = session(credentials(portal, token_of(portal, expires=0), store=SQLiteTokenStore(path)))
     path.write_bytes(b"SQLite format 3\0" + b"\xff" * 8176)
     for _ in range(2):
-        with pytest.raises(TokenRefreshError, match="tokens (is damaged|is a file of another kind)"):
+        with pytest.raises(TokenRefreshError, match=r"tokens (is damaged|is a file of another kind)"):
             b24.call("echo")
     assert (portal.token_requests, portal.requests) == ([], [])
 
@@ -566,7 +567,7 @@ def test_a_disk_that_is_full_at_the_end(portal, tmp_path):
         refuse = "BEFORE INSERT ON b24batch_tokens WHEN NEW.expires > 0 BEGIN SELECT RAISE(ABORT, 'no room'); END"
         database.execute(f"CREATE TRIGGER refuse {refuse}")
         for _ in range(2):
-            with pytest.raises(TokenRefreshError, match="could not be stored: .*no room") as caught:
+            with pytest.raises(TokenRefreshError, match=r"could not be stored: .*no room") as caught:
                 b24.call("echo")
         database.execute("DROP TRIGGER refuse")
     tokens = portal._oauth.tokens
@@ -584,7 +585,7 @@ def test_an_outage_of_the_oauth_server(portal, fault, store):
     b24 = session(credentials(portal, token_of(portal, expires=0), store=store))
     portal.fail_next(fault if fault != "html_502" else PortalError("x", "", 502), times=4, endpoint="token")
     for _ in range(2):
-        with pytest.raises(TokenRefreshError, match="perhaps .*can be tried again") as caught:
+        with pytest.raises(TokenRefreshError, match=r"perhaps .*can be tried again") as caught:
             b24.call("echo")
         assert "authorised again" not in caught.value.description
         assert (caught.value.code, caught.value.temporary) == ("TOKEN_ANSWER_LOST", True)
@@ -613,3 +614,30 @@ def test_a_refusal_that_passes(portal, code, status):
         b24.call("echo")
     assert (caught.value.code, caught.value.temporary, len(portal.token_requests)) == (code, True, 1)
     assert b24.call("echo").is_success
+
+
+@pytest.mark.parametrize("seconds", [3600, 3600.0, "3600", "3600.0", 3600.9])
+def test_the_seconds_of_a_token(portal, seconds):
+    """The seconds that a token lasts are a number, or a number in text."""
+    assert 3600 <= Token.from_answer({**portal.issue_token(), "expires_in": seconds}, 0.0).expires < 3601
+
+
+@pytest.mark.parametrize(
+    "seconds", [True, "soon", "-5", -5, float("inf"), float("nan"), "1e9", "\u0663", [3600], 10**400]
+)
+def test_seconds_that_are_none(portal, seconds):
+    """What is no number of seconds is named, and no token is shown."""
+    answer = portal.issue_token()
+    with pytest.raises(UsageError, match="expires_in") as caught:
+        Token.from_answer({**answer, "expires_in": seconds}, 0.0)
+    assert_hidden([answer["access_token"], answer["refresh_token"]], caught.value)
+
+
+@pytest.mark.parametrize("error", [None, False, 0, "", []])
+def test_a_token_beside_an_error_that_is_none(portal, error):
+    """An answer with a whole token and an `error` that says nothing is a token, which would be lost otherwise."""
+    answer = {**portal.issue_token(), "error": error}
+    portal.fail_next(Answer(json.dumps(answer).encode()), endpoint="token")
+    oauth = credentials(portal, token_of(portal, expires=0))
+    assert session(oauth).call("echo").is_success
+    assert (len(portal.token_requests), oauth.access().token.reveal()) == (1, answer["access_token"])
