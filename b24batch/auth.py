@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import logging
 import re
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Literal, NoReturn, Protocol, TypeAlias, runtime_checkable
 
 import attrs
 
@@ -110,38 +109,6 @@ class Auth(Protocol):
             NotSent: The token server could not be reached.
             TokenRefreshError: It will not give another token.
         """
-
-
-@attrs.frozen(eq=False, repr=False)
-class _Bounded:
-    """Credentials whose renewal waits for other processes no longer than a session waits for anything."""
-
-    auth: Any
-    max_wait: float
-
-    @property
-    def host(self) -> str:
-        return self.auth.host  # type: ignore[no-any-return]
-
-    @property
-    def scheme(self) -> str:
-        return self.auth.scheme  # type: ignore[no-any-return]
-
-    def access(self) -> Access:
-        return self.auth.access()  # type: ignore[no-any-return]
-
-    def renew(self, refused: Access, connections: Connections) -> Renewal:
-        return self.auth.renew(refused, connections, max_wait=self.max_wait)  # type: ignore[no-any-return]
-
-
-def takes_max_wait(function: Any) -> bool:
-    """Return whether a function, perhaps somebody else's, has the parameter ``max_wait``, the most seconds to wait."""
-    return "max_wait" in inspect.signature(function).parameters
-
-
-def bounded(auth: Auth, max_wait: float | None) -> Auth:
-    """Return credentials that get the `max_wait` of a session, if their `renew` takes one."""
-    return auth if max_wait is None or not takes_max_wait(auth.renew) else _Bounded(auth, max_wait)
 
 
 @attrs.frozen(eq=False, init=False, repr=False)

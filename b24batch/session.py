@@ -11,7 +11,7 @@ import attrs
 import requests
 from attrs.validators import instance_of, is_callable, optional
 
-from b24batch.auth import Auth, Secret, Webhook, bounded, redact_urllib3_log, refuse_http
+from b24batch.auth import Auth, Secret, Webhook, redact_urllib3_log, refuse_http
 from b24batch.batch import run_all, stream
 from b24batch.chunks import MAX_COMMANDS, check_size, cut, refuse_duplicates, single
 from b24batch.commands import Call, Command
@@ -31,6 +31,7 @@ from b24batch.options import (
     to_timeout,
     to_wait,
 )
+from b24batch.patience import bounded
 from b24batch.payload import load_direct
 from b24batch.resolution import MEMORY
 from b24batch.results import AjaxResult, AnyResult, Result, collect

@@ -14,6 +14,7 @@ from typing import TypeVar
 from b24batch.auth import Secret
 from b24batch.errors import TokenRefreshError
 from b24batch.limits import Clock
+from b24batch.sqlite_errors import is_locked, reason_of
 from b24batch.succession import is_replaced, with_replaced
 from b24batch.tokens import StoredRow, Token, stored_token
 
@@ -33,17 +34,6 @@ _GET = (
     "SELECT access_token, refresh_token, expires, client_endpoint, member_id FROM b24batch_tokens WHERE member_id = ?"
 )
 _SAME = "SELECT * FROM b24batch_tokens WHERE member_id = ?"
-#: What SQLite's primary codes mean here (sqlite.org/rescode.html).
-_REASONS = {
-    sqlite3.SQLITE_CORRUPT: "is damaged",
-    sqlite3.SQLITE_NOTADB: "is a file of another kind",
-    sqlite3.SQLITE_FULL: "cannot grow: the disk is full",
-    sqlite3.SQLITE_READONLY: "may not be written, or was deleted meanwhile",
-    sqlite3.SQLITE_CANTOPEN: "cannot be opened",
-    sqlite3.SQLITE_PERM: "may not be opened",
-    sqlite3.SQLITE_IOERR: "cannot be read or written: the disk refuses",
-}
-_LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _T = TypeVar("_T")
 
 
@@ -185,25 +175,14 @@ class SQLiteTokenStore:
             try:
                 return act()
             except sqlite3.Error as error:
-                reason = _reason(error, seconds)
-                is_locked = _code(error) in _LOCKED
+                reason, may_pass = reason_of(error, seconds), is_locked(error)
             left = until - self._clock.monotonic()
-            if not is_locked or left <= 0:
+            if not may_pass or left <= 0:
                 raise self._failure(reason)
             self._clock.sleep(min(_STEP, left))
 
     def _failure(self, reason: str) -> TokenRefreshError:
         return TokenRefreshError(f"the store of tokens {self._path} {reason}", code="TOKEN_STORE", temporary=True)
-
-
-def _code(error: sqlite3.Error) -> int:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF
-
-
-def _reason(error: sqlite3.Error, seconds: float) -> str:
-    if _code(error) in _LOCKED:
-        return f"was locked by another process for over {seconds:g} s"
-    return _REASONS.get(_code(error), f"cannot be used: {error}")
 
 
 def _row_of(token: Token) -> tuple[str, str, str | None, float, str]:

@@ -11,10 +11,11 @@ from typing import Any, Protocol, TypeAlias
 import attrs
 
 from b24batch.addresses import HttpAddress, http_address
-from b24batch.auth import Secret, takes_max_wait
+from b24batch.auth import Secret
 from b24batch.encoding import JsonValue
 from b24batch.errors import UsageError
 from b24batch.locks import ProcessLock
+from b24batch.patience import takes_max_wait
 from b24batch.succession import is_replaced, with_replaced
 
 #: Unix time of the year 33658; what is later is no time.

@@ -9,13 +9,15 @@ import b24batch
 
 PACKAGE = Path(b24batch.__file__).parent
 LAYERS = [
-    "errors encoding crm locks addresses statuses interrupts",
+    "errors encoding crm locks addresses statuses interrupts sqlite_errors",
     "references",
     "commands limits retries adapter auth query families conditions notebook",
     "remaining connections encoded succession",
-    "chunks results answers tokens",
+    "chunks results answers patience",
+    "tokens",
     "payload transport resolution pages token_server progress forms",
     "run newest",
+    "renewal",
     "batch pagination options oauth",
     "session",
     "__init__",
