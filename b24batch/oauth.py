@@ -128,7 +128,7 @@ class OAuth(RenewedToken):
         server = TokenServer(client_id, secret, options.get("token_url", TOKEN_URL), options.get("clock", time))
         connections = Connections(time.monotonic, http)
         try:
-            token = server.token(grant, connections, lambda token: None)  # noqa: ARG005
+            token = server.token(grant, connections)
         finally:
             connections.close()
         store = options.get("store")

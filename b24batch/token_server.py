@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from typing import TypeAlias
 
 import attrs
 import requests
@@ -54,6 +55,10 @@ def to_secret(value: object, what: str = "a client_secret") -> Secret:
     return Secret(value)
 
 
+#: Takes a token in.
+Keep: TypeAlias = Callable[[Token], object]
+
+
 class _Answer:
     """What came back, once it is whole; tokens are in it, and no traceback shows them."""
 
@@ -85,7 +90,7 @@ class TokenServer:
     timeout: tuple[float, float] = (5.0, 10.0)
     deadline: float = 15.0
 
-    def token(self, grant: Mapping[str, Secret], connections: Connections, keep: Callable[[Token], object]) -> Token:
+    def token(self, grant: Mapping[str, Secret], connections: Connections, keep: Keep = lambda _: None) -> Token:
         """Return the token that a grant is worth; asked a second time when the answer is lost.
 
         Args:
@@ -117,7 +122,7 @@ class TokenServer:
             temporary=True,
         )
 
-    def _ask(self, grant: Mapping[str, Secret], connections: Connections, keep: Callable[[Token], object]) -> Token:
+    def _ask(self, grant: Mapping[str, Secret], connections: Connections, keep: Keep) -> Token:
         answer = _Answer()
         try:
             self._post(grant, connections, answer)
@@ -133,7 +138,7 @@ class TokenServer:
             raise interrupt.with_traceback(None) from None
         raise failure
 
-    def _kept(self, answer: _Answer, grant: Mapping[str, Secret], keep: Callable[[Token], object]) -> Token:
+    def _kept(self, answer: _Answer, grant: Mapping[str, Secret], keep: Keep) -> Token:
         # What came back holds tokens: it is the local of no frame that an error may be raised from.
         outcome = self._outcome(answer, grant)
         if isinstance(outcome, SdkError):
