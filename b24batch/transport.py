@@ -176,7 +176,7 @@ class _Exchange:
 
     def _penalize(self, error: SdkError) -> None:
         if isinstance(error, RateLimited) and self.transport.limits is not None:
-            self.transport.limits.penalize(min(error.retry_after or 0.0, self.transport.retries.total_wait))
+            self.transport.limits.penalize(error.retry_after or 0.0, at_most=self.transport.retries.total_wait)
 
     def _announce_rate(self, seconds: float) -> None:
         self.transport.announce(Wait("rate", seconds, self.attempts, self.request_id))
@@ -198,7 +198,8 @@ class _Exchange:
                 ) as response,
             ):
                 content = body_of(response, monotonic, began=began, deadline=deadline, most=math.inf)
-                return HttpAnswer(response.status_code, response.headers, content, self.method, self.request_id)
+                what = (response.status_code, response.headers, content, self.method, self.request_id)
+                return HttpAnswer(*what, access.secrets)
         except AnswerLost as lost:
             lost.request_id = self.request_id
             raise
