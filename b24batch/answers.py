@@ -187,7 +187,7 @@ def _seconds(retry_after: str, now: float) -> float | None:
 def _date(text: str) -> float:
     try:
         return parsedate_to_datetime(text).timestamp()
-    except (ValueError, OverflowError, IndexError, TypeError):  # the last two are faults of its parser
+    except (ValueError, OverflowError):
         return math.nan
 
 
