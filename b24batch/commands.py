@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import NoneType
 from typing import TypeAlias
 
@@ -106,31 +106,33 @@ def normalize(calls: Iterable[Call] | Mapping[str, Call]) -> Iterator[tuple[str,
 
 def _placed(calls: Iterator[tuple[int, Call]]) -> Iterator[tuple[str, Command]]:
     for position, call in calls:
-        command = _made(_command, call)
-        if isinstance(command, str):
-            del call
-            raise UsageError(f"call {position}: {command}")
-        yield (str(position) if command.name is None else command.name), command
+        try:
+            command = _command(call)
+        except UsageError as error:
+            wrong = error.description
+        else:
+            yield (str(position) if command.name is None else command.name), command
+            continue
+        del call
+        raise UsageError(f"call {position}: {wrong}")
 
 
 def _named(calls: Iterator[tuple[str, Call]]) -> Iterator[tuple[str, Command]]:
     for name, call in calls:
-        command = _wrong_name(name) or _made(_named_command, name, call)
-        if isinstance(command, str):
-            del call
-            raise UsageError(f"call {shown(name)}: {command}")
-        yield name, command
-
-
-def _made(make: Callable[..., Command], *call: JsonValue) -> Command | str:
-    """Return the command that a call is, or what is wrong with it."""
-    try:
-        return make(*call)
-    except UsageError as error:
-        return error.description
+        try:
+            command = _named_command(name, call)
+        except UsageError as error:
+            wrong = error.description
+        else:
+            yield name, command
+            continue
+        del call
+        raise UsageError(f"call {shown(name)}: {wrong}")
 
 
 def _named_command(name: str, call: Call) -> Command:
+    if wrong := _wrong_name(name):
+        raise UsageError(wrong)
     if type(call) is tuple and len(call) == 2:
         return Command(*call, name=name)
     command = _command(call)

@@ -243,7 +243,9 @@ def test_every_logger_of_urllib3(caplog):
     redact_urllib3_log()
     caplog.set_level(logging.DEBUG)
     home = Path(urllib3.__file__).parent
-    modules = [path for path in home.rglob("*.py") if re.search(r"^log = .*getLogger\(__name__\)", path.read_text(), re.M)]
+    modules = [
+        path for path in home.rglob("*.py") if re.search(r"^log = .*getLogger\(__name__\)", path.read_text(), re.M)
+    ]
     assert len(modules) >= 5
     for path in modules:
         name = ".".join(["urllib3", *path.relative_to(home).with_suffix("").parts])
