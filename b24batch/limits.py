@@ -15,10 +15,8 @@ from b24batch.locks import ProcessLock
 OPERATING_MARGIN = 1.0
 #: The portal counts operating time in buckets of a minute.
 OPERATING_STEP = 60.0
-#: Seconds, as long as a `RetryPolicy` waits by default: what a refusal asks for beyond that is nobody's plan.
+#: Seconds, as long as a `RetryPolicy` waits by default: one odd figure must not stop all sessions on a portal.
 MAX_PENALTY = 120.0
-#: Seconds, some 30 years: the longest that can be slept everywhere.
-_LONGEST = 1e9
 #: Unix time of the last second that a date can have, that of the year 9999.
 _LATEST = 253_402_300_799
 
@@ -107,17 +105,14 @@ class LeakyBucket:
             self.clock.sleep(wait)
         return wait
 
-    def penalize(self, seconds: float = 0.0, *, at_most: float = MAX_PENALTY) -> None:
+    def penalize(self, seconds: float = 0.0) -> None:
         """Take the bucket for full, and for `seconds` not leaking: the portal refused a request.
 
-        Others that share the portal's counter, from the same address, are seen only by this.
-
-        Args:
-            seconds: What the portal asked for; less than nothing, and no number, is none.
-            at_most: The bound of that in seconds.
+        Others that share the portal's counter, from the same address, are seen only by this. Over 120 seconds count
+        as 120, less than none and what is no number as none: whoever asks too early is refused again and no worse off.
         """
         with self._lock:
-            pause = min(seconds, at_most, _LONGEST) if seconds > 0 else 0.0
+            pause = min(seconds, MAX_PENALTY) if seconds > 0 else 0.0
             full_until = self._now() + pause + (self.capacity - 1) / self.leak_rate
             self._empty_at = max(self._empty_at, full_until)
 

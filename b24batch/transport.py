@@ -176,7 +176,7 @@ class _Exchange:
 
     def _penalize(self, error: SdkError) -> None:
         if isinstance(error, RateLimited) and self.transport.limits is not None:
-            self.transport.limits.penalize(error.retry_after or 0.0, at_most=self.transport.retries.total_wait)
+            self.transport.limits.penalize(min(error.retry_after or 0.0, self.transport.retries.total_wait))
 
     def _announce_rate(self, seconds: float) -> None:
         self.transport.announce(Wait("rate", seconds, self.attempts, self.request_id))

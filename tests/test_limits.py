@@ -90,18 +90,8 @@ def test_a_penalty_without_end(clock, seconds):
     bucket = LeakyBucket(clock=clock)
     bucket.penalize(seconds)
     assert 0.5 <= bucket.acquire() <= 120.5
-    bucket.penalize(seconds, at_most=10.0)
-    assert bucket.acquire() <= 121.0
     clock.advance(1000.0)
     assert (bucket.level, bucket.acquire()) == (0.0, 0.0)
-
-
-@pytest.mark.parametrize("bound", [300.0, float("inf")])
-def test_a_penalty_with_a_bound_of_its_own(clock, bound):
-    """Who is more patient says so."""
-    bucket = LeakyBucket(clock=clock)
-    bucket.penalize(300.0, at_most=bound)
-    assert bucket.acquire() == 300.5
 
 
 HUGE = [10**400, -(10**400), float("inf"), float("nan"), True, "5", None]
