@@ -111,7 +111,7 @@ class LeakyBucket:
         Others that share the portal's counter, from the same address, are seen only by this. Over 120 seconds count
         as 120, less than none and what is no number as none: whoever asks too early is refused again and no worse off.
         """
-        with self._lock:
+        with self._lock.lock:
             pause = min(seconds, MAX_PENALTY) if seconds > 0 else 0.0
             full_until = self._now() + pause + (self.capacity - 1) / self.leak_rate
             self._empty_at = max(self._empty_at, full_until)
@@ -125,7 +125,7 @@ class LeakyBucket:
         return now
 
     def _reserve(self, max_wait: float | None) -> float:
-        with self._lock:
+        with self._lock.lock:
             now = self._now()
             empty_at = max(self._empty_at, now) + 1 / self.leak_rate
             wait = max(0.0, empty_at - now - (self.capacity - 1) / self.leak_rate)

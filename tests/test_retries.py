@@ -1,5 +1,6 @@
 """What reads, and how patient a session is."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import attrs
