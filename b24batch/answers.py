@@ -47,7 +47,7 @@ class Answer:
         secrets: What no text of an error may show.
     """
 
-    envelope: dict[str, JsonValue]
+    envelope: dict[str, JsonValue] = attrs.field(repr=False)
     http_status: int
     request_id: str
     secrets: tuple[Secret, ...] = ()
@@ -58,8 +58,8 @@ class HttpAnswer:
     """What came over HTTP, undecoded, with the method, the id and the secrets of its request."""
 
     status: int
-    headers: Mapping[str, str]
-    content: bytes
+    headers: Mapping[str, str] = attrs.field(repr=False)  # some printers look past the repr of the class
+    content: bytes = attrs.field(repr=False)
     method: str
     request_id: str
     secrets: tuple[Secret, ...] = ()

@@ -3,9 +3,11 @@
 import json
 import logging
 import re
+import traceback
 from pathlib import Path
 from urllib.parse import quote
 
+import attrs
 import pytest
 import urllib3
 from canary import assert_hidden
@@ -33,7 +35,7 @@ def session(portal, request):
     secrets, auth = [code_of(portal)], portal.url
     if request.param == "oauth":
         token = Token(ACCESS, REFRESH, 4e9, portal.url.replace(f"1/{secrets[0]}/", ""), "a" * 32)
-        auth, secrets = OAuth("app.1", CLIENT, token), [ACCESS, REFRESH, CLIENT]
+        auth, secrets = OAuth("app.1", CLIENT, token, token_url=portal.token_url), [ACCESS, REFRESH, CLIENT]
     session = Session(auth, limits=None, retries=RetryPolicy(wait_initial=0.0))
     session_secrets = [form for secret in secrets for form in (secret, quote(secret, safe=""))]
     with session:
@@ -145,6 +147,49 @@ def test_masks(text, secret, shown):
 def test_no_secret_at_all():
     """Without secrets only what looks like one is masked."""
     assert masked("Not found, access_token=x", ()) == "Not found, access_token=***"
+
+
+# Printers that look into objects
+
+
+def expanded(value, depth=0):
+    """A value as printers show it that look into classes of attrs past their repr, as that of rich does."""
+    if depth > 8:
+        return ""
+    if attrs.has(type(value)):
+        shown = [field.name for field in attrs.fields(type(value)) if field.repr]
+        return repr(value) + "".join(expanded(getattr(value, name, ""), depth + 1) for name in shown)
+    if isinstance(value, dict):
+        return expanded([*value, *value.values()], depth)
+    if isinstance(value, list | tuple):
+        return "".join(expanded(item, depth + 1) for item in value)
+    return repr(value)
+
+
+def test_printers_that_look_into_objects(portal, session):
+    """Nor does a printer find a secret that looks into the objects in our frames."""
+    b24, secrets = session
+    words = told(secrets)
+    faults = [
+        *(Answer(text, status) for text in (words, json.dumps({"error": words}), "{}") for status in (200, 404)),
+        Answer("", 302, {"Location": f"https://x.example/{words}"}),
+        *("lost_before", "expired_token", "garbage_status"),
+    ]
+    for fault in faults:
+        for send in sendings(b24):
+            assert_expanded_without(secrets, fails(portal, fault, send))
+    portal.close()
+    with pytest.raises(SdkError) as caught:
+        b24.call("crm.deal.list")
+    assert_expanded_without(secrets, caught.value)
+
+
+def assert_expanded_without(secrets, error):
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    ours = [frame for frame in frames if "b24batch" in frame.f_globals["__name__"]]
+    assert ours
+    shown = "".join(expanded(value) for frame in ours for value in list(frame.f_locals.values()))
+    assert not [secret for secret in secrets if secret in shown]
 
 
 # What is given by mistake
