@@ -247,6 +247,9 @@ def test_a_webhook_for_an_option(b24, name):
             with pytest.raises((TypeError, UsageError)) as caught:
                 make(**{name: value})
             assert_hidden([CODE], caught.value)
+    with pytest.raises(TypeError) as caught:
+        Session(**{name: URL})
+    assert_hidden([CODE], caught.value)
 
 
 # What is posted
