@@ -97,6 +97,7 @@ class HttpAnswer:
 
     def _unreadable(self) -> str:
         hint = "; is this the portal's address?" if 400 <= self.status < 500 else ""
+        hint = "; the proxy wants a user name and a password" if self.status == 407 else hint
         # Masked before it is cut, or the beginning of a secret would be left.
         text = masked(self.content[:_MASKED].decode(errors="replace"), self.secrets)
         begin = f" but begins {text[:_QUOTED]!r}" if text else " but is empty"
