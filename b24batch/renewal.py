@@ -52,7 +52,8 @@ class RenewedToken:
         """Return the present token, and whether it has to be renewed, or stored, before it is used."""
         token = self._token
         stale = bool(self._unstored) or self._is_stale(token)
-        return Access(Secret(token.client_endpoint), token.access_token, stale)
+        hidden = tuple(filter(None, (token.refresh_token, self._server.client_secret)))
+        return Access(Secret(token.client_endpoint), token.access_token, stale, hidden)
 
     def renew(self, refused: Access, connections: Connections, max_wait: float | None = None) -> Renewal:
         """Get a newer token than the one that was refused, from the store or from the OAuth server.

@@ -7,14 +7,11 @@ from contextlib import suppress
 from typing import TypeAlias
 
 import attrs
-import requests
-from urllib3.exceptions import HTTPError
 
-from b24batch.adapter import body_of, transport_error
 from b24batch.addresses import HttpAddress, http_address, is_loopback
 from b24batch.answers import json_object, text_of
 from b24batch.auth import Secret
-from b24batch.connections import Connections
+from b24batch.connections import Connections, Post, Reply
 from b24batch.errors import AnswerLost, SdkError, TokenRefreshError, UsageError
 from b24batch.limits import Clock
 from b24batch.tokens import Token
@@ -59,16 +56,6 @@ def to_secret(value: object, what: str = "a client_secret") -> Secret:
 Keep: TypeAlias = Callable[[Token], object]
 
 
-class _Answer:
-    """What came back, once it is whole; tokens are in it, and no traceback shows them."""
-
-    __slots__ = ("content", "status")
-
-    def __init__(self) -> None:
-        self.status = 0
-        self.content: bytes | None = None
-
-
 @attrs.frozen(eq=False, repr=False)
 class TokenServer:
     """Where an application gets its tokens.
@@ -80,7 +67,7 @@ class TokenServer:
             secrets out of the address.
         clock: What tells when a token expires.
         timeout: Seconds to connect, and between two bytes of an answer: all who need the token wait for it.
-        deadline: Seconds for the body of an answer.
+        deadline: Seconds for a whole request.
     """
 
     client_id: str = attrs.field(converter=_to_client_id)
@@ -123,31 +110,32 @@ class TokenServer:
         )
 
     def _ask(self, grant: Mapping[str, Secret], connections: Connections, keep: Keep) -> Token:
-        answer = _Answer()
+        reply: Reply | None = None
         try:
-            self._post(grant, connections, answer)
-            return self._kept(answer, grant, keep)
+            reply = self._post(grant, connections)
+            return self._kept(reply, grant, keep)
         except SdkError as error:
             failure = error
         except BaseException as interrupt:
-            if answer.content is not None:
+            if reply is not None:
                 with suppress(SdkError):
-                    self._kept(answer, grant, keep)
+                    self._kept(reply, grant, keep)
             interrupt.__context__ = None
             # The frames of its traceback below this one hold the secrets.
             raise interrupt.with_traceback(None) from None
         raise failure
 
-    def _kept(self, answer: _Answer, grant: Mapping[str, Secret], keep: Keep) -> Token:
-        # What came back holds tokens: it is the local of no frame that an error may be raised from.
-        outcome = self._outcome(answer, grant)
-        if isinstance(outcome, SdkError):
-            raise outcome
-        keep(outcome)
-        return outcome
+    def _kept(self, reply: Reply, grant: Mapping[str, Secret], keep: Keep) -> Token:
+        with reply:
+            # What came back holds tokens: it is the local of no frame that an error may be raised from.
+            outcome = self._outcome(reply.status, reply.content, grant)
+            if isinstance(outcome, SdkError):
+                raise outcome
+            keep(outcome)
+            return outcome
 
-    def _outcome(self, answer: _Answer, grant: Mapping[str, Secret]) -> Token | SdkError:
-        status, fields = answer.status, json_object(answer.content or b"")
+    def _outcome(self, status: int, content: bytes, grant: Mapping[str, Secret]) -> Token | SdkError:
+        fields = json_object(content)
         if fields is None:
             return AnswerLost(f"its answer (HTTP {status}) is not JSON", http_status=status)
         code = fields.get("error")
@@ -172,34 +160,13 @@ class TokenServer:
             text = text.replace(secret.reveal(), "***")
         return text
 
-    def _post(self, grant: Mapping[str, Secret], connections: Connections, answer: _Answer) -> None:
-        began, failure = self.clock.monotonic(), None
-        try:
-            with (
-                connections.use() as http,
-                http.post(
-                    self.address.url,
-                    data={
-                        "client_id": self.client_id,
-                        "client_secret": self.client_secret.reveal(),
-                        **{name: secret.reveal() for name, secret in grant.items()},
-                    },
-                    timeout=self.timeout,
-                    allow_redirects=False,
-                    stream=True,
-                ) as response,
-            ):
-                until = {"began": began, "deadline": self.deadline}
-                answer.status = response.status_code
-                answer.content = body_of(response, self.clock.monotonic, most=_MOST_BYTES, **until)
-        except (requests.RequestException, HTTPError, OSError, ValueError) as fault:
-            failure = transport_error(fault)  # which is nothing when it comes after the answer
-        except BaseException as interrupt:
-            interrupt.__context__ = None
-            # The frames of its traceback below this one hold the secrets.
-            raise interrupt.with_traceback(None) from None
-        if answer.content is None and failure is not None:
-            raise failure
+    def _post(self, grant: Mapping[str, Secret], connections: Connections) -> Reply:
+        post = Post(self.address.url, self._fields(grant), {}, self.timeout, self.deadline, _MOST_BYTES)
+        return connections.post(post)
+
+    def _fields(self, grant: Mapping[str, Secret]) -> dict[str, str]:
+        secrets = {"client_secret": self.client_secret, **grant}
+        return {"client_id": self.client_id} | {name: secret.reveal() for name, secret in secrets.items()}
 
 
 def spent(http_status: int | None = None) -> TokenRefreshError:

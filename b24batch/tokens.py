@@ -194,7 +194,7 @@ class MemoryTokenStore:
         """Return whether a token was here once, and another took its place."""
         return is_replaced(self._replaced.get(token.member_id, ""), token.access_token)
 
-    def lock(self, member_id: str) -> ProcessLock:
+    def lock(self, member_id: str) -> AbstractContextManager[object]:
         """Return the lock of the store."""
         del member_id  # one lock does for all: a refresh takes a second, once an hour
-        return self._lock
+        return self._lock.lock

@@ -9,10 +9,10 @@ import b24batch
 
 PACKAGE = Path(b24batch.__file__).parent
 LAYERS = [
-    "errors encoding crm locks addresses statuses interrupts sqlite_errors",
-    "references",
-    "commands limits retries adapter auth query families conditions notebook",
-    "remaining connections encoded succession",
+    "errors encoding crm locks addresses statuses delivery interrupts sqlite_errors",
+    "references adapter faults",
+    "commands limits retries auth query families conditions notebook",
+    "remaining connections encoded masks succession",
     "chunks results answers patience",
     "tokens",
     "payload transport resolution pages token_server progress forms",
