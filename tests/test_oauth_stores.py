@@ -494,6 +494,21 @@ def test_a_deleted_file(portal, tmp_path):
     assert session(oauth).call("echo").is_success
 
 
+class Deleted(SQLiteTokenStore):
+    """A store whose file is deleted in the instant before SQLite opens it."""
+
+    def _make(self):
+        super()._make()
+        self._path.unlink()
+
+
+def test_a_file_that_sqlite_would_make(tmp_path):
+    """SQLite itself makes no file, which others could read, also when ours was deleted this very instant."""
+    with pytest.raises(TokenRefreshError, match="cannot be opened"):
+        Deleted(tmp_path / "tokens")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_file_that_is_deleted_in_the_middle(portal, tmp_path):
     """A new token that went into a file which was deleted meanwhile is an error, and is stored by the next call."""
     path = tmp_path / "tokens"
