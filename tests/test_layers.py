@@ -9,14 +9,16 @@ import b24batch
 
 PACKAGE = Path(b24batch.__file__).parent
 LAYERS = [
-    "errors encoding crm locks addresses statuses delivery interrupts sqlite_errors",
-    "references adapter faults",
-    "commands limits retries auth query families conditions notebook",
+    "booleans",
+    "errors encoding crm locks addresses statuses delivery streams interrupts sqlite_errors list_methods write_methods"
+    " v3_methods new_ids extra",
+    "references adapter faults shapes repeats",
+    "commands earlier limits retries auth query families conditions notebook",
     "remaining connections encoded masks succession",
-    "chunks results answers patience",
+    "chunks results answers page_commands elements patience",
     "tokens",
-    "payload transport resolution pages token_server progress forms",
-    "run newest",
+    "payload transport resolution pages offsets token_server progress forms",
+    "run newest ways",
     "renewal",
     "batch pagination options oauth",
     "session",
