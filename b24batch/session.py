@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, NoReturn, Self, TypeVar, Unpack, overload
 
@@ -12,7 +13,7 @@ import requests
 from attrs.validators import instance_of, is_callable, optional
 
 from b24batch.auth import Auth, Secret, Webhook, redact_urllib3_log, refuse_http
-from b24batch.batch import run_all, stream
+from b24batch.batch import WholeRun, stream
 from b24batch.chunks import MAX_COMMANDS, check_size, cut, refuse_duplicates, single
 from b24batch.commands import Call, Command
 from b24batch.connections import Connections
@@ -275,7 +276,12 @@ class Session:
         commands = _all_encoded(_unnamed(calls))
         session, over = self._shown(progress, " commands", len(commands))
         run = session._run(request_id, halt_on_error=halt_on_error, stop_on_error=stop_on_error)
-        return collect(run_all(run, list(cut(commands, chunk_size, halt=halt_on_error)), over))
+        whole = WholeRun(run, list(cut(commands, chunk_size, halt=halt_on_error)))
+        try:
+            return whole.result(over)
+        except BaseException as interrupt:
+            vars(interrupt)["result"] = whole.known()
+            raise
 
     def stream_batch(
         self,
@@ -339,10 +345,14 @@ class Session:
             BaseException: Any of these, and what else stops the list half-way, Ctrl-C for one, has the rows so far
                 in its `result`.
         """
-        from b24batch.pagination import collected
-
         session, over = self._shown(progress, " rows")
-        return collected(iter(over(session.fetch_list(method, params, **options))))
+        rows: list[dict[str, JsonValue]] = []
+        try:
+            rows.extend(chain.from_iterable(over(session.fetch_list(method, params, **options))))
+            return rows
+        except BaseException as interrupt:
+            vars(interrupt)["result"] = rows
+            raise
 
     def fetch_list(
         self,
