@@ -9,9 +9,9 @@ import b24batch
 
 PACKAGE = Path(b24batch.__file__).parent
 LAYERS = [
-    "errors encoding crm locks addresses statuses streams",
-    "references",
-    "commands limits retries adapter auth query families conditions notebook",
+    "errors encoding crm locks addresses statuses delivery streams",
+    "references adapter faults",
+    "commands limits retries auth query families conditions notebook",
     "remaining connections encoded",
     "chunks results answers tokens",
     "payload transport resolution pages token_server progress forms",
