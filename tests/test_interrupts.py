@@ -36,6 +36,9 @@ DRAWN = 40
 SIGNALS = 300 if EVERY else 30
 #: Seconds after which a session is taken to hang.
 PATIENCE = 10
+#: Functions whose callers drop what comes out of them: what Python asks a file that nobody holds any more, what
+#: `weakref` calls, and `os.path.exists`, for which an OSError is an answer.
+DROPPING = {"closed": "response.py", "__call__": "weakref.py", "exists": "<frozen genericpath>"}
 #: More calls than faults can be left over.
 MANY = 30
 
@@ -46,6 +49,16 @@ class SoftLimit(TimeoutError):
 
 class Hang(BaseException):
     """Nothing went on for `PATIENCE` seconds."""
+
+
+def is_dropped(frame):
+    """Whether Python would drop an exception that came here, so that no program ever sees it."""
+    while frame is not None:
+        name = DROPPING.get(frame.f_code.co_name)
+        if name and frame.f_code.co_filename.endswith(name):
+            return True
+        frame = frame.f_back
+    return False
 
 
 @functools.cache
@@ -99,7 +112,7 @@ class Pressed:
 
     def trace(self, frame, event, _argument):
         path = frame.f_code.co_filename
-        if not path.startswith(PACKAGE) or path.startswith(SANDBOX):
+        if event == "call" and (not path.startswith(PACKAGE) or path.startswith(SANDBOX) or is_dropped(frame)):
             return None
         if event == "line" and frame.f_lasti not in ends_of_with(frame.f_code):
             self.lines += 1
@@ -111,7 +124,7 @@ class Pressed:
         if self.armed and not self.place:
             if number == signal.SIGUSR1:
                 frame = frame.f_back
-            if frame.f_code.co_name == "closed":  # asked by the finalizer of a file, which drops what is raised
+            if is_dropped(frame):
                 return
             self.place = f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
             raise self.error
