@@ -156,8 +156,12 @@ class _Idle:
         except IndexError:
             raise Empty from None
 
+    def qsize(self) -> int:
+        """Return how many there are, None included."""
+        return len(self._connections)
+
     def put(self, connection: Any, block: bool = False) -> None:
-        """Keep a connection."""
+        """Keep a connection, or None."""
         del block
         if len(self._connections) >= self._maxsize:
             raise Full

@@ -12,7 +12,7 @@ LAYERS = [
     "errors encoding crm locks addresses statuses delivery streams",
     "references adapter faults",
     "commands limits retries auth query families conditions notebook",
-    "remaining connections encoded",
+    "remaining connections encoded masks",
     "chunks results answers tokens",
     "payload transport resolution pages token_server progress forms",
     "run",
