@@ -36,9 +36,10 @@ DRAWN = 40
 SIGNALS = 300 if EVERY else 30
 #: Seconds after which a session is taken to hang.
 PATIENCE = 10
+PATHS = "<frozen genericpath>"
 #: Functions whose callers drop what comes out of them: what Python asks a file that nobody holds any more, what
-#: `weakref` calls, and `os.path.exists`, for which an OSError is an answer.
-DROPPING = {"closed": "response.py", "__call__": "weakref.py", "exists": "<frozen genericpath>"}
+#: `weakref` calls, and what looks for a file, for which any OSError is an answer.
+DROPPING = {"closed": "response.py", "__call__": "weakref.py"} | dict.fromkeys(("exists", "isdir", "isfile"), PATHS)
 #: More calls than faults can be left over.
 MANY = 30
 
