@@ -38,8 +38,9 @@ SIGNALS = 300 if EVERY else 30
 PATIENCE = 10
 PATHS = "<frozen genericpath>"
 #: Functions whose callers drop what comes out of them: what Python asks a file that nobody holds any more, what
-#: `weakref` calls, and what looks for a file, for which any OSError is an answer.
-DROPPING = {"closed": "response.py", "__call__": "weakref.py"} | dict.fromkeys(("exists", "isdir", "isfile"), PATHS)
+#: `weakref` calls, and what looks for a file, for which any OSError is an answer. A codec makes a new one of it.
+DROPPING = {"closed": "response.py", "__call__": "weakref.py", "encode": "idna.py"}
+DROPPING |= dict.fromkeys(("exists", "isdir", "isfile"), PATHS)
 #: More calls than faults can be left over.
 MANY = 30
 
