@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from b24batch.errors import SdkError
 from b24batch.program.arguments import parsed
+from b24batch.program.interrupts import exit_code, handled
 from b24batch.program.terminal import Exit, ended_by, ended_unwritten, say
 
 
@@ -24,12 +25,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         say("standard output is closed, and nothing could be told of what happens; nothing was sent")
         return Exit.USAGE
     try:
-        code: Exit = arguments.run(arguments)
-        sys.stdout.flush()
+        with handled():
+            code: Exit = arguments.run(arguments)
+            sys.stdout.flush()
     except SdkError as error:
         return ended_by(error)
     except KeyboardInterrupt:
-        return Exit.INTERRUPTED
+        return exit_code()
     except OSError as error:
         return ended_unwritten(error)
     return code

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from copy import copy
+from itertools import chain
 from typing import Protocol
 
 import attrs
@@ -12,12 +14,13 @@ from b24batch.chunks import MAX_COMMANDS, Chunk, cut
 from b24batch.commands import Command
 from b24batch.encoded import EncodedCommand
 from b24batch.encoding import shown
-from b24batch.errors import OperatingLimitExceeded, UsageError
+from b24batch.errors import OperatingLimitExceeded, SdkError, UsageError
 from b24batch.families import Family, Row
 from b24batch.limits import Clock, OperatingTime, Wait
 from b24batch.pages import ByCursor, ByStart
 from b24batch.payload import dump, load
 from b24batch.results import AjaxResult
+from b24batch.streams import Stream
 
 #: Seconds: a portal ends a request after 60, so one that took a third of that gets fewer pages.
 SLOW_REQUEST = 20.0
@@ -72,30 +75,49 @@ class Listing:
     _requests: int = attrs.field(default=0, init=False)
     _waited: float = attrs.field(default=0.0, init=False)
     _waits: int = attrs.field(default=0, init=False)
+    #: The pages that have come and were not yielded.
+    _hand: Iterator[list[Row]] = attrs.field(factory=lambda: iter(()), init=False)
 
-    def pages(self) -> Iterator[list[Row]]:
-        """Yield the rows of each page that has any, in the order of the list.
+    def pages(self) -> Stream[list[Row], list[Row]]:
+        """Return a stream of the rows of each page that has any, in the order of the list.
 
         Raises:
-            SdkError: What ended the list early; the pages yielded before it stand.
+            SdkError: What ended the list early; the pages yielded before it stand. Like whatever else ends it, it
+                has the `Stream.result` as its own.
         """
-        while not self.way.ended:
-            yield from self._taken(self._request())
+        return Stream(self._pages(), self._known)
 
-    def _taken(self, outcomes: list[AjaxResult]) -> Iterator[list[Row]]:
-        """Yield the rows of the pages of one request, up to the first that says that what follows it is void."""
+    def _known(self) -> list[Row]:
+        return list(chain.from_iterable(copy(self._hand)))
+
+    def _pages(self) -> Generator[list[Row], None, None]:
+        try:
+            while not self.way.ended:
+                pages: list[list[Row]] = []
+                self._hand = iter(pages)
+                end = self._take(self._request(), pages)
+                yield from self._hand
+                if end is not None:
+                    self._wait(end)
+        except BaseException as interrupt:
+            vars(interrupt)["result"] = self._known()
+            raise
+
+    def _take(self, outcomes: list[AjaxResult], pages: list[list[Row]]) -> SdkError | None:
+        """Add the pages of one request, up to the first that says that what follows it is void, and why it does."""
         for outcome in outcomes:
-            if isinstance(outcome.error, OperatingLimitExceeded):
-                self._wait(outcome.error)
-                return
             if outcome.error is not None:
-                raise outcome.error
-            rows = self.way.take(outcome)
+                return outcome.error
+            try:
+                rows = self.way.take(outcome)
+            except SdkError as error:
+                return error
             self._waited = self._waits = 0
             if rows:
-                yield rows
+                pages.append(rows)
             if self.way.ended or not self.way.unbroken:
-                return
+                return None
+        return None
 
     @property
     def _request_id(self) -> str:
@@ -127,8 +149,10 @@ class Listing:
             self.operating.note(outcome.command.method, outcome.time)
         return outcomes
 
-    def _wait(self, error: OperatingLimitExceeded) -> None:
-        """Wait until the portal frees the method; raise `error` when that would take too long."""
+    def _wait(self, error: SdkError) -> None:
+        """Wait until the portal frees the method; raise `error` when that would take too long, or any other."""
+        if not isinstance(error, OperatingLimitExceeded):
+            raise error
         error.reset_at = self.operating.reset_at(error.method)
         seconds = self.operating.wait_for([error.method])
         if self._waited + seconds > self.longest_wait:
@@ -136,22 +160,6 @@ class Listing:
         self._waited += seconds
         self._waits += 1
         self.pause(Wait("operating", seconds, self._waits + 1, self._request_id))
-
-
-def collected(pages: Iterator[list[Row]]) -> list[Row]:
-    """Return the rows of all pages.
-
-    Raises:
-        BaseException: Whatever ends the list early, Ctrl-C for one; its `result` holds the rows so far.
-    """
-    rows: list[Row] = []
-    try:
-        for page in pages:
-            rows.extend(page)
-    except BaseException as interrupt:
-        vars(interrupt)["result"] = rows
-        raise
-    return rows
 
 
 def way_through(command: Command, family: Family, paging: str, *, cursor_id_key: str | None, descending: bool) -> Pages:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Generic, Self, TypeAlias, TypeVar, overload
+from functools import cached_property
+from typing import Generic, Self, TypeAlias, TypeVar, cast, overload
 
 import attrs
 
@@ -88,17 +89,33 @@ class Result(Generic[Data]):
     Attributes:
         rows: One `AjaxResult` per command, whatever happened.
         named: Whether the calls were a mapping; then `data` and `errors` go by name.
-        data: What the successful commands returned: a list in order, or a dict by name. With
-            ``return_ajax_result=True`` the `AjaxResult` of every command instead.
     """
 
+    # Only these: who interrupts a long run gets its result at once, and the views on it when somebody looks.
     rows: list[AjaxResult]
     named: bool
-    data: Data
-    _by_name: dict[str, AjaxResult] = attrs.field(init=False)
+    _data: Data | None = None
+    _whole_rows: bool = attrs.field(default=False, kw_only=True)
 
-    @_by_name.default
-    def _index(self) -> dict[str, AjaxResult]:
+    @property
+    def data(self) -> Data:
+        """What the successful commands returned: a list in order, or a dict by name.
+
+        With ``return_ajax_result=True`` it is the `AjaxResult` of every command instead.
+        """
+        if self._data is None:
+            object.__setattr__(self, "_data", self._values())
+        return cast(Data, self._data)
+
+    def _values(self) -> list[JsonValue] | dict[str, JsonValue]:
+        rows = self.rows if self._whole_rows else [row for row in self.rows if row.is_success]
+        values = rows if self._whole_rows else [row.data for row in rows]
+        if self.named:
+            return {row.command.name or "": value for row, value in zip(rows, values, strict=True)}
+        return list(values)
+
+    @cached_property
+    def _by_name(self) -> dict[str, AjaxResult]:
         return {row.command.name: row for row in self.rows if row.command.name is not None}
 
     @property
@@ -210,8 +227,4 @@ AnyResult: TypeAlias = Result[JsonValue]
 
 def collect(rows: list[AjaxResult], *, named: bool = False, return_ajax_result: bool = False) -> AnyResult:
     """Return the `Result` of `rows`, its `data` as the calls and the option want it."""
-    shown_rows = rows if return_ajax_result else [row for row in rows if row.is_success]
-    values = [row if return_ajax_result else row.data for row in shown_rows]
-    if named:
-        return Result(rows, named, {row.command.name: value for row, value in zip(shown_rows, values, strict=True)})
-    return Result(rows, named, values)
+    return Result(rows, named, whole_rows=return_ajax_result)

@@ -56,7 +56,9 @@ class Run:
         ended: Whether the run has ended; what comes is skipped.
         answered: The outcomes that references may lead to.
         chunk: The chunk delivered last; None before the first.
-        rows: The outcomes of its commands as far as they are known at any moment, None for the others.
+        rows: By place, the outcomes of its commands as far as they are known at any moment: None for one that is on
+            its way, nothing for one that was not attempted. It changes in one step each time, so that an exception
+            at any instant (Ctrl-C, a soft time limit) finds what is true.
     """
 
     call: Call
@@ -70,7 +72,7 @@ class Run:
     ended: bool = attrs.field(default=False, init=False)
     answered: Answered = attrs.field(factory=Answered, init=False)
     chunk: Chunk | None = attrs.field(default=None, init=False)
-    rows: list[AjaxResult | None] = attrs.field(factory=list, init=False)
+    rows: dict[int, AjaxResult | None] = attrs.field(factory=dict, init=False)
     #: The commands of the chunk that wait for operating time, and those skipped behind them: names and places.
     _blocked: dict[str, int] = attrs.field(factory=dict, init=False)
     _requests: int = attrs.field(default=0, init=False)
@@ -81,13 +83,19 @@ class Run:
         """The ``X-Request-ID`` of the request sent last."""
         return self.request_id if self._requests <= 1 else f"{self.request_id}/{self._requests}"
 
-    def send(self, chunk: Chunk) -> list[AjaxResult]:
-        """Return the outcomes of one request; raise an `SdkError` when it fails as a whole."""
+    def send(self, chunk: Chunk, places: Iterable[int] = ()) -> list[AjaxResult]:
+        """Return the outcomes of one request, of which these are the places; raise an `SdkError` when it fails."""
         self._requests += 1
         method, params = dump(chunk, halt=self.halt_on_error)
         repeatable = all(self.repeatable(encoded.command) for encoded in chunk.commands)
-        size, request_id = len(chunk.commands), self.last_request_id
-        answer = self.call(method, params, request_id=request_id, repeatable=repeatable, commands=size)
+        size, request_id, before = len(chunk.commands), self.last_request_id, self.rows
+        self.rows = before | dict.fromkeys(places)
+        try:
+            answer = self.call(method, params, request_id=request_id, repeatable=repeatable, commands=size)
+        except BaseException as interrupt:
+            if not vars(interrupt).get("request_sent", True):
+                self.rows = before
+            raise
         rows = load(chunk, answer, halt=self.halt_on_error)
         last = {method: answer.envelope.get("time")} | {row.command.method: row.time for row in rows if row.time}
         for called, time_block in last.items():
@@ -99,7 +107,8 @@ class Run:
 
     def deliver(self, chunk: Chunk) -> list[AjaxResult]:
         """Return the outcomes of `chunk`, also when its request fails or the run has ended."""
-        self.chunk, self.rows = chunk, [None] * len(chunk.commands)
+        self.rows = {}  # first, so that `rows` are never those of the chunk before
+        self.chunk = chunk
         self._blocked.clear()
         if not self.ended:
             self._attempt(chunk, range(len(chunk.commands)))
@@ -112,10 +121,15 @@ class Run:
 
     def known(self, chunk: Chunk) -> list[AjaxResult]:
         """Return the outcomes of `chunk`, the one delivered last; what was not attempted is skipped."""
-        return [
-            row or AjaxResult(encoded.command, "skipped")
-            for encoded, row in zip(chunk.commands, self.rows, strict=True)
-        ]
+        return [self.rows.get(place) or self._open(place, chunk) for place in range(len(chunk.commands))]
+
+    def _open(self, place: int, chunk: Chunk) -> AjaxResult:
+        """Return the outcome of a command that has none yet."""
+        command = chunk.commands[place].command
+        if place not in self.rows:
+            return AjaxResult(command, "skipped")
+        lost = AnswerLost("interrupted before the answer came", request_id=self.last_request_id)
+        return AjaxResult(command, "unknown", error=lost, request_id=lost.request_id)
 
     def _attempt(self, chunk: Chunk, places: Iterable[int]) -> None:
         """Send the commands at these places of `chunk`, in one request unless a value makes one of them go alone."""
@@ -158,7 +172,7 @@ class Run:
             return
         chunk = Chunk(tuple(part.values()))
         try:
-            self._note(part, chunk, self.send(chunk))
+            self._note(part, chunk, self.send(chunk, part))
             self._not_sent = 0
         except SdkError as error:
             self._note_reset(error)
@@ -167,17 +181,11 @@ class Run:
             self._not_sent = self._not_sent + 1 if isinstance(error, NotSent) else 0
             hopeless = isinstance(error, _HOPELESS) or self._not_sent == _NOT_SENT_IN_A_ROW
             self.ended = self.ended or hopeless
-        except BaseException as interrupt:
-            if vars(interrupt).get("request_sent", True):
-                lost = AnswerLost("interrupted before the answer came", request_id=self.last_request_id)
-                self._note(part, chunk, outcomes(chunk, "unknown", lost))
-            raise
 
     def _note(self, places: Iterable[int], chunk: Chunk, rows: list[AjaxResult]) -> None:
+        self.rows.update(zip(places, rows, strict=True))
         blocked = any(_is_blocked(row) for row in rows)
         self.answered.note_all(chunk.commands, rows)
-        for place, row in zip(places, rows, strict=True):
-            self.rows[place] = row
         if blocked or self._blocked:
             self._note_blocked(places, chunk, rows)
         if self.stop_on_error and not blocked and not all(row.is_success for row in rows):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, NoReturn, Self, TypeVar, Unpack, overload
 
@@ -12,7 +13,7 @@ import requests
 from attrs.validators import instance_of, is_callable, optional
 
 from b24batch.auth import Auth, Secret, Webhook, redact_urllib3_log, refuse_http
-from b24batch.batch import run_all, stream
+from b24batch.batch import WholeRun, stream
 from b24batch.chunks import MAX_COMMANDS, check_size, cut, refuse_duplicates, single
 from b24batch.commands import Call, Command
 from b24batch.connections import Connections, refuse_repeats
@@ -291,7 +292,8 @@ class Session:
         Raises:
             UsageError: Something is wrong with the calls; nothing was sent.
             ImportError: tqdm is wanted and not installed; nothing was sent.
-            BaseException: What stops the run half-way, Ctrl-C for one, has the outcomes so far in its `result`.
+            BaseException: What stops the run half-way, Ctrl-C for one, has the outcomes so far in its `result`, at any
+                instant until this returns; only before the first request may it have none.
         """
         check_size(chunk_size)
         read = checked(_unnamed, calls)
@@ -299,7 +301,12 @@ class Session:
         commands = _all_encoded(read)
         session, over = self._shown(progress, " commands", len(commands))
         run = session._run(request_id, halt_on_error=halt_on_error, stop_on_error=stop_on_error)
-        return collect(run_all(run, list(cut(commands, chunk_size, halt=halt_on_error)), over))
+        whole = WholeRun(run, list(cut(commands, chunk_size, halt=halt_on_error)))
+        try:
+            return whole.result(over)
+        except BaseException as interrupt:
+            vars(interrupt)["result"] = whole.known()
+            raise
 
     def stream_batch(
         self,
@@ -317,7 +324,8 @@ class Session:
         differ within a chunk only.
 
         What stops it half-way, Ctrl-C for one, has in its `result` the outcomes of the request in hand that were not
-        yielded yet.
+        yielded yet. An exception in the body of a loop over it stops only the loop: then the iterator's own `result`
+        has them, a `Result`, and its `close` ends the run.
         """
         check_size(chunk_size)
         commands = checked(_unnamed, calls, memory=MEMORY)
@@ -366,14 +374,18 @@ class Session:
             BaseException: Any of these, and what else stops the list half-way, Ctrl-C for one, has the rows so far
                 in its `result`.
         """
-        from b24batch.pagination import collected
-
         command = checked(Command, method, params)
         del method, params
         if isinstance(command, Exception):
             raise command
         session, over = self._shown(progress, " rows")
-        return collected(iter(over(session.fetch_list(command.method, command.params, **options))))
+        rows: list[dict[str, JsonValue]] = []
+        try:
+            rows.extend(chain.from_iterable(over(session.fetch_list(command.method, command.params, **options))))
+            return rows
+        except BaseException as interrupt:
+            vars(interrupt)["result"] = rows
+            raise
 
     def fetch_list(
         self,
@@ -391,7 +403,8 @@ class Session:
         """Read a list method as `call_list` does, and yield the rows of each page that has any.
 
         The arguments are checked when this is called. It needs memory for one request, 2,500 rows, and with
-        ``paging="start"`` for the ids of all rows. After an error the pages yielded before stand.
+        ``paging="start"`` for the ids of all rows. After an error the pages yielded before stand. The iterator's
+        `result`, and that of what stops it, has the rows that have come and were not yielded.
         """
         from b24batch.families import family_of
         from b24batch.pagination import Listing, check_pages, way_through

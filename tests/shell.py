@@ -45,9 +45,9 @@ def started(*arguments, **environment):
             watchdog.cancel()
 
 
-def interrupt(process):
-    """Send Ctrl-C, and return the exit code and what was said since."""
-    process.send_signal(signal.SIGINT)
+def interrupt(process, number=signal.SIGINT):
+    """Send Ctrl-C or another signal, and return the exit code and what was said since."""
+    process.send_signal(number)
     output, errors = process.communicate()
     return process.returncode, output, errors
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import io
+import itertools
 import json
 import re
 import signal
 import subprocess
 import sys
 import termios
+import threading
 from pathlib import Path
 
 import pytest
@@ -17,7 +20,7 @@ from shell import PATIENCE, command, interrupt, outcomes, started
 
 from b24batch import UsageError
 from b24batch.__main__ import main
-from b24batch.program.interrupts import GivenUp, held_back
+from b24batch.program.interrupts import GivenUp, handled, held_back
 from b24batch.sandbox import Portal, PortalError
 
 ADD = '{"method": "crm.deal.add", "params": {"fields": {"TITLE": "Deal"}}}\n'
@@ -90,6 +93,52 @@ def test_interrupted_before_a_repeat_left(blocked, file):
     assert "lines up to 2 have their outcome; nothing after that was sent; go on with: tail -n +3 " in errors
 
 
+ENDS = [(signal.SIGTERM, 143), (getattr(signal, "SIGHUP", None), 129)]
+
+
+@pytest.mark.parametrize(("number", "code"), [end for end in ENDS if end[0]], ids=lambda value: str(value))
+def test_told_to_end(portal, file, number, code):
+    """SIGTERM and SIGHUP end a run as Ctrl-C does: each line that was executed has its outcome, and no other one."""
+    gate = threading.Event()
+
+    @portal.method("press")
+    def press(params):
+        process.send_signal(number)
+        gate.wait(PATIENCE)
+
+    lines = file(ADD * 4 + '{"method": "press"}\n' + ADD * 4)
+    with started("run", lines, "--chunk-size", "2", B24_WEBHOOK_URL=portal.url) as process:
+        output, errors = process.communicate()
+    gate.set()
+    assert [row["status"] for row in outcomes(output)] == ["ok"] * 4 + ["unknown"] * 2
+    assert "lines up to 6 have their outcome; nothing after that was sent; go on with: tail -n +7" in errors
+    assert process.returncode == code
+    assert len(portal.executed) in {4, 5, 6}
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="needs the signals of Unix")
+def test_a_terminal_that_hangs_up_twice(portal, file, capsys, monkeypatch):
+    """The SIGHUP that comes behind another signal, from the shell for one, does not cut the outcomes off."""
+    output = Output(n2=1, n3=1)
+    output.numbers = iter([signal.SIGTERM, signal.SIGHUP])
+    monkeypatch.setattr(sys, "stdout", output)
+    assert main(["run", str(file(ADD * 9)), "--webhook", portal.url, "--chunk-size", "4"]) == 143
+    assert [row["line"] for row in outcomes(output.getvalue())] == [1, 2, 3, 4]
+    assert "lines up to 4 have their outcome" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_a_signal_that_is_ignored():
+    """Who has one of the signals ignored, as nohup does with SIGHUP, still has it ignored."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with handled():
+            assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+            assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def is_blocked(process):
     """Return whether it has written a record of `BIG` and waits in another one for somebody to read."""
     unread = int.from_bytes(fcntl.ioctl(process.stdout, termios.FIONREAD, bytes(4)), sys.byteorder)
@@ -124,13 +173,14 @@ class Output(io.StringIO):
         super().__init__()
         self.presses = {int(place[1:]): times for place, times in presses.items()}
         self.count = 0
+        self.numbers = itertools.repeat(signal.SIGINT)
 
     def write(self, text):
         self.count += 1
         half = len(text) // 2
         super().write(text[:half])
         for _ in range(self.presses.get(self.count, 0)):
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(next(self.numbers))
         return super().write(text[half:])
 
 
@@ -263,3 +313,41 @@ def test_a_wrong_call_in_a_stream(b24):
     with pytest.raises(UsageError) as refusal:
         next(rows)
     assert list(vars(refusal.value)["result"]) == []
+
+
+def test_an_exception_in_the_loop(portal, b24):
+    """After an exception of the caller's own in the body of the loop, the stream knows what it did not yield."""
+    rows = b24.stream_batch([("server.time",), ("no.such.method",), ("server.time",), ("app.info",)], chunk_size=3)
+    with pytest.raises(ZeroDivisionError):
+        for row in rows:
+            assert row.is_success
+            raise ZeroDivisionError
+    assert [row.status for row in rows.result] == ["failed", "skipped"]
+    with contextlib.closing(rows):
+        assert next(rows).status == "failed"
+    assert [row.status for row in rows.result] == ["skipped"]
+    assert list(rows) == []
+    assert len(portal.requests) == 1
+
+
+def test_what_a_stream_knows_at_its_ends(b24):
+    """A stream that has not begun, and one that has ended, has yielded all that is known."""
+    rows = b24.stream_batch([("server.time",)])
+    assert (iter(rows), len(rows.result)) == (rows, 0)
+    assert [row.status for row in rows] == ["ok"]
+    assert len(rows.result) == 0
+
+
+def test_an_exception_in_the_loop_over_a_list(portal, b24):
+    """A list knows the rows of the pages that came with the one in hand and were not yielded."""
+    b24.batch_by_chunk([("crm.deal.add", {"fields": {"TITLE": str(n)}}) for n in range(130)]).raise_for_errors()
+    pages = b24.fetch_list("crm.deal.list", {"select": ["ID"]})
+    taken = [int(row["ID"]) for row in next(pages)]
+    taken += [int(row["ID"]) for row in next(pages)]
+    known = [int(row["ID"]) for row in pages.result]
+    assert taken + known == list(range(1, 131))
+    error = ZeroDivisionError()
+    with pytest.raises(ZeroDivisionError):
+        pages.throw(error)
+    assert [int(row["ID"]) for row in error.result] == known
+    assert list(pages) == []

@@ -331,3 +331,33 @@ def test_a_read_declared_not_idempotent(portal, b24):
     with pytest.raises(AnswerLost):
         b24.call("crm.deal.list", idempotent=False)
     assert len(portal.requests) == 1
+
+
+class Bar:
+    """A progress bar that is interrupted when it is closed: after the last answer, before the run returns."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def __call__(self, **options):
+        return self
+
+    def update(self, n, /):
+        pass
+
+    set_postfix_str = update
+
+    def close(self):
+        raise self.error
+
+
+def test_an_interrupt_behind_the_last_answer(b24):
+    """What ends a run after its last answer has the outcomes of all, and what ends a list so has all its rows."""
+    error = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt) as caught:
+        b24.batch_by_chunk(CALLS, chunk_size=2, progress=Bar(error))
+    assert caught.value is error
+    assert error.result.data == [1, 2, 3, 4, 5, 6]
+    with pytest.raises(KeyboardInterrupt):
+        b24.call_list("crm.deal.list", progress=Bar(error))
+    assert [row["ID"] for row in error.result] == ["1", "2", "3", "4", "5", "6"]

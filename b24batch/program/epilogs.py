@@ -4,7 +4,8 @@ CODES = """\
 exit codes:
   0 all is well          1 something failed or was skipped   2 wrong usage
   3 an answer was lost: perhaps executed (outweighs 1, 2 and 4)
-  4 the portal could not be reached      130 Ctrl-C      141 nobody reads on
+  4 the portal could not be reached      141 nobody reads on
+  130 Ctrl-C      143 SIGTERM      129 SIGHUP, a terminal that was closed
 
 The webhook URL is a password. B24_WEBHOOK_URL in the environment is the place
 for it: what stands on a command line, others can read (ps, the history).

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import shlex
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import attrs
 
 from b24batch.errors import UsageError
-from b24batch.program.interrupts import GivenUp, held_back
+from b24batch.program.interrupts import GivenUp, exit_code, held_back
 from b24batch.program.lines import Lines, Report
 from b24batch.program.terminal import Exit, drop_output, ended_unwritten, say
 from b24batch.results import AjaxResult
+from b24batch.streams import Stream
 
 _CALL = re.compile(r"\Acall \d+")
 
@@ -42,17 +43,20 @@ class FileRun:
     def to_its_end(self) -> Exit:
         """Send all lines and write all outcomes; say so when it ends early, and return the exit code."""
         try:
-            for row in self.outcomes:
-                self.hand.append(row)
+            while self._take():
                 self._write()
         except UsageError as error:
             say(self._named(error))
             self._say_rest()
             return Exit.UNKNOWN if self.report.code is Exit.UNKNOWN else Exit.USAGE
         except (KeyboardInterrupt, OSError) as error:
-            self._take_rest(error)
-            return self._unwritten(error) if isinstance(error, GivenUp | OSError) else self._interrupted()
+            return self._ended(error)
         return self.report.code
+
+    def _take(self) -> bool:
+        """Take the next outcome, in one step: no signal comes between the iterator and the hand."""
+        self.hand.extend(islice(self.outcomes, 1))
+        return bool(self.hand)
 
     def _write(self) -> None:
         with held_back():
@@ -64,29 +68,30 @@ class FileRun:
         """Return what is wrong; the position of a call is of no use to whom has a file with lines."""
         return _CALL.sub(f"line {self.lines.number}", error.description, count=1)
 
-    def _take_rest(self, error: BaseException) -> None:
+    def _ended(self, error: KeyboardInterrupt | OSError) -> Exit:
+        """Write the outcomes in hand, unless nobody reads them or Ctrl-C comes again."""
+        try:
+            with held_back():
+                self._take_rest()
+            if isinstance(error, GivenUp | OSError):
+                return self._unwritten(error)
+            while self.hand:
+                self._write()
+            self._say_rest()
+        except (KeyboardInterrupt, OSError) as again:  # Ctrl-C ends the other programs of a pipe as well
+            self._unwritten(again)
+        return exit_code()
+
+    def _take_rest(self) -> None:
         """Take the rest of the outcomes of the request in hand; commands that never left count as not sent."""
-        if isinstance(self.outcomes, Generator):
-            with contextlib.suppress(type(error)):
-                self.outcomes.throw(error)
-        self.hand.extend(vars(error).get("result", ()))
+        if isinstance(self.outcomes, Stream):
+            self.hand.extend(self.outcomes.result)
         while self.hand and self.hand[-1].status == "skipped" and self.hand[-1].request_id is None:
             self.hand.pop()
 
-    def _interrupted(self) -> Exit:
-        """Write the outcomes in hand, unless Ctrl-C comes again."""
-        try:
-            while self.hand:
-                self._write()
-        except (KeyboardInterrupt, OSError) as error:  # Ctrl-C ends the other programs of a pipe as well
-            self._unwritten(error)
-        else:
-            self._say_rest()
-        return Exit.INTERRUPTED
-
     def _unwritten(self, error: KeyboardInterrupt | OSError) -> Exit:
         """Say which lines have an outcome that nobody can read."""
-        code = ended_unwritten(error) if isinstance(error, OSError) else Exit.INTERRUPTED
+        code = ended_unwritten(error) if isinstance(error, OSError) else exit_code()
         drop_output()
         numbers = [line.number for line in self.lines.pending if line.number > self.report.last][: len(self.hand)]
         if numbers:

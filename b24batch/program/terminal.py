@@ -33,9 +33,11 @@ class Exit(IntEnum):
     USAGE = 2
     UNKNOWN = 3
     UNREACHABLE = 4
-    #: What a shell reports for a program that Ctrl-C ended, and for one whose reader went away.
+    #: What a shell reports for a program that SIGHUP, Ctrl-C or SIGTERM ended, and for one whose reader went away.
+    HUNG_UP = 129
     INTERRUPTED = 130
     UNREAD = 141
+    TERMINATED = 143
 
 
 #: What ends a command: its exit code and its sentence, for the first class that fits.
