@@ -9,6 +9,7 @@ import b24batch
 
 PACKAGE = Path(b24batch.__file__).parent
 LAYERS = [
+    "booleans",
     "errors encoding crm locks addresses statuses",
     "references",
     "commands limits retries adapter auth query families conditions notebook",
