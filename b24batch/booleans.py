@@ -126,13 +126,15 @@ _EXCEPTION_ROWS: Final = [
 #: A user field behind the signs of a condition. Filters read its column of integers: ``Y`` is 0 to them, which is No.
 _USER_FIELD = re.compile(r"[^\w]*(?:(?i:UF_)|uf[A-Z])")
 _FILTERS = frozenset(["filter", "arfilter"])
-#: The arguments of these are taken in their order, whatever they are called.
+#: The arguments of these are taken in their order, whatever they are called; those of the others by their names.
 _POSITIONAL = "task."
+_NAMED = "task.stages."
 
 
 def is_positional(method: str) -> bool:
     """Return whether the portal takes the arguments of `method` by their places and not by their names."""
-    return method.casefold().startswith(_POSITIONAL)
+    folded = method.casefold()
+    return folded.startswith(_POSITIONAL) and not folded.startswith(_NAMED)
 
 
 @functools.lru_cache(maxsize=4096)

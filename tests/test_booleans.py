@@ -183,6 +183,14 @@ def arrived(portal, b24, method, params):
         ("crm.requisite.update", "fields.UF_CRM_X", True, 1, "1"),
         ("task.item.list", "FILTER.UF_X", True, 1, "1"),
         ("tasks.task.list", "params.WITH_TIMER_INFO", True, "Y", "Y"),
+        ("tasks.task.get", "params.WITH_TIMER_INFO", True, "Y", "Y"),
+        ("booking.v1.booking.list", "filter.isOpen", True, "Y", "Y"),
+        ("crm.company.details.configuration.set", "data.0.elements.0.optionFlags", False, False, "0"),
+        ("crm.lead.details.configuration.set", "data.0.elements.0.optionFlags", True, True, "1"),
+        ("imbot.v2.Bot.register", "silent", True, "Y", "Y"),
+        ("imconnector.activate", "ACTIVE", False, False, "0"),
+        ("rpa.task.do", "delegate", True, "Y", "Y"),
+        ("task.stages.add", "isAdmin", True, True, "1"),
     ],
 )
 def test_a_form_by_its_place(portal, b24, method, path, value, direct, batched):
@@ -216,6 +224,7 @@ UNKNOWN = [
     ("disk.x", {"data": [{"a": [True]}]}, "data.0.a.0 is True"),
     ("department.get", {"filter": {"0": {"ACTIVE": True}}}, "filter.0.ACTIVE is True"),
     ("task2.x", [True], "0 is True"),
+    ("catalogue.x", {"filter": {"a": True}}, "filter.a is True"),
 ]
 
 
@@ -229,6 +238,38 @@ def test_an_unknown_form_is_refused(b24, method, params, what):
             send([(method, params)])
     with pytest.raises(UsageError, match=message):
         b24.call(method, params)
+
+
+#: Where the documentation shows no yes or no of any parameter.
+SILENT = {
+    "top": """
+        biconnector booking calendar.user catalog crm.activity.configurable crm.activity.layout
+        crm.company.details crm.contact.details crm.deal.details crm.documentgenerator.numerator
+        crm.item.details crm.lead.details crm.timeline.layout documentgenerator.numerator
+        landing.landing.getlist lists socialnetwork tasks userfieldconfig voximplant
+    """.split(),
+    "below": """
+        calendar.event.get disk entity imbot.v2.event log mailservice placement rpa sonet_group
+        telephony.externalcall telephony.externalline timeman voximplant
+    """.split(),
+    "filter": """
+        bizproc calendar calendar.event.get calendar.user crm.activity.configurable crm.activity.layout
+        crm.company.details crm.contact.details crm.deal.details crm.documentgenerator.numerator
+        crm.item.details crm.lead.details crm.timeline.layout disk documentgenerator.numerator im imbot
+        imbot.v2 imbot.v2.event imconnector landing.block log mailservice placement rpa telephony.externalcall
+        telephony.externalline timeman vote
+    """.split(),
+}
+
+
+@pytest.mark.usefixtures("refused")
+@pytest.mark.parametrize("place", SILENT)
+def test_a_place_without_evidence_is_refused(b24, place):
+    """A rule for one place of a method says nothing about another; that of a shorter name is no way out."""
+    params = {"top": {"x": True}, "below": {"x": {"y": False}}, "filter": {"FILTER": {"y": True}}}[place]
+    for method in SILENT[place]:
+        with pytest.raises(UsageError, match=f"how {method}.act spells"):
+            b24.batch_by_chunk([(f"{method}.act", params)])
 
 
 def test_what_the_message_says_to_write_is_sent(portal, b24):
@@ -256,3 +297,16 @@ def test_forms_beside_a_reference(portal, b24):
     b24.batch_by_chunk([("server.time",), ("calendar.event.add", odd)])
     for params, no in zip(received, ["0", False], strict=True):
         assert (params["private_event"], params["meeting"]) == ("Y", {"notify": no})
+
+
+def test_a_boolean_from_an_answer(portal, b24):
+    """A boolean that the library puts in for a reference has the form of its place; unknown, it is not sent."""
+    received = []
+    portal.method("my.yes")(lambda params: True)
+    portal.method("calendar.event.add")(lambda params: received.append(params))
+    event = {"private_event": ref(0), "meeting": {"notify": ref(0)}}
+    calls = [("my.yes",), ("calendar.event.add", event), ("department.add", {"IS_X": ref(0)})]
+    result = b24.batch_by_chunk(calls, chunk_size=1)
+    assert received == [{"private_event": "Y", "meeting": {"notify": "1"}}]
+    assert [row.status for row in result] == ["ok", "ok", "failed"]
+    assert "IS_X is True; how department.add spells" in str(result.errors[2])

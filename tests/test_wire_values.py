@@ -208,11 +208,12 @@ def test_empty_arguments_that_have_a_place(portal, b24, method):
         b24.batch([(method, params)])
 
 
-def test_named_methods_of_tasks_leave_out_what_is_empty(portal, b24):
-    """Only ``task.*`` goes by places, not ``tasks.*``."""
+@pytest.mark.parametrize("method", ["tasks.task.list", "task.stages.get", "taskx.list"])
+def test_named_methods_of_tasks_leave_out_what_is_empty(portal, b24, method):
+    """Only the positional methods of ``task.*`` go by places."""
     received = []
-    portal.method("tasks.task.list")(lambda params: received.append(params))
-    b24.batch([("tasks.task.list", {"order": {}, "filter": {">ID": 3}})])
+    portal.method(method)(lambda params: received.append(params))
+    b24.batch([(method, {"order": {}, "filter": {">ID": 3}})])
     assert received == [{"filter": {">ID": "3"}}]
 
 
