@@ -170,7 +170,7 @@ def wire_boolean(value: bool, place: Place) -> JsonValue:
     return spelt
 
 
-def _wire_float(value: float, place: Place) -> float:
+def _wire_float(value: float, place: Place = ()) -> float:
     if value - value != 0:
         raise Unfit(f"is {float.__repr__(value)}, which is no number{'' if value == value else f': {_EMPTY_CELL}'}")
     return float(value)
@@ -206,7 +206,7 @@ def _refuse_bytes(value: object, place: Place) -> NoReturn:
 
 Encoder: TypeAlias = Callable[[JsonValue, Place], JsonValue]
 #: The commonest values, whose form does not rest on their place.
-_PLAIN: dict[type, Callable[[JsonValue], JsonValue]] = {str: wire_text, int: wire_integer}
+_PLAIN: dict[type, Callable[[JsonValue], JsonValue]] = {str: wire_text, int: wire_integer, float: _wire_float}
 _COMMON: dict[type, Encoder] = {
     str: wire_text,
     bool: wire_boolean,
