@@ -6,9 +6,10 @@ import functools
 import re
 from collections.abc import Callable
 from typing import TypeAlias
+from urllib.parse import unquote
 
+from b24batch.booleans import form_at
 from b24batch.encoding import (
-    CONTAINERS,
     MAPPINGS,
     Encoder,
     JsonValue,
@@ -18,9 +19,9 @@ from b24batch.encoding import (
     WireParams,
     arguments,
     encoder_of,
-    letters_of,
     shown,
     text_names,
+    wire_boolean,
     wire_container,
     wire_integer,
     wire_placeholder,
@@ -55,19 +56,15 @@ class Query:
         Unfit: For what PHP would change, and for what has no wire value at all.
     """
 
-    __slots__ = ("_letters", "_pairs", "placeholders")
+    __slots__ = ("_method", "_pairs", "placeholders")
 
     def __init__(self, params: Params, method: str) -> None:
         self._pairs: list[str] = []
         self.placeholders: list[Placeholder] = []
-        at_top, below = letters_of(method)
-        positional = isinstance(params, (list, tuple))
-        for name, value in arguments(params):
+        self._method = method
+        for name, value in arguments(params, method):
             key = _argument(name)
-            self._letters = at_top if isinstance(value, bool) else below
             try:
-                if positional and isinstance(value, CONTAINERS) and not value:
-                    raise Unfit("is an empty container among positional parameters")
                 _writer_of[type(value)](self, key, value)
                 if len(self._pairs) > MAX_QUERY_VALUES:
                     raise Unfit(f"is more than {MAX_QUERY_VALUES} values")
@@ -88,16 +85,21 @@ class Query:
         self._pairs.append(f"{key}={_quoted(value.text())}")
 
     def _write_other(self, key: str, value: JsonValue) -> None:
-        wire = encoder_of[type(value)](value, self._letters, 0)
+        wire = encoder_of[type(value)](value, ())
         if isinstance(wire, float):
             self._pairs.append(f"{key}={_quoted(repr(wire))}")
         else:
-            self._write_plain(key, int(wire) if isinstance(wire, bool) else wire)
+            self._write_plain(key, wire)
+
+    def _write_boolean(self, key: str, value: bool) -> None:
+        self._pairs.append(f"{key}={_boolean(self._method, key, bool(value))}")
 
     def _write_container(self, key: str, value: JsonValue) -> None:
         if key.count("[") == MAX_QUERY_DEPTH:
             raise Unfit(_TOO_DEEP)
         if not value:
+            if "[" not in key:
+                raise Unfit("is an empty container, which a query cannot hold at the top level")
             self._pairs.append(f"{key}[]=")
             return
         for name, item in text_names(value) if isinstance(value, MAPPINGS) else enumerate(value):
@@ -116,6 +118,7 @@ _Writer: TypeAlias = Callable[[Query, str, JsonValue], None]
 
 
 _WRITERS: dict[Encoder, _Writer] = {
+    wire_boolean: Query._write_boolean,
     wire_container: Query._write_container,
     wire_placeholder: Query._write_placeholder,
 }
@@ -145,6 +148,15 @@ _TEXTS: dict[type, Callable[[JsonValue], str]] = {
     str: _text,
     int: lambda value: str(wire_integer(value)),
 }
+
+
+@functools.lru_cache(maxsize=4096)
+def _boolean(method: str, key: str, value: bool) -> str:
+    place = (method, *map(unquote, key.replace("]", "").split("[")))
+    wire = wire_boolean(value, place)
+    if form_at(place) == "json":
+        raise Unfit(f"is {value}, which {method} reads from JSON only: in a query everything is text")
+    return wire if isinstance(wire, str) else str(int(wire))
 
 
 # Fields have the same few names again and again.

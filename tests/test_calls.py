@@ -55,9 +55,9 @@ def test_any_iterable_of_mixed_calls(b24, make):
 def test_a_call_is_seen_as_it_was_handed_over(b24):
     """Each row carries the caller's command: its method, its parameters and its own name."""
     command = Command("echo", ECHO, name="mine", idempotent=True)
-    rows = b24.batch([command, ("echo", {"a": True})]).rows
+    rows = b24.batch([command, ("echo", {"a": 1})]).rows
     assert rows[0].command is command
-    assert rows[1].command == Command("echo", {"a": True})
+    assert rows[1].command == Command("echo", {"a": 1})
 
 
 NO_CALLS = [

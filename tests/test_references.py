@@ -50,7 +50,6 @@ FOUND = [
     (ref("a"), 42, "42"),
     (ref("s"), "123", "123"),
     (ref("f"), 1.5, "1.5"),
-    (ref("tr"), True, "1"),
     (ref("h"), "hello big world", "hello big world"),
     (ref("i")["item"]["list"][1]["id"], 12, "12"),
     (ref("i")["item"]["list"]["1"]["id"], 12, "12"),
