@@ -39,10 +39,11 @@ class ListOptions(TypedDict, total=False):
     id_key: str | None
     cursor_id_key: str | None
     result_key: str | None
-    paging: Literal["cursor", "start"]
+    paging: Literal["cursor", "start", "whole"] | None
     pages_per_request: int
     descending: bool
     request_id: str | None
+    limit: int | None
 
 
 def to_seconds(value: object) -> float:

@@ -352,21 +352,24 @@ class Session:
         id_key: str | None = None,
         cursor_id_key: str | None = None,
         result_key: str | None = None,
-        paging: Literal["cursor", "start"] = "cursor",
+        paging: Literal["cursor", "start", "whole"] | None = None,
         pages_per_request: int = 50,
         descending: bool = False,
         request_id: str | None = None,
+        limit: int | None = None,
     ) -> Iterator[list[dict[str, JsonValue]]]:
         """Read a list method as `call_list` does, and yield the rows of each page that has any.
 
         The arguments are checked when this is called. It needs memory for one request, 2,500 rows, and with
         ``paging="start"`` for the ids of all rows. After an error the pages yielded before stand.
         """
-        from b24batch.families import family_of
-        from b24batch.pagination import Listing, check_pages, way_through
+        from b24batch.families import family_of, paging_of
+        from b24batch.pagination import Listing, check_limit, check_pages, refuse_write, way_through
 
         command, backwards = Command(method, params), to_flag(descending)
+        refuse_write(method)
         family = family_of(method, id_key, cursor_id_key, result_key)
+        by = paging_of(method, family, paging, params)
         return Listing(
             self._transport.call,
             self._transport.pause,
@@ -376,7 +379,8 @@ class Session:
             self._repeatable(command),
             to_request_id(request_id),
             check_pages(pages_per_request),
-            way_through(command, family, paging, cursor_id_key=cursor_id_key, descending=backwards),
+            way_through(command, family, by, cursor_id_key=cursor_id_key, descending=backwards),
+            check_limit(limit),
         ).pages()
 
     def close(self) -> None:

@@ -9,12 +9,12 @@ import b24batch
 
 PACKAGE = Path(b24batch.__file__).parent
 LAYERS = [
-    "errors encoding crm locks addresses statuses",
-    "references",
+    "errors encoding crm locks addresses statuses list_methods write_methods",
+    "references shapes repeats",
     "commands limits retries adapter auth query families conditions notebook",
     "remaining connections encoded",
-    "chunks results answers tokens",
-    "payload transport resolution pages token_server progress forms",
+    "chunks results answers tokens page_commands",
+    "payload transport resolution pages offsets token_server progress forms",
     "run",
     "batch pagination options oauth",
     "session",
