@@ -7,10 +7,14 @@ from collections.abc import Iterator
 from b24batch.answers import Answer, text_of
 from b24batch.chunks import Chunk
 from b24batch.commands import Command
+from b24batch.elements import failed_elements
 from b24batch.encoding import JsonValue, WireParams
 from b24batch.errors import AnswerLost, SdkError, command_error_class
 from b24batch.results import AjaxResult
 from b24batch.statuses import Status
+
+#: A portal counts in 64 bit.
+_MOST_ROWS = 2**63 - 1
 
 
 def dump(chunk: Chunk, *, halt: bool) -> tuple[str, WireParams]:
@@ -85,13 +89,22 @@ def _ok(
         command,
         "ok",
         data,
-        None,
-        total if isinstance(total, int) else None,
-        next if isinstance(next, int) else None,
+        failed_elements(command.method, data),
+        _count(total),
+        _count(next),
         time if isinstance(time, dict) else None,
         answer.http_status,
         answer.request_id,
     )
+
+
+def _count(value: JsonValue) -> int | None:
+    """Return a number of rows, which may come as digits in text or as a whole float; None for what cannot be one."""
+    if isinstance(value, str) and value.isdecimal() and value.isascii() and len(value) < len(str(_MOST_ROWS)):
+        value = int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_ROWS else None
 
 
 def _not_ok(command: Command, answer: Answer, status: Status, error: SdkError | None = None) -> AjaxResult:

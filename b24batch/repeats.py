@@ -34,8 +34,6 @@ class Repeats:
         ids = self._ids(rows)
         if ids is None:
             return self._unless_same(rows)
-        if rows and all(row_id in self._seen for row_id in ids):
-            return []
         return [row for row, row_id in zip(rows, ids, strict=True) if self._is_new(row, row_id)]
 
     def _ids(self, rows: list[JsonValue]) -> list[str] | None:

@@ -10,7 +10,7 @@ import b24batch
 PACKAGE = Path(b24batch.__file__).parent
 LAYERS = [
     "errors encoding crm locks addresses statuses list_methods write_methods",
-    "references shapes repeats",
+    "references shapes repeats elements",
     "commands limits retries adapter auth query families conditions notebook",
     "remaining connections encoded",
     "chunks results answers tokens page_commands",
