@@ -21,6 +21,9 @@ from b24batch.results import AjaxResult
 _UNCOUNTED = -1
 #: So many hidden rows running are a portal that tells of more rows without an end.
 _MOST_BEHIND = 100_000
+#: No documented method has shorter pages: fewer rows are all there are, if the next page is empty.
+_SMALLEST_PAGE = 10
+_OTHER_WAYS = "use paging='start', or paging='whole' where all rows come in one answer"
 _ORDER = (
     "pages follow the ids, and each begins behind the last id of the one before; descending=True reads the newest"
     " first, paging='start' keeps an order or a start of your own, and sorted(rows, key=...) orders what came"
@@ -51,6 +54,7 @@ class ByCursor:
     _filter: dict[str, JsonValue] = attrs.field(init=False)
     _last_id: JsonValue = attrs.field(default=None, init=False)
     _start: int = attrs.field(default=_UNCOUNTED, init=False)
+    _length: int = attrs.field(default=0, init=False)
     _chain: list[EncodedCommand] = attrs.field(factory=list, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -92,7 +96,8 @@ class ByCursor:
             UnexpectedAnswer: The answer has another shape, or an id is no number.
         """
         found = self.family.shape.find(self.command.method, outcome.data)
-        ids = self._ids(found.rows)
+        rows = found.rows if self._start == _UNCOUNTED else self._behind_last(found.rows)
+        ids = self._ids(rows)
         places = self._numbers(ids if self._last_id is None else [self._last_id, *ids])
         if not all(map(gt if self.descending else lt, places, places[1:])):
             raise self._stalled(places)
@@ -100,11 +105,27 @@ class ByCursor:
             self.family = attrs.evolve(self.family, result_key=found.key)
         self.unbroken = found.listed and len(ids) == PAGE_SIZE
         if ids:
-            self._last_id, self._start = ids[-1], _UNCOUNTED
+            self._last_id, self._start, self._length = ids[-1], _UNCOUNTED, len(ids)
             self.ended = self._is_last(len(ids), outcome)
         else:
             self._look_behind(outcome)
-        return found.rows
+        return rows
+
+    def _behind_last(self, rows: list[JsonValue]) -> list[JsonValue]:
+        """Return the rows of a counted page without the last one that came, with which it begins.
+
+        Raises:
+            CursorStalled: It does not: the filter gives nothing where there is a row.
+        """
+        places = self._numbers(self._ids(rows))
+        if self._start > 0 or self._last_id is None:
+            return rows
+        if int(self._last_id) not in places:
+            if self._length < _SMALLEST_PAGE:
+                return rows
+            reason = f"the filter {self._cursor(self._last_id)} gave no row {self._last_id}, which is there"
+            raise CursorStalled(f"{self.command.method}: {reason}; {_OTHER_WAYS}")
+        return rows[places.index(int(self._last_id)) + 1 :]
 
     @property
     def _settled(self) -> bool:
@@ -116,7 +137,10 @@ class ByCursor:
         return self._settled and rows < PAGE_SIZE and not outcome.next and (outcome.total or 0) <= rows
 
     def _look_behind(self, outcome: AjaxResult) -> None:
-        """Go on behind an empty page if the portal counts rows there: permissions may have thinned it to nothing."""
+        """Go on behind an empty page if the portal counts rows there: permissions may have thinned it to nothing.
+
+        Where it is not known that the filter holds, the last row is asked for again, and what is behind it counted.
+        """
         behind = max(self._start, 0) + PAGE_SIZE
         if behind > _MOST_BEHIND:
             raise CursorStalled(f"{self.command.method}: no row on {behind // PAGE_SIZE} pages, and no end")
@@ -128,19 +152,23 @@ class ByCursor:
             self.ended = True
 
     def _page(self, behind: JsonValue) -> Command:
-        sign = "<" if self.descending else ">"
-        cursor = {} if behind is None else {f"{sign}{self.family.cursor_id_key}": behind}
+        cursor = {} if behind is None else self._cursor(behind)
         conditions = {**self._filter, **cursor}
         own = {self.family.filter: conditions} if conditions else {}
         return Command(self.command.method, {**self._params, "start": self._start, **own})
+
+    def _cursor(self, behind: JsonValue) -> dict[str, JsonValue]:
+        """Return the condition of the rows behind an id; a counted page begins with the row of that id itself."""
+        if self._start != _UNCOUNTED:
+            behind = int(behind) + (1 if self.descending else -1)
+        return {f"{'<' if self.descending else '>'}{self.family.cursor_id_key}": behind}
 
     def _stalled(self, places: list[int]) -> CursorStalled:
         ahead = gt if self.descending else lt
         there, here = next(pair for pair in pairwise(places) if not ahead(*pair))
         reason = f"{self.command.method}: id {here} came after id {there}: the portal does not keep the order"
         key = f"the filter by {self.family.cursor_id_key} (cursor_id_key)"
-        way = "use paging='start', or paging='whole' where all rows come in one answer"
-        return CursorStalled(f"{reason}, or {key}; where there is none, {way}")
+        return CursorStalled(f"{reason}, or {key}; where there is none, {_OTHER_WAYS}")
 
     def _ids(self, rows: list[JsonValue]) -> list[JsonValue]:
         """Return the ids of `rows`; raise `UnexpectedAnswer` for a row without one."""

@@ -277,6 +277,37 @@ def test_pages_by_cursor_thinned_to_nothing(portal, b24):
     assert ids(b24.call_list("my.list")) == [n for n in range(1, 221) if n not in hidden]
 
 
+@pytest.mark.parametrize("number", [10, 30, 50, 51])
+@pytest.mark.parametrize("descending", [False, True])
+def test_a_filter_that_gives_nothing(portal, b24, number, descending):
+    """Outside the table the end is proven: a filter that finds no row behind the last one must find that one."""
+
+    @portal.method("my.list")
+    def listed(params):
+        found = rows(1, number)[:: -1 if descending else 1]
+        return found[:50] if not params.get("filter") else []
+
+    with pytest.raises(CursorStalled, match="paging='start'"):
+        b24.call_list("my.list", descending=descending)
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("number", [0, 1, 49, 50, 51, 120])
+def test_the_end_outside_the_table(portal, b24, number, descending):
+    """A list that honours order and filter is complete, its end proven by one request more."""
+
+    @portal.method("my.list")
+    def listed(params):
+        found = list(range(1, number + 1))[:: -1 if descending else 1]
+        for name, value in (params.get("filter") or {}).items():
+            value = 1 if isinstance(value, list) else int(value)
+            found = [n for n in found if (n > value if name == ">ID" else n < value)]
+        return Page([{"ID": n} for n in found[:50]], None, None if params.start < 0 else len(found))
+
+    found = b24.call_list("my.list", descending=descending)
+    assert ids(found) == list(range(1, number + 1))[:: -1 if descending else 1]
+
+
 def test_calls_out_of_order(portal, b24):
     """voximplant.statistic.get takes the order as two texts; a map would be dropped (was 199 of 200)."""
     stored = [*range(2, 201), 1]
