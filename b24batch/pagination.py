@@ -3,50 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Protocol
 
 import attrs
 
 from b24batch.answers import Answer
 from b24batch.chunks import MAX_COMMANDS, Chunk, cut
-from b24batch.commands import Command
-from b24batch.encoded import EncodedCommand
 from b24batch.encoding import shown
 from b24batch.errors import AnswerLost, OperatingLimitExceeded, UsageError
-from b24batch.families import Family, Row
+from b24batch.families import Row
 from b24batch.limits import Clock, OperatingTime, Wait
-from b24batch.offsets import ByStart
 from b24batch.page_commands import PAGE_SIZE
-from b24batch.pages import ByCursor
 from b24batch.payload import dump, load
 from b24batch.results import AjaxResult
-from b24batch.retries import is_read
-from b24batch.write_methods import WRITE_NAMES, WRITES
+from b24batch.ways import Pages
 
 #: Seconds: a portal ends a request after 60, so one that took a third of that gets fewer pages.
 SLOW_REQUEST = 20.0
 #: What a portal answers when a method died of its own fault.
 _DIED = 500
-
-
-class Pages(Protocol):
-    """A way through a list.
-
-    Attributes:
-        command: What is called, with the caller's own params.
-        ended: Whether the list has no more pages.
-        unbroken: Whether the pages asked for behind the one taken last are what follows it.
-    """
-
-    command: Command
-    ended: bool
-    unbroken: bool
-
-    def ask(self, pages: int) -> list[EncodedCommand]:
-        """Return the commands for up to so many of the next pages."""
-
-    def take(self, outcome: AjaxResult) -> list[Row]:
-        """Return the rows of the next page, and go on behind it."""
 
 
 @attrs.define(eq=False)
@@ -180,36 +154,6 @@ def collected(pages: Iterator[list[Row]]) -> list[Row]:
         vars(interrupt)["result"] = rows
         raise
     return rows
-
-
-def way_through(command: Command, family: Family, paging: str, *, cursor_id_key: str | None, descending: bool) -> Pages:
-    """Return the way through the list that `command` asks for.
-
-    Args:
-        command: The method, with the caller's own params.
-        family: How the method spells what is needed.
-        paging: ``cursor``, ``start`` or ``whole``.
-        cursor_id_key: As the caller gave it.
-        descending: Whether the newest row comes first.
-
-    Raises:
-        UsageError: For arguments that do not go together.
-    """
-    if paging == "cursor":
-        return ByCursor(command, family, descending)
-    if descending or cursor_id_key is not None:
-        way = "give an order in the params, and no cursor"
-        raise UsageError(f"{command.method}: paging='{paging}' keeps the order of the portal: {way}")
-    return ByStart(command, family, whole=paging == "whole")
-
-
-def refuse_write(method: str) -> None:
-    """Raise `UsageError` for a method that is known to write."""
-    name = method.casefold()
-    last = name.rpartition(".")[2]
-    in_disguise = is_read(f"any.{last}") and not is_read(name)
-    if name in WRITES or in_disguise or (last in WRITE_NAMES and not is_read(name)):
-        raise UsageError(f"{method} writes: a list only reads; use call")
 
 
 def check_limit(limit: object) -> int | None:

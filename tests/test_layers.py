@@ -15,7 +15,7 @@ LAYERS = [
     "remaining connections encoded",
     "chunks results answers tokens page_commands",
     "payload transport resolution pages offsets token_server progress forms",
-    "run",
+    "run ways",
     "batch pagination options oauth",
     "session",
     "__init__",
