@@ -117,6 +117,34 @@ def test_a_start_that_is_ignored(portal, b24, page):
     assert len(asked) <= 4
 
 
+def test_rows_without_an_id_that_repeat(portal, b24):
+    """A method without ids that ignores start is found out by what its rows hold."""
+    serve(portal, "crm.requisite.link.list", {0: Page([{"N": n} for n in range(50)], 50, 120)}, ignores_start=True)
+    with pytest.raises(CursorStalled):
+        b24.call_list("crm.requisite.link.list")
+
+
+@pytest.mark.parametrize("left", [0, 30, 50])
+def test_a_list_that_became_shorter(portal, b24, left):
+    """Past the end of a list that others shortened the portal begins anew: that is the end, and no row comes twice."""
+
+    @portal.method("my.list")
+    def listed(params):
+        return Page(rows(1, left), None, left) if params.start else Page(rows(1, 50), 50, 120)
+
+    assert ids(b24.call_list("my.list", paging="start")) == list(range(1, 51))
+
+
+def test_counting_up(portal, b24):
+    """Where no next comes several pages are asked for at once, all the same."""
+    bookings = [{"id": n} for n in range(1, 2601)]
+    portal.method("booking.v1.booking.list")(
+        lambda params: Page({"booking": bookings[params.start : params.start + 50]}, None, 0)
+    )
+    assert b24.call_list("booking.v1.booking.list") == bookings
+    assert len(portal.requests) <= 8
+
+
 def test_a_start_that_only_next_knows(portal, b24):
     """A method that repeats its first page and moves its next on is stalled as well."""
     portal.method("my.list")(lambda params: Page(rows(1, 50), params.start + 50, 400))
@@ -224,9 +252,10 @@ def test_a_full_page_is_not_the_whole(portal, b24, method):
         {"items": rows(1, 3), "more": 0},
         {"7": {"ID": 1}, "9": {"ID": 2}, "11": {"ID": 3}},
         {"rows": {"5": {"ID": 1}, "6": {"ID": 2}, "8": {"ID": 3}}},
+        {"items": rows(1, 3), "users": {"1": {"ID": 1}}},
         rows(1, 3),
     ],
-    ids=["the only list", "a map by id", "a map under a key", "a list"],
+    ids=["the only list", "a map by id", "a map under a key", "a list and a map", "a list"],
 )
 @pytest.mark.parametrize("paging", [None, "whole"])
 def test_where_the_rows_are(portal, b24, result, paging):
@@ -308,6 +337,21 @@ def test_the_end_outside_the_table(portal, b24, number, descending):
     assert ids(found) == list(range(1, number + 1))[:: -1 if descending else 1]
 
 
+@pytest.mark.parametrize("told", ["next", "total"])
+def test_a_known_method_that_tells_of_more(portal, b24, told):
+    """A short page of a method whose pages are never thinned is no end if the portal tells of more rows."""
+
+    @portal.method("crm.deal.list")
+    def listed(params):
+        behind = (params.get("filter") or {}).get(">ID", 0)
+        behind = 1 if isinstance(behind, list) else int(behind)
+        left = [n for n in range(behind + 1, 121)]
+        page = [{"ID": n} for n in left[:50] if n != 7]
+        return Page(page, 50 if told == "next" and len(left) > 50 else None, len(left) if told == "total" else None)
+
+    assert ids(b24.call_list("crm.deal.list")) == [n for n in range(1, 121) if n != 7]
+
+
 def test_calls_out_of_order(portal, b24):
     """voximplant.statistic.get takes the order as two texts; a map would be dropped (was 199 of 200)."""
     stored = [*range(2, 201), 1]
@@ -386,6 +430,23 @@ def test_a_method_that_dies_behind_a_short_page(portal, b24, body, attempts):
     assert ids(patient.call_list("my.list")) == list(range(1, 371))
     sizes = [len(request.params.get("cmd", [None])) for request in portal.requests]
     assert sizes[: 4 + attempts] == [1, 2, 4, *[8] * attempts, 1]
+
+
+def test_requests_do_not_grow_to_where_they_died(portal, b24):
+    """After a request of 8 pages died, none has more than 4."""
+
+    @portal.method("my.list")
+    def listed(params):
+        behind = (params.get("filter") or {}).get(">ID", 0)
+        behind = 1 if isinstance(behind, list) else int(behind)
+        return rows(behind + 1, min(behind + 50, 1000))
+
+    portal.fail_next(Answer("<h1>500</h1>", 500), after=3)
+    once = b24.with_options(retries=RetryPolicy(attempts=1))
+    assert ids(once.call_list("my.list")) == list(range(1, 1001))
+    sizes = [len(request.params.get("cmd", [None])) for request in portal.requests]
+    assert sizes[:7] == [1, 2, 4, 8, 1, 2, 4]
+    assert max(sizes[4:]) == 4
 
 
 def test_a_portal_that_is_down(portal, b24):
