@@ -115,7 +115,8 @@ class Listing:
 
         It may have died of what a reference held behind a short page. Requests do not grow to that size again.
         """
-        self._size, self.pages_per_request = 1, max(1, died // 2)
+        self.pages_per_request = max(1, died // 2)
+        self._size = min(2, self.pages_per_request)
         return self._send(next(cut(self.way.ask(1))), repeatable=False)
 
     def _send(self, chunk: Chunk, *, repeatable: bool) -> list[AjaxResult]:

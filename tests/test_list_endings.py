@@ -345,7 +345,7 @@ def test_a_known_method_that_tells_of_more(portal, b24, told):
     def listed(params):
         behind = (params.get("filter") or {}).get(">ID", 0)
         behind = 1 if isinstance(behind, list) else int(behind)
-        left = [n for n in range(behind + 1, 121)]
+        left = list(range(behind + 1, 121))
         page = [{"ID": n} for n in left[:50] if n != 7]
         return Page(page, 50 if told == "next" and len(left) > 50 else None, len(left) if told == "total" else None)
 
