@@ -84,12 +84,17 @@ class ByStart:
     def _go_on(self, following: int, outcome: AjaxResult) -> None:
         self.unbroken = self._step in (0, following - self._start)
         self._step, self._start = following - self._start, following
-        blind = following + PAGE_SIZE * self._step if self._is_counted_up else 0
-        self._horizon = max(outcome.total or 0, blind)
+        total = 0 if self._is_silent else outcome.total or 0
+        counted_up = self._is_silent or (self._is_sized and not total)
+        self._horizon = max(total, following + PAGE_SIZE * self._step if counted_up else 0)
 
     @property
-    def _is_counted_up(self) -> bool:
-        return self.family.kind == "start" and ("silent" in self.family.word or "sized" in self.family.word)
+    def _is_silent(self) -> bool:
+        return self.family.kind == "start" and "silent" in self.family.word
+
+    @property
+    def _is_sized(self) -> bool:
+        return self.family.kind == "start" and "sized" in self.family.word
 
     def _behind(self, rows: int, outcome: AjaxResult) -> int | None:
         """Return where the page behind one with so many rows starts; None when it was the last."""
@@ -101,8 +106,8 @@ class ByStart:
             return self._behind_untold(reached, outcome)
         if not rows:
             return None
-        if self._is_counted_up:
-            return reached if rows >= PAGE_SIZE or "sized" in self.family.word else None
+        if self._is_silent:
+            return reached if rows >= PAGE_SIZE else None
         if total >= reached or self._told or self._silence_ends(rows):
             return None
         if self.family.kind == "start":
@@ -112,7 +117,8 @@ class ByStart:
     def _silence_ends(self, rows: int) -> bool:
         """Whether a page that tells nothing is the last: of methods that come whole, and a short one of the known."""
         if self.family.kind in ("cursor", "start"):
-            return rows < PAGE_SIZE and self.family.word != "thinned" and (self.whole or self.family.kind == "start")
+            short = rows < PAGE_SIZE and self.family.word != "thinned" and not self._is_sized
+            return short and (self.whole or self.family.kind == "start")
         return self.whole
 
     def _behind_untold(self, reached: int, outcome: AjaxResult) -> int:

@@ -9,7 +9,7 @@ import attrs
 from b24batch.answers import Answer
 from b24batch.chunks import MAX_COMMANDS, Chunk, cut
 from b24batch.encoding import shown
-from b24batch.errors import AnswerLost, OperatingLimitExceeded, UsageError
+from b24batch.errors import AnswerLost, OperatingLimitExceeded, SdkError, UsageError
 from b24batch.families import Row
 from b24batch.limits import Clock, OperatingTime, Wait
 from b24batch.page_commands import PAGE_SIZE
@@ -77,7 +77,11 @@ class Listing:
                 return
             if outcome.error is not None:
                 raise outcome.error
-            rows = self.way.take(outcome)
+            try:
+                rows = self.way.take(outcome)
+            except SdkError as error:
+                error.http_status, error.request_id = outcome.http_status, outcome.request_id
+                raise
             self._waited = self._waits = 0
             if rows:
                 yield rows

@@ -66,6 +66,7 @@ def test_an_end_that_is_not_told(portal, b24, page):
         b24.call_list("my.list", paging="start")
     assert caught.value.data == (page.rows if isinstance(page, Page) else page)
     assert caught.value.result == []
+    assert (caught.value.http_status, caught.value.request_id) == (200, portal.requests[0].headers["x-request-id"])
     assert asked == [0]
 
 
@@ -143,6 +144,21 @@ def test_counting_up(portal, b24):
     )
     assert b24.call_list("booking.v1.booking.list") == bookings
     assert len(portal.requests) <= 8
+
+
+@pytest.mark.parametrize("told", ["next and total", "total", "nothing"])
+@pytest.mark.parametrize("number", [0, 9, 10, 11, 20, 120])
+def test_pages_of_their_own_size(portal, b24, told, number):
+    """Methods whose pages have a size of their own are read to the end that the portal tells, or an empty page."""
+
+    @portal.method("im.search.user.list")
+    def listed(params):
+        end = min(params.start + 10, number)
+        page = {str(n): {"id": n} for n in range(params.start + 5, end + 5)}
+        following = end if end < number and told == "next and total" else None
+        return Page(page, following, None if told == "nothing" else number)
+
+    assert ids(b24.call_list("im.search.user.list"), "id") == list(range(5, number + 5))
 
 
 def test_a_start_that_only_next_knows(portal, b24):
