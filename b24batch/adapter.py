@@ -1,73 +1,194 @@
-"""The adapter that knows whether a request left this machine, and what its errors mean."""
+"""The adapter whose connections tell whether a request has left, keep its deadline, and never mix up two answers."""
 
 from __future__ import annotations
 
-import ssl
-import threading
-from collections.abc import Callable, Iterator
-from http.client import HTTPConnection as BaseConnection
+import io
+import socket
+from collections import deque
+from contextlib import suppress
+from functools import partial
+from http.client import CONTINUE, SWITCHING_PROTOCOLS, HTTPException, HTTPResponse
+from queue import Empty, Full, LifoQueue
+from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
 from requests.utils import select_proxy
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, ProxyManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import LocationValueError
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+from urllib3.util.connection import allowed_gai_family
 
-from b24batch.errors import AnswerLost, NotSent, TransportError
-
-
-class _Departure(threading.local):
-    """Whether the request of this thread has begun to leave; handshakes of a connection are not the request."""
-
-    sent = True
-    connecting = False
+from b24batch.delivery import delivery_of, left_of
 
 
-_departure = _Departure()
+class _Reader(io.RawIOBase):
+    """Reads from a socket, each time for no longer than the request has left."""
+
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket, timeout: float | None) -> None:
+        self._raw, self._sock, self._timeout = raw, sock, timeout
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._sock.settimeout(left_of(self._timeout))
+        read: int | None = self._raw.readinto(buffer)
+        return read
+
+    def stop_waiting(self) -> None:
+        """From now on read only what is there."""
+        self._timeout = 0.0
+
+    def close(self) -> None:
+        super().close()
+        self._raw.close()
 
 
-class _Tracked(BaseConnection):
+class _Response(HTTPResponse):
+    """A response that skips interim answers, and leaves no byte of it behind for the next request."""
+
+    fp: Any
+
+    def __init__(self, connection: _Connection, sock: socket.socket, *args: Any, **options: Any) -> None:
+        super().__init__(sock, *args, **options)
+        self._connection, self._had_interim = connection, False
+        self._reader = _Reader(self.fp.detach(), sock, connection.timeout)
+        self.fp = io.BufferedReader(self._reader)
+
+    def _read_status(self) -> tuple[str, int, str]:
+        """Do as http.client does, which skips 100 and asks again; let it skip the other interim answers too."""
+        version, status, reason = super()._read_status()  # type: ignore[misc]
+        if status == SWITCHING_PROTOCOLS:
+            raise HTTPException("the answer switches protocols, which nobody asked for")
+        self._had_interim = self._had_interim or status < 200
+        return version, CONTINUE if status < 200 else status, reason
+
+    def _close_conn(self) -> None:
+        """Let go of the socket; a connection that has said more than its answer is closed."""
+        reader, self.fp = self.fp, None
+        try:
+            clean = self.headers is None or not (self._had_interim or self._has_more(reader))
+        finally:
+            reader.close()
+        if not clean:
+            self._connection.close()
+
+    def _has_more(self, reader: io.BufferedReader) -> bool:
+        self._reader.stop_waiting()
+        try:
+            return bool(reader.peek(1))
+        except OSError:  # TLS says so that there is nothing; a broken connection is found out before its next use
+            return False
+
+
+class _Connection(HTTPConnection):
+    """A connection that notes in the delivery of its request when the first byte leaves."""
+
+    _connecting = False
+
+    @property
+    def response_class(self) -> Any:  # type: ignore[override]
+        """What makes the responses of this connection."""
+        return partial(_Response, self)
+
     def connect(self) -> None:
-        _departure.connecting = True
+        # What is said to a proxy, or in a handshake, is not the request.
+        self._connecting = True
         try:
             super().connect()
         finally:
-            _departure.connecting = False
+            self._connecting = False
 
-    def send(self, data: bytes) -> None:  # type: ignore[override]
+    def _new_conn(self) -> socket.socket:
+        """Try the addresses of the host one after the other, together for no longer than the request has left."""
+        host, timeout = self._dns_host, self.timeout
+        try:
+            *others, last = self._addresses(host)
+            for address in others:
+                with suppress(ConnectTimeoutError, NewConnectionError):
+                    return self._connected(address, timeout)
+            return self._connected(last, timeout)
+        finally:
+            self._dns_host, self.timeout = host, timeout
+
+    def _connected(self, address: str, timeout: float | None) -> socket.socket:
+        self._dns_host, self.timeout = address, left_of(timeout)
+        sock = super()._new_conn()
+        sock.settimeout(left_of(timeout))  # for a handshake
+        return sock
+
+    def _addresses(self, host: str) -> list[str]:
+        try:
+            found = socket.getaddrinfo(host.strip("[]"), self.port, allowed_gai_family(), socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            return [host]  # which will not be found again, and urllib3 says what is wrong with it
+        return [str(address[0]) for *_, address in found]
+
+    def send(self, data: Any) -> None:
         if self.sock is None and self.auto_open:
             self.connect()
-        if not _departure.connecting:
-            _departure.sent = True
-        super().send(data)
+        delivery = delivery_of(self.timeout)
+        if delivery is not None and not self._connecting:
+            delivery.sent = True
+        unsent = memoryview(data)
+        while unsent:
+            self.sock.settimeout(left_of(self.timeout))
+            unsent = unsent[self.sock.send(unsent) :]
 
 
-class _TrackedConnection(_Tracked, HTTPConnection):
+class _TLSConnection(_Connection, HTTPSConnection):
     pass
 
 
-class _TrackedTLSConnection(_Tracked, HTTPSConnection):
-    pass
+class _Idle:
+    """The idle connections of a pool, without a lock: a signal inside one of `queue`'s leaves it held for ever."""
+
+    def __init__(self, maxsize: int) -> None:
+        self._maxsize = maxsize
+        self._connections: deque[Any] = deque()
+
+    def get(self, block: bool = False, timeout: float | None = None) -> Any:
+        """Return the connection that was used last, or None; never wait."""
+        del block, timeout
+        try:
+            return self._connections.pop()
+        except IndexError:
+            raise Empty from None
+
+    def qsize(self) -> int:
+        """Return how many there are, None included."""
+        return len(self._connections)
+
+    def put(self, connection: Any, block: bool = False) -> None:
+        """Keep a connection, or None."""
+        del block
+        if len(self._connections) >= self._maxsize:
+            raise Full
+        self._connections.append(connection)
 
 
 class _Pool(HTTPConnectionPool):
-    ConnectionCls = _TrackedConnection
+    ConnectionCls = _Connection
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self.QueueCls: Any = LifoQueue if options.get("block") else _Idle
+        super().__init__(*args, **options)
 
 
-class _TLSPool(HTTPSConnectionPool):
-    ConnectionCls = _TrackedTLSConnection
+class _TLSPool(_Pool, HTTPSConnectionPool):
+    ConnectionCls = _TLSConnection
 
 
-_POOLS = {"http": _Pool, "https": _TLSPool}
+_POOLS: dict[str, type] = {"http": _Pool, "https": _TLSPool}
 
 
 class TrackingAdapter(HTTPAdapter):
-    """A requests adapter whose exceptions carry `request_sent`: False when certainly nothing of it had left.
+    """A requests adapter that knows of each request whether any of it has left, and ends it at its deadline.
 
     No exception class can tell: a proxy's error may come after it forwarded the request, and a time-out before
-    the request was sent. Through a SOCKS proxy every request counts as sent.
+    the request was sent. Through a SOCKS proxy every request counts as sent, and the deadline is looked at between
+    the parts of an answer only.
     """
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: object) -> None:
@@ -83,70 +204,13 @@ class TrackingAdapter(HTTPAdapter):
         return manager
 
     def send(self, request: requests.PreparedRequest, *args: object, **options: object) -> requests.Response:
-        """Send `request`; an exception on the way says whether it had left."""
-        proxies = options.get("proxies")
-        _departure.sent = _is_socks(select_proxy(request.url or "", proxies if isinstance(proxies, dict) else {}))
-        try:
-            return super().send(request, *args, **options)  # type: ignore[arg-type]
-        except BaseException as error:
-            vars(error)["request_sent"] = _departure.sent
-            raise
+        """Send `request`; the delivery in its time-outs notes when it leaves."""
+        delivery = delivery_of(options.get("timeout"))
+        if delivery is not None:
+            proxies = options.get("proxies")
+            delivery.sent = _is_socks(select_proxy(request.url or "", proxies if isinstance(proxies, dict) else {}))
+        return super().send(request, *args, **options)  # type: ignore[arg-type]
 
 
 def _is_socks(proxy: str | None) -> bool:
     return proxy is not None and proxy.lower().startswith("socks")
-
-
-def body_of(
-    response: requests.Response, monotonic: Callable[[], float], *, began: float, deadline: float, most: float
-) -> bytes:
-    """Return the decoded body of a streamed answer.
-
-    Args:
-        response: The answer, of which only the head has been read.
-        monotonic: Tells the time in seconds.
-        began: When the request did.
-        deadline: Seconds that the answer may take from then on, looked at as its parts arrive.
-        most: Bytes that it may have.
-
-    Raises:
-        AnswerLost: It took longer, or had more.
-    """
-    parts, size = [], 0
-    while part := response.raw.read1(65536, decode_content=True):
-        parts.append(part)
-        size += len(part)
-        if monotonic() > began + deadline:
-            raise AnswerLost(f"the answer took over {deadline} s", http_status=response.status_code)
-        if size > most:
-            raise AnswerLost(f"the answer had over {most} bytes", http_status=response.status_code)
-    return b"".join(parts)
-
-
-def transport_error(error: Exception, request_id: str | None = None) -> TransportError:
-    """Return what `error`, raised below requests, means for the request; its own text may hold the address."""
-    causes = ", ".join([type(error).__name__, *_causes(error)])
-    malformed = isinstance(error, InvalidURL | MissingSchema | InvalidSchema | LocationValueError)
-    if vars(error).get("request_sent", True) and not malformed:
-        return AnswerLost(f"the answer was lost: {causes}", request_id=request_id)
-    if malformed:
-        return NotSent(f"the address or the proxy's cannot be used: {causes}", code="BAD_ADDRESS")
-    # A plain OSError is requests' way to say that there is no such CA bundle.
-    if type(error) is OSError or any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _chain(error)):
-        return NotSent(f"the certificate cannot be checked, or is not trusted: {causes}", code="BAD_CERTIFICATE")
-    return NotSent(f"the request was not sent: {causes}")
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    inner: object = error
-    for _ in range(10):
-        if not isinstance(inner, BaseException):
-            return
-        yield inner
-        wrapped = next((part for part in inner.args if isinstance(part, BaseException)), None)
-        inner = getattr(inner, "reason", None) or wrapped or inner.__cause__ or inner.__context__
-
-
-def _causes(error: BaseException) -> list[str]:
-    """What the operating system said, which no address is part of."""
-    return [cause.strerror for cause in _chain(error) if isinstance(cause, OSError) and cause.strerror][-1:]

@@ -104,12 +104,12 @@ class LeakyBucket:
 
         Others that share the portal's counter, from the same address, are seen only by this.
         """
-        with self._lock:
+        with self._lock.lock:
             full_until = self.clock.monotonic() + seconds + (self.capacity - 1) / self.leak_rate
             self._empty_at = max(self._empty_at, full_until)
 
     def _reserve(self, max_wait: float | None) -> float:
-        with self._lock:
+        with self._lock.lock:
             now = self.clock.monotonic()
             empty_at = max(self._empty_at, now) + 1 / self.leak_rate
             wait = max(0.0, empty_at - now - (self.capacity - 1) / self.leak_rate)

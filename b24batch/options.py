@@ -21,6 +21,7 @@ class Options(TypedDict, total=False):
 
     timeout: float | tuple[float, float]
     deadline: float
+    max_answer: int
     retries: RetryPolicy
     limits: LeakyBucket | None
     max_wait: float | None
@@ -51,6 +52,13 @@ def to_seconds(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
         raise UsageError(f"a time is a positive number of seconds, not {shown(value)}")
     return float(value)
+
+
+def to_count(value: object) -> int:
+    """Return a number of things; raise `UsageError` unless it is a positive integer."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise UsageError(f"expected a positive whole number, got {shown(value)}")
+    return value
 
 
 def to_timeout(value: object) -> tuple[float, float]:

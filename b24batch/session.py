@@ -15,7 +15,7 @@ from b24batch.auth import Auth, Secret, Webhook, redact_urllib3_log, refuse_http
 from b24batch.batch import run_all, stream
 from b24batch.chunks import MAX_COMMANDS, check_size, cut, refuse_duplicates, single
 from b24batch.commands import Call, Command
-from b24batch.connections import Connections
+from b24batch.connections import Connections, refuse_repeats
 from b24batch.encoded import EncodedCommand, encode_direct, encoded_calls
 from b24batch.encoding import JsonValue, Params
 from b24batch.errors import UsageError
@@ -23,6 +23,7 @@ from b24batch.limits import Clock, LeakyBucket, OperatingTime, Wait, shared_buck
 from b24batch.options import (
     ListOptions,
     Options,
+    to_count,
     to_flag,
     to_max_wait,
     to_methods,
@@ -55,8 +56,10 @@ class Session:
         portal: The URL of an inbound webhook, or credentials: a `Webhook` or an `OAuth`.
         timeout: Seconds to connect and seconds between two bytes of an answer; one number sets both. Default
             ``(10.0, 75.0)``: a portal itself ends a request after 60.
-        deadline: Seconds after which an answer that is still arriving is given up, looked at with each part of its
-            body; it bounds the time-out between two bytes as well. Default 120.
+        deadline: Seconds for a whole request: connecting, sending, and all of the answer. Only the look-up of the
+            host's name is not bounded. Default 120.
+        max_answer: The most bytes that a decoded answer may have; one beyond it is an `AnswerLost`. Default 256
+            million.
         retries: How patient it is. Default ``RetryPolicy()``.
         limits: The rate it keeps; by default the one bucket of this portal, None for no limit.
         max_wait: The longest single wait in seconds, whatever its reason; instead of a longer one the error is
@@ -80,6 +83,7 @@ class Session:
     auth: Auth
     timeout: tuple[float, float] = attrs.field(default=(10.0, 75.0), converter=to_timeout)
     deadline: float = attrs.field(default=120.0, converter=to_seconds)
+    max_answer: int = attrs.field(default=256_000_000, converter=to_count)
     retries: RetryPolicy = attrs.field(factory=RetryPolicy, validator=instance_of(RetryPolicy))
     clock: Clock = attrs.field(default=time)
     limits: LeakyBucket | None = attrs.field(validator=optional(instance_of(LeakyBucket)))
@@ -107,6 +111,8 @@ class Session:
     def __attrs_post_init__(self) -> None:
         if not self.allow_http:
             refuse_http(self.auth)
+        if self.http is not None:
+            refuse_repeats(self.http, self.auth.access().endpoint)
         if self.redact_urllib3_log:
             redact_urllib3_log()
 
@@ -132,6 +138,7 @@ class Session:
             self.clock,
             self.timeout,
             self.deadline,
+            self.max_answer,
             self.max_wait,
             self.on_wait,
         )

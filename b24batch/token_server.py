@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import attrs
-import requests
-from urllib3.exceptions import HTTPError
 
-from b24batch.adapter import body_of, transport_error
 from b24batch.addresses import HttpAddress, http_address, is_loopback
 from b24batch.answers import json_object, text_of
 from b24batch.auth import Secret
-from b24batch.connections import Connections
+from b24batch.connections import Connections, Post, Reply
 from b24batch.errors import AnswerLost, SdkError, TokenRefreshError, UsageError
 from b24batch.limits import Clock
 from b24batch.tokens import Token
@@ -59,7 +56,7 @@ class TokenServer:
             secrets out of the address.
         clock: What tells when a token expires.
         timeout: Seconds to connect, and between two bytes of an answer: all who need the token wait for it.
-        deadline: Seconds for the body of an answer.
+        deadline: Seconds for a whole request.
     """
 
     client_id: str = attrs.field(converter=_to_client_id)
@@ -95,11 +92,12 @@ class TokenServer:
         raise error
 
     def _ask(self, grant: Mapping[str, Secret], connections: Connections) -> Token:
-        # What came back holds tokens: it is the local of no frame that an error may be raised from.
-        outcome = self._outcome(*self._post(grant, connections), grant)
-        if isinstance(outcome, SdkError):
-            raise outcome
-        return outcome
+        with self._post(grant, connections) as reply:
+            # What came back holds tokens: it is the local of no frame that an error may be raised from.
+            outcome = self._outcome(reply.status, reply.content, grant)
+            if isinstance(outcome, SdkError):
+                raise outcome
+            return outcome
 
     def _outcome(self, status: int, content: bytes, grant: Mapping[str, Secret]) -> Token | SdkError:
         answer = json_object(content)
@@ -118,29 +116,10 @@ class TokenServer:
             text = text.replace(secret.reveal(), "***")
         return text
 
-    def _post(self, grant: Mapping[str, Secret], connections: Connections) -> tuple[int, bytes]:
-        began = self.clock.monotonic()
-        try:
-            with (
-                connections.use() as http,
-                http.post(
-                    self.address.url,
-                    data={
-                        "client_id": self.client_id,
-                        "client_secret": self.client_secret.reveal(),
-                        **{name: secret.reveal() for name, secret in grant.items()},
-                    },
-                    timeout=self.timeout,
-                    allow_redirects=False,
-                    stream=True,
-                ) as response,
-            ):
-                until = {"began": began, "deadline": self.deadline}
-                return response.status_code, body_of(response, self.clock.monotonic, most=_MOST_BYTES, **until)
-        except (requests.RequestException, HTTPError, OSError, ValueError) as fault:
-            failure = transport_error(fault)
-        except BaseException as interrupt:
-            interrupt.__context__ = None
-            # The frames of its traceback below this one hold the secrets.
-            raise interrupt.with_traceback(None) from None
-        raise failure
+    def _post(self, grant: Mapping[str, Secret], connections: Connections) -> Reply:
+        post = Post(self.address.url, self._fields(grant), {}, self.timeout, self.deadline, _MOST_BYTES)
+        return connections.post(post)
+
+    def _fields(self, grant: Mapping[str, Secret]) -> dict[str, str]:
+        secrets = {"client_secret": self.client_secret, **grant}
+        return {"client_id": self.client_id} | {name: secret.reveal() for name, secret in secrets.items()}

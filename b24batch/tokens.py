@@ -160,7 +160,7 @@ class MemoryTokenStore:
         """Keep a token in the place of the portal's last one."""
         self._tokens[token.member_id] = token
 
-    def lock(self, member_id: str) -> ProcessLock:
+    def lock(self, member_id: str) -> AbstractContextManager[object]:
         """Return the lock of the store."""
         del member_id  # one lock does for all: a refresh takes a second, once an hour
-        return self._lock
+        return self._lock.lock

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 from collections.abc import Callable
 
 import attrs
-import requests
-from urllib3.exceptions import HTTPError
 
-from b24batch.adapter import body_of, transport_error
 from b24batch.answers import Answer, HttpAnswer
 from b24batch.auth import Access, Auth, Renewal
-from b24batch.connections import Connections
+from b24batch.connections import Connections, Post
 from b24batch.encoding import WireParams
 from b24batch.errors import AnswerLost, ExpiredToken, RateLimited, SdkError
 from b24batch.limits import Clock, LeakyBucket, Wait
@@ -35,7 +31,8 @@ class Transport:
         retries: Whether and when a request is sent again.
         clock: Where time comes from.
         timeout: To connect, and between two bytes of an answer.
-        deadline: For a whole answer, looked at as its parts arrive.
+        deadline: For a whole request, from its first byte to the last of its answer.
+        max_answer: The most bytes that a decoded answer may have.
         max_wait: For any single wait, whatever its reason; None for no bound.
         on_wait: Told of every wait before it begins; None for nobody.
     """
@@ -47,6 +44,7 @@ class Transport:
     clock: Clock
     timeout: tuple[float, float]
     deadline: float
+    max_answer: int
     max_wait: float | None
     on_wait: Callable[[Wait], None] | None
 
@@ -159,49 +157,38 @@ class _Exchange:
         lost_before, began = self.lost, clock.monotonic()
         self.lost = True  # until the contrary is known, whatever interrupts
         try:
-            return self._post(access).opened(clock.time())
+            return self._post(access)
         except SdkError as error:
             self.lost = lost_before or isinstance(error, AnswerLost)
-            self._penalize(error)
+            self._note(error)
             raise
         except BaseException as interrupt:
             if not vars(interrupt).get("request_sent", True):
                 self.lost = lost_before
-            interrupt.__context__ = None
-            # The frames of its traceback below this one hold the address.
-            raise interrupt.with_traceback(None) from None
+            raise
         finally:
             what = (self.method, self.commands, clock.monotonic() - began, self.request_id)
             _log.debug("%s: %d commands, %.3f s, request id %s", *what)
 
-    def _penalize(self, error: SdkError) -> None:
+    def _note(self, error: SdkError) -> None:
+        if isinstance(error, AnswerLost):
+            error.request_id = self.request_id
         if isinstance(error, RateLimited) and self.transport.limits is not None:
             self.transport.limits.penalize(min(error.retry_after or 0.0, self.transport.retries.total_wait))
 
     def _announce_rate(self, seconds: float) -> None:
         self.transport.announce(Wait("rate", seconds, self.attempts, self.request_id))
 
-    def _post(self, access: Access) -> HttpAnswer:
-        connect, read = self.transport.timeout
-        monotonic, deadline = self.transport.clock.monotonic, self.transport.deadline
-        began = monotonic()
-        try:
-            with (
-                self.transport.connections.use() as http,
-                http.post(
-                    access.url(self.method).reveal(),
-                    data=access.signed(self.body),
-                    headers={"Content-Type": "application/json", "X-Request-ID": self.request_id},
-                    timeout=(connect, min(read, deadline)),
-                    allow_redirects=False,
-                    stream=True,
-                ) as response,
-            ):
-                content = body_of(response, monotonic, began=began, deadline=deadline, most=math.inf)
-                return HttpAnswer(response.status_code, response.headers, content, self.method, self.request_id)
-        except AnswerLost as lost:
-            lost.request_id = self.request_id
-            raise
-        except (requests.RequestException, HTTPError, OSError, ValueError) as fault:
-            failure = transport_error(fault, self.request_id)
-        raise failure
+    def _post(self, access: Access) -> Answer:
+        transport = self.transport
+        post = Post(
+            access.url(self.method).reveal(),
+            access.signed(self.body),
+            {"Content-Type": "application/json", "X-Request-ID": self.request_id},
+            transport.timeout,
+            transport.deadline,
+            transport.max_answer,
+        )
+        with transport.connections.post(post) as reply:
+            answer = HttpAnswer(reply.status, reply.headers, reply.content, self.method, self.request_id)
+            return answer.opened(transport.clock.time())

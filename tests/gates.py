@@ -169,3 +169,41 @@ def handshake_with(certificate):
             read_request(secured)
 
     return begin
+
+
+def behind(*parts):
+    """Answer as the portal does, in parts of which a function of the answer makes each."""
+
+    def serve(gate, connection):
+        answer = upstream_answer(gate, *read_request(connection))
+        for part in parts:
+            connection.sendall(part(answer))
+            gate.closed.wait(0.005)  # so that each part is a packet of its own
+
+    return serve
+
+
+HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </s.css>; rel=preload\r\n\r\n"
+hinted = behind(lambda answer: HINTS + b"HTTP/1.1 102 Processing\r\n\r\n", lambda answer: answer)
+in_two_parts = behind(lambda answer: answer[:20], lambda answer: answer[20:])
+with_more = behind(lambda answer: kept_alive(answer) + b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+only_hints = behind(lambda answer: HINTS)
+switching = behind(lambda answer: b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n" + answer)
+mistaken = behind(lambda answer: b"<br />\n<b>Notice</b>" + answer)
+
+
+def kept_alive(answer):
+    """The answer without a word that the connection ends."""
+    return answer.replace(b"Connection: close\r\n", b"")
+
+
+def endless(head, forever):
+    """Pass the request on, and answer with `head` and then `forever`, byte by byte."""
+
+    def serve(gate, connection):
+        upstream_answer(gate, *read_request(connection))
+        connection.sendall(head)
+        while not gate.closed.wait(0.002):
+            connection.sendall(forever)
+
+    return serve

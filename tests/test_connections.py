@@ -5,8 +5,11 @@ import threading
 
 import gates
 import pytest
+import requests
+from urllib3.util import Retry
 
-from b24batch import AnswerLost, NotSent, RetryPolicy, Session
+from b24batch import AnswerLost, NotSent, RetryPolicy, Session, UsageError
+from b24batch.adapter import TrackingAdapter
 
 ANSWER = b'HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{"result":1}'
 
@@ -148,3 +151,62 @@ def test_the_read_time_out(options):
         with pytest.raises(AnswerLost, match="ReadTimeout"):
             session(server, **options).call("crm.deal.list")
         server.release.set()
+
+
+REPEATING = {
+    "every method, by status": Retry(3, allowed_methods=None, status_forcelist=[502]),
+    "every method, by a lost answer": Retry(3, allowed_methods=None),
+    "POST by name": Retry(2, allowed_methods=["POST"], status_forcelist=[503]),
+    "TLS that breaks after the request": Retry(3),
+}
+SAFE = {
+    "none": Retry(0),
+    "of requests": Retry(0, read=False),
+    "off": Retry(False),
+    "to connect only": Retry(connect=3, read=0, other=0, status=0),
+    "for GET only": Retry(3, other=0, allowed_methods=["GET"], status_forcelist=[502]),
+}
+
+
+@pytest.mark.parametrize("name", REPEATING | SAFE)
+def test_an_adapter_that_repeats(portal, name):
+    """An adapter of the caller's own that would send a POST twice is refused when the session is made."""
+    http = requests.Session()
+    http.mount("http://", TrackingAdapter(max_retries=(REPEATING | SAFE)[name]))
+    if name in SAFE:
+        assert portal.session(http=http).call("server.time").is_success
+        return
+    with pytest.raises(UsageError, match="max_retries of the http= adapter would send a POST again"):
+        portal.session(http=http)
+    assert portal.requests == []
+
+
+@pytest.mark.parametrize("block", [False, True])
+def test_a_pool_of_ones_own(portal, block):
+    """A pool of one connection serves eight threads, whether they wait for it or not."""
+    http = requests.Session()
+    http.mount("http://", TrackingAdapter(pool_maxsize=1, pool_block=block))
+    b24, found = portal.session(http=http), []
+    threads = [threading.Thread(target=lambda: found.append(b24.call("echo", {"n": "1"}).data)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [{"n": "1"}] * 8
+
+
+def want_credentials(gate, connection):
+    gates.read_request(connection)
+    connection.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+
+
+@pytest.mark.parametrize(("scheme", "error"), [("https", NotSent), ("http", AnswerLost)])
+def test_a_proxy_that_wants_credentials(monkeypatch, scheme, error):
+    """What a 407 means is said of the proxy, not of the portal."""
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with gates.Gate(0) as gate:
+        gate.mode = want_credentials
+        monkeypatch.setenv(f"{scheme}_proxy", f"http://127.0.0.1:{gate.port}")
+        options = {"limits": None, "allow_http": True, "retries": RetryPolicy(attempts=1)}
+        with pytest.raises(error, match="the proxy wants a user name and a password"):
+            Session(f"{scheme}://portal.test/rest/1/code/", **options).call("crm.deal.add")

@@ -49,7 +49,7 @@ def test_another_session_after_a_fork(web):
     """A forked process makes sessions of its own, whatever its parent was doing."""
     before = get_session()
     read, write = os.pipe()
-    with sessions._sessions._lock:
+    with sessions._sessions._lock.lock:
         child = forked(lambda: get_session() is not before, write)
         os.waitpid(child, 0)
     os.close(write)

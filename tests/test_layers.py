@@ -9,9 +9,9 @@ import b24batch
 
 PACKAGE = Path(b24batch.__file__).parent
 LAYERS = [
-    "errors encoding crm locks addresses statuses list_methods write_methods",
-    "references shapes repeats elements",
-    "commands limits retries adapter auth query families conditions notebook",
+    "errors encoding crm locks addresses statuses delivery list_methods write_methods",
+    "references adapter faults shapes repeats elements",
+    "commands limits retries auth query families conditions notebook",
     "remaining connections encoded",
     "chunks results answers tokens page_commands",
     "payload transport resolution pages offsets token_server progress forms",

@@ -118,7 +118,7 @@ def test_one_bucket_for_a_portal(clock):
 def test_a_fork_while_the_lock_is_held(clock):
     """A child that was forked while a thread held the lock is not locked out for ever."""
     bucket = LeakyBucket(clock=clock)
-    with bucket._lock:
+    with bucket._lock.lock:
         child = os.fork()
         if child == 0:
             bucket.acquire()

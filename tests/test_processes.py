@@ -13,9 +13,9 @@ from b24batch.sandbox import Portal
 CHILDREN, CALLS = 4, 200
 
 
-def wrong_answers(b24, child):
-    """Call 200 times, and return how many answers were not the caller's own."""
-    asked = [{"child": str(child), "n": str(n)} for n in range(CALLS)]
+def wrong_answers(b24, child, calls=CALLS):
+    """Call many times, and return how many answers were not the caller's own."""
+    asked = [{"child": str(child), "n": str(n)} for n in range(calls)]
     return sum(b24.call("echo", params).data != params for params in asked)
 
 
@@ -99,3 +99,33 @@ def test_the_bucket_after_a_fork(clock):
     with os.fdopen(read) as reports:
         assert json.loads(reports.read()) == [0.0, 1.0]
     assert bucket.acquire() == 0.0
+
+
+def test_threads_that_begin_right_after_a_fork(served):
+    """Threads that a forked child starts at once find its locks released, and sockets of its own."""
+    import sys
+    import threading
+
+    from b24batch import LeakyBucket, Session
+
+    b24 = Session(served, limits=LeakyBucket(10_000, 10_000.0))
+    b24.call("echo")
+
+    def wrong_of_threads():
+        sys.setswitchinterval(1e-5)
+        wrong = []
+        threads = [
+            threading.Thread(target=lambda n=n: wrong.append(wrong_answers(b24, n)), daemon=True) for n in range(8)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        return sum(wrong) if len(wrong) == len(threads) else -1
+
+    read, write = os.pipe()
+    children = [forked(wrong_of_threads, write) for _ in range(CHILDREN)]
+    assert {os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children} == {0}
+    os.close(write)
+    with os.fdopen(read) as reports:
+        assert [json.loads(line) for line in reports] == [0] * CHILDREN

@@ -28,6 +28,7 @@ CREDENTIALS = (
 OPTIONS = (
     "TIMEOUT",
     "DEADLINE",
+    "MAX_ANSWER",
     "RETRIES",
     "MAX_WAIT",
     "OPERATING_WAIT",

@@ -50,7 +50,7 @@ class Sessions:
             return before.session
         self._drop(key, before)
         made = _Kept(make())  # without the lock, since it may ask the database
-        with self._lock:
+        with self._lock.lock:
             kept = self._kept.setdefault(key, made)
             oldest = self._kept.popitem(last=False)[1] if len(self._kept) > self._limit else None
         if oldest is not None:
@@ -58,13 +58,13 @@ class Sessions:
         return kept.session
 
     def _used(self, key: tuple[int, str, str]) -> _Kept | None:
-        with self._lock:
+        with self._lock.lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
             return self._kept.get(key)
 
     def _drop(self, key: tuple[int, str, str], kept: _Kept | None) -> None:
-        with self._lock:
+        with self._lock.lock:
             if kept is not None and self._kept.get(key) is kept:
                 del self._kept[key]
 
@@ -77,11 +77,11 @@ class Sessions:
 
     def forget(self, member_id: str) -> None:
         """Forget a portal's sessions under all aliases; who holds one may go on using it."""
-        with self._lock:
+        with self._lock.lock:
             for key in [key for key in self._kept if key[2] == member_id]:
                 del self._kept[key]
 
     def clear(self) -> None:
         """Forget all of them; who holds one may go on using it."""
-        with self._lock:
+        with self._lock.lock:
             self._kept.clear()

@@ -92,7 +92,7 @@ class DjangoTokenStore:
 
     def _begin(self, stack: ExitStack) -> None:
         if _is_in_memory(self._alias):
-            stack.enter_context(_in_memory)
+            stack.enter_context(_in_memory.lock)
         else:
             stack.enter_context(_apart(self._alias))
             _begin(stack, self._alias)
