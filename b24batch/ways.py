@@ -11,7 +11,6 @@ from b24batch.families import Family, Row
 from b24batch.offsets import ByStart
 from b24batch.pages import ByCursor
 from b24batch.results import AjaxResult
-from b24batch.retries import is_read
 from b24batch.write_methods import WRITE_NAMES, WRITES
 
 
@@ -59,7 +58,5 @@ def way_through(command: Command, family: Family, paging: str, *, cursor_id_key:
 def refuse_write(method: str) -> None:
     """Raise `UsageError` for a method that is known to write."""
     name = method.casefold()
-    last = name.rpartition(".")[2]
-    in_disguise = is_read(f"any.{last}") and not is_read(name)
-    if name in WRITES or in_disguise or (last in WRITE_NAMES and not is_read(name)):
+    if name in WRITES or name.rpartition(".")[2] in WRITE_NAMES:
         raise UsageError(f"{method} writes: a list only reads; use call")

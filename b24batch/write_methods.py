@@ -27,21 +27,23 @@ WRITE_NAMES = frozenset(
     updatetitle upload uploadfile uploadversion
     """.split()
 )
-#: Those that end in a word by which others read, or may.
+#: Those that end in a word by which others read, or may; some look like reads, but take events away or create a link.
 WRITES = frozenset(
     """
-    ai.engine.register bizproc.activity.log crm.duplicate.volatiletype.register crm.item.import
-    crm.requisite.link.register entity.rights event.offline.error im.dialog.read im.dialog.read.all
-    im.dialog.writing im.message.command im.message.like im.notify im.notify.read im.notify.read.all
+    ai.engine.register bizproc.activity.log call.videoconf.password.check crm.duplicate.volatiletype.register
+    crm.item.import crm.requisite.link.register entity.rights event.offline.error event.offline.get im.dialog.read
+    im.dialog.read.all im.dialog.writing im.disk.folder.get im.message.command im.message.like im.notify
+    im.notify.read im.notify.read.all im.notify.read.list im.v2.event.get im.videoconf.password.check
     imbot.app.register imbot.command.register imbot.message.like imbot.register imbot.v2.bot.register
     imbot.v2.chat.inputaction.notify imbot.v2.chat.message.read imbot.v2.chat.textfield.enabled
-    imbot.v2.command.register imconnector.delete.messages imconnector.register imconnector.send.messages
-    imconnector.send.status.delivery imconnector.send.status.reading imconnector.update.messages
-    imopenlines.bot.session.operator imopenlines.session.head.vote imopenlines.session.mode.silent
-    imopenlines.session.open landing.demos.register landing.landing.publication landing.repo.register
-    landing.repowidget.debug landing.repowidget.register landing.site.publication note.collection.archive
-    note.document.archive sale.paysystem.pay.invoice sale.paysystem.pay.payment sonet_group.user.request
-    tasks.task.file.attach tasks.task.files.attach telephony.externalcall.register telephony.externalcall.show
-    timeman.open vote.attachedvote.recall vote.attachedvote.vote
+    imbot.v2.command.register imbot.v2.event.get imconnector.delete.messages imconnector.register
+    imconnector.send.messages imconnector.send.status.delivery imconnector.send.status.reading
+    imconnector.update.messages imopenlines.bot.session.operator imopenlines.session.head.vote
+    imopenlines.session.mode.silent imopenlines.session.open landing.demos.register landing.landing.publication
+    landing.repo.register landing.repowidget.debug landing.repowidget.register landing.site.publication
+    mobile.disk.getuploadedfilesfolder note.collection.archive note.document.archive sale.paysystem.pay.invoice
+    sale.paysystem.pay.payment salescenter.payment.getpublicurl sonet_group.user.request tasks.task.file.attach
+    tasks.task.files.attach telephony.externalcall.register telephony.externalcall.show timeman.open
+    vote.attachedvote.recall vote.attachedvote.vote voximplant.authorization.get
     """.split()
 )

@@ -484,6 +484,7 @@ def test_a_portal_that_is_down(portal, b24):
     "method",
     [
         "crm.deal.delete",
+        "salescenter.payment.getPublicUrl",
         "CRM.Deal.Delete",
         "crm.deal.update",
         "tasks.task.add",
