@@ -39,8 +39,13 @@ def http_address(text: str) -> HttpAddress | str:
     ):
         if wrong:
             return problem
-    host = parts.netloc.lower().removesuffix(f":{port}" if port == _DEFAULT_PORTS[parts.scheme] else "")
-    return HttpAddress(parts.scheme, host, parts.path)
+    return HttpAddress(parts.scheme, _host(parts.hostname or "", port, parts.scheme), parts.path)
+
+
+def _host(name: str, port: int | None, scheme: str) -> str:
+    """Return the one spelling of a host: without the root's dot at its end, and without the usual port."""
+    name = f"[{name}]" if ":" in name else name.removesuffix(".") or name
+    return name if port in (None, _DEFAULT_PORTS[scheme]) else f"{name}:{port}"
 
 
 def is_loopback(host: str) -> bool:

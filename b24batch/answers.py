@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from b24batch.auth import Secret
 from b24batch.encoding import JsonValue
 from b24batch.errors import (
     AjaxError,
@@ -22,29 +24,45 @@ from b24batch.errors import (
     SdkError,
     refusal_class,
 )
+from b24batch.masks import masked
 
 _Error = TypeVar("_Error", bound=SdkError)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+#: How a portal refuses for the rate: documented with 503; 429 is what a server in front of it may make of that.
+_RATE_STATUSES = frozenset({429, 503})
+#: Seconds, some 30 years: whatever a header says, its figure can be slept and added to a date.
+_LONGEST_HINT = 1e9
+#: Characters that a message quotes of an answer that is not JSON, and bytes that are masked for them.
+_QUOTED, _MASKED = 80, 65_536
 
 
 @attrs.frozen(repr=False)
 class Answer:
-    """A portal's answer to one request: the decoded envelope and what came with it."""
+    """A portal's answer to one request: the decoded envelope and what came with it.
 
-    envelope: dict[str, JsonValue]
+    Attributes:
+        envelope: It has a ``result``; that of a batch has its maps.
+        http_status: Of the answer.
+        request_id: Of the request.
+        secrets: What no text of an error may show.
+    """
+
+    envelope: dict[str, JsonValue] = attrs.field(repr=False)
     http_status: int
     request_id: str
+    secrets: tuple[Secret, ...] = ()
 
 
 @attrs.frozen(repr=False)
 class HttpAnswer:
-    """What came over HTTP, undecoded, with the method and the id of its request."""
+    """What came over HTTP, undecoded, with the method, the id and the secrets of its request."""
 
     status: int
-    headers: Mapping[str, str]
-    content: bytes
+    headers: Mapping[str, str] = attrs.field(repr=False)  # some printers look past the repr of the class
+    content: bytes = attrs.field(repr=False)
     method: str
     request_id: str
+    secrets: tuple[Secret, ...] = ()
 
     def opened(self, now: float) -> Answer:
         """Return the envelope inside.
@@ -56,19 +74,43 @@ class HttpAnswer:
             AjaxError: The portal refused the request.
             AnswerLost: Nobody can tell from this what the portal did.
         """
-        envelope = json_object(self.content)
+        # What came may hold a secret: it is the local of no frame that an error is raised from.
+        read = self._read(now)
+        if isinstance(read, SdkError):
+            raise read
+        return read
+
+    def _read(self, now: float) -> Answer | SdkError:
         if self.status in _REDIRECTS:
             host = _host(self.headers.get("Location", ""))
-            raise self._error(PortalMoved, f"the portal answers at {host or 'another address'}", host=host)
-        if envelope is not None and "error" in envelope:
-            raise self._refusal(envelope, now)
-        if envelope is None or "result" not in envelope or not 200 <= self.status < 300:
-            raise self._error(AnswerLost, _unreadable(self.status, envelope))
-        return Answer(envelope, self.status, self.request_id)
+            return self._error(PortalMoved, f"the portal answers at {host or 'another address'}", host=host)
+        envelope = json_object(self.content)
+        if envelope is None:
+            return self._error(AnswerLost, self._unreadable())
+        if "error" in envelope:
+            return self._refusal(envelope, now)
+        if "result" not in envelope or not 200 <= self.status < 300:
+            return self._error(AnswerLost, f"the answer (HTTP {self.status}) has no result")
+        if self.method.casefold() == "batch" and not _has_maps(envelope["result"]):
+            return self._error(AnswerLost, f"the answer (HTTP {self.status}) is none to a batch")
+        return Answer(envelope, self.status, self.request_id, self.secrets)
+
+    def _unreadable(self) -> str:
+        hint = "; is this the portal's address?" if 400 <= self.status < 500 else ""
+        hint = "; the proxy wants a user name and a password" if self.status == 407 else hint
+        # Masked before it is cut, or the beginning of a secret would be left.
+        text = masked(self.content[:_MASKED].decode(errors="replace"), self.secrets)
+        begin = f" but begins {text[:_QUOTED]!r}" if text else " but is empty"
+        return f"the answer (HTTP {self.status}) is not the JSON of a portal{begin}{hint}"
 
     def _refusal(self, envelope: dict[str, JsonValue], now: float) -> SdkError:
-        code = text_of(envelope["error"])
-        error = self._error(self._class_of(code), text_of(envelope.get("error_description")), code=code)
+        code, description = text_of(envelope["error"]), text_of(envelope.get("error_description"))
+        if not _is_code(envelope["error"], self.status):
+            problem = (
+                f"the answer (HTTP {self.status}) has an error that is no code, {type(envelope['error']).__name__}"
+            )
+            return self._error(AnswerLost, f"{problem}: {description}")
+        error = self._error(self._class_of(code), description, code=code)
         if isinstance(error, RateLimited):
             error.retry_after = _seconds(self.headers.get("Retry-After", ""), now)
         if error.code == "CONNECTION_ERROR" and self.status == 401:  # the portal could not ask the OAuth server
@@ -77,25 +119,28 @@ class HttpAnswer:
 
     def _class_of(self, code: str) -> type[SdkError]:
         kind: type[SdkError] = refusal_class(code, self.method)
-        if self.status == 429:
+        if kind is AjaxError and self.status == 429:
             kind = OperatingLimitExceeded
-        if kind is RateLimited and self.status != 503:
+        if kind is RateLimited and self.status not in _RATE_STATUSES:
             kind = AjaxError
         if code.casefold() == "wrong_encoding" or (kind is AjaxError and self.status >= 500):
             kind = AnswerLost
         return kind
 
     def _error(self, kind: type[_Error], description: str, **evidence: Unpack[Evidence]) -> _Error:
+        for name in ("code", "host"):
+            if name in evidence:
+                evidence[name] = masked(evidence[name], self.secrets)
         evidence["http_status"], evidence["request_id"] = self.status, self.request_id
         if issubclass(kind, AjaxError):
             evidence["method"] = self.method
-        return kind(description, **evidence)
+        return kind(masked(description, self.secrets), **evidence)
 
 
 def json_object(content: bytes) -> dict[str, JsonValue] | None:
-    """Return the object that a body is in strict JSON; None for any other body."""
+    """Return the object that a body is in strict JSON, behind a byte order mark or not; None for any other body."""
     try:
-        value = _strict.decode(content.decode())
+        value = _strict.decode(content.removeprefix(codecs.BOM_UTF8).decode())
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
@@ -108,11 +153,21 @@ def _no_number(name: str) -> NoReturn:
 _strict = json.JSONDecoder(parse_constant=_no_number)
 
 
-def _unreadable(status: int, envelope: dict[str, JsonValue] | None) -> str:
-    if envelope is not None:
-        return f"the answer (HTTP {status}) has no result"
-    hint = "; is this the portal's address?" if 400 <= status < 500 else ""
-    return f"the answer (HTTP {status}) is not the JSON of a portal{hint}"
+def _has_maps(result: JsonValue) -> bool:
+    """Return whether a result tells what became of the commands of a batch; the other maps may be missing or odd."""
+    names = ("result", "result_error")
+    return isinstance(result, dict) and all(isinstance(result.get(name, 0), dict | list | None) for name in names)
+
+
+def _is_code(error: JsonValue, status: int) -> bool:
+    """Return whether an error is the portal's word that nothing was done.
+
+    With a 200 only text is; with a status that refuses by itself also a number and empty text, which old methods have
+    for codes. Anything else no portal is documented to send.
+    """
+    if isinstance(error, str) and error.strip():
+        return True
+    return status >= 400 and isinstance(error, str | int | float) and not isinstance(error, bool)
 
 
 def _host(location: str) -> str:
@@ -124,12 +179,12 @@ def _host(location: str) -> str:
 
 
 def _seconds(retry_after: str, now: float) -> float | None:
-    """The seconds that a ``Retry-After`` asks for, as a number or as a date."""
+    """The seconds that a ``Retry-After`` asks for, as a number or as a date; None when it is neither."""
     try:
-        seconds = float(retry_after)
+        seconds = float(retry_after) if retry_after[-1:].isdigit() else _date(retry_after) - now  # "inf" is no number
     except ValueError:
         seconds = _date(retry_after) - now
-    return max(0.0, seconds) if math.isfinite(seconds) else None
+    return None if math.isnan(seconds) else min(max(0.0, seconds), _LONGEST_HINT)
 
 
 def _date(text: str) -> float:
@@ -140,5 +195,10 @@ def _date(text: str) -> float:
 
 
 def text_of(value: JsonValue) -> str:
-    """Return a code or a description as text; codes may be numbers or null."""
-    return "" if value is None else str(value)
+    """Return a code or a description as text; codes may be numbers or null, and nothing that JSON holds is too much."""
+    if isinstance(value, str) or value is None:
+        return value or ""
+    try:
+        return str(value)
+    except (ValueError, RecursionError):  # too many digits, or too deep
+        return f"<{type(value).__name__}>"

@@ -41,7 +41,7 @@ class Placement:
 
     token: Token
     placement: str
-    options: JsonValue
+    options: JsonValue = attrs.field(repr=False)
     language: str
 
     @classmethod
@@ -81,14 +81,15 @@ class Event:
 
     Attributes:
         event: Its name, ``ONCRMDEALADD``.
-        data: What happened, nested: ``{"FIELDS": {"ID": "7"}}``. All values are text.
+        data: What happened, nested: ``{"FIELDS": {"ID": "7"}}``. All values are text. Those of a chat bot have its
+            tokens in them, so that no repr shows them.
         timestamp: Unix time in seconds of its making.
         member_id: The portal's own id.
         token: Of the user who caused it, without a refresh token; None when nobody did, as with an uninstallation.
     """
 
     event: str
-    data: dict[str, JsonValue]
+    data: dict[str, JsonValue] = attrs.field(repr=False)
     timestamp: int
     member_id: str
     token: Token | None
@@ -148,7 +149,7 @@ class Install:
 
     token: Token
     application_token: Secret
-    data: dict[str, JsonValue]
+    data: dict[str, JsonValue] = attrs.field(repr=False)
 
     @classmethod
     def from_form(cls, form: Mapping[str, str], *, allow_loopback: bool = False) -> Self:

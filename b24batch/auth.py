@@ -58,11 +58,18 @@ class Access:
         endpoint: The address that the name of a method completes.
         token: The access token, for the body; None when the address is secret enough.
         stale: Whether the token is about to expire, and better renewed before it is used.
+        hidden: What else of the credentials is secret: a portal's answer may repeat it, and no error does.
     """
 
     endpoint: Secret
     token: Secret | None = None
     stale: bool = False
+    hidden: tuple[Secret, ...] = ()
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """All that no text of an answer may show."""
+        return self.hidden if self.token is None else (self.token, *self.hidden)
 
     def url(self, method: str) -> Secret:
         """Return the address at which `method` is called."""
@@ -132,7 +139,8 @@ class Webhook:
         if isinstance(parts, str):
             raise UsageError(f"{_SHAPE}; this one {parts}")
         scheme, host, base = parts
-        self.__attrs_init__(scheme, host, Access(base))
+        code = Secret(base.reveal().rstrip("/").rpartition("/")[2])
+        self.__attrs_init__(scheme, host, Access(base, hidden=(code,)))
 
     def access(self) -> Access:
         """Return the webhook's address; no token goes with it."""
@@ -183,9 +191,14 @@ class _Redaction(logging.Filter):
 
 
 _redaction = _Redaction()
+#: Every module of urllib3 that logs.
+_URLLIB3_LOGGERS = """
+    connection connectionpool contrib.emscripten.response contrib.pyopenssl http2.connection poolmanager response
+    util.retry
+""".split()
 
 
 def redact_urllib3_log() -> None:
     """Keep secrets out of what urllib3 logs of its requests; once is enough for a process."""
-    for module in ("connectionpool", "connection"):  # a filter sees what its own logger logs, not what others do
+    for module in _URLLIB3_LOGGERS:  # a filter sees what its own logger logs, not what others do
         logging.getLogger(f"urllib3.{module}").addFilter(_redaction)

@@ -25,11 +25,12 @@ _FORMAT_SUFFIXES = (".json", ".xml")
 _PARAMS = (dict, list, tuple, NoneType, Mapping)
 
 
-def _check_method(method: object) -> None:
+def _wrong_method(method: object) -> str:
     if not isinstance(method, str) or not _is_method(method):
-        raise UsageError(f"a method looks like crm.deal.add, not like {shown(method)}")
+        return f"a method looks like crm.deal.add, not like {shown(method)}"
     if method.casefold().endswith(_FORMAT_SUFFIXES):
-        raise UsageError(f"a method is written without a format at its end: {shown(method)}")
+        return f"a method is written without a format at its end: {shown(method)}"
+    return ""
 
 
 @functools.lru_cache(maxsize=1024)
@@ -37,24 +38,23 @@ def _is_method(text: str) -> bool:
     return _METHOD.fullmatch(text) is not None
 
 
-def _check_name(name: object) -> None:
+def _wrong_name(name: object) -> str:
     if not isinstance(name, str) or not name:
-        raise UsageError(f"a name is text of at least one character, not {shown(name)}")
+        return f"a name is text of at least one character, not {shown(name)}"
     try:
         wire_text(name)
     except Unfit as unfit:
-        reason = unfit.reason
-    else:
-        return
-    raise UsageError(f"a name {reason}")
+        return f"a name {unfit.reason}"
+    return ""
 
 
-def _check_params(params: object) -> None:
-    if not isinstance(params, _PARAMS):
-        raise UsageError(f"params are a mapping, or a list for a positional method, not {shown(params)}")
+def _wrong_params(params: object) -> str:
+    if isinstance(params, _PARAMS):
+        return ""
+    return f"params are a mapping, or a list for a positional method, not {shown(params)}"
 
 
-@attrs.frozen
+@attrs.frozen(init=False)
 class Command:
     """One call of a method, to be sent alone or in a batch.
 
@@ -74,11 +74,14 @@ class Command:
     name: str | None = attrs.field(default=None, kw_only=True)
     idempotent: bool = attrs.field(default=False, kw_only=True)
 
-    def __attrs_post_init__(self) -> None:
-        if self.name is not None:
-            _check_name(self.name)
-        _check_method(self.method)
-        _check_params(self.params)
+    def __init__(
+        self, method: str, params: Params = None, *, name: str | None = None, idempotent: bool = False
+    ) -> None:
+        wrong = _wrong_method(method) or _wrong_params(params) or ("" if name is None else _wrong_name(name))
+        if wrong:
+            del self, method, params, name  # one of them may be the URL of a webhook, and a traceback would show it
+            raise UsageError(wrong)
+        self.__attrs_init__(method, params, name=name, idempotent=idempotent)
 
 
 #: A call in any of its three formats.
@@ -94,33 +97,48 @@ def normalize(calls: Iterable[Call] | Mapping[str, Call]) -> Iterator[tuple[str,
     if isinstance(calls, str | bytes | Command) or not isinstance(calls, Iterable):
         raise UsageError(f"calls are a list or a mapping of calls, not {shown(calls)}")
     if isinstance(calls, Mapping):
-        return (_named(name, call) for name, call in calls.items())
-    return (_placed(position, call) for position, call in enumerate(calls))
+        return _named(iter(calls.items()))
+    return _placed(enumerate(calls))
 
 
-def _placed(position: int, call: Call) -> tuple[str, Command]:
-    try:
-        command = _command(call)
-    except UsageError as error:
-        reason = error.description
-    else:
-        return (str(position) if command.name is None else command.name), command
-    raise UsageError(f"call {position}: {reason}")
+# No frame from which these raise holds a call: where its method should be, it may have the URL of a webhook.
 
 
-def _named(name: str, call: Call) -> tuple[str, Command]:
-    try:
-        _check_name(name)
-        if type(call) is tuple and len(call) == 2:
-            return name, Command(*call, name=name)
-        command = _command(call)
-        if command.name not in (None, name):
-            raise UsageError(f"it has another name of its own, {shown(command.name)}")
-    except UsageError as error:
-        reason = error.description
-    else:
-        return name, attrs.evolve(command, name=name)
-    raise UsageError(f"call {shown(name)}: {reason}")
+def _placed(calls: Iterator[tuple[int, Call]]) -> Iterator[tuple[str, Command]]:
+    for position, call in calls:
+        try:
+            command = _command(call)
+        except UsageError as error:
+            wrong = error.description
+        else:
+            yield (str(position) if command.name is None else command.name), command
+            continue
+        del call
+        raise UsageError(f"call {position}: {wrong}")
+
+
+def _named(calls: Iterator[tuple[str, Call]]) -> Iterator[tuple[str, Command]]:
+    for name, call in calls:
+        try:
+            command = _named_command(name, call)
+        except UsageError as error:
+            wrong = error.description
+        else:
+            yield name, command
+            continue
+        del call
+        raise UsageError(f"call {shown(name)}: {wrong}")
+
+
+def _named_command(name: str, call: Call) -> Command:
+    if wrong := _wrong_name(name):
+        raise UsageError(wrong)
+    if type(call) is tuple and len(call) == 2:
+        return Command(*call, name=name)
+    command = _command(call)
+    if command.name not in (None, name):
+        raise UsageError(f"it has another name of its own, {shown(command.name)}")
+    return attrs.evolve(command, name=name)
 
 
 def _command(call: Call) -> Command:

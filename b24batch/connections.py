@@ -48,8 +48,8 @@ class Post:
         max_answer: The most bytes that the decoded answer may have.
     """
 
-    url: str
-    data: bytes | Mapping[str, str]
+    url: str = attrs.field(repr=False)  # some printers look past the repr of the class
+    data: bytes | Mapping[str, str] = attrs.field(repr=False)
     headers: Mapping[str, str]
     timeout: tuple[float, float]
     deadline: float
@@ -65,8 +65,8 @@ class Reply:
     """
 
     status: int
-    headers: Mapping[str, str]
-    content: bytes
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    content: bytes = attrs.field(repr=False)
     _lease: _Lease
 
     def __enter__(self) -> Self:

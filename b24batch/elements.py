@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from b24batch.auth import Secret
 from b24batch.encoding import JsonValue
 from b24batch.errors import AjaxError
+from b24batch.masks import masked
 
 #: From their pages: the first answers an object with an ``error`` in the place of each element that failed, the second
 #: a ``STATUS`` that is SUCCESS, CONFLICT or ERROR.
@@ -14,15 +16,22 @@ _ERRORS = ("error", "errors")
 _SUCCESS = "SUCCESS"
 
 
-def failed_elements(method: str, result: JsonValue) -> AjaxError | None:
-    """Return an error that lists the elements in the `result` of `method` that failed; None when there are none."""
+def failed_elements(method: str, result: JsonValue, secrets: tuple[Secret, ...]) -> AjaxError | None:
+    """Return an error that lists the elements in a result that failed; None when there are none.
+
+    Args:
+        method: What was called.
+        result: What it returned.
+        secrets: What no text of an error may show.
+    """
     if method.casefold() not in _MANY_AT_ONCE:
         return None
     failed = list(_failures(result, ""))
     if not failed:
         return None
     listed = "; ".join(f"{path or 'result'}: {code} {description}".strip() for path, code, description in failed)
-    return AjaxError(f"{len(failed)} failed: {listed}", code=failed[0][1], method=method)
+    code = masked(failed[0][1], secrets)
+    return AjaxError(masked(f"{len(failed)} failed: {listed}", secrets), code=code, method=method)
 
 
 def _failures(value: JsonValue, path: str) -> Iterator[tuple[str, str, str]]:

@@ -15,6 +15,10 @@ from b24batch.locks import ProcessLock
 OPERATING_MARGIN = 1.0
 #: The portal counts operating time in buckets of a minute.
 OPERATING_STEP = 60.0
+#: Seconds, as long as a `RetryPolicy` waits by default: one odd figure must not stop all sessions on a portal.
+MAX_PENALTY = 120.0
+#: Unix time of the last second that a date can have, that of the year 9999.
+_LATEST = 253_402_300_799
 
 
 class Clock(Protocol):
@@ -70,6 +74,8 @@ class LeakyBucket:
     clock: Clock = attrs.field(default=time, kw_only=True, repr=False)
     #: When the bucket will have run empty, by the clock (the generic cell rate algorithm).
     _empty_at: float = attrs.field(default=float("-inf"), init=False, repr=False)
+    #: What the clock said last.
+    _seen: float = attrs.field(default=float("-inf"), init=False, repr=False)
     _lock: ProcessLock = attrs.field(factory=ProcessLock, init=False, repr=False)
 
     @classmethod
@@ -80,7 +86,7 @@ class LeakyBucket:
     @property
     def level(self) -> float:
         """The requests that have not leaked out yet, 0 at rest; from one under `capacity` on, the next one waits."""
-        return max(0.0, self._empty_at - self.clock.monotonic()) * self.leak_rate
+        return max(0.0, self._empty_at - max(self._seen, self.clock.monotonic())) * self.leak_rate
 
     def acquire(self, *, max_wait: float | None = None, on_wait: Callable[[float], None] | None = None) -> float:
         """Take the next free place, wait for it, and return the seconds waited.
@@ -102,15 +108,25 @@ class LeakyBucket:
     def penalize(self, seconds: float = 0.0) -> None:
         """Take the bucket for full, and for `seconds` not leaking: the portal refused a request.
 
-        Others that share the portal's counter, from the same address, are seen only by this.
+        Others that share the portal's counter, from the same address, are seen only by this. Over 120 seconds count
+        as 120, less than none and what is no number as none: whoever asks too early is refused again and no worse off.
         """
         with self._lock.lock:
-            full_until = self.clock.monotonic() + seconds + (self.capacity - 1) / self.leak_rate
+            pause = min(seconds, MAX_PENALTY) if seconds > 0 else 0.0
+            full_until = self._now() + pause + (self.capacity - 1) / self.leak_rate
             self._empty_at = max(self._empty_at, full_until)
+
+    def _now(self) -> float:
+        """Return the time; a clock that has stepped back takes the bucket with it, or all would wait for the step."""
+        now = self.clock.monotonic()
+        if now < self._seen:
+            self._empty_at -= self._seen - now
+        self._seen = now
+        return now
 
     def _reserve(self, max_wait: float | None) -> float:
         with self._lock.lock:
-            now = self.clock.monotonic()
+            now = self._now()
             empty_at = max(self._empty_at, now) + 1 / self.leak_rate
             wait = max(0.0, empty_at - now - (self.capacity - 1) / self.leak_rate)
             if max_wait is not None and wait > max_wait:
@@ -127,15 +143,16 @@ class OperatingTime:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._free_at: dict[str, float] = {}
+        #: When it was learnt, and how long it took from then on.
+        self._free: dict[str, tuple[float, float]] = {}
         self._reset_at: dict[str, float] = {}
 
     def note(self, method: str, time_block: object) -> None:
-        """Learn from the ``time`` block of an answer of `method`."""
+        """Learn from the ``time`` block of an answer of `method`; figures that cannot be teach nothing."""
         match time_block:
-            case {"operating_reset_at": int() | float() as reset_at, "finish": int() | float() as finish}:
+            case {"operating_reset_at": reset_at, "finish": finish} if _is_time(reset_at) and _is_time(finish):
                 # The portal's clock may differ from ours, so only its differences count.
-                self._free_at[method] = self._clock.monotonic() + reset_at - finish + OPERATING_MARGIN
+                self._free[method] = self._clock.monotonic(), reset_at - finish + OPERATING_MARGIN
                 self._reset_at[method] = reset_at
 
     def reset_at(self, method: str) -> float | None:
@@ -145,8 +162,15 @@ class OperatingTime:
     def wait_for(self, methods: Iterable[str]) -> float:
         """Return the seconds until all of `methods`, which were blocked, may be tried again."""
         now = self._clock.monotonic()
-        known = [self._free_at.get(method, now) - now for method in methods]
-        return max(seconds if seconds > 0 else OPERATING_STEP for seconds in known)
+        known = [self._free.get(method, (now, 0.0)) for method in methods]
+        # Since then no time less than none has passed, whatever the clock says.
+        waits = [seconds - max(0.0, now - learnt) for learnt, seconds in known]
+        return max(seconds if seconds > 0 else OPERATING_STEP for seconds in waits)
+
+
+def _is_time(value: object) -> bool:
+    """Return whether a value of an answer can be a Unix time in seconds."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _LATEST
 
 
 _shared: dict[tuple[str, int], LeakyBucket] = {}

@@ -156,7 +156,8 @@ class OAuth:
     def access(self) -> Access:
         """Return the present token, and whether it is about to expire."""
         token = self._token
-        return Access(Secret(token.client_endpoint), token.access_token, self._is_stale(token))
+        hidden = tuple(filter(None, (token.refresh_token, self._server.client_secret)))
+        return Access(Secret(token.client_endpoint), token.access_token, self._is_stale(token), hidden)
 
     def renew(self, refused: Access, connections: Connections) -> Renewal:
         """Get a newer token than the one that was refused, from the store or from the OAuth server.

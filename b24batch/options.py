@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Literal, TypedDict
+from typing import Literal, ParamSpec, TypedDict, TypeVar, cast
 
 import requests
 
-from b24batch.encoding import shown
+from b24batch.encoding import redacted, shown
 from b24batch.errors import UsageError
 from b24batch.limits import Clock, LeakyBucket, Wait
 from b24batch.retries import RetryPolicy
 
+Given = ParamSpec("Given")
+Made = TypeVar("Made")
 #: The longest request id that a caller may choose.
 MAX_REQUEST_ID = 128
 
@@ -45,6 +47,20 @@ class ListOptions(TypedDict, total=False):
     descending: bool
     request_id: str | None
     limit: int | None
+
+
+def checked(make: Callable[Given, Made], /, *args: Given.args, **kwargs: Given.kwargs) -> Made | TypeError | UsageError:
+    """Return what is made of these arguments, or what is wrong with them as a new error.
+
+    One of them may be the URL of a webhook. A traceback with locals would show it, so the frames of the error are left
+    behind, and whoever raises it deletes the arguments first.
+    """
+    try:
+        return make(*args, **kwargs)
+    except UsageError as error:
+        return UsageError(error.description)
+    except TypeError as error:
+        return TypeError(redacted(str(error.args[0] if error.args else error)))
 
 
 def to_seconds(value: object) -> float:
@@ -82,6 +98,13 @@ def to_flag(value: object) -> bool:
     if not isinstance(value, bool):
         raise UsageError(f"True or False is wanted, not {shown(value)}")
     return value
+
+
+def to_clock(value: object) -> Clock:
+    """Return what tells the time; raise `UsageError` for what does not."""
+    if not all(callable(getattr(value, name, None)) for name in ("monotonic", "time", "sleep")):
+        raise UsageError(f"a clock has monotonic(), time() and sleep(), not so {shown(value)}")
+    return cast("Clock", value)
 
 
 def to_methods(names: object) -> frozenset[str]:

@@ -186,7 +186,7 @@ class ByCursor:
         try:
             numbers.extend(map(int, ids))
             return numbers
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):  # 1e999 is JSON, and infinite
             bad = shown(ids[len(numbers)])
         reason = f"the id {bad} is no number and cannot be a cursor"
         raise self._unexpected(f"{reason}: name another one with id_key=, or use paging='start'", ids)

@@ -1,4 +1,4 @@
-"""The bodies of requests and answers: the only place that knows the portal's words for a batch."""
+"""The bodies of requests and answers: how commands go into one request, and their outcomes come out of its answer."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from b24batch.commands import Command
 from b24batch.elements import failed_elements
 from b24batch.encoding import JsonValue, WireParams
 from b24batch.errors import AnswerLost, SdkError, command_error_class
+from b24batch.masks import masked
 from b24batch.results import AjaxResult
 from b24batch.statuses import Status
 
@@ -25,11 +26,7 @@ def dump(chunk: Chunk, *, halt: bool) -> tuple[str, WireParams]:
 
 
 def load(chunk: Chunk, answer: Answer, *, halt: bool) -> list[AjaxResult]:
-    """Return the outcome of each command of `chunk`, in its order.
-
-    Raises:
-        AnswerLost: When the answer is not one to a batch.
-    """
+    """Return the outcome of each command of `chunk`, in its order, whatever is in the answer."""
     if chunk.alone is not None:
         return [load_direct(chunk.alone.command, answer)]
     return list(_rows(chunk, answer, _Maps(answer), halt=halt))
@@ -41,27 +38,24 @@ def load_direct(command: Command, answer: Answer) -> AjaxResult:
 
 
 class _Maps:
-    """The five maps of an answer, each as a dict: PHP writes an empty one, or one with keys 0, 1, 2, as a list."""
+    """The five maps of an answer, each as a dict: PHP writes an empty one, or one with keys 0, 1, 2, as a list.
+
+    One that is neither has nothing in it: that the first two can be read is seen to when the answer is opened.
+    """
 
     def __init__(self, answer: Answer) -> None:
-        maps = answer.envelope["result"]
-        if not isinstance(maps, dict) or not {"result", "result_error"} <= maps.keys():
-            raise _unreadable(answer, "the answer is none to a batch")
-        self.result = _map(maps["result"], answer)
-        self.error = _map(maps["result_error"], answer)
-        self.total = _map(maps.get("result_total"), answer)
-        self.next = _map(maps.get("result_next"), answer)
-        self.time = _map(maps.get("result_time"), answer)
+        maps = _map(answer.envelope["result"])
+        self.result = _map(maps.get("result"))
+        self.error = _map(maps.get("result_error"))
+        self.total = _map(maps.get("result_total"))
+        self.next = _map(maps.get("result_next"))
+        self.time = _map(maps.get("result_time"))
 
 
-def _map(value: JsonValue, answer: Answer) -> dict[str, JsonValue]:
+def _map(value: JsonValue) -> dict[str, JsonValue]:
     if isinstance(value, dict):
         return value
-    if isinstance(value, list):
-        return {str(place): item for place, item in enumerate(value)}
-    if value is None:
-        return {}
-    raise _unreadable(answer, "a map of the answer is neither object nor list")
+    return {str(place): item for place, item in enumerate(value)} if isinstance(value, list) else {}
 
 
 def _rows(chunk: Chunk, answer: Answer, maps: _Maps, *, halt: bool) -> Iterator[AjaxResult]:
@@ -78,8 +72,7 @@ def _rows(chunk: Chunk, answer: Answer, maps: _Maps, *, halt: bool) -> Iterator[
         elif halted and not refused:
             yield _not_ok(command, answer, "skipped")
         else:
-            lost = _unreadable(answer, "the answer does not tell what became of it")
-            yield _not_ok(command, answer, "unknown", lost)
+            yield _not_ok(command, answer, "unknown", _untold(answer))
 
 
 def _ok(
@@ -89,7 +82,7 @@ def _ok(
         command,
         "ok",
         data,
-        failed_elements(command.method, data),
+        failed_elements(command.method, data, answer.secrets),
         _count(total),
         _count(next),
         time if isinstance(time, dict) else None,
@@ -115,13 +108,14 @@ def _command_error(command: Command, entry: JsonValue, answer: Answer) -> SdkErr
     fields = entry if isinstance(entry, dict) else {"error": entry}
     code = text_of(fields.get("error"))
     return command_error_class(code)(
-        text_of(fields.get("error_description")),
-        code=code,
+        masked(text_of(fields.get("error_description")), answer.secrets),
+        code=masked(code, answer.secrets),
         method=command.method,
         http_status=answer.http_status,
         request_id=answer.request_id,
     )
 
 
-def _unreadable(answer: Answer, description: str) -> AnswerLost:
+def _untold(answer: Answer) -> AnswerLost:
+    description = "the answer does not tell what became of it"
     return AnswerLost(description, http_status=answer.http_status, request_id=answer.request_id)

@@ -98,7 +98,7 @@ class RetryPolicy:
         error, pause = _error(state), state.upcoming_sleep
         if state.attempt_number >= self.attempts:
             return True
-        too_long = pause > longest or state.idle_for + pause > self.total_wait
+        too_long = not (pause <= longest and state.idle_for + pause <= self.total_wait)  # nan is too long
         if too_long and isinstance(error, RateLimited) and error.retry_after is None:
             error.retry_after = pause
         return too_long

@@ -23,6 +23,8 @@ from b24batch.limits import Clock, LeakyBucket, OperatingTime, Wait, shared_buck
 from b24batch.options import (
     ListOptions,
     Options,
+    checked,
+    to_clock,
     to_count,
     to_flag,
     to_max_wait,
@@ -85,7 +87,7 @@ class Session:
     deadline: float = attrs.field(default=120.0, converter=to_seconds)
     max_answer: int = attrs.field(default=256_000_000, converter=to_count)
     retries: RetryPolicy = attrs.field(factory=RetryPolicy, validator=instance_of(RetryPolicy))
-    clock: Clock = attrs.field(default=time)
+    clock: Clock = attrs.field(default=time, converter=to_clock)
     limits: LeakyBucket | None = attrs.field(validator=optional(instance_of(LeakyBucket)))
     max_wait: float | None = attrs.field(default=None, converter=to_max_wait)
     operating_wait: float = attrs.field(default=660.0, converter=to_wait)
@@ -106,7 +108,10 @@ class Session:
             kind = type(auth).__name__
             del auth, credentials
             raise UsageError(f"a Session is made from a webhook URL as text, not from a {kind}")
-        self.__attrs_init__(auth, **options)
+        made = checked(self.__attrs_init__, auth, **options)
+        del options
+        if isinstance(made, Exception):
+            raise made
 
     def __attrs_post_init__(self) -> None:
         if not self.allow_http:
@@ -151,7 +156,10 @@ class Session:
         if "clock" not in options:
             kept["operating"] = self._operating
         sibling = object.__new__(type(self))
-        sibling.__attrs_init__(self.auth, **{**kept, **options})
+        made = checked(sibling.__attrs_init__, self.auth, **{**kept, **options})
+        del options
+        if isinstance(made, Exception):
+            raise made
         return sibling
 
     def call(
@@ -177,7 +185,11 @@ class Session:
             AnswerLost: It may have been executed.
             AjaxError: The portal refused it.
         """
-        command = Command(method, params)
+        command = checked(Command, method, params)
+        del params
+        if isinstance(command, Exception):
+            del method
+            raise command
         body = encode_direct(command)
         repeatable = self._repeatable(command) if idempotent is None else idempotent
         answer = self._transport.call(method, body, request_id=to_request_id(request_id), repeatable=repeatable)
@@ -241,10 +253,12 @@ class Session:
             UsageError: Something is wrong with the calls; nothing was sent.
             NotSent, AnswerLost, AjaxError: The request failed as a whole, and this is what became of every command.
         """
-        as_rows = to_flag(return_ajax_result)
-        chunk = single(_all_encoded(calls), halt=to_flag(halt_on_error))
+        as_rows, named = to_flag(return_ajax_result), isinstance(calls, Mapping)
+        commands = checked(encoded_calls, calls)
+        del calls
+        chunk = single(_all_encoded(commands), halt=to_flag(halt_on_error))
         rows = self._run(request_id, halt_on_error=halt_on_error).send(chunk)
-        return collect(rows, named=isinstance(calls, Mapping), return_ajax_result=as_rows)
+        return collect(rows, named=named, return_ajax_result=as_rows)
 
     def batch_by_chunk(
         self,
@@ -279,7 +293,9 @@ class Session:
             BaseException: What stops the run half-way, Ctrl-C for one, has the outcomes so far in its `result`.
         """
         check_size(chunk_size)
-        commands = _all_encoded(_unnamed(calls))
+        read = checked(_unnamed, calls)
+        del calls
+        commands = _all_encoded(read)
         session, over = self._shown(progress, " commands", len(commands))
         run = session._run(request_id, halt_on_error=halt_on_error, stop_on_error=stop_on_error)
         return collect(run_all(run, list(cut(commands, chunk_size, halt=halt_on_error)), over))
@@ -303,7 +319,10 @@ class Session:
         yielded yet.
         """
         check_size(chunk_size)
-        commands = encoded_calls(_unnamed(calls), memory=MEMORY)
+        commands = checked(_unnamed, calls, memory=MEMORY)
+        del calls
+        if isinstance(commands, Exception):
+            raise commands
         run = self._run(request_id, halt_on_error=halt_on_error, stop_on_error=stop_on_error)
         return stream(run, cut(commands, chunk_size, halt=halt_on_error))
 
@@ -356,8 +375,12 @@ class Session:
         """
         from b24batch.pagination import collected
 
+        command = checked(Command, method, params)
+        del method, params
+        if isinstance(command, Exception):
+            raise command
         session, over = self._shown(progress, " rows")
-        return collected(iter(over(session.fetch_list(method, params, **options))))
+        return collected(iter(over(session.fetch_list(command.method, command.params, **options))))
 
     def fetch_list(
         self,
@@ -382,10 +405,13 @@ class Session:
         from b24batch.pagination import Listing, check_limit, check_pages
         from b24batch.ways import refuse_write, way_through
 
-        command, backwards = Command(method, params), to_flag(descending)
-        refuse_write(method)
-        family = family_of(method, id_key, cursor_id_key, result_key)
-        by = paging_of(method, family, paging, params)
+        command, backwards = checked(Command, method, params), to_flag(descending)
+        del method, params
+        if isinstance(command, Exception):
+            raise command
+        refuse_write(command.method)
+        family = family_of(command.method, id_key, cursor_id_key, result_key)
+        by = paging_of(command.method, family, paging, command.params)
         return Listing(
             self._transport.call,
             self._transport.pause,
@@ -456,13 +482,15 @@ class Session:
         raise TypeError("a Session is not pickled: it holds sockets and a secret; make one in each process")
 
 
-def _all_encoded(calls: Iterable[Call] | Mapping[str, Call]) -> list[EncodedCommand]:
-    commands = list(encoded_calls(calls))
-    refuse_duplicates(commands)
-    return commands
+def _all_encoded(commands: Iterator[EncodedCommand] | Exception) -> list[EncodedCommand]:
+    if isinstance(commands, Exception):
+        raise commands
+    encoded = list(commands)
+    refuse_duplicates(encoded)
+    return encoded
 
 
-def _unnamed(calls: Iterable[Call]) -> Iterable[Call]:
+def _unnamed(calls: Iterable[Call], memory: int | None = None) -> Iterator[EncodedCommand]:
     if isinstance(calls, Mapping):
         raise UsageError("a mapping of calls fits into one batch; hand over a list of Command(..., name=...)")
-    return calls
+    return encoded_calls(calls, memory=memory)

@@ -190,5 +190,7 @@ class _Exchange:
             transport.max_answer,
         )
         with transport.connections.post(post) as reply:
-            answer = HttpAnswer(reply.status, reply.headers, reply.content, self.method, self.request_id)
+            answer = HttpAnswer(
+                reply.status, reply.headers, reply.content, self.method, self.request_id, access.secrets
+            )
             return answer.opened(transport.clock.time())

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from b24batch import AjaxError, AnswerLost
+from b24batch import AjaxError, AnswerLost, OperatingLimitExceeded, RateLimited
 from b24batch.sandbox import Answer
 
 TIME = {"start": 1, "finish": 1.5, "duration": 0.5, "processing": 0}
@@ -139,7 +139,7 @@ NOT_TO_A_BATCH = [
     pytest.param({"result": {"result": []}}, id="no errors"),
     pytest.param({"result": {"result": "x", "result_error": []}}, id="text for a map"),
     pytest.param({"result": {"result": [], "result_error": 5}}, id="number for a map"),
-    pytest.param({"result": {"result": [], "result_error": [], "result_time": "x"}}, id="text for the times"),
+    pytest.param({"result": {"result": [], "result_error": False}}, id="false for a map"),
 ]
 
 
@@ -150,6 +150,18 @@ def test_an_answer_that_is_none_to_a_batch(portal, b24, envelope):
     with pytest.raises(AnswerLost):
         b24.batch([("crm.deal.add", {})])
     assert [row.status for row in b24.batch_by_chunk([("crm.deal.add", {})])] == ["unknown"]
+
+
+@pytest.mark.parametrize("envelope", NOT_TO_A_BATCH)
+def test_an_answer_that_is_none_to_a_batch_of_reads(portal, b24, envelope):
+    """Reads whose batch has such an answer are sent again, like those whose answer was lost on its way."""
+    reads = [("crm.deal.list",), ("crm.deal.get", {"ID": 1})]
+    portal.fail_next(Answer(json.dumps(envelope)), times=2)
+    assert b24.batch_by_chunk(reads, halt_on_error=False)[0].status == "ok"
+    assert len(portal.requests) == 3
+    portal.fail_next(Answer(json.dumps(envelope)))
+    b24.batch(reads)
+    assert len(portal.requests) == 5
 
 
 REFUSED = [
@@ -175,8 +187,106 @@ def test_a_refused_request(portal, b24, status, code):
     assert [row.status for row in b24.batch_by_chunk([("crm.deal.add", {})])] == ["failed"]
 
 
-def test_odd_totals(portal, b24):
-    """A total, a next or a time that is no such thing is left out."""
-    portal.fail_next(Answer(json.dumps(maps([1], [], ["many"], [None], ["x"]))))
+#: No portal is known to have these in the place of a code.
+ODD_ERRORS = [None, False, True, [], ["x"], {}, {"code": "x"}]
+#: Old methods have these, with a status that refuses by itself.
+ODD_CODES = ["", " ", 0, 100, 1.5]
+
+
+@pytest.mark.parametrize("odd", [*ODD_ERRORS, *ODD_CODES], ids=repr)
+def test_an_error_that_says_nothing(portal, b24, odd):
+    """With a 200 only text is a portal's word that nothing was done; nobody knows it from anything else."""
+    answer = Answer(json.dumps({"error": odd, "error_description": "odd", "result": {"result": [1]}}))
+    portal.fail_next(answer, times=3)
+    for send in (lambda: b24.call("crm.deal.add", {}), lambda: b24.batch([("crm.deal.add", {})])):
+        with pytest.raises(AnswerLost, match=r"HTTP 200.*error.*odd"):
+            send()
+    assert [row.status for row in b24.batch_by_chunk([("crm.deal.add", {})])] == ["unknown"]
+    portal.fail_next(answer)
+    assert b24.call("crm.deal.list").is_success
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 500])
+@pytest.mark.parametrize(
+    ("odd", "kind"),
+    [*((odd, AnswerLost) for odd in ODD_ERRORS), *((odd, AjaxError) for odd in ODD_CODES)],
+    ids=lambda value: getattr(value, "__name__", None) or repr(value),
+)
+def test_an_odd_error_with_a_status(portal, b24, odd, kind, status):
+    """With a 4xx numbers and empty text are codes like any other, as documented; what no portal sends tells nothing."""
+    portal.fail_next(Answer(json.dumps({"error": odd, "error_description": "odd"}), status), times=2)
+    kind = AnswerLost if status == 500 else kind
+    with pytest.raises(kind):
+        b24.call("crm.deal.add", {})
+    (row,) = b24.batch_by_chunk([("crm.deal.add", {})])
+    assert (row.status, type(row.error)) == ("unknown" if kind is AnswerLost else "failed", kind)
+
+
+@pytest.mark.parametrize("code", ["0", "100", "null", "ERROR_CORE"])
+def test_a_code_in_text(portal, b24, code):
+    """Any text is a code, also one that looks like a number or like nothing."""
+    portal.fail_next(Answer(json.dumps({"error": code})))
+    with pytest.raises(AjaxError) as caught:
+        b24.call("crm.deal.add", {})
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize("odd", ["many", None, 5, False, 1.5, "", ["x"], [{}], {"0": "x"}, {"0": True}], ids=repr)
+@pytest.mark.parametrize("name", ["result_total", "result_next", "result_time"])
+def test_odd_totals(portal, b24, name, odd):
+    """A total, a next or a time that is no such thing is left out, and the result beside it stands."""
+    envelope = maps([1], [])
+    envelope["result"][name] = odd
+    portal.fail_next(Answer(json.dumps(envelope)))
     row = b24.batch([("echo",)])[0]
-    assert (row.status, row.total, row.next, row.time) == ("ok", None, None, None)
+    read = (row.total, row.next, row.time)
+    assert (row.status, row.data, read) == ("ok", 1, (None, None, {} if odd == [{}] and "time" in name else None))
+
+
+@pytest.mark.parametrize("number", [10**400, -1, 2**63, True], ids=["400 digits", "negative", "65 bit", "true"])
+def test_totals_that_count_nothing(portal, b24, number):
+    """A total or a next that no list can have is left out, in a batch and alone."""
+    portal.fail_next(Answer(json.dumps({"result": 1, "total": number, "next": number})))
+    row = b24.call("echo")
+    assert (row.total, row.next) == (None, None)
+    portal.fail_next(Answer(json.dumps(maps([1], [], [number], [number]))))
+    row = b24.batch([("echo",)])[0]
+    assert (row.status, row.total, row.next) == ("ok", None, None)
+
+
+def test_a_byte_order_mark(portal, b24):
+    """JSON behind a byte order mark is read, as self-hosted portals send it."""
+    portal.fail_next(Answer(b"\xef\xbb\xbf" + json.dumps(maps([1], [])).encode()))
+    assert b24.batch([("crm.deal.add",)]).data == [1]
+    portal.fail_next(Answer(b'\xef\xbb\xbf{"result": 5}'))
+    assert b24.call("crm.deal.add").data == 5
+
+
+NOTICE = "<br />\n<b>Warning</b>:  Undefined variable $x in <b>/home/bitrix/www/rest.php</b> on line <b>5</b><br />\n"
+
+
+def test_a_notice_before_the_json(portal, b24):
+    """JSON behind a notice of PHP is not trusted; the message quotes how the answer begins, 80 characters of it."""
+    portal.fail_next(Answer(NOTICE + json.dumps({"result": 5})))
+    with pytest.raises(AnswerLost) as caught:
+        b24.call("crm.deal.add")
+    assert repr(NOTICE[:80]) in caught.value.description
+    assert NOTICE[70:90] not in caught.value.description
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (429, "QUERY_LIMIT_EXCEEDED", RateLimited),
+        (503, "QUERY_LIMIT_EXCEEDED", RateLimited),
+        (429, "OPERATION_TIME_LIMIT", OperatingLimitExceeded),
+        (429, "TOO_MANY", OperatingLimitExceeded),
+    ],
+)
+def test_a_429(portal, b24, status, code, kind):
+    """A 429 is a refusal for operating time, unless its code speaks of the rate: that is waited for and sent again."""
+    portal.fail_next(Answer(json.dumps({"error": code}), status), times=9)
+    with pytest.raises(kind) as caught:
+        b24.call("crm.deal.add", {})
+    assert type(caught.value) is kind
+    assert len(portal.requests) == (5 if kind is RateLimited else 1)

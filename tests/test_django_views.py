@@ -429,6 +429,17 @@ def test_debug_page_of_a_form(portal, web):
 
 
 @override_settings(DEBUG=True)
+def test_debug_page_of_an_event_of_a_bot(portal, web, installed):
+    """An event of a chat bot has the bot's tokens in its data, and the debug page of its view shows none of them."""
+    tokens = {"access_token": "b0tacce55token", "refresh_token": "b0trefre5htoken"}
+    form = portal.event_form("ONIMBOTMESSAGEADD", {"BOT": {"7": {"AUTH": tokens, "BOT_ID": "7"}}})
+    page = web.post("/event/", form)
+    assert page.status_code == 500
+    assert "ONIMBOTMESSAGEADD" in page.text
+    assert not [secret for secret in [*secrets_of(portal, form), *tokens.values()] if secret in page.text]
+
+
+@override_settings(DEBUG=True)
 def test_debug_page_of_a_server_that_is_gone(portal, web, expired):
     """The debug page of a refresh that fails on its way shows no token either."""
     portal.close()

@@ -10,10 +10,10 @@ import b24batch
 PACKAGE = Path(b24batch.__file__).parent
 LAYERS = [
     "errors encoding crm locks addresses statuses delivery list_methods write_methods",
-    "references adapter faults shapes repeats elements",
+    "references adapter faults shapes repeats",
     "commands limits retries auth query families conditions notebook",
-    "remaining connections encoded",
-    "chunks results answers tokens page_commands",
+    "remaining connections encoded masks",
+    "chunks results answers tokens page_commands elements",
     "payload transport resolution pages offsets token_server progress forms",
     "run ways",
     "batch pagination options oauth",

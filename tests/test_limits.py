@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from b24batch import LeakyBucket, RateLimited
-from b24batch.limits import shared_bucket
+from b24batch import LeakyBucket, RateLimited, Session
+from b24batch.limits import OperatingTime, shared_bucket
 from b24batch.sandbox import FakeClock
 
 
@@ -68,6 +68,56 @@ def test_penalize_never_shortens(clock):
     assert bucket.acquire() == 10.5
 
 
+def test_time_that_steps_back(clock):
+    """When the clock steps back the bucket holds what it held when it was last asked: nobody waits for the step."""
+    bucket = LeakyBucket(3, 1.0, clock=clock)
+    assert [bucket.acquire() for _ in range(3)] == [0.0, 0.0, 1.0]
+    clock.advance(-3600.0)
+    assert bucket.level == 3.0
+    assert [bucket.acquire() for _ in range(2)] == [2.0, 1.0]
+    bucket.penalize(10.0)
+    clock.advance(-3600.0)
+    assert bucket.acquire() == 11.0
+
+
+def short(value):
+    return repr(value)[:9]
+
+
+@pytest.mark.parametrize("seconds", [float("inf"), float("nan"), 1e300, 10**400, 3e8, -5.0, -float("inf")], ids=short)
+def test_a_penalty_without_end(clock, seconds):
+    """A penalty is bounded, whatever figure comes, and the bucket is of use afterwards."""
+    bucket = LeakyBucket(clock=clock)
+    bucket.penalize(seconds)
+    assert 0.5 <= bucket.acquire() <= 120.5
+    clock.advance(1000.0)
+    assert (bucket.level, bucket.acquire()) == (0.0, 0.0)
+
+
+HUGE = [10**400, -(10**400), float("inf"), float("nan"), True, "5", None]
+
+
+@pytest.mark.parametrize("huge", HUGE, ids=short)
+def test_operating_time_from_odd_figures(clock, huge):
+    """Figures that are none teach nothing about operating time, and the wait stays a wait."""
+    operating = OperatingTime(clock)
+    for block in ({"operating_reset_at": huge, "finish": 5}, {"operating_reset_at": 5, "finish": huge}):
+        operating.note("m", block)
+    assert (operating.reset_at("m"), operating.wait_for(["m"])) == (None, 60.0)
+    operating.note("m", {"operating_reset_at": 1e308, "finish": -1e308})
+    assert operating.wait_for(["m"]) == 60.0
+
+
+def test_operating_time_when_time_steps_back(clock):
+    """When the clock steps back the wait for a method is what it was when the portal named it."""
+    operating = OperatingTime(clock)
+    operating.note("m", {"operating_reset_at": 1100, "finish": 1000})
+    clock.advance(50.0)
+    assert operating.wait_for(["m"]) == 51.0
+    clock.advance(-3600.0)
+    assert operating.wait_for(["m"]) == 101.0
+
+
 def test_on_wait(clock):
     """Whoever asks is told of a wait before it begins."""
     told = []
@@ -113,6 +163,24 @@ def test_one_bucket_for_a_portal(clock):
         thread.join()
     assert len({id(bucket) for bucket in found}) == 1
     assert shared_bucket("b.example", clock) is not found[0]
+
+
+SPELLINGS = ["https://p.example./", "https://P.Example:443/", "https://p.example.:443/", "https://p.example:0443/"]
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_one_bucket_however_a_host_is_spelt(clock, spelling):
+    """A host with the root's dot behind it, or with the usual port, is the host without."""
+    plain, other = (Session(f"{url}rest/1/code/", clock=clock) for url in ("https://p.example/", spelling))
+    assert other.limits is plain.limits
+    assert other.auth.host == "p.example"
+    assert other.auth.access().url("m").reveal() == "https://p.example/rest/1/code/m"
+
+
+@pytest.mark.parametrize("host", ["p.example.:8443", "p.example:8443", "[::1]:8443", "[::1]"])
+def test_a_port_and_brackets_stay(host):
+    """Another port is another portal, and an IPv6 address has its brackets."""
+    assert Session(f"https://{host}/rest/1/code/").auth.host == host.replace(".:", ":")
 
 
 def test_a_fork_while_the_lock_is_held(clock):

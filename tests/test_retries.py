@@ -1,5 +1,6 @@
 """What reads, and how patient a session is."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import attrs
@@ -99,6 +100,33 @@ def test_a_hint_beyond_the_budget(portal):
     slept, error = pauses(portal, RetryPolicy())
     assert slept == []
     assert (type(error), error.retry_after) == (RateLimited, 121.0)
+
+
+@pytest.mark.parametrize("policy", [RetryPolicy(), RetryPolicy(total_wait=3600.0, wait_max=9e9)], ids=repr)
+@pytest.mark.parametrize(
+    ("header", "hint"),
+    [("315360000", 315360000.0), ("9" * 400, 1e9), ("1e300", 1e9), ("Fri, 31 Dec 9999 23:59:59 GMT", 1e9)],
+)
+def test_a_hint_of_years(portal, policy, header, hint):
+    """A hint of years is waited for by nobody, and told as a figure that a date can be moved by."""
+    bucket = LeakyBucket(clock=FakeClock())
+    portal.fail_next(Answer('{"error":"QUERY_LIMIT_EXCEEDED"}', 503, {"Retry-After": header}), times=9)
+    slept, error = pauses(portal, policy, limits=bucket)
+    assert (slept, type(error), error.retry_after) == ([], RateLimited, hint)
+    assert bucket.acquire(max_wait=121.0) > 0
+    assert datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=error.retry_after)
+
+
+@pytest.mark.parametrize("hint", [float("nan"), float("inf")])
+def test_an_endless_hint_of_somebody_elses(portal, hint):
+    """A bucket of one's own that refuses without an end is not waited for."""
+
+    class Refusing(LeakyBucket):
+        def acquire(self, **options):
+            raise RateLimited("never", retry_after=hint)
+
+    slept, error = pauses(portal, RetryPolicy(total_wait=float("inf")), limits=Refusing(), max_wait=5.0)
+    assert (slept, type(error)) == ([], RateLimited)
 
 
 def test_the_budget_counts_all_pauses(portal):
