@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 if TYPE_CHECKING:
+    from b24batch.encoding import JsonValue
     from b24batch.results import AnyResult
 
 
@@ -35,6 +36,7 @@ class Evidence(TypedDict, total=False):
     retry_after: float | None
     reset_at: float | None
     host: str
+    data: JsonValue
 
 
 class SdkError(Exception):
@@ -77,6 +79,17 @@ class UsageError(SdkError, ValueError):
 
     code = ErrorCode("USAGE")
     not_executed = True
+
+
+class UnexpectedAnswer(SdkError):
+    """The portal answered, but with another shape than what was asked for has.
+
+    Attributes:
+        data: What it answered.
+    """
+
+    code = ErrorCode("UNEXPECTED_ANSWER")
+    data: JsonValue = None
 
 
 class TransportError(SdkError):

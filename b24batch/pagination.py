@@ -3,44 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Protocol
 
 import attrs
 
 from b24batch.answers import Answer
 from b24batch.chunks import MAX_COMMANDS, Chunk, cut
-from b24batch.commands import Command
-from b24batch.encoded import EncodedCommand
 from b24batch.encoding import shown
-from b24batch.errors import OperatingLimitExceeded, UsageError
-from b24batch.families import Family, Row
+from b24batch.errors import AnswerLost, OperatingLimitExceeded, SdkError, UsageError
+from b24batch.families import Row
 from b24batch.limits import Clock, OperatingTime, Wait
-from b24batch.pages import ByCursor, ByStart
+from b24batch.page_commands import PAGE_SIZE
 from b24batch.payload import dump, load
 from b24batch.results import AjaxResult
+from b24batch.ways import Pages
 
 #: Seconds: a portal ends a request after 60, so one that took a third of that gets fewer pages.
 SLOW_REQUEST = 20.0
-
-
-class Pages(Protocol):
-    """A way through a list.
-
-    Attributes:
-        command: What is called, with the caller's own params.
-        ended: Whether the list has no more pages.
-        unbroken: Whether the pages asked for behind the one taken last are what follows it.
-    """
-
-    command: Command
-    ended: bool
-    unbroken: bool
-
-    def ask(self, pages: int) -> list[EncodedCommand]:
-        """Return the commands for up to so many of the next pages."""
-
-    def take(self, outcome: AjaxResult) -> list[Row]:
-        """Return the rows of the next page, and go on behind it."""
+#: What a portal answers when a method died of its own fault.
+_DIED = 500
 
 
 @attrs.define(eq=False)
@@ -57,6 +37,7 @@ class Listing:
         request_id: Of the first request; the n-th has ``/n`` behind it.
         pages_per_request: The most pages asked for at once.
         way: The way through the list.
+        limit: How many rows are wanted; None for all.
     """
 
     call: Callable[..., Answer]
@@ -68,6 +49,7 @@ class Listing:
     request_id: str
     pages_per_request: int
     way: Pages
+    limit: int | None = None
     _size: int = attrs.field(default=1, init=False)
     _requests: int = attrs.field(default=0, init=False)
     _waited: float = attrs.field(default=0.0, init=False)
@@ -79,8 +61,13 @@ class Listing:
         Raises:
             SdkError: What ended the list early; the pages yielded before it stand.
         """
-        while not self.way.ended:
-            yield from self._taken(self._request())
+        left = self.limit
+        while not self.way.ended and left != 0:
+            for rows in self._taken(self._request(left)):
+                yield rows[:left]
+                left = None if left is None else max(0, left - len(rows))
+                if left == 0:
+                    return
 
     def _taken(self, outcomes: list[AjaxResult]) -> Iterator[list[Row]]:
         """Yield the rows of the pages of one request, up to the first that says that what follows it is void."""
@@ -90,7 +77,11 @@ class Listing:
                 return
             if outcome.error is not None:
                 raise outcome.error
-            rows = self.way.take(outcome)
+            try:
+                rows = self.way.take(outcome)
+            except SdkError as error:
+                error.http_status, error.request_id = outcome.http_status, outcome.request_id
+                raise
             self._waited = self._waits = 0
             if rows:
                 yield rows
@@ -101,26 +92,42 @@ class Listing:
     def _request_id(self) -> str:
         return self.request_id if self._requests <= 1 else f"{self.request_id}/{self._requests}"
 
-    def _request(self) -> list[AjaxResult]:
-        """Return the outcomes of the next pages, as many as the last request proved to be fit."""
+    def _request(self, left: int | None) -> list[AjaxResult]:
+        """Return the outcomes of the next pages, as many as the last request proved to be fit and as are wanted."""
         if not self.way.unbroken:
             self._size = 1
-        chunk = next(cut(self.way.ask(self._size)))
+        wanted = self._size if left is None else min(self._size, -(-left // PAGE_SIZE))
+        chunk = next(cut(self.way.ask(wanted)))
         began = self.clock.monotonic()
         try:
-            outcomes = self._send(chunk)
+            outcomes = self._send(chunk, repeatable=self.repeatable)
         except OperatingLimitExceeded as error:
             return [AjaxResult(self.way.command, "failed", error=error)]
+        except AnswerLost as error:
+            if error.http_status != _DIED or len(chunk.commands) == 1:
+                raise
+            outcomes = None
+        if outcomes is None:
+            return self._one_page(len(chunk.commands))
         # Twice as many, no more: of what is asked for behind the end of a list, the portal reads the first page again.
         slow = self.clock.monotonic() - began > SLOW_REQUEST
         self._size = max(1, self._size // 2) if slow else min(self.pages_per_request, self._size * 2)
         return outcomes
 
-    def _send(self, chunk: Chunk) -> list[AjaxResult]:
+    def _one_page(self, died: int) -> list[AjaxResult]:
+        """Return the outcome of the next page alone, after a request of so many pages killed the method.
+
+        It may have died of what a reference held behind a short page. Requests do not grow to that size again.
+        """
+        self.pages_per_request = max(1, died // 2)
+        self._size = min(2, self.pages_per_request)
+        return self._send(next(cut(self.way.ask(1))), repeatable=False)
+
+    def _send(self, chunk: Chunk, *, repeatable: bool) -> list[AjaxResult]:
         self._requests += 1
         method, params = dump(chunk, halt=True)
         size, request_id = len(chunk.commands), self._request_id
-        answer = self.call(method, params, request_id=request_id, repeatable=self.repeatable, commands=size)
+        answer = self.call(method, params, request_id=request_id, repeatable=repeatable, commands=size)
         self.operating.note(method, answer.envelope.get("time"))
         outcomes = load(chunk, answer, halt=True)
         for outcome in outcomes:
@@ -154,26 +161,11 @@ def collected(pages: Iterator[list[Row]]) -> list[Row]:
     return rows
 
 
-def way_through(command: Command, family: Family, paging: str, *, cursor_id_key: str | None, descending: bool) -> Pages:
-    """Return the way through the list that `command` asks for.
-
-    Args:
-        command: The method, with the caller's own params.
-        family: How the method spells what is needed.
-        paging: ``cursor`` or ``start``.
-        cursor_id_key: As the caller gave it.
-        descending: Whether the newest row comes first.
-
-    Raises:
-        UsageError: For arguments that do not go together.
-    """
-    if paging == "cursor":
-        return ByCursor(command, family, descending)
-    if paging != "start":
-        raise UsageError(f"paging is 'cursor' or 'start', not {shown(paging)}")
-    if descending or cursor_id_key is not None:
-        raise UsageError("paging='start' keeps the order of the portal: give an order in the params, and no cursor")
-    return ByStart(command, family)
+def check_limit(limit: object) -> int | None:
+    """Return how many rows are wanted, None for all; raise `UsageError` for what is no such number."""
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+        raise UsageError(f"limit is a whole number of rows from 1, or None, not {shown(limit)}")
+    return limit
 
 
 def check_pages(number: object) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from b24batch.answers import Answer, text_of
 from b24batch.chunks import Chunk
 from b24batch.commands import Command
+from b24batch.elements import failed_elements
 from b24batch.encoding import JsonValue, WireParams
 from b24batch.errors import AnswerLost, SdkError, command_error_class
 from b24batch.masks import masked
@@ -81,7 +82,7 @@ def _ok(
         command,
         "ok",
         data,
-        None,
+        failed_elements(command.method, data, answer.secrets),
         _count(total),
         _count(next),
         time if isinstance(time, dict) else None,
@@ -91,7 +92,11 @@ def _ok(
 
 
 def _count(value: JsonValue) -> int | None:
-    """Return a number of rows; None for what cannot be one."""
+    """Return a number of rows, which may come as digits in text or as a whole float; None for what cannot be one."""
+    if isinstance(value, str) and value.isdecimal() and value.isascii() and len(value) < len(str(_MOST_ROWS)):
+        value = int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_ROWS else None
 
 

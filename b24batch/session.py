@@ -336,31 +336,39 @@ class Session:
     ) -> list[dict[str, JsonValue]]:
         """Return all rows of a list method, up to 2,500 of them by one request.
 
-        Each page begins behind the last id of the one before, so rows that are added or deleted meanwhile neither
-        repeat nor drop others. All pages of a request are one batch; there are more of them as long as the portal
-        answers within 20 seconds. A method that is blocked for its operating time is waited for, at most
+        How a method pages is known of all documented list methods. Most are read by cursor: each page begins behind
+        the last id of the one before, so rows that are added or deleted meanwhile neither repeat nor drop others, and
+        all pages of a request are one batch; there are more of them as long as the portal answers within 20 seconds.
+        Others are counted, or come whole. A list never ends early as a success: where an answer does not tell whether
+        rows are missing, that is an error. A method that is blocked for its operating time is waited for, at most
         `operating_wait` seconds.
 
         Args:
             method: Such as ``crm.item.list``.
-            params: By name, with a filter and a select of one's own; a condition ``>id`` is where the list begins.
-            id_key: What the id is called in a row. Like the next two it is known of the usual methods; of others
+            params: By name, with a filter and a select of one's own; a condition ``>id`` is where the list begins. A
+                list for a positional ``task.*`` method.
+            id_key: What the id is called in a row. Like the next two it is known of documented methods; of others
                 the default is ``ID``.
             cursor_id_key: What the id is called in a filter and an order. Default for other methods: `id_key`.
-            result_key: Under which key of the result the rows are. Default for other methods: it is a list itself.
-            paging: ``start`` for a method without a filter or an order by id: its pages are counted, which costs
-                the portal more and may miss rows when others are deleted meanwhile; the ids of all rows are kept,
-                so that none comes twice.
+            result_key: Under which key of the result the rows are. Default for other methods: it is a list itself,
+                or holds one list.
+            paging: ``cursor``, ``start`` for a method without a filter or an order by id, or ``whole`` for one that
+                gives all rows in one answer. By default what the method is known for, else ``cursor``. Pages by
+                ``start`` are counted, which costs the portal more and may miss rows when others are deleted
+                meanwhile; the ids of all rows are kept, so that none comes twice.
             pages_per_request: The most pages in one request, 1 to 50. Default 50; 1 uses no batch.
-            descending: Whether the newest row comes first.
+            descending: Whether the newest row comes first; by cursor only.
             request_id: As in `call`, for the first request; the n-th has ``/n`` behind it.
             progress: As in `batch_by_chunk`; it counts rows, of which nobody knows the total.
+            limit: The most rows wanted; no more pages are asked for than these need. Default None: all.
 
         Raises:
-            UsageError: Something is wrong with the arguments, and nothing was sent; or the answer has a shape for
-                which one of the keys has to be given.
+            UsageError: Something is wrong with the arguments, the method writes, or it pages with parameters of its
+                own; nothing was sent.
             ImportError: As in `batch_by_chunk`.
-            CursorStalled: The portal came back to rows it had passed: it ignores the filter or the order.
+            UnexpectedAnswer: The answer has a shape for which one of the keys has to be given, or does not tell
+                whether it is the last.
+            CursorStalled: The portal came back to rows it had passed: it ignores the filter, the order or the start.
             SdkError: Whatever a request fails with.
             BaseException: Any of these, and what else stops the list half-way, Ctrl-C for one, has the rows so far
                 in its `result`.
@@ -382,24 +390,28 @@ class Session:
         id_key: str | None = None,
         cursor_id_key: str | None = None,
         result_key: str | None = None,
-        paging: Literal["cursor", "start"] = "cursor",
+        paging: Literal["cursor", "start", "whole"] | None = None,
         pages_per_request: int = 50,
         descending: bool = False,
         request_id: str | None = None,
+        limit: int | None = None,
     ) -> Iterator[list[dict[str, JsonValue]]]:
         """Read a list method as `call_list` does, and yield the rows of each page that has any.
 
         The arguments are checked when this is called. It needs memory for one request, 2,500 rows, and with
         ``paging="start"`` for the ids of all rows. After an error the pages yielded before stand.
         """
-        from b24batch.families import family_of
-        from b24batch.pagination import Listing, check_pages, way_through
+        from b24batch.families import family_of, paging_of
+        from b24batch.pagination import Listing, check_limit, check_pages
+        from b24batch.ways import refuse_write, way_through
 
         command, backwards = checked(Command, method, params), to_flag(descending)
         del method, params
         if isinstance(command, Exception):
             raise command
+        refuse_write(command.method)
         family = family_of(command.method, id_key, cursor_id_key, result_key)
+        by = paging_of(command.method, family, paging, command.params)
         return Listing(
             self._transport.call,
             self._transport.pause,
@@ -409,7 +421,8 @@ class Session:
             self._repeatable(command),
             to_request_id(request_id),
             check_pages(pages_per_request),
-            way_through(command, family, paging, cursor_id_key=cursor_id_key, descending=backwards),
+            way_through(command, family, by, cursor_id_key=cursor_id_key, descending=backwards),
+            check_limit(limit),
         ).pages()
 
     def close(self) -> None:

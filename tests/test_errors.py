@@ -21,6 +21,7 @@ from b24batch import (
     SdkError,
     TokenRefreshError,
     TransportError,
+    UnexpectedAnswer,
     UsageError,
 )
 from b24batch.errors import ErrorCode, command_error_class, refusal_class
@@ -42,6 +43,7 @@ EXAMPLES = [
     TokenRefreshError("authorise again", code="invalid_grant"),
     ReferenceMissed("gone"),
     CursorStalled("again"),
+    UnexpectedAnswer("another shape", data={"rows": []}),
     BatchError(RESULT),
 ]
 
@@ -58,7 +60,7 @@ def test_errors_survive_pickling(error):
 
 def test_every_class_has_an_example():
     """The test above knows all the classes."""
-    endings = ("Error", "Sent", "Lost", "Limited", "Token", "Moved", "Missed", "Stalled", "Exceeded")
+    endings = ("Error", "Sent", "Lost", "Limited", "Token", "Moved", "Missed", "Stalled", "Exceeded", "Answer")
     names = {name for name in b24batch.__all__ if name.endswith(endings)}
     assert names == {type(error).__name__ for error in EXAMPLES}
 
