@@ -18,6 +18,7 @@ from b24batch.encoding import (
     wire_text,
 )
 from b24batch.errors import UsageError
+from b24batch.v3_methods import V3_ONLY
 
 _METHOD = re.compile(r"(?:(?P<vendor>[A-Za-z0-9_]+):)?[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*", re.ASCII)
 _FORMAT_SUFFIXES = (".json", ".xml")
@@ -28,13 +29,23 @@ _PARAMS = (dict, list, tuple, NoneType, Mapping)
 def _check_method(method: object) -> None:
     if not isinstance(method, str) or not _is_method(method):
         raise UsageError(f"a method looks like crm.deal.add, not like {shown(method)}")
-    if method.casefold().endswith(_FORMAT_SUFFIXES):
-        raise UsageError(f"a method is written without a format at its end: {shown(method)}")
+    if reason := _why_refused(method):
+        raise UsageError(f"{reason}: {shown(method)}")
 
 
 @functools.lru_cache(maxsize=1024)
 def _is_method(text: str) -> bool:
     return _METHOD.fullmatch(text) is not None
+
+
+@functools.lru_cache(maxsize=1024)
+def _why_refused(method: str) -> str:
+    name = method.casefold()
+    if name.endswith(_FORMAT_SUFFIXES):
+        return "a method is written without a format at its end"
+    if name in V3_ONLY:
+        return "this method exists only in REST 3.0, which b24batch does not speak (it speaks version 2)"
+    return ""
 
 
 def _check_name(name: object) -> None:
@@ -135,7 +146,12 @@ def _command(call: Call) -> Command:
             return Command(method)
         case [method, params]:
             return Command(method, params)
-    raise UsageError(f"this is no (method, params), no mapping with a method and no Command: {shown(call)}")
+    raise UsageError(_why_no_call(call))
+
+
+def _why_no_call(call: object) -> str:
+    advice = f'; write ("{call}",), a tuple' if isinstance(call, str) and _is_method(call) else ""
+    return f"this is no (method, params), no mapping with a method and no Command: {shown(call)}{advice}"
 
 
 def _command_of_mapping(call: Mapping[str, JsonValue]) -> Command:

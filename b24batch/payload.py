@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from b24batch.answers import Answer, text_of
+from b24batch.answers import Answer, extra_of, text_of
 from b24batch.chunks import Chunk
 from b24batch.commands import Command
 from b24batch.encoding import JsonValue, WireParams
@@ -105,6 +105,7 @@ def _command_error(command: Command, entry: JsonValue, answer: Answer) -> SdkErr
         text_of(fields.get("error_description")),
         code=code,
         method=command.method,
+        extra=extra_of(fields),
         http_status=answer.http_status,
         request_id=answer.request_id,
     )

@@ -9,7 +9,7 @@ import b24batch
 
 PACKAGE = Path(b24batch.__file__).parent
 LAYERS = [
-    "errors encoding crm locks addresses statuses",
+    "errors encoding crm locks addresses statuses v3_methods new_ids",
     "references",
     "commands limits retries adapter auth query families conditions notebook",
     "remaining connections encoded",
