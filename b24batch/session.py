@@ -235,8 +235,9 @@ class Session:
             NotSent, AnswerLost, AjaxError: The request failed as a whole, and this is what became of every command.
         """
         as_rows = to_flag(return_ajax_result)
-        chunk = single(_all_encoded(calls), halt=to_flag(halt_on_error))
-        rows = self._run(request_id, halt_on_error=halt_on_error).send(chunk)
+        halt = to_flag(halt_on_error)
+        chunk = single(_all_encoded(calls, halt=halt), halt=halt)
+        rows = self._run(request_id, halt_on_error=halt).send(chunk)
         return collect(rows, named=isinstance(calls, Mapping), return_ajax_result=as_rows)
 
     def batch_by_chunk(
@@ -272,7 +273,7 @@ class Session:
             BaseException: What stops the run half-way, Ctrl-C for one, has the outcomes so far in its `result`.
         """
         check_size(chunk_size)
-        commands = _all_encoded(_unnamed(calls))
+        commands = _all_encoded(_unnamed(calls), halt=to_flag(halt_on_error))
         session, over = self._shown(progress, " commands", len(commands))
         run = session._run(request_id, halt_on_error=halt_on_error, stop_on_error=stop_on_error)
         return collect(run_all(run, list(cut(commands, chunk_size, halt=halt_on_error)), over))
@@ -296,7 +297,7 @@ class Session:
         yielded yet.
         """
         check_size(chunk_size)
-        commands = encoded_calls(_unnamed(calls), memory=MEMORY)
+        commands = encoded_calls(_unnamed(calls), halt=to_flag(halt_on_error), memory=MEMORY)
         run = self._run(request_id, halt_on_error=halt_on_error, stop_on_error=stop_on_error)
         return stream(run, cut(commands, chunk_size, halt=halt_on_error))
 
@@ -436,8 +437,8 @@ class Session:
         raise TypeError("a Session is not pickled: it holds sockets and a secret; make one in each process")
 
 
-def _all_encoded(calls: Iterable[Call] | Mapping[str, Call]) -> list[EncodedCommand]:
-    commands = list(encoded_calls(calls))
+def _all_encoded(calls: Iterable[Call] | Mapping[str, Call], *, halt: bool) -> list[EncodedCommand]:
+    commands = list(encoded_calls(calls, halt=halt))
     refuse_duplicates(commands)
     return commands
 

@@ -11,7 +11,7 @@ PACKAGE = Path(b24batch.__file__).parent
 LAYERS = [
     "errors encoding crm locks addresses statuses v3_methods new_ids",
     "references",
-    "commands limits retries adapter auth query families conditions notebook",
+    "commands earlier limits retries adapter auth query families conditions notebook",
     "remaining connections encoded",
     "chunks results answers tokens",
     "payload transport resolution pages token_server progress forms",
