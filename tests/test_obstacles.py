@@ -150,7 +150,9 @@ REFERENCES = {
 
 @pytest.mark.parametrize("halt", [True, False])
 @settings(max_examples=500)
-@given(st.lists(st.sampled_from(["$", "a", "Z", "_", "[", "]", " ", "\n", "\xa0", "result", "Next", "tota"]), max_size=9))
+@given(
+    st.lists(st.sampled_from(["$", "a", "Z", "_", "[", "]", " ", "\n", "\xa0", "result", "Next", "tota"]), max_size=9)
+)
 def test_what_counts_as_a_reference(halt, pieces):
     """Exactly the text with a dollar, a bucket and a key in brackets before the next white space."""
     text = "".join(pieces)
