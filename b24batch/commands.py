@@ -21,31 +21,26 @@ from b24batch.errors import UsageError
 from b24batch.v3_methods import V3_ONLY
 
 _METHOD = re.compile(r"(?:(?P<vendor>[A-Za-z0-9_]+):)?[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*", re.ASCII)
+_NO_METHOD = "a method looks like crm.deal.add, not like"
 _FORMAT_SUFFIXES = (".json", ".xml")
 #: What is looked for often comes first: an abstract class costs ten times as much.
 _PARAMS = (dict, list, tuple, NoneType, Mapping)
 
 
 def _check_method(method: object) -> None:
-    if not isinstance(method, str) or not _is_method(method):
-        raise UsageError(f"a method looks like crm.deal.add, not like {shown(method)}")
-    if reason := _why_refused(method):
-        raise UsageError(f"{reason}: {shown(method)}")
+    reason = _why_no_method(method) if isinstance(method, str) else _NO_METHOD
+    if reason:
+        raise UsageError(f"{reason} {shown(method)}")
 
 
 @functools.lru_cache(maxsize=1024)
-def _is_method(text: str) -> bool:
-    return _METHOD.fullmatch(text) is not None
-
-
-@functools.lru_cache(maxsize=1024)
-def _why_refused(method: str) -> str:
-    name = method.casefold()
+def _why_no_method(text: str) -> str:
+    name = text.casefold()
+    if not _METHOD.fullmatch(text):
+        return _NO_METHOD
     if name.endswith(_FORMAT_SUFFIXES):
-        return "a method is written without a format at its end"
-    if name in V3_ONLY:
-        return "this method exists only in REST 3.0, which b24batch does not speak (it speaks version 2)"
-    return ""
+        return "a method is written without a format at its end:"
+    return "a method that exists only in REST 3.0, which b24batch does not speak:" if name in V3_ONLY else ""
 
 
 def _check_name(name: object) -> None:
@@ -150,7 +145,7 @@ def _command(call: Call) -> Command:
 
 
 def _why_no_call(call: object) -> str:
-    advice = f'; write ("{call}",), a tuple' if isinstance(call, str) and _is_method(call) else ""
+    advice = f'; write ("{call}",), a tuple' if isinstance(call, str) and _METHOD.fullmatch(call) else ""
     return f"this is no (method, params), no mapping with a method and no Command: {shown(call)}{advice}"
 
 

@@ -107,14 +107,9 @@ def encode(name: str, command: Command, position: int | None, earlier: Earlier, 
     try:
         if command.method.casefold() in _NOT_IN_A_BATCH:
             raise Unfit("cannot be called inside a batch")
-        encoded = _plain(name, command, position, halt=halt)
-        encoded = encoded or _bound(EncodedCommand(name, command, position), earlier, halt=halt)
+        return _plain(name, command, position, halt=halt) or _bound(name, command, position, earlier, halt=halt)
     except Unfit as unfit:
         reason = str(unfit)
-    else:
-        if encoded.obstacle:
-            _refuse_spelt(encoded, earlier)
-        return encoded
     raise UsageError(f"{_label(position, command)}: {reason}")
 
 
@@ -141,12 +136,15 @@ def _plain(name: str, command: Command, position: int | None, *, halt: bool) -> 
     return None
 
 
-def _bound(encoded: EncodedCommand, earlier: Earlier, *, halt: bool) -> EncodedCommand:
-    params = wire_params(encoded.command.params, encoded.command.method)
+def _bound(name: str, command: Command, position: int | None, earlier: Earlier, *, halt: bool) -> EncodedCommand:
+    params = wire_params(command.params, command.method)
     references = tuple(earlier.bound(reference) for reference in found(params))
     if references:
         params = replaced(params, earlier.bound)
-    return _with_text(attrs.evolve(encoded, params=params, references=references), halt=halt)
+    encoded = _with_text(EncodedCommand(name, command, position, params=params, references=references), halt=halt)
+    if encoded.obstacle:
+        earlier.refuse_spelt(encoded.params, name)
+    return encoded
 
 
 def resolved(encoded: EncodedCommand, values: Mapping[Ref, JsonValue], *, halt: bool) -> EncodedCommand:

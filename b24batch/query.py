@@ -104,8 +104,9 @@ class Query:
         if not value:
             self._pairs.append(f"{key}[]=")
             return
+        texts = self._texts
         for name, item in text_names(value) if isinstance(value, MAPPINGS) else enumerate(value):
-            inner, text_of = f"{key}{_bracketed(name)}", self._texts.get(type(item))
+            inner, text_of = f"{key}{_bracketed(name)}", texts.get(type(item))
             try:
                 if text_of is None:
                     _writer_of[type(item)](self, inner, item)
