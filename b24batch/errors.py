@@ -177,7 +177,7 @@ class ReferenceMissed(SdkError):
     """What a reference points at is missing or null.
 
     On a command that is ``ok`` it says that the command ran with a wrong value in its place; on one that is
-    ``failed``, that it was not sent.
+    ``failed``, that it was not sent, or in a chunked run that it only read, and its answer is left out.
     """
 
     code = ErrorCode("REFERENCE_MISSED")

@@ -9,13 +9,14 @@ import attrs
 from b24batch.chunks import Chunk
 from b24batch.encoded import EncodedCommand, resolved
 from b24batch.encoding import JsonValue, Unfit
-from b24batch.errors import ReferenceMissed, UsageError
+from b24batch.errors import AjaxError, ReferenceMissed, UsageError
 from b24batch.references import Ref
 from b24batch.results import AjaxResult
 from b24batch.retries import is_read
 
 #: How many calls back a reference in a stream may lead: as many as one request holds.
 MEMORY = 50
+_RAN = "the command ran with another value"
 
 
 @attrs.define(eq=False)
@@ -98,11 +99,14 @@ def with_missed_references(chunk: Chunk, rows: list[AjaxResult]) -> list[AjaxRes
 
 
 def _checked(encoded: EncodedCommand, row: AjaxResult, earlier: dict[str, AjaxResult]) -> AjaxResult:
-    for reference in encoded.references if row.status == "ok" else ():
+    """Return `row`, or one with a `ReferenceMissed` where the portal put in another value; for a refused one, too."""
+    refused = type(row.error) is AjaxError
+    for reference in encoded.references if row.status == "ok" or refused else ():
         target = earlier[str(reference.target)]
         value = reference.found_in(target.data, target.total, target.next) if target.is_success else None
         if value is None:
-            return attrs.evolve(row, error=_missed(reference, "the command ran with another value"))
+            consequence = f"the portal refused another value ({row.error})" if refused else _RAN
+            return attrs.evolve(row, error=_missed(reference, consequence))
         if isinstance(value, bool) and _reads_letters(encoded, reference):
             text = f"{reference!r} is {value}, and the portal put it in as a flag where Y or N is read"
             return attrs.evolve(row, error=ReferenceMissed(f"{text}: send the command in a later request"))

@@ -224,7 +224,8 @@ class Session:
 
         Args:
             calls: ``(method, params)`` tuples, ``{"method": ..., "params": ...}`` mappings or `Command` objects,
-                mixed; or a mapping from names to them. A value in the params may be a `ref` to an earlier call.
+                mixed; or a mapping from names to them. A value in the params may be a `ref` to an earlier call: to a
+                new id, or to anything if its own call only reads.
             halt_on_error: Whether the portal skips what follows a failed command. Default True.
             return_ajax_result: Whether `Result.data` holds an `AjaxResult` for every command instead of the
                 values of the successful ones. Default False.
@@ -255,7 +256,8 @@ class Session:
         All calls are checked before the first is sent. A request that fails as a whole gives its commands that
         error, and the next one is sent all the same; the run ends early, the rest ``skipped``, when the credentials
         are refused, the portal has moved, or two requests running could not be sent. A command that a batch
-        would change (text like a reference, over 1000 values, a ``vendor:`` method) goes alone, in its place.
+        would change (text like a reference, over 1000 values, a ``vendor:`` method) goes alone, in its place. A
+        request also ends before a write with a `ref` to what may be missing: then the write is ``failed``, unsent.
 
         Args:
             calls: As in `batch`, any number of them, but no mapping.

@@ -138,6 +138,26 @@ def test_every_new_id_is_of_a_write():
     }
 
 
+@pytest.mark.parametrize("size", [1, 50])
+def test_a_read_that_refuses_another_value(portal, b24, size):
+    """A read that the portal refused for the value that it put in names the reference, wherever the chunks end."""
+    portal.method("my.find")(lambda params: {"LEAD": [5]})
+    calls = [("my.find",), ("crm.item.get", {"entityTypeId": 2, "id": ref(0)["DEAL"][0]})]
+    row = b24.batch_by_chunk(calls, chunk_size=size)[1]
+    assert (row.status, type(row.error)) == ("failed", ReferenceMissed)
+    assert str(row.error).startswith("REFERENCE_MISSED: ref(0)['DEAL'][0] is missing")
+    refused = b24.batch(calls)[1]
+    assert "the portal refused another value (crm.item.get: 100: " in str(refused.error)
+    assert refused.not_executed is False
+
+
+def test_a_refusal_for_another_reason(portal, b24):
+    """What the portal refused with the right value keeps the portal's own words."""
+    portal.method("my.find")(lambda params: {"DEAL": [4711]})
+    row = b24.batch([("my.find",), ("crm.deal.get", {"id": ref(0)["DEAL"][0]})])[1]
+    assert (row.status, str(row.error)) == ("failed", "crm.deal.get: Not found")
+
+
 def test_an_answer_against_its_documentation(portal, b24):
     """Where the portal followed a reference the library looks all the same: a write that ran with another says so."""
     portal.method("crm.deal.add")(lambda params: None)
