@@ -122,11 +122,13 @@ def _reads_letters(encoded: EncodedCommand, reference: Ref) -> bool:
     return len(forms) > 1
 
 
-def without_misread(rows: list[AjaxResult]) -> list[AjaxResult]:
+def without_misread(chunk: Chunk, rows: list[AjaxResult]) -> list[AjaxResult]:
     """Return `rows`, where a command that read with a wrong value has failed as if it had not been sent.
 
     So the outcome is the same whether the portal follows a reference or the library.
     """
+    if not chunk.has_references:
+        return rows
     return [
         AjaxResult(row.command, "failed", error=row.error, http_status=row.http_status, request_id=row.request_id)
         if row.status == "ok" and isinstance(row.error, ReferenceMissed) and is_read(row.command.method)

@@ -159,7 +159,7 @@ class Run:
             return
         chunk = Chunk(tuple(part.values()))
         try:
-            self._note(part, chunk, without_misread(self.send(chunk)) if chunk.has_references else self.send(chunk))
+            self._note(part, chunk, without_misread(chunk, self.send(chunk)))
             self._not_sent = 0
         except SdkError as error:
             self._note_reset(error)
