@@ -22,14 +22,10 @@ from b24batch.errors import (
     SdkError,
     refusal_class,
 )
+from b24batch.extra import extra_of
 
 _Error = TypeVar("_Error", bound=SdkError)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-#: What an error object says of every error, and what nobody should read in a log.
-_CODE_AND_TEXT = frozenset(["error", "error_description"])
-_SECRET_NAMES = frozenset(["auth", "access_token", "refresh_token", "client_secret", "application_token"])
-#: Our own bound: no error object is documented to be nested over 4 deep.
-_MAX_EXTRA_DEPTH = 50
 
 
 @attrs.frozen(repr=False)
@@ -77,7 +73,7 @@ class HttpAnswer:
         if isinstance(error, RateLimited):
             error.retry_after = _seconds(self.headers.get("Retry-After", ""), now)
         if isinstance(error, AjaxError):
-            error.extra = extra_of(envelope)
+            error.extra = extra_of(envelope, redacted)
         if error.code.matches("CONNECTION_ERROR") and self.status == 401:  # the portal could not ask the OAuth server
             error.not_executed = True
         return error
@@ -149,18 +145,3 @@ def _date(text: str) -> float:
 def text_of(value: JsonValue) -> str:
     """Return a code or a description as text; codes may be numbers or null."""
     return "" if value is None else str(value)
-
-
-def extra_of(fields: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-    """Return what an error object holds beside code and description, without secrets."""
-    return {name: _masked(value, name) for name, value in fields.items() if name not in _CODE_AND_TEXT}
-
-
-def _masked(value: JsonValue, name: str = "", depth: int = 1) -> JsonValue:
-    if name.casefold() in _SECRET_NAMES or depth > _MAX_EXTRA_DEPTH:
-        return "***"
-    if isinstance(value, dict):
-        return {redacted(key): _masked(item, key, depth + 1) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_masked(item, depth=depth + 1) for item in value]
-    return redacted(value) if isinstance(value, str) else value

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from b24batch.answers import Answer, extra_of, text_of
+from b24batch.answers import Answer, text_of
 from b24batch.chunks import Chunk
 from b24batch.commands import Command
-from b24batch.encoding import JsonValue, WireParams
+from b24batch.encoding import JsonValue, WireParams, redacted
 from b24batch.errors import AnswerLost, SdkError, command_error_class
+from b24batch.extra import extra_of
 from b24batch.results import AjaxResult
 from b24batch.statuses import Status
 
@@ -105,7 +106,7 @@ def _command_error(command: Command, entry: JsonValue, answer: Answer) -> SdkErr
         text_of(fields.get("error_description")),
         code=code,
         method=command.method,
-        extra=extra_of(fields),
+        extra=extra_of(fields, redacted),
         http_status=answer.http_status,
         request_id=answer.request_id,
     )

@@ -9,7 +9,7 @@ import b24batch
 
 PACKAGE = Path(b24batch.__file__).parent
 LAYERS = [
-    "errors encoding crm locks addresses statuses v3_methods new_ids",
+    "errors encoding crm locks addresses statuses v3_methods new_ids extra",
     "references",
     "commands earlier limits retries adapter auth query families conditions notebook",
     "remaining connections encoded",
