@@ -10,6 +10,7 @@ from b24batch.commands import Command
 from b24batch.elements import failed_elements
 from b24batch.encoding import JsonValue, WireParams
 from b24batch.errors import AnswerLost, SdkError, command_error_class
+from b24batch.extra import extra_of
 from b24batch.masks import masked
 from b24batch.results import AjaxResult
 from b24batch.statuses import Status
@@ -111,6 +112,7 @@ def _command_error(command: Command, entry: JsonValue, answer: Answer) -> SdkErr
         masked(text_of(fields.get("error_description")), answer.secrets),
         code=masked(code, answer.secrets),
         method=command.method,
+        extra=extra_of(fields, lambda text: masked(text, answer.secrets)),
         http_status=answer.http_status,
         request_id=answer.request_id,
     )

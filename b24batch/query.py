@@ -31,9 +31,11 @@ from b24batch.encoding import (
 MAX_QUERY_VALUES = 1000
 #: PHP's ``max_input_nesting_level``: a variable nested deeper vanishes.
 MAX_QUERY_DEPTH = 64
-#: Where the portal's substitution may see a reference: after a failed command any word can name a bucket. It goes on to
-#: the next white space, and refers if there is a key in brackets in it. Two patterns, since one takes quadratic time.
-_BUCKET = r"(?ai)\$[a-z_]\S*"
+#: Where the portal's substitution may see a reference: at its buckets, or if it runs on after a failed command, at any
+#: word. It goes on to the next white space, and refers if there is a key in brackets in it. Two patterns each, since
+#: one takes quadratic time.
+_BUCKET = re.compile(r"(?ai)\$(?:result|next|total|time|error)\S*")
+_ANY_BUCKET = re.compile(r"(?ai)\$[a-z_]\S*")
 _KEY = re.compile(r"\[[^\]]")
 #: PHP keeps these for cookies and drops what has them for a name below the top level.
 _COOKIE_PREFIXES = ("__Host-", "__Secure-")
@@ -48,6 +50,7 @@ class Query:
     Args:
         params: As the caller gave them, or as they go on the wire.
         method: Decides what becomes of a boolean.
+        halt: Whether nothing runs after a failed command, which adds words that the portal takes for references.
 
     Attributes:
         placeholders: The references among the values.
@@ -56,9 +59,10 @@ class Query:
         Unfit: For what PHP would change, and for what has no wire value at all.
     """
 
-    __slots__ = ("_method", "_pairs", "placeholders")
+    __slots__ = ("_method", "_pairs", "_texts", "placeholders")
 
-    def __init__(self, params: Params, method: str) -> None:
+    def __init__(self, params: Params, method: str, *, halt: bool = False) -> None:
+        self._texts = _TEXTS if halt else _TEXTS_WITHOUT_HALT
         self._pairs: list[str] = []
         self.placeholders: list[Placeholder] = []
         self._method = method
@@ -78,7 +82,7 @@ class Query:
         return "&".join(self._pairs)
 
     def _write_plain(self, key: str, value: JsonValue) -> None:
-        self._pairs.append(f"{key}={_TEXTS[type(value)](value)}")
+        self._pairs.append(f"{key}={self._texts[type(value)](value)}")
 
     def _write_placeholder(self, key: str, value: Placeholder) -> None:
         self.placeholders.append(value)
@@ -102,8 +106,9 @@ class Query:
                 raise Unfit("is an empty container, which a query cannot hold at the top level")
             self._pairs.append(f"{key}[]=")
             return
+        texts = self._texts
         for name, item in text_names(value) if isinstance(value, MAPPINGS) else enumerate(value):
-            inner, text_of = f"{key}{_bracketed(name)}", _TEXTS.get(type(item))
+            inner, text_of = f"{key}{_bracketed(name)}", texts.get(type(item))
             try:
                 if text_of is None:
                     _writer_of[type(item)](self, inner, item)
@@ -135,19 +140,25 @@ class _WriterOf(dict[type, _Writer]):
 _writer_of = _WriterOf({str: Query._write_plain, int: Query._write_plain})
 
 
-def _text(value: str) -> str:
-    if value.isascii() and value.isalnum():
-        return value
-    if "$" in value and _refers(value):
-        raise Unfit(f"has text the portal would take for a reference: {shown(value)}")
-    return _quoted(value)
+def _text_for(bucket: re.Pattern[str]) -> Callable[[str], str]:
+    """Return what writes text in which the portal must not find a reference to such a bucket."""
+
+    def text(value: str) -> str:
+        if value.isascii() and value.isalnum():
+            return value
+        if "$" in value and _refers(value, bucket):
+            raise Unfit(f"has text the portal would take for a reference: {shown(value)}")
+        return _quoted(value)
+
+    return text
 
 
 #: The text of the commonest values; nearly all others become one of them.
 _TEXTS: dict[type, Callable[[JsonValue], str]] = {
-    str: _text,
+    str: _text_for(_BUCKET),
     int: lambda value: str(wire_integer(value)),
 }
+_TEXTS_WITHOUT_HALT = _TEXTS | {str: _text_for(_ANY_BUCKET)}
 
 
 @functools.lru_cache(maxsize=4096)
@@ -184,8 +195,8 @@ def _quoted(text: str) -> str:
     raise Unfit(reason)
 
 
-def _refers(text: str) -> bool:
-    words = (found[0] for found in re.finditer(_BUCKET, text))
+def _refers(text: str, bucket: re.Pattern[str]) -> bool:
+    words = (found[0] for found in bucket.finditer(text))
     return any((end := word.rfind("]")) > 0 and _KEY.search(word, 2, end) for word in words)
 
 

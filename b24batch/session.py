@@ -243,7 +243,8 @@ class Session:
 
         Args:
             calls: ``(method, params)`` tuples, ``{"method": ..., "params": ...}`` mappings or `Command` objects,
-                mixed; or a mapping from names to them. A value in the params may be a `ref` to an earlier call.
+                mixed; or a mapping from names to them. A value in the params may be a `ref` to an earlier call: to a
+                new id, or to anything if its own call only reads.
             halt_on_error: Whether the portal skips what follows a failed command. Default True.
             return_ajax_result: Whether `Result.data` holds an `AjaxResult` for every command instead of the
                 values of the successful ones. Default False.
@@ -253,11 +254,11 @@ class Session:
             UsageError: Something is wrong with the calls; nothing was sent.
             NotSent, AnswerLost, AjaxError: The request failed as a whole, and this is what became of every command.
         """
-        as_rows, named = to_flag(return_ajax_result), isinstance(calls, Mapping)
-        commands = checked(encoded_calls, calls)
+        as_rows, named, halt = to_flag(return_ajax_result), isinstance(calls, Mapping), to_flag(halt_on_error)
+        commands = checked(encoded_calls, calls, halt=halt)
         del calls
-        chunk = single(_all_encoded(commands), halt=to_flag(halt_on_error))
-        rows = self._run(request_id, halt_on_error=halt_on_error).send(chunk)
+        chunk = single(_all_encoded(commands), halt=halt)
+        rows = self._run(request_id, halt_on_error=halt).send(chunk)
         return collect(rows, named=named, return_ajax_result=as_rows)
 
     def batch_by_chunk(
@@ -275,7 +276,8 @@ class Session:
         All calls are checked before the first is sent. A request that fails as a whole gives its commands that
         error, and the next one is sent all the same; the run ends early, the rest ``skipped``, when the credentials
         are refused, the portal has moved, or two requests running could not be sent. A command that a batch
-        would change (text like a reference, over 1000 values, a ``vendor:`` method) goes alone, in its place.
+        would change (text like a reference, over 1000 values, a ``vendor:`` method) goes alone, in its place. A
+        request also ends before a write with a `ref` to what may be missing: then the write is ``failed``, unsent.
 
         Args:
             calls: As in `batch`, any number of them, but no mapping.
@@ -293,7 +295,7 @@ class Session:
             BaseException: What stops the run half-way, Ctrl-C for one, has the outcomes so far in its `result`.
         """
         check_size(chunk_size)
-        read = checked(_unnamed, calls)
+        read = checked(_unnamed, calls, halt=to_flag(halt_on_error))
         del calls
         commands = _all_encoded(read)
         session, over = self._shown(progress, " commands", len(commands))
@@ -319,7 +321,7 @@ class Session:
         yielded yet.
         """
         check_size(chunk_size)
-        commands = checked(_unnamed, calls, memory=MEMORY)
+        commands = checked(_unnamed, calls, halt=to_flag(halt_on_error), memory=MEMORY)
         del calls
         if isinstance(commands, Exception):
             raise commands
@@ -490,7 +492,7 @@ def _all_encoded(commands: Iterator[EncodedCommand] | Exception) -> list[Encoded
     return encoded
 
 
-def _unnamed(calls: Iterable[Call], memory: int | None = None) -> Iterator[EncodedCommand]:
+def _unnamed(calls: Iterable[Call], *, halt: bool, memory: int | None = None) -> Iterator[EncodedCommand]:
     if isinstance(calls, Mapping):
         raise UsageError("a mapping of calls fits into one batch; hand over a list of Command(..., name=...)")
-    return encoded_calls(calls, memory=memory)
+    return encoded_calls(calls, halt=halt, memory=memory)
