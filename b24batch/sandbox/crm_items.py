@@ -41,7 +41,7 @@ class ItemMethods:
         """Change an item and return it whole."""
         kind = self._kind(params)
         row = _row(kind, params)
-        self.store.update(row, _values(kind, array(params, "fields")))
+        self.store.update(kind, row, _values(kind, array(params, "fields")))
         return {"item": _shown(kind, row)}
 
     def delete(self, params: Params) -> JSON:
@@ -132,11 +132,16 @@ def _selected(kind: EntityType, select: JSON) -> list[str]:
     wanted = [str(name) for _, name in items_of(select)] or ["*"]
     everything = [key for key in kind.names if kind.fields.get(key) != "crm_multifield"]
     single = [field[0] for name in wanted if (field := kind.by_camel(name))]
-    return ["ID", *single] if "*" not in wanted else everything
+    user = kind.user_fields() if "uf*" in wanted else []
+    return list(dict.fromkeys(["ID", *single, *user])) if "*" not in wanted else everything
 
 
 def _named(kind: EntityType, row: Row, keys: list[str]) -> Row:
-    return {kind.names[key][1]: row.get(key) for key in keys}
+    return {kind.names[key][1]: _item_printed(kind.kind_of(key), row.get(key)) for key in keys}
+
+
+def _item_printed(of_kind: str, value: JSON) -> JSON:
+    return value if of_kind != "boolean" or value is None else "NY"[value]
 
 
 def _shown(kind: EntityType, row: Row) -> Row:

@@ -9,7 +9,7 @@ import attrs
 from b24batch.sandbox import filters
 from b24batch.sandbox.answers import Page, PortalError
 from b24batch.sandbox.arguments import spelled
-from b24batch.sandbox.crm_fields import COMPANY, CONTACT, DEAL, LEAD
+from b24batch.sandbox.crm_fields import LEGACY_TYPES
 from b24batch.sandbox.crm_store import CrmStore
 from b24batch.sandbox.dispatcher import Dispatcher, Params
 from b24batch.sandbox.entity_types import EntityType
@@ -39,7 +39,7 @@ class LegacyMethods:
     def update(self, params: Params) -> JSON:
         """Change a row."""
         row = self._row(params)
-        self.store.update(row, self._values(params))
+        self.store.update(self.kind, row, self._values(params))
         return True
 
     def delete(self, params: Params) -> JSON:
@@ -78,19 +78,18 @@ class LegacyMethods:
 
     def _selected(self, select: JSON) -> list[str]:
         plain = [name for name, kind in self.kind.fields.items() if kind != "crm_multifield"]
-        user = [key for key in self.kind.names if self.kind.is_user_field(key)]
-        groups = {"*": plain, "UF_*": user}
+        groups = {"*": plain, "UF_*": self.kind.user_fields()}
         wanted = [str(name) for _, name in items_of(select)] or ["*"]
         single = {name: [field[0]] for name in wanted if (field := self.kind.by_upper(name))}
         keys = [key for name in wanted for key in (single | groups).get(name, [])]
         return list(dict.fromkeys(["ID", *keys]))
 
     def _printed(self, row: Row, keys: list[str]) -> Row:
-        names, kinds = self.kind.names, self.kind.fields
+        names, kind_of = self.kind.names, self.kind.kind_of
         return {
-            names[key][0]: printed(kinds.get(key, "user"), row.get(key))
+            names[key][0]: printed(kind_of(key), row.get(key))
             for key in keys
-            if key in row or kinds.get(key) != "crm_multifield"
+            if key in row or kind_of(key) != "crm_multifield"
         }
 
 
@@ -108,8 +107,8 @@ def described(name: str, kind: str) -> dict[str, JSON]:
 
 
 def install(dispatcher: Dispatcher, store: CrmStore) -> None:
-    """Register the methods of the four entity types."""
-    for name, type_id in {"lead": LEAD, "deal": DEAL, "contact": CONTACT, "company": COMPANY}.items():
+    """Register the methods of the entity types."""
+    for name, type_id in LEGACY_TYPES.items():
         methods = LegacyMethods(store, store.entity(type_id))
         table: dict[str, Callable[[Params], JSON]] = {
             "add": methods.add,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import attrs
 
-from b24batch.sandbox.crm_fields import COMPANY, CONTACT, DEAL, LEAD, entity
+from b24batch.sandbox.crm_fields import COMPANY, CONTACT, DEAL, LEAD, QUOTE, entity
 from b24batch.sandbox.entity_types import EntityType
 from b24batch.sandbox.field_values import Changes
 from b24batch.sandbox.php_values import text_of
@@ -17,13 +17,19 @@ from b24batch.sandbox.time_blocks import iso
 #: What a new row starts with.
 _DEFAULTS: dict[int, Row] = {
     LEAD: {"STATUS_ID": "NEW", "CURRENCY_ID": "USD"},
+    QUOTE: {"STATUS_ID": "DRAFT", "CURRENCY_ID": "USD"},
     DEAL: {"STAGE_ID": "NEW", "CATEGORY_ID": 0, "CURRENCY_ID": "USD", "CLOSED": "N", "TYPE_ID": "SALE"},
     CONTACT: {"EXPORT": "N"},
     COMPANY: {"COMPANY_TYPE": "CUSTOMER"},
 }
 _DYNAMIC_DEFAULTS: Row = {"STAGE_ID": "NEW", "CATEGORY_ID": 0}
+
+#: What the portal works out of other fields: whether there is a phone, and whether a stage is a good or bad end.
+_REACHED = ("HAS_PHONE", "HAS_EMAIL", "HAS_IMOL")
+_SEMANTICS = {"WON": "S", "CONVERTED": "S", "APPROVED": "S", "LOSE": "F", "JUNK": "F", "APOLOGY": "F", "DECLAINED": "F"}
+
 _OWN: Row = {"ASSIGNED_BY_ID": 1, "CREATED_BY_ID": 1, "MODIFY_BY_ID": 1, "OPENED": "N"}
-_TITLES = {LEAD: "Lead", DEAL: "Deal", CONTACT: "Contact", COMPANY: "Company"}
+_TITLES = {LEAD: "Lead", DEAL: "Deal", CONTACT: "Contact", COMPANY: "Company", QUOTE: "Quote"}
 
 
 @attrs.define
@@ -46,12 +52,15 @@ class CrmStore:
         defaults = {**_DEFAULTS.get(kind.type_id, _DYNAMIC_DEFAULTS), **_OWN}
         row = {**defaults, "DATE_CREATE": now, "DATE_MODIFY": now, **self._multi({}, values)}
         row_id = kind.table.add(row)
-        kind.table.rows[row_id].setdefault("TITLE", f"{_TITLES.get(kind.type_id, 'Item')} #{row_id}")
+        stored = kind.table.rows[row_id]
+        stored.setdefault("TITLE", f"{_TITLES.get(kind.type_id, 'Item')} #{row_id}")
+        stored.update(_derived(kind, stored))
         return row_id
 
-    def update(self, row: Row, values: Row) -> None:
+    def update(self, kind: EntityType, row: Row, values: Row) -> None:
         """Change a row."""
         row.update(self._multi(row, values), DATE_MODIFY=iso(self.time()))
+        row.update(_derived(kind, row))
 
     def _multi(self, row: Row, values: Row) -> Row:
         return {
@@ -77,3 +86,11 @@ class CrmStore:
             changed = {name: text_of(change[name]) for name in ("VALUE_TYPE", "VALUE") if name in change}
             kept[entry_id] = before | changed
         return list(kept.values())
+
+
+def _derived(kind: EntityType, row: Row) -> Row:
+    """Return the fields that follow from others."""
+    reached: Row = {name: "Y" if row.get(name.removeprefix("HAS_")) else "N" for name in _REACHED}
+    stages = {f"{name}_SEMANTIC_ID": text_of(row.get(f"{name}_ID")).rpartition(":")[2] for name in ("STAGE", "STATUS")}
+    semantics = {name: _SEMANTICS.get(stage, "P") for name, stage in stages.items()}
+    return {name: value for name, value in {**reached, **semantics}.items() if name in kind.fields}
