@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import attrs
 
-from b24batch.sandbox import filters
+from b24batch.sandbox import filters, user_fields
 from b24batch.sandbox.answers import Page, PortalError
 from b24batch.sandbox.arguments import spelled
 from b24batch.sandbox.crm_fields import LEGACY_TYPES
@@ -109,7 +109,9 @@ def described(name: str, kind: str) -> dict[str, JSON]:
 def install(dispatcher: Dispatcher, store: CrmStore) -> None:
     """Register the methods of the entity types."""
     for name, type_id in LEGACY_TYPES.items():
-        methods = LegacyMethods(store, store.entity(type_id))
+        kind = store.entity(type_id)
+        user_fields.install(dispatcher, f"crm.{name}", f"CRM_{name.upper()}", "UF_CRM_", kind.declare)
+        methods = LegacyMethods(store, kind)
         table: dict[str, Callable[[Params], JSON]] = {
             "add": methods.add,
             "get": methods.get,

@@ -42,6 +42,7 @@ _CASTS: dict[str, _Cast] = {
     "string": text_of,
     "char": lambda value: "Y" if value in ("Y", "y") else "N",
     "boolean": lambda value: int(value in ("Y", "1", 1, True, "true")),
+    "key": lambda value: int(value) if isinstance(value, str) and value.isdecimal() else value,
     "truth": lambda value: value not in FALSY,
     "datetime": _dated(datetime_text),
     "date": _dated(date_text),

@@ -46,6 +46,7 @@ _COMPARABLE: dict[str, Callable[[JSON], JSON]] = {
     # A condition on a yes/no field of a user is a number: "Y" is 0, and finds the rows that are No.
     "boolean": intval,
     "any": lambda value: _rank(value),
+    "key": lambda value: _rank(value),
     "double": _number,
     "datetime": lambda value: datetime_text(text_of(value)) or _text(value),
     "date": lambda value: date_text(text_of(value)) or _text(value),

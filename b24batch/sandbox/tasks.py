@@ -14,7 +14,7 @@ from b24batch.sandbox.entity_types import EntityType
 from b24batch.sandbox.field_values import printed, stored, values_of
 from b24batch.sandbox.php_values import JSON, intval, items_of, text_of
 from b24batch.sandbox.queries import CONTROLLER, Query
-from b24batch.sandbox.rows import Row
+from b24batch.sandbox.rows import Row, Table
 from b24batch.sandbox.time_blocks import iso
 
 _KINDS = {
@@ -107,8 +107,9 @@ def _id(params: Params) -> int:
     return task_id
 
 
-def install(dispatcher: Dispatcher) -> None:
-    """Register the methods."""
+def install(dispatcher: Dispatcher) -> Table:
+    """Register the methods, and return the table of tasks."""
     methods = TaskMethods(dispatcher.clock.time)
     for suffix in ("add", "get", "update", "delete", "list"):
         dispatcher.add(f"tasks.task.{suffix}", getattr(methods, suffix))
+    return methods.tasks.table
