@@ -149,7 +149,7 @@ def test_an_unknown_method_without_credentials(wire, path):
 
 def test_a_method_that_the_sandbox_lacks(portal, wire):
     """The error says that the sandbox lacks the method, and what adds it does."""
-    hint = 'Method not found! The sandbox lacks it; a test can add it: @portal.method("my.method.list")'
+    hint = 'Method not found! The sandbox lacks it: add it with @portal.method("my.method.list")'
     error = {"error": "ERROR_METHOD_NOT_FOUND", "error_description": hint}
     assert wire.call("My.Method.List").json == error
     assert wire.one("my.method.list?a=1") == error

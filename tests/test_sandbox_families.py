@@ -116,6 +116,16 @@ def test_a_condition_on_a_yes_no_field_of_users(wire, given, found):
     assert [int(row["ID"]) for row in legacy] == [row["id"] for row in items] == found
 
 
+@pytest.mark.parametrize(("given", "imported"), [("Y", True), ("N", True), (True, True), (False, False), ("0", False)])
+@pytest.mark.parametrize("name", ["lead", "contact"])
+def test_importing(wire, name, given, imported):
+    """Importing keeps the dates that are given, and is switched on by the letter N too."""
+    fields = {"NAME": "x", "DATE_CREATE": "2020-01-02T03:04:05+03:00", "CREATED_BY_ID": 3}
+    wire.call(f"crm.{name}.add", {"fields": fields, "params": {"IMPORT": given}})
+    row = wire.both(f"crm.{name}.get", {"id": 1})["result"]
+    assert (row["DATE_CREATE"] == fields["DATE_CREATE"], row["CREATED_BY_ID"]) == (imported, "3" if imported else "1")
+
+
 def test_user_fields_of_the_crm(wire):
     """A field gets its prefix, and the letters and the number that it has by default; its name must be new."""
     fields = {"FIELD_NAME": "UF_CRM_N", "USER_TYPE_ID": "integer", "MULTIPLE": True}
@@ -370,7 +380,7 @@ def test_universal_lists(wire):
     again = wire.call("lists.element.add", {**about, "ELEMENT_CODE": "e1", "FIELDS": {"NAME": "x"}})
     assert again.json["error"] == "ERROR_ELEMENT_ALREADY_EXISTS"
     page = wire.both("lists.element.get", {**about, "FILTER": {">ID": 1}, "ELEMENT_ORDER": {"ID": "DESC"}})
-    assert [row[field] for row in page["result"]] == [{"300": 2}, {"200": 1}]
+    assert [row[field] for row in page["result"]] == [{"300": "2"}, {"200": "1"}]
     assert (page["total"], wire.both("lists.element.get", {**about, "ELEMENT_ID": 9})["error"]) == (
         2,
         "ERROR_ELEMENT_NOT_FOUND",

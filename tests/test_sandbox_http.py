@@ -13,7 +13,7 @@ from b24batch.sandbox import Page, Portal, PortalError
 
 FORM = "application/x-www-form-urlencoded"
 CODE = "/rest/1/sandboxc0de"
-LACKS = 'Method not found! The sandbox lacks it; a test can add it: @portal.method("no.such")'
+LACKS = 'Method not found! The sandbox lacks it: add it with @portal.method("no.such")'
 
 
 @pytest.fixture(scope="module")

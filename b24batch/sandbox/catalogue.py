@@ -3,7 +3,9 @@
 A line has the paging, the beginning of the methods' names with the keys of the answers (rows, a written row, a read one
 where that differs), and fields: ``?`` takes Y or N, ``!`` is true for whatever PHP does not hold to be empty, ``#`` is
 a whole number, ``~`` a moment, ``^`` the field that rows come by; ``*`` must and ``+`` alone can be in a filter; ``=``
-gives a default.
+gives a default.  ``-get`` says that there is no such method.
+
+``sign.b2e.personal.add`` is the one method here that no portal has: without it there would be nothing to list.
 """
 
 from __future__ import annotations
@@ -33,8 +35,8 @@ silent booking.v1.booking=booking/booking
 silent booking.v1.resource=resource/resource isMain?=Y
 silent booking.v1.resourceType=resource/resourceType
 silent booking.v1.waitlist=waitList/waitList
-cursor catalog.document=documents/document
-cursor catalog.document.element=documentElements/documentElement
+cursor catalog.document=documents/document -get
+cursor catalog.document.element=documentElements/documentElement -get
 cursor catalog.measure=measures/measure isDefault?=N
 cursor catalog.price=prices/price
 cursor catalog.priceType=priceTypes/priceType base?=N
@@ -44,7 +46,6 @@ cursor catalog.product.service=services/service iblockId#* active?=Y
 cursor catalog.product.sku=units/sku iblockId#* active?=Y
 cursor catalog.productProperty=productProperties/productProperty active?=Y multiple?=N isRequired?=N
 cursor catalog.productPropertyEnum=productPropertyEnums/productPropertyEnum def?=N
-cursor catalog.ratio=ratios/ratio isDefault?=N
 cursor catalog.roundingRule=roundingRules/roundingRule
 cursor catalog.section=sections/section iblockId#* active?=Y sort#^
 cursor catalog.store=stores/store active?=Y issuingCenter?=Y shippingCenter?=Y
@@ -67,7 +68,7 @@ cursor userfieldconfig=fields/field mandatory?=N multiple?=N
 
 _FLAT = {
     "all sale.delivery ACTIVE?=Y SORT#=100": "add update delete getlist:list",
-    "cursor sonet_group VISIBLE?=Y OPENED?=N CLOSED?=N": "create:add get:list update delete",
+    "cursor sonet_group VISIBLE?=Y OPENED?=N CLOSED?=N": "create:add get:list",
 }
 
 
@@ -76,7 +77,8 @@ def install(dispatcher: Dispatcher) -> None:
     time = dispatcher.clock.time
     for spelling, table in ((LEGACY, _LEGACY), (CONTROLLER, _CONTROLLER)):
         for line in table.strip().splitlines():
-            tails = "add tail:list" if line.startswith("offset") else "add get update delete list"
-            install_records(dispatcher, Records(About.read(spelling, line), time), tails)
+            names = "add tail:list" if line.startswith("offset") else "add get update delete list"
+            left = " ".join(name for name in names.split() if f"-{name}" not in line.split())
+            install_records(dispatcher, Records(About.read(spelling, line), time), left)
     for line, suffixes in _FLAT.items():
         install_records(dispatcher, Records(About.read(FLAT, line), time), suffixes)

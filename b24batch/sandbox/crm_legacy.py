@@ -14,9 +14,11 @@ from b24batch.sandbox.crm_store import CrmStore
 from b24batch.sandbox.dispatcher import Dispatcher, Params
 from b24batch.sandbox.entity_types import EntityType
 from b24batch.sandbox.field_values import READ_ONLY, printed, stored, values_of
-from b24batch.sandbox.php_values import JSON, intval, items_of
+from b24batch.sandbox.php_values import FALSY, JSON, intval, items_of, mapping
 from b24batch.sandbox.queries import LEGACY, Query
 from b24batch.sandbox.rows import Row
+
+_OF_AN_IMPORT = ("DATE_CREATE", "DATE_MODIFY", "CREATED_BY_ID", "MODIFY_BY_ID")
 
 
 @attrs.define
@@ -27,8 +29,12 @@ class LegacyMethods:
     kind: EntityType
 
     def add(self, params: Params) -> JSON:
-        """Store a row and return its id."""
-        return self.store.add(self.kind, self._values(params))
+        """Store a row and return its id; an import may set what is otherwise the portal's own."""
+        fields, options = mapping(spelled(params, "fields")), mapping(spelled(params, "params"))
+        # Whatever PHP holds to be true switches it on, the letter N too.
+        own = _OF_AN_IMPORT if options.get("IMPORT") not in FALSY else ()
+        values = {name: stored(self.kind.fields[name], fields[name]) for name in own if name in fields}
+        return self.store.add(self.kind, {**self._values(params), **values})
 
     def get(self, params: Params) -> JSON:
         """Return one row with all its fields."""
@@ -110,7 +116,7 @@ def install(dispatcher: Dispatcher, store: CrmStore) -> None:
     """Register the methods of the entity types."""
     for name, type_id in LEGACY_TYPES.items():
         kind = store.entity(type_id)
-        user_fields.install(dispatcher, f"crm.{name}", f"CRM_{name.upper()}", "UF_CRM_", kind.declare)
+        user_fields.install(dispatcher, f"crm.{name}", "UF_CRM_", kind.declare)
         methods = LegacyMethods(store, kind)
         table: dict[str, Callable[[Params], JSON]] = {
             "add": methods.add,

@@ -118,7 +118,7 @@ def _cleaned(params: dict[JSON, JSON]) -> Params:
 
 def _missing(method: str) -> str:
     """Word the error for whoever tests with a method that a portal may well have."""
-    hint = f" The sandbox lacks it; a test can add it: @portal.method({json.dumps(method, ensure_ascii=False)})"
+    hint = f" The sandbox lacks it: add it with @portal.method({json.dumps(method, ensure_ascii=False)})"
     return f"Method not found!{hint if method else ''}"
 
 

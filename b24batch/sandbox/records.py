@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterator
 
@@ -52,6 +53,7 @@ class About:
     defaults: Row
 
     @classmethod
+    @functools.cache
     def read(cls, spelling: Spelling, line: str) -> About:
         """Read one line of a table: paging, prefix and keys, then the fields with their marks."""
         paging, name, *tokens = line.split()

@@ -130,12 +130,17 @@ def _order(params: Params) -> JSON:
     return {conditions.get("SORT"): conditions.get("ORDER", "ASC")}
 
 
+def _but_sort(params: Params) -> JSON:
+    """SORT beside the conditions is an order, and none of them."""
+    return {name: value for name, value in _conditions(params).items() if name != "SORT"}
+
+
+_SPELLING = attrs.evolve(FLAT, order=_order, conditions=_but_sort)
+
+
 def departments(dispatcher: Dispatcher) -> Records:
-    """Return the departments of a new portal; SORT beside them is an order and no condition."""
-    spelling = attrs.evolve(
-        FLAT, order=_order, conditions=lambda params: {k: v for k, v in _conditions(params).items() if k != "SORT"}
-    )
-    records = Records(About.read(spelling, _DEPARTMENT), dispatcher.clock.time)
+    """Return the departments of a new portal."""
+    records = Records(About.read(_SPELLING, _DEPARTMENT), dispatcher.clock.time)
     records.table.add({"NAME": "Sandbox", "SORT": 500, "UF_HEAD": 1})
     records.table.add({"NAME": "Sandbox Department", "SORT": 500, "PARENT": 1})
     return records
@@ -149,7 +154,7 @@ def install(dispatcher: Dispatcher, table: Table) -> None:
     dispatcher.add("user.search", methods.get)
     dispatcher.add("user.admin", lambda _params: True)
     dispatcher.add("profile", methods.profile)
-    user_fields.install(dispatcher, "user", "USER", "UF_USR_", methods.declare)
+    user_fields.install(dispatcher, "user", "UF_USR_", methods.declare)
     install_records(dispatcher, departments(dispatcher), "get:list add update delete")
     fields = {name: name.capitalize() for name in ("ID", "NAME", "SORT", "PARENT", "UF_HEAD")}
     dispatcher.add("department.fields", lambda _params: fields)

@@ -24,6 +24,9 @@ def _order(params: Params) -> JSON:
     return {sort: way} if isinstance(sort, str) and isinstance(way, str) else {}
 
 
+_SPELLING = attrs.evolve(FLAT, order=_order, family=EXACT)
+
+
 @attrs.define
 class Calls:
     """Calls that are going on, and the statistic of those that are over."""
@@ -54,8 +57,7 @@ class Calls:
 
 def install(dispatcher: Dispatcher) -> None:
     """Register the methods."""
-    about = About.read(attrs.evolve(FLAT, order=_order, family=EXACT), _STATISTIC)
-    calls = Calls(Records(about, dispatcher.clock.time))
+    calls = Calls(Records(About.read(_SPELLING, _STATISTIC), dispatcher.clock.time))
     dispatcher.add("telephony.externalcall.register", calls.register)
     dispatcher.add("telephony.externalcall.finish", calls.finish)
     dispatcher.add("voximplant.statistic.get", calls.statistic.list)

@@ -44,7 +44,9 @@ class UserFields(Records):
         return self.table.add(made)
 
 
-def install(dispatcher: Dispatcher, methods: str, entity: str, prefix: str, declare: Declare) -> None:
-    """Register the methods of one entity."""
+def install(dispatcher: Dispatcher, methods: str, prefix: str, declare: Declare) -> None:
+    """Register the methods of one entity, such as ``crm.deal``; users have one less."""
+    entity, get = methods.upper().replace(".", "_"), "" if methods == "user" else "get"
     about = About.read(LEGACY, f"whole {methods}.userfield ENTITY_ID={entity} {_FIELDS}")
-    install_records(dispatcher, UserFields(about, dispatcher.clock.time, prefix=prefix, declare=declare))
+    fields = UserFields(about, dispatcher.clock.time, prefix=prefix, declare=declare)
+    install_records(dispatcher, fields, f"add {get} update delete list")
