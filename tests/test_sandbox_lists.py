@@ -29,6 +29,7 @@ FILL = {
     "booking.v1.booking.add": lambda n: {"fields": {"name": f"B{n}"}},
     "crm.status.add": lambda n: {"fields": {"ENTITY_ID": "SOURCE", "STATUS_ID": f"S{n}", "SORT": 10 * n}},
     "sale.delivery.add": lambda n: {"NAME": f"D{n}", "ACTIVE": "N" if n == 1 else "Y"},
+    "crm.documentgenerator.template.add": lambda n: {"fields": {"name": f"T{n}", "active": "N" if n == 1 else "Y"}},
     "sign.b2e.personal.add": lambda n: {"fields": {"title": f"P{n}"}},
     "biconnector.connector.add": lambda n: {"fields": {"title": f"C{n}"}},
     "crm.address.add": lambda n: {"fields": {"TYPE_ID": 1, "ENTITY_TYPE_ID": 8, "ENTITY_ID": n, "CITY": "Riga"}},
@@ -47,7 +48,7 @@ def filled():
             for n in span(1, ROWS):
                 portal.execute(method, params(n))
         portal.execute("tasks.task.add", {"fields": {"TITLE": "T"}})
-        portal.execute("im.chat.add", {"TITLE": "Chat"})
+        portal.execute("im.chat.add", {"TITLE": "Chat", "USERS": [2, 3]})
         for n in span(1, ROWS):
             portal.execute("task.elapseditem.add", {0: 1, 1: {"SECONDS": n}})
             portal.execute("task.commentitem.add", {0: 1, 1: {"POST_MESSAGE": f"M{n}"}})
@@ -164,6 +165,22 @@ def test_rows_without_ids(wire, start):
 def test_an_order_of_two_texts(wire, params, rows):
     """The statistic of calls drops a map as an order, and then rows come in an order of their own."""
     assert ids(wire.both("voximplant.statistic.get", params)["result"]) == rows
+
+
+def test_a_map_by_ids(wire):
+    """Templates come as a map by their ids; a page of it has a next, and its filter knows no id."""
+    first = wire.both("crm.documentgenerator.template.list", {"filter": {">id": 100, "active": "Y"}})
+    assert (first["next"], first["total"], list(first["result"]["templates"])) == (
+        50,
+        119,
+        [str(n) for n in span(2, 51)],
+    )
+    assert first["result"]["templates"]["2"] == {"id": 2, "name": "T2", "active": "Y", "withStamps": "N"}
+
+
+def test_rows_that_are_values(wire):
+    """The users of a chat are plain numbers, all of them at once."""
+    assert wire.both("im.chat.user.list", {"CHAT_ID": 1}) == {"result": [1, 2, 3]}
 
 
 def test_funnels_in_an_order_of_their_own(wire):

@@ -3,7 +3,8 @@
 A line has the paging, the beginning of the methods' names with the keys of the answers (rows, a written row, a read one
 where that differs), and fields: ``?`` takes Y or N, ``!`` is true for whatever PHP does not hold to be empty, ``#`` is
 a whole number, ``~`` a moment, ``^`` the field that rows come by; ``*`` must and ``+`` alone can be in a filter; ``=``
-gives a default.  ``-get`` says that there is no such method.
+gives a default.  ``-get`` says that there is no such method, ``{}`` that rows
+come as a map by their ids.
 
 ``sign.b2e.personal.add`` is the one method here that no portal has: without it there would be nothing to list.
 """
@@ -50,6 +51,7 @@ cursor catalog.roundingRule=roundingRules/roundingRule
 cursor catalog.section=sections/section iblockId#* active?=Y sort#^
 cursor catalog.store=stores/store active?=Y issuingCenter?=Y shippingCenter?=Y
 cursor catalog.vat=vats/vat active?=Y
+start  crm.documentgenerator.template=templates/template {} active?=Y withStamps?=N
 cursor crm.type=types/type
 start  documentgenerator.numerator=numerators/numerator
 cursor rpa.type=types/type

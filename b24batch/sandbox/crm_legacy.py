@@ -30,11 +30,12 @@ class LegacyMethods:
 
     def add(self, params: Params) -> JSON:
         """Store a row and return its id; an import may set what is otherwise the portal's own."""
-        fields, options = mapping(spelled(params, "fields")), mapping(spelled(params, "params"))
+        values = self._values(params)
         # Whatever PHP holds to be true switches it on, the letter N too.
-        own = _OF_AN_IMPORT if options.get("IMPORT") not in FALSY else ()
-        values = {name: stored(self.kind.fields[name], fields[name]) for name in own if name in fields}
-        return self.store.add(self.kind, {**self._values(params), **values})
+        if mapping(spelled(params, "params")).get("IMPORT") not in FALSY:
+            fields = mapping(spelled(params, "fields"))
+            values |= {name: stored(self.kind.fields[name], fields[name]) for name in _OF_AN_IMPORT if name in fields}
+        return self.store.add(self.kind, values)
 
     def get(self, params: Params) -> JSON:
         """Return one row with all its fields."""

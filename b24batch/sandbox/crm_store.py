@@ -25,7 +25,10 @@ _DEFAULTS: dict[int, Row] = {
 _DYNAMIC_DEFAULTS: Row = {"STAGE_ID": "NEW", "CATEGORY_ID": 0}
 
 #: What the portal works out of other fields: whether there is a phone, and whether a stage is a good or bad end.
-_REACHED = ("HAS_PHONE", "HAS_EMAIL", "HAS_IMOL")
+_REACHED = ("PHONE", "EMAIL", "IMOL")
+_DERIVED = {f"HAS_{name}": name for name in _REACHED} | {
+    f"{name}_SEMANTIC_ID": f"{name}_ID" for name in ("STAGE", "STATUS")
+}
 _SEMANTICS = {"WON": "S", "CONVERTED": "S", "APPROVED": "S", "LOSE": "F", "JUNK": "F", "APOLOGY": "F", "DECLAINED": "F"}
 
 _OWN: Row = {"ASSIGNED_BY_ID": 1, "CREATED_BY_ID": 1, "MODIFY_BY_ID": 1, "OPENED": "N"}
@@ -54,13 +57,13 @@ class CrmStore:
         row_id = kind.table.add(row)
         stored = kind.table.rows[row_id]
         stored.setdefault("TITLE", f"{_TITLES.get(kind.type_id, 'Item')} #{row_id}")
-        stored.update(_derived(kind, stored))
+        _derive(kind, stored)
         return row_id
 
     def update(self, kind: EntityType, row: Row, values: Row) -> None:
         """Change a row."""
         row.update(self._multi(row, values), DATE_MODIFY=iso(self.time()))
-        row.update(_derived(kind, row))
+        _derive(kind, row)
 
     def _multi(self, row: Row, values: Row) -> Row:
         return {
@@ -88,9 +91,10 @@ class CrmStore:
         return list(kept.values())
 
 
-def _derived(kind: EntityType, row: Row) -> Row:
-    """Return the fields that follow from others."""
-    reached: Row = {name: "Y" if row.get(name.removeprefix("HAS_")) else "N" for name in _REACHED}
-    stages = {f"{name}_SEMANTIC_ID": text_of(row.get(f"{name}_ID")).rpartition(":")[2] for name in ("STAGE", "STATUS")}
-    semantics = {name: _SEMANTICS.get(stage, "P") for name, stage in stages.items()}
-    return {name: value for name, value in {**reached, **semantics}.items() if name in kind.fields}
+def _derive(kind: EntityType, row: Row) -> None:
+    """Set the fields that follow from others."""
+    for name, source in _DERIVED.items():
+        if name in kind.fields:
+            value = row.get(source)
+            is_flag = source in _REACHED
+            row[name] = "NY"[bool(value)] if is_flag else _SEMANTICS.get(text_of(value).rpartition(":")[2], "P")

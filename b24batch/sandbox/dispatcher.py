@@ -82,11 +82,13 @@ class Dispatcher:
 
     def _find(self, name: str, params: dict[JSON, JSON]) -> Handler | None:
         """Return a method's code, and None for ``batch``; a token stands for a signed link, which nobody has here."""
+        handler = self._handlers.get(name)
         signed = params.get("token") is not None
-        self.look_up("" if signed and name == "batch" else name)
+        if handler is None and (signed or name != "batch"):
+            raise _not_found(name)
         if signed:
             raise PortalError("ACCESS_DENIED", "Access denied! Link check failed", http_status=403)
-        return self._handlers.get(name)
+        return handler
 
     def look_up(self, method: str) -> None:
         """Make sure that there is such a method.
@@ -96,7 +98,7 @@ class Dispatcher:
 
         """
         if method != "batch" and method not in self._handlers:
-            raise PortalError("ERROR_METHOD_NOT_FOUND", _missing(method), http_status=404)
+            raise _not_found(method)
 
     def _run(self, name: str, handler: Handler, params: dict[JSON, JSON]) -> dict[str, JSON]:
         self.operating.check(name)
@@ -116,10 +118,11 @@ def _cleaned(params: dict[JSON, JSON]) -> Params:
     return cleaned
 
 
-def _missing(method: str) -> str:
+def _not_found(method: str) -> PortalError:
     """Word the error for whoever tests with a method that a portal may well have."""
     hint = f" The sandbox lacks it: add it with @portal.method({json.dumps(method, ensure_ascii=False)})"
-    return f"Method not found!{hint if method else ''}"
+    known = method in ("", "batch")
+    return PortalError("ERROR_METHOD_NOT_FOUND", f"Method not found!{'' if known else hint}", http_status=404)
 
 
 def _envelope(value: JSON) -> dict[str, JSON]:

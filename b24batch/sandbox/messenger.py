@@ -40,6 +40,10 @@ class Messenger:
         self._chat(arguments.get("CHAT_ID"), "CHAT_ID_EMPTY")["muted"] = arguments.get("MUTE") == "Y"
         return True
 
+    def users(self, params: Params) -> JSON:
+        """Return the ids of all users of a chat."""
+        return self._chat(in_capitals(params).get("CHAT_ID"), "CHAT_ID_EMPTY")["users"]
+
     def get_dialog(self, params: Params) -> JSON:
         """Describe a chat."""
         chat = self._dialog(in_capitals(params))
@@ -99,6 +103,7 @@ def install(dispatcher: Dispatcher) -> None:
     messenger = Messenger(dispatcher.clock.time)
     dispatcher.add("im.chat.add", messenger.add_chat)
     dispatcher.add("im.chat.mute", messenger.mute)
+    dispatcher.add("im.chat.user.list", messenger.users)
     dispatcher.add("im.dialog.get", messenger.get_dialog)
     dispatcher.add("im.message.add", messenger.add_message)
     dispatcher.add("im.dialog.messages.get", messenger.get_messages)

@@ -53,7 +53,7 @@ def dumps(value: JSON) -> str:
         text = _ENCODER.encode(value)
     except (ValueError, RecursionError):
         raise EncodingError("the answer is not JSON") from None
-    if _ODD_FLOAT.search(text):
+    if (".0" in text or "e+" in text or "e-" in text) and _ODD_FLOAT.search(text):
         text = _FLOAT.sub(_float, text)
     if not _RISKY.search(text):
         return text

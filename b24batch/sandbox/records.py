@@ -34,6 +34,7 @@ class About:
         spelling: How params and answers are spelled.
         paging: The kind of its list, a name in `PAGINGS`.
         keys: Under which key rows, a written row and a read one are answered; empty for none.
+        mapped: Rows are answered as a map by their ids.
         kinds: The kinds of fields; other names are taken too, and stored as they come.
         needed: What a filter must have.
         only: What a filter can have; empty for everything.
@@ -46,6 +47,7 @@ class About:
     spelling: Spelling
     paging: str
     keys: tuple[str, str, str]
+    mapped: bool
     kinds: dict[str, str]
     needed: list[str]
     only: list[str]
@@ -65,6 +67,7 @@ class About:
             spelling,
             paging,
             (rows, written, (read[0] if read else "") or written),
+            "{}" in tokens,
             {name: _KINDS[mark] for name, marks, _ in found for mark in marks if mark in _KINDS},
             [name for name, marks, _ in found if "*" in marks],
             [name for name, marks, _ in found if "+" in marks],
@@ -119,7 +122,10 @@ class Records:
         query.order_by(about.spelling.order(params) or {about.order: "ASC"}, about.field)
         page = PAGINGS[about.paging](about.spelling.family, self.table, query, params)
         names = [text_of(name) for _, name in items_of(about.spelling.select(params))]
-        return Page(self._under(0, [self.shown(row, names) for row in page.rows]), page.next, page.total)
+        rows: JSON = [self.shown(row, names) for row in page.rows]
+        if about.mapped:
+            rows = {row["ID"]: shown for row, shown in zip(page.rows, rows, strict=True)}
+        return Page(self._under(0, rows), page.next, page.total)
 
     def row(self, params: Params) -> Row:
         """Return the record that the params name.
