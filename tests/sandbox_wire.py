@@ -105,12 +105,16 @@ class Raw:
     def __exit__(self, *_: object) -> None:
         self.socket.close()
 
-    def read(self, timeout: float = 0.1) -> tuple[bytes, bytes, str]:
-        """Return head and body, and how it ends: with a "FIN", a "RST", or not ("open")."""
-        self.socket.settimeout(timeout)
+    def read(self, timeout: float = 0.1, *, first: float = 5.0) -> tuple[bytes, bytes, str]:
+        """Return head and body, and how it ends: with a "FIN", a "RST", or not ("open").
+
+        A busy machine may take its time for the first bytes; where none are to come, ``first`` is how long to wait.
+        """
+        self.socket.settimeout(first)
         got, end = b"", "FIN"
         try:
             while part := self.socket.recv(65536):
+                self.socket.settimeout(timeout)
                 got += part
         except TimeoutError:
             end = "open"
