@@ -158,11 +158,11 @@ def test_a_method_that_the_sandbox_lacks(portal, wire):
 
 
 def test_names_of_a_multipart_form(wire):
-    """Names keep their characters, as values do; quotes in them may be escaped."""
+    """Names keep their characters, as values do, and numbers are merged twice here too."""
     part = '--X\r\nContent-Disposition: form-data; name="{}"\r\n\r\n{}\r\n'
-    body = part.format("Имя[ключ]", "П") + part.format("it's", "ü") + "--X--\r\n"
+    body = part.format("Имя[ключ]", "П") + part.format("it's", "ü") + part.format("5", "x") + "--X--\r\n"
     answer = wire.send("POST", f"{CODE}/echo", body, Content_Type="multipart/form-data; boundary=X")
-    assert answer.result == {"Имя": {"ключ": "П"}, "it's": "ü"}
+    assert answer.result == {"Имя": {"ключ": "П"}, "it's": "ü", "0": "x", "1": "x"}
 
 
 def test_the_length_of_a_code(wire):
