@@ -215,6 +215,14 @@ def test_an_older_kind_of_records(wire, way):
     assert write(wire, way, "crm.timeline.comment.delete", {"id": 1}) == gone
 
 
+def test_rows_come_by_their_sort(wire):
+    """Without an order rows come by what they are sorted by, those with the number that they have by default too."""
+    wire.batch([f"crm.requisite.add?fields[NAME]=x{sort}" for sort in ("&fields[SORT]=600", "", "&fields[SORT]=40")])
+    assert [row["SORT"] for row in wire.both("crm.requisite.list", {})["result"]] == ["40", "500", "600"]
+    by_id = wire.both("crm.requisite.list", {"order": {"ID": "ASC"}, "filter": {">SORT": 400}})["result"]
+    assert [row["ID"] for row in by_id] == ["1", "2"]
+
+
 def test_rows_of_products(wire):
     """The rows of a deal are the same for both families, and an empty list removes them all."""
     wire.call("crm.deal.add", {"fields": {"TITLE": "D"}})

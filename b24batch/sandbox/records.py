@@ -25,7 +25,7 @@ _KINDS = {"?": "char", "!": "truth", "#": "integer", "~": "datetime"}
 _TOKEN = re.compile(r"(=?\w+)([?!#~^*+]*)(?:=(.*))?")
 
 
-@attrs.frozen
+@attrs.frozen(kw_only=True)
 class About:
     """What is known of one kind of records.
 
@@ -62,17 +62,19 @@ class About:
         prefix, _, keys = name.partition("=")
         rows, written, *read = [*keys.split("/"), ""][:3]
         found = [match.groups() for token in tokens if (match := _TOKEN.fullmatch(token))]
+        kinds = {name: _KINDS[mark] for name, marks, _ in found for mark in marks if mark in _KINDS}
+        given = {name: value for name, _, value in found if value is not None}
         return cls(
-            prefix,
-            spelling,
-            paging,
-            (rows, written, (read[0] if read else "") or written),
-            "{}" in tokens,
-            {name: _KINDS[mark] for name, marks, _ in found for mark in marks if mark in _KINDS},
-            [name for name, marks, _ in found if "*" in marks],
-            [name for name, marks, _ in found if "+" in marks],
-            next((name for name, marks, _ in found if "^" in marks), ""),
-            {name: value for name, _, value in found if value is not None},
+            prefix=prefix,
+            spelling=spelling,
+            paging=paging,
+            keys=(rows, written, (read[0] if read else "") or written),
+            mapped="{}" in tokens,
+            kinds=kinds,
+            needed=[name for name, marks, _ in found if "*" in marks],
+            only=[name for name, marks, _ in found if "+" in marks],
+            order=next((name for name, marks, _ in found if "^" in marks), ""),
+            defaults={name: _default(kinds.get(name, "any"), value) for name, value in given.items()},
         )
 
     def field(self, name: str) -> Field | None:
@@ -178,6 +180,10 @@ class Records:
 
     def _written(self, row: Row, bare: JSON) -> JSON:
         return self._under(1, self.shown(row)) if self.about.keys[1] else bare
+
+
+def _default(kind: str, text: str) -> JSON:
+    return text if text == "now" else stored(kind, text)
 
 
 def install(dispatcher: Dispatcher, records: Records, suffixes: str = "add get update delete list") -> None:

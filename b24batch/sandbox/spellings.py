@@ -17,7 +17,7 @@ from b24batch.sandbox.queries import Family
 _Read = Callable[[Params], JSON]
 
 
-@attrs.frozen
+@attrs.frozen(kw_only=True)
 class Spelling:
     """What one family of methods has in common.
 
@@ -72,42 +72,42 @@ def _array(name: str) -> _Read:
 
 #: ``crm.activity.*`` and others: names in capitals below ``fields``, everything is text.
 LEGACY = Spelling(
-    "ID",
-    _CAPITALS,
-    queries.LEGACY,
-    lambda params: spelled(params, "fields"),
-    _legacy_id,
-    lambda params: spelled(params, "filter"),
-    lambda params: spelled(params, "order"),
-    lambda params: spelled(params, "select"),
-    lambda: PortalError("", "Not found"),
-    _text,
+    id_key="ID",
+    name=_CAPITALS,
+    family=queries.LEGACY,
+    fields=lambda params: spelled(params, "fields"),
+    row_id=_legacy_id,
+    conditions=lambda params: spelled(params, "filter"),
+    order=lambda params: spelled(params, "order"),
+    select=lambda params: spelled(params, "select"),
+    missing=lambda: PortalError("", "Not found"),
+    printed=_text,
 )
 
 #: ``catalog.*``, ``sale.*`` and others: camel case below ``fields``, values keep their types.
 CONTROLLER = Spelling(
-    "id",
-    re.compile(r"[a-z][a-zA-Z0-9_]*"),
-    queries.CONTROLLER,
-    lambda params: array(params, "fields"),
-    lambda params: integer(params, "id"),
-    _array("filter"),
-    _array("order"),
-    _array("select"),
-    lambda: PortalError("0", "Entity not found"),
-    lambda value: value,
+    id_key="id",
+    name=re.compile(r"[a-z][a-zA-Z0-9_]*"),
+    family=queries.CONTROLLER,
+    fields=lambda params: array(params, "fields"),
+    row_id=lambda params: integer(params, "id"),
+    conditions=_array("filter"),
+    order=_array("order"),
+    select=_array("select"),
+    missing=lambda: PortalError("0", "Entity not found"),
+    printed=lambda value: value,
 )
 
 #: ``sale.delivery.*`` and others: the fields are the params themselves, whose names may be small too.
 FLAT = Spelling(
-    "ID",
-    _CAPITALS,
-    queries.LEGACY,
-    in_capitals,
-    lambda params: _legacy_id(Params(in_capitals(params))),
-    _in_capitals("FILTER"),
-    _in_capitals("ORDER"),
-    _in_capitals("SELECT"),
-    lambda: PortalError("ERROR_NOT_FOUND", "Not found"),
-    _text,
+    id_key="ID",
+    name=_CAPITALS,
+    family=queries.LEGACY,
+    fields=in_capitals,
+    row_id=lambda params: _legacy_id(Params(in_capitals(params))),
+    conditions=_in_capitals("FILTER"),
+    order=_in_capitals("ORDER"),
+    select=_in_capitals("SELECT"),
+    missing=lambda: PortalError("ERROR_NOT_FOUND", "Not found"),
+    printed=_text,
 )
