@@ -215,6 +215,22 @@ def test_an_older_kind_of_records(wire, way):
     assert write(wire, way, "crm.timeline.comment.delete", {"id": 1}) == gone
 
 
+@pytest.mark.parametrize("way", ["direct", "batch"])
+def test_importing_many_items(wire, way):
+    """Items are imported in their places, and one that fails is an error among them, not of the whole."""
+    data = {"a": {"title": "x"}, "b": {"title": ""}, "c": {"title": "y"}}
+    result = write(wire, way, "crm.item.batchImport", {"entityTypeId": 2, "data": data})
+    assert {key: item.get("error") for key, item in result["items"].items()} == {
+        "a": None,
+        "b": "CRM_FIELD_ERROR_REQUIRED",
+        "c": None,
+    }
+    assert (result["items"]["c"], len(wire.call("crm.deal.list").result)) == ({"item": {"id": 2}}, 2)
+    assert write(wire, way, "crm.item.import", {"entityTypeId": 2, "fields": {"title": "z"}}) == {"item": {"id": 3}}
+    many = write(wire, way, "crm.item.batchImport", {"entityTypeId": 2, "data": [{"title": "x"}] * 21})
+    assert many["error"] == "MAX_IMPORT_BATCH_SIZE_EXCEEDED"
+
+
 def test_rows_come_by_their_sort(wire):
     """Without an order rows come by what they are sorted by, those with the number that they have by default too."""
     wire.batch([f"crm.requisite.add?fields[NAME]=x{sort}" for sort in ("&fields[SORT]=600", "", "&fields[SORT]=40")])
