@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from b24batch.results import AnyResult
 
 
+#: Python's pickle recurses: far deeper values end in its own error.
+_MAX_PICKLED_DEPTH = 100
+
+
 class ErrorCode(str):
     """A portal's error code, exactly as it came: text like any other in a comparison, a set and a dict.
 
@@ -83,11 +87,15 @@ class UnexpectedAnswer(SdkError):
     """The portal answered, but with another shape than what was asked for has.
 
     Attributes:
-        data: What it answered.
+        data: What it answered. A pickle leaves it out when it is nested too deep for one.
     """
 
     code = ErrorCode("UNEXPECTED_ANSWER")
     data: JsonValue = None
+
+    def __reduce__(self) -> tuple[object, ...]:
+        kept = vars(self) | {"data": None if _is_deep(self.data) else self.data}
+        return type(self), self.args, kept
 
 
 class TransportError(SdkError):
@@ -105,6 +113,17 @@ class AnswerLost(TransportError):
     """The request was sent and its answer lost or unreadable: it may have been executed."""
 
     code = ErrorCode("ANSWER_LOST")
+
+
+def _is_deep(value: JsonValue) -> bool:
+    level = [value]
+    for _ in range(_MAX_PICKLED_DEPTH):
+        level = [part for each in level for part in _parts(each)]
+    return bool(level)
+
+
+def _parts(value: JsonValue) -> list[JsonValue]:
+    return list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
 
 
 class AjaxError(SdkError):

@@ -292,9 +292,10 @@ def test_forms_beside_a_reference(portal, b24):
     received = []
     portal.method("calendar.event.add")(lambda params: received.append(params))
     params = {"private_event": True, "meeting": {"notify": False}, "name": ref(0)}
-    b24.batch([("server.time",), ("calendar.event.add", params)])
+    first = ("crm.deal.add", {"fields": {"TITLE": "Deal"}})
+    b24.batch([first, ("calendar.event.add", params)])
     odd = {**params, "name": [ref(0), "$result[x]"]}
-    b24.batch_by_chunk([("server.time",), ("calendar.event.add", odd)])
+    b24.batch_by_chunk([first, ("calendar.event.add", odd)])
     for params, no in zip(received, ["0", False], strict=True):
         assert (params["private_event"], params["meeting"]) == ("Y", {"notify": no})
 
