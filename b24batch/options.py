@@ -42,10 +42,11 @@ class ListOptions(TypedDict, total=False):
     id_key: str | None
     cursor_id_key: str | None
     result_key: str | None
-    paging: Literal["cursor", "start"]
+    paging: Literal["cursor", "start", "whole"] | None
     pages_per_request: int
     descending: bool
     request_id: str | None
+    limit: int | None
 
 
 def checked(make: Callable[Given, Made], /, *args: Given.args, **kwargs: Given.kwargs) -> Made | TypeError | UsageError:
