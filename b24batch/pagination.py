@@ -135,7 +135,7 @@ class Listing:
         return outcomes
 
     def _ask(self, pages: int) -> tuple[list[AjaxResult], int]:
-        """Return the outcomes of up to so many pages, and the size to go on from; one page after many killed the method.
+        """Return the outcomes of up to so many pages, and the size to go on from; one after many killed the method.
 
         It may have died of what a reference held behind a short page. Requests do not grow to that size again.
         """

@@ -12,8 +12,8 @@ LAYERS = [
     "booleans",
     "errors encoding crm locks addresses statuses delivery streams interrupts sqlite_errors list_methods write_methods"
     " v3_methods new_ids extra",
-    "references adapter faults shapes repeats",
-    "commands earlier limits retries auth query families conditions notebook",
+    "references faults shapes repeats",
+    "commands adapter earlier limits retries auth query families conditions notebook",
     "remaining connections encoded masks succession",
     "chunks results answers page_commands elements patience",
     "tokens",
