@@ -276,16 +276,6 @@ def test_a_silent_server(portal):
     assert len(portal.token_requests) == 2
 
 
-def test_a_dripping_server(portal):
-    """A server that answers byte by byte is given up after the deadline, twice."""
-    portal.fail_next("drip", times=2, endpoint="token", seconds=0.02)
-    oauth = credentials(portal, token_of(portal, expires=0))
-    oauth._server = TokenServer("id", "secret", portal.token_url, portal.clock, timeout=(1.0, 1.0), deadline=0.01)
-    with pytest.raises(TokenRefreshError, match=r"took over 0\.01 s"):
-        session(oauth).call("echo")
-    assert len(portal.token_requests) == 2
-
-
 def test_an_endless_answer(portal):
     """An answer that is far too long for a token is not read to its end."""
     portal.fail_next(Answer(b" " * 3_000_000), times=2, endpoint="token")
