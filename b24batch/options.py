@@ -121,6 +121,6 @@ def to_request_id(value: object) -> str:
 
         return str(uuid4())
     plain = isinstance(value, str) and value.isascii() and value.isprintable() and value.strip() == value
-    if isinstance(value, str) and plain and 0 < len(value) <= MAX_REQUEST_ID:
+    if isinstance(value, str) and plain and 0 < len(value) <= MAX_REQUEST_ID and redacted(value) == value:
         return value
     raise UsageError(f"a request_id is 1 to {MAX_REQUEST_ID} printable ASCII characters, not {shown(value)}")

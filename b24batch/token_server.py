@@ -14,6 +14,7 @@ from b24batch.auth import Secret
 from b24batch.connections import Connections, Post, Reply
 from b24batch.errors import AnswerLost, SdkError, TokenRefreshError, UsageError
 from b24batch.limits import Clock
+from b24batch.masks import masked
 from b24batch.tokens import Token
 
 #: Where every portal's tokens come from, self-hosted portals included.
@@ -156,9 +157,7 @@ class TokenServer:
         return TokenRefreshError(description, code=code, http_status=status, temporary=temporary)
 
     def _masked(self, text: str, grant: Mapping[str, Secret]) -> str:
-        for secret in (self.client_secret, *grant.values()):
-            text = text.replace(secret.reveal(), "***")
-        return text
+        return masked(text, (self.client_secret, *(grant[name] for name in grant if name != "grant_type")))
 
     def _post(self, grant: Mapping[str, Secret], connections: Connections) -> Reply:
         post = Post(self.address.url, self._fields(grant), {}, self.timeout, self.deadline, _MOST_BYTES)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from types import UnionType
 from typing import Any, Protocol, TypeAlias
 
@@ -171,6 +172,10 @@ def locked(store: TokenStore, member_id: str, max_wait: float | None) -> Abstrac
     return lock(member_id, max_wait=max_wait) if takes_max_wait(lock) else lock(member_id)  # type: ignore[no-any-return]
 
 
+#: Seconds between two looks at a lock that somebody has.
+_STEP = 0.01
+
+
 class MemoryTokenStore:
     """Keeps tokens while the process lives; its threads may share it."""
 
@@ -194,7 +199,12 @@ class MemoryTokenStore:
         """Return whether a token was here once, and another took its place."""
         return is_replaced(self._replaced.get(token.member_id, ""), token.access_token)
 
-    def lock(self, member_id: str) -> AbstractContextManager[object]:
-        """Return the lock of the store."""
+    @contextmanager
+    def lock(self, member_id: str) -> Iterator[None]:
+        """Keep other threads, and greenlets, from the store while the block lasts."""
         del member_id  # one lock does for all: a refresh takes a second, once an hour
-        return self._lock.lock
+        lock = self._lock.lock
+        while lock.locked():  # a greenlet that waited in it would hold up the thread of the one that has it
+            time.sleep(_STEP)
+        with lock:
+            yield
