@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import socket
+import ssl
 from collections import deque
 from functools import partial
 from http.client import CONTINUE, SWITCHING_PROTOCOLS, HTTPException, HTTPResponse
@@ -21,24 +22,30 @@ from urllib3.util.connection import allowed_gai_family
 from b24batch.delivery import delivery_of, left_of
 from b24batch.faults import foreign_exception
 
+#: Bytes up to which the parts of a request are copied together, to travel as one packet.
+_SMALL = 65536
+
 
 class _Reader(io.RawIOBase):
     """Reads from a socket, each time for no longer than the request has left."""
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket, timeout: float | None) -> None:
-        self._raw, self._sock, self._timeout = raw, sock, timeout
+        self._raw, self._sock, self._timeout, self._is_over = raw, sock, timeout, False
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        self._sock.settimeout(left_of(self._timeout))
+        if self._is_over:
+            return None
+        _limit(self._sock, self._timeout)
         read: int | None = self._raw.readinto(buffer)
         return read
 
-    def stop_waiting(self) -> None:
-        """From now on read only what is there."""
-        self._timeout = 0.0
+    def stop(self) -> bool:
+        """Read nothing more; return whether TLS has something that was not asked for."""
+        self._is_over = True
+        return bool(isinstance(self._sock, ssl.SSLSocket) and self._sock.pending())
 
     def close(self) -> None:
         super().close()
@@ -75,12 +82,15 @@ class _Response(HTTPResponse):
             self._connection.close()
 
     def _has_more(self, reader: io.BufferedReader) -> bool:
-        self._reader.stop_waiting()
-        try:
-            return bool(reader.peek(1))
-        except OSError as error:  # TLS says so that there is nothing; what is broken is found out before its next use
-            _pass_on_foreign(error)
-            return False
+        """Return whether more than the answer was read; what was not read is found before the connection's next use."""
+        return self._reader.stop() or bool(reader.peek(1))
+
+
+def _limit(sock: socket.socket, timeout: float | None) -> None:
+    """Let the next step of a socket take no longer than its request has left."""
+    left = left_of(timeout)
+    if sock.gettimeout() != left:
+        sock.settimeout(left)
 
 
 def _pass_on_foreign(error: Exception) -> None:
@@ -94,6 +104,8 @@ class _Connection(HTTPConnection):
     """A connection that notes in the delivery of its request when the first byte leaves."""
 
     _connecting = False
+    _interrupt: BaseException | None = None
+    _unsent: list[bytes]
 
     @property
     def response_class(self) -> Any:  # type: ignore[override]
@@ -135,15 +147,43 @@ class _Connection(HTTPConnection):
             return [host]  # which will not be found again, and urllib3 says what is wrong with it
         return [str(address[0]) for *_, address in found]
 
+    def request(self, *args: Any, **options: Any) -> None:
+        self._interrupt, self._unsent = None, []
+        try:
+            super().request(*args, **options)
+            self._flush()
+        except OSError as error:
+            self._interrupt = foreign_exception(error)  # of which urllib3 drops those that look like a closed pipe
+            raise
+
+    def getresponse(self) -> Any:
+        if self._interrupt is not None:
+            raise self._interrupt
+        return super().getresponse()
+
     def send(self, data: Any) -> None:
+        """Send what is said to a proxy at once, and small parts of a request together, as one packet."""
         if self.sock is None and self.auto_open:
             self.connect()
+        if self._connecting:
+            self._transmit(data)
+        elif len(data) <= _SMALL:
+            self._unsent.append(data)
+        else:
+            self._flush()
+            self._transmit(data)
+
+    def _flush(self) -> None:
+        unsent, self._unsent = b"".join(self._unsent), []
         delivery = delivery_of(self.timeout)
-        if delivery is not None and not self._connecting:
+        if delivery is not None:
             delivery.sent = True
+        self._transmit(unsent)
+
+    def _transmit(self, data: bytes) -> None:
         unsent = memoryview(data)
         while unsent:
-            self.sock.settimeout(left_of(self.timeout))
+            _limit(self.sock, self.timeout)
             unsent = unsent[self.sock.send(unsent) :]
 
 
