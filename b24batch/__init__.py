@@ -21,6 +21,7 @@ from b24batch.errors import (
     SdkError,
     TokenRefreshError,
     TransportError,
+    UnexpectedAnswer,
     UsageError,
 )
 from b24batch.limits import LeakyBucket
@@ -55,6 +56,7 @@ __all__ = [
     "Session",
     "TokenRefreshError",
     "TransportError",
+    "UnexpectedAnswer",
     "UsageError",
     "Webhook",
     "ref",

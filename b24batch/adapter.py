@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import socket
 from collections import deque
-from contextlib import suppress
 from functools import partial
 from http.client import CONTINUE, SWITCHING_PROTOCOLS, HTTPException, HTTPResponse
 from queue import Empty, Full, LifoQueue
@@ -20,6 +19,7 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from urllib3.util.connection import allowed_gai_family
 
 from b24batch.delivery import delivery_of, left_of
+from b24batch.faults import foreign_exception
 
 
 class _Reader(io.RawIOBase):
@@ -78,8 +78,16 @@ class _Response(HTTPResponse):
         self._reader.stop_waiting()
         try:
             return bool(reader.peek(1))
-        except OSError:  # TLS says so that there is nothing; a broken connection is found out before its next use
+        except OSError as error:  # TLS says so that there is nothing; what is broken is found out before its next use
+            _pass_on_foreign(error)
             return False
+
+
+def _pass_on_foreign(error: Exception) -> None:
+    """Raise the exception of somebody else that is behind one of the network, if there is one."""
+    foreign = foreign_exception(error)
+    if foreign is not None:
+        raise foreign
 
 
 class _Connection(HTTPConnection):
@@ -106,8 +114,10 @@ class _Connection(HTTPConnection):
         try:
             *others, last = self._addresses(host)
             for address in others:
-                with suppress(ConnectTimeoutError, NewConnectionError):
+                try:
                     return self._connected(address, timeout)
+                except (ConnectTimeoutError, NewConnectionError) as error:
+                    _pass_on_foreign(error)
             return self._connected(last, timeout)
         finally:
             self._dns_host, self.timeout = host, timeout
@@ -121,7 +131,7 @@ class _Connection(HTTPConnection):
     def _addresses(self, host: str) -> list[str]:
         try:
             found = socket.getaddrinfo(host.strip("[]"), self.port, allowed_gai_family(), socket.SOCK_STREAM)
-        except (OSError, UnicodeError):
+        except (socket.gaierror, UnicodeError):
             return [host]  # which will not be found again, and urllib3 says what is wrong with it
         return [str(address[0]) for *_, address in found]
 

@@ -24,6 +24,7 @@ from b24batch.errors import (
     SdkError,
     refusal_class,
 )
+from b24batch.extra import extra_of
 from b24batch.masks import masked
 
 _Error = TypeVar("_Error", bound=SdkError)
@@ -113,9 +114,14 @@ class HttpAnswer:
         error = self._error(self._class_of(code), description, code=code)
         if isinstance(error, RateLimited):
             error.retry_after = _seconds(self.headers.get("Retry-After", ""), now)
-        if error.code == "CONNECTION_ERROR" and self.status == 401:  # the portal could not ask the OAuth server
+        if isinstance(error, AjaxError):
+            error.extra = extra_of(envelope, self._masked)
+        if error.code.matches("CONNECTION_ERROR") and self.status == 401:  # the portal could not ask the OAuth server
             error.not_executed = True
         return error
+
+    def _masked(self, text: str) -> str:
+        return masked(text, self.secrets)
 
     def _class_of(self, code: str) -> type[SdkError]:
         kind: type[SdkError] = refusal_class(code, self.method)

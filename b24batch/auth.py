@@ -110,6 +110,8 @@ class Auth(Protocol):
     def renew(self, refused: Access, connections: Connections) -> Renewal:
         """Renew a token that was refused or is about to be; return how.
 
+        With a parameter ``max_wait=None`` it gets that of the session, for the wait for other processes.
+
         Raises:
             NotSent: The token server could not be reached.
             TokenRefreshError: It will not give another token.

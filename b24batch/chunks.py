@@ -9,6 +9,9 @@ import attrs
 from b24batch.encoded import ENVELOPE_BYTES, MAX_BODY_BYTES, EncodedCommand
 from b24batch.encoding import shown
 from b24batch.errors import UsageError
+from b24batch.new_ids import NEW_IDS
+from b24batch.references import Ref
+from b24batch.retries import is_read
 
 #: Portal-imposed: command 51 fails with ERROR_BATCH_LENGTH_EXCEEDED.
 MAX_COMMANDS = 50
@@ -50,13 +53,13 @@ def check_size(size: object) -> None:
 def cut(commands: Iterable[EncodedCommand], size: int = MAX_COMMANDS, *, halt: bool = True) -> Iterator[Chunk]:
     """Yield chunks of at most `size` commands and 4 MB, as soon as each is full, reading no further ahead.
 
-    Without `halt` a portal runs a command whose reference leads to a failed one, with a wrong value: then a chunk also
-    ends before a command that refers to one in it.
+    A chunk also ends before a command with a reference into it that the portal may not follow; see `unsure`.
     """
     waiting: list[EncodedCommand] = []
     room = empty = MAX_BODY_BYTES - ENVELOPE_BYTES
     for command in commands:
-        depends, size_of = not halt and _depends(command, waiting), command.size
+        depends = command.references and unsure(command, waiting, halt=halt) is not None
+        size_of = command.size
         if waiting and (command.obstacle or size_of > room or depends):
             yield Chunk(tuple(waiting))
             waiting, room = [], empty
@@ -69,9 +72,22 @@ def cut(commands: Iterable[EncodedCommand], size: int = MAX_COMMANDS, *, halt: b
         yield Chunk(tuple(waiting))
 
 
-def _depends(command: EncodedCommand, others: Iterable[EncodedCommand]) -> bool:
-    names = {other.name for other in others} if command.references else set()
-    return any(reference.target in names for reference in command.references)
+def unsure(command: EncodedCommand, others: Iterable[EncodedCommand], *, halt: bool) -> Ref | None:
+    """Return a reference of `command` to one of `others` that no portal may follow; None when there is none.
+
+    A portal puts in another value, and does not say so, for what is not in the answer. So it follows a reference only
+    to a new id, whose place in the answer is documented, or for a command that only reads; and with `halt`, since
+    without it the dependent of a failed command runs as well.
+    """
+    if halt and is_read(command.command.method):
+        return None
+    methods = {other.name: other.command.method.casefold() for other in others}
+    for reference in command.references:
+        method = methods.get(str(reference.target))
+        sure = halt and reference.bucket == "result" and NEW_IDS.get(str(method)) == reference.path
+        if method is not None and not sure:
+            return reference
+    return None
 
 
 def single(commands: list[EncodedCommand], *, halt: bool) -> Chunk:
@@ -84,12 +100,18 @@ def single(commands: list[EncodedCommand], *, halt: bool) -> Chunk:
         if command.obstacle:
             reason = f"cannot go in a batch: {command.obstacle}; batch_by_chunk sends it alone"
             raise UsageError(f"{command.label} {reason}")
-        if command.references and not halt:
-            reason = "refers to another call, which needs halt_on_error=True: after an error it would run all the same"
-            raise UsageError(
-                f"{command.label} {reason}, with a wrong value; batch_by_chunk sends it in a later request"
-            )
+        reference = unsure(command, commands, halt=halt) if command.references else None
+        if reference is not None:
+            raise UsageError(f"{command.label} {_why_unsure(reference, halt=halt)}")
     chunk, *more = cut(commands)
     if more:
         raise UsageError(f"the commands are more than {MAX_BODY_BYTES} bytes together; use batch_by_chunk")
     return chunk
+
+
+def _why_unsure(reference: Ref, *, halt: bool) -> str:
+    if not halt:
+        reason = "refers to another call, which needs halt_on_error=True: after an error it would run all the same"
+        return f"{reason}, with a wrong value; batch_by_chunk sends it in a later request"
+    reason = f"has {reference!r}, and nobody knows before the answer whether it holds that: where it does not"
+    return f"{reason}, a portal puts in another value; batch_by_chunk looks first and sends it in a later request"

@@ -18,24 +18,28 @@ from b24batch.encoding import (
     wire_text,
 )
 from b24batch.errors import UsageError
+from b24batch.v3_methods import V3_ONLY
 
 _METHOD = re.compile(r"(?:(?P<vendor>[A-Za-z0-9_]+):)?[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*", re.ASCII)
+_NO_METHOD = "a method looks like crm.deal.add, not like"
 _FORMAT_SUFFIXES = (".json", ".xml")
 #: What is looked for often comes first: an abstract class costs ten times as much.
 _PARAMS = (dict, list, tuple, NoneType, Mapping)
 
 
 def _wrong_method(method: object) -> str:
-    if not isinstance(method, str) or not _is_method(method):
-        return f"a method looks like crm.deal.add, not like {shown(method)}"
-    if method.casefold().endswith(_FORMAT_SUFFIXES):
-        return f"a method is written without a format at its end: {shown(method)}"
-    return ""
+    reason = _why_no_method(method) if isinstance(method, str) else _NO_METHOD
+    return f"{reason} {shown(method)}" if reason else ""
 
 
 @functools.lru_cache(maxsize=1024)
-def _is_method(text: str) -> bool:
-    return _METHOD.fullmatch(text) is not None
+def _why_no_method(text: str) -> str:
+    name = text.casefold()
+    if not _METHOD.fullmatch(text):
+        return _NO_METHOD
+    if name.endswith(_FORMAT_SUFFIXES):
+        return "a method is written without a format at its end:"
+    return "a method that exists only in REST 3.0, which b24batch does not speak:" if name in V3_ONLY else ""
 
 
 def _wrong_name(name: object) -> str:
@@ -153,7 +157,12 @@ def _command(call: Call) -> Command:
             return Command(method)
         case [method, params]:
             return Command(method, params)
-    raise UsageError(f"this is no (method, params), no mapping with a method and no Command: {shown(call)}")
+    raise UsageError(_why_no_call(call))
+
+
+def _why_no_call(call: object) -> str:
+    advice = f'; write ("{call}",), a tuple' if isinstance(call, str) and _METHOD.fullmatch(call) else ""
+    return f"this is no (method, params), no mapping with a method and no Command: {shown(call)}{advice}"
 
 
 def _command_of_mapping(call: Mapping[str, JsonValue]) -> Command:

@@ -6,14 +6,20 @@ from enum import IntEnum
 
 
 class EntityTypeId(IntEnum):
-    """Values of ``entityTypeId`` in ``crm.item.*``; a smart process has one of its own, from 128 up.
+    """Values of ``entityTypeId``, in ``crm.item.*`` and elsewhere; a smart process has one of its own, from 128 up.
 
-    Source: the data types page of the Bitrix24 REST documentation.
+    ``OLD_INVOICE`` is ``crm.invoice.*``, which smart invoices replaced. ``crm.item.*`` takes neither it nor
+    ``REQUISITE``; requisites, addresses and bindings name their owner by one.
+
+    Sources: the data types page of the Bitrix24 REST documentation, ``EnumCrmEntityTypeId`` of b24jssdk.
     """
 
     LEAD = 1
     DEAL = 2
     CONTACT = 3
     COMPANY = 4
+    OLD_INVOICE = 5
     QUOTE = 7
+    REQUISITE = 8
+    ORDER = 14
     SMART_INVOICE = 31

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 import attrs
 
 from b24batch.commands import Call, Command, normalize
+from b24batch.earlier import Earlier
 from b24batch.encoding import JsonValue, Unfit, WireParams, refuse_renumbered, shown, wire_params
 from b24batch.errors import UsageError
 from b24batch.query import Query
-from b24batch.references import Earlier, Ref, found, refers, replaced
+from b24batch.references import Ref, found, refers, replaced
 
 #: Our own bound on the body of one request: a portal takes far more, but has 60 seconds for all of it.
 MAX_BODY_BYTES = 4_000_000
@@ -57,21 +58,32 @@ class EncodedCommand:
         return _size(self.name, self.text)
 
 
-def encoded_calls(calls: Iterable[Call] | Mapping[str, Call], *, memory: int | None = None) -> Iterator[EncodedCommand]:
+def encoded_calls(
+    calls: Iterable[Call] | Mapping[str, Call], *, halt: bool, memory: int | None = None
+) -> Iterator[EncodedCommand]:
     """Return an iterator over `calls` that normalises and encodes each as it is reached; see both.
 
     Args:
         calls: In any format.
+        halt: Whether the portal runs nothing of a request after an error in it.
         memory: How many calls back a reference may lead; None for any number.
     """
     commands = normalize(calls)
-    return _encoded(commands, Earlier(memory), named=isinstance(calls, Mapping))
+    return _encoded(commands, Earlier(memory), named=isinstance(calls, Mapping), halt=halt)
 
 
-def _encoded(commands: Iterator[tuple[str, Command]], earlier: Earlier, *, named: bool) -> Iterator[EncodedCommand]:
+def _encoded(
+    commands: Iterator[tuple[str, Command]], earlier: Earlier, *, named: bool, halt: bool
+) -> Iterator[EncodedCommand]:
+    alone = []
     for position, (name, command) in enumerate(commands):
-        yield encode(name, command, None if named else position, earlier)
+        encoded = encode(name, command, None if named else position, earlier, halt=halt)
+        if encoded.obstacle and earlier.memory is None:
+            alone.append(encoded)
+        yield encoded
         earlier.add(name, command.name)
+    for encoded in alone:
+        _refuse_spelt(encoded, earlier)
 
 
 def _label(position: int | None, command: Command) -> str:
@@ -79,7 +91,7 @@ def _label(position: int | None, command: Command) -> str:
     return f"call {' '.join(place)} ({command.method})"
 
 
-def encode(name: str, command: Command, position: int | None, earlier: Earlier) -> EncodedCommand:
+def encode(name: str, command: Command, position: int | None, earlier: Earlier, *, halt: bool) -> EncodedCommand:
     """Return `command` ready for a batch, or for a direct call where a batch would change it.
 
     Args:
@@ -87,6 +99,7 @@ def encode(name: str, command: Command, position: int | None, earlier: Earlier) 
         command: What to send.
         position: Its place in the calls; None where those have names instead.
         earlier: The commands that its references may lead to.
+        halt: Whether the portal runs nothing of a request after an error in it.
 
     Raises:
         UsageError: For a value that can be sent in no way; it names the command and the path to the value.
@@ -94,17 +107,28 @@ def encode(name: str, command: Command, position: int | None, earlier: Earlier) 
     try:
         if command.method.casefold() in _NOT_IN_A_BATCH:
             raise Unfit("cannot be called inside a batch")
-        return _plain(name, command, position) or _bound(name, command, position, earlier)
+        return _plain(name, command, position, halt=halt) or _bound(name, command, position, earlier, halt=halt)
     except Unfit as unfit:
         reason = str(unfit)
     raise UsageError(f"{_label(position, command)}: {reason}")
 
 
-def _plain(name: str, command: Command, position: int | None) -> EncodedCommand | None:
+def _refuse_spelt(encoded: EncodedCommand, earlier: Earlier) -> None:
+    """Raise `UsageError` when a command that goes alone would carry a reference in the portal's spelling as text."""
+    try:
+        earlier.refuse_spelt(encoded.params, encoded.name)
+    except Unfit as unfit:
+        reason = str(unfit)
+    else:
+        return
+    raise UsageError(f"{encoded.label}: {reason}")
+
+
+def _plain(name: str, command: Command, position: int | None, *, halt: bool) -> EncodedCommand | None:
     """Return a command that has no references and travels in a batch, as nearly all do; None for any other."""
     try:
         refuse_vendor(command.method)
-        query = Query(command.params, command.method)
+        query = Query(command.params, command.method, halt=halt)
         if not query.placeholders:
             return EncodedCommand(name, command, position, _text(name, command.method, query))
     except Unfit:
@@ -112,28 +136,32 @@ def _plain(name: str, command: Command, position: int | None) -> EncodedCommand 
     return None
 
 
-def _bound(name: str, command: Command, position: int | None, earlier: Earlier) -> EncodedCommand:
+def _bound(name: str, command: Command, position: int | None, earlier: Earlier, *, halt: bool) -> EncodedCommand:
     params = wire_params(command.params, command.method)
     references = tuple(earlier.bound(reference) for reference in found(params))
     if references:
         params = replaced(params, earlier.bound)
-    return _with_text(EncodedCommand(name, command, position, params=params, references=references))
+    encoded = _with_text(EncodedCommand(name, command, position, params=params, references=references), halt=halt)
+    if encoded.obstacle:
+        earlier.refuse_spelt(encoded.params, name)
+    return encoded
 
 
-def resolved(encoded: EncodedCommand, values: Mapping[Ref, JsonValue]) -> EncodedCommand:
+def resolved(encoded: EncodedCommand, values: Mapping[Ref, JsonValue], *, halt: bool) -> EncodedCommand:
     """Return a command with these values in the places of their references; raise `Unfit` when it cannot be sent."""
     params = replaced(encoded.params, lambda reference: values.get(reference, reference))
     params = wire_params(params, encoded.command.method)
     references = tuple(reference for reference in encoded.references if reference not in values)
-    return _with_text(attrs.evolve(encoded, params=params, references=references, text="", obstacle=""))
+    encoded = attrs.evolve(encoded, params=params, references=references, text="", obstacle="")
+    return _with_text(encoded, halt=halt)
 
 
-def _with_text(encoded: EncodedCommand) -> EncodedCommand:
+def _with_text(encoded: EncodedCommand, *, halt: bool) -> EncodedCommand:
     params: WireParams = encoded.params or {}
     try:
         method = encoded.command.method
         refuse_vendor(method)
-        text = _text(encoded.name, method, Query(params, method))
+        text = _text(encoded.name, method, Query(params, method, halt=halt))
     except Unfit as unfit:
         obstacle = str(unfit)
     else:

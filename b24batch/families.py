@@ -1,41 +1,64 @@
-"""Families of list methods: where the rows of an answer lie, and what filter, order and id are called."""
+"""Families of list methods: how their pages are asked for, and what filter, order and id are called."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TypeAlias
+import functools
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Literal, TypeAlias, get_args
 
 import attrs
 
-from b24batch.encoding import JsonValue, shown
+from b24batch.encoding import JsonValue, Params, shown
 from b24batch.errors import UsageError
+from b24batch.list_methods import LIST_METHODS
+from b24batch.shapes import Shape
 
 Row: TypeAlias = dict[str, JsonValue]
+Paging: TypeAlias = Literal["cursor", "start", "whole"]
+_PAGINGS = get_args(Paging)
+#: The only method whose filter may hold a group of conditions with a logic of its own.
+_WITH_GROUPS = "crm.item.list"
 
 
 @attrs.frozen
 class Family:
-    """How the list methods of a family spell what a cursor needs.
+    """How the list methods of a family page, and how they spell what a page needs.
 
     Attributes:
-        id_key: The id in a row.
+        kind: How the table says that they page: ``cursor``, ``start``, ``whole``, or ``own`` for parameters of their
+            own; empty for a method that is not in it.
+        id_key: The id in a row; empty when rows have none.
         cursor_id_key: The id in a filter, an order and a select.
         result_key: Where the rows lie in the result; None when the result is the list itself.
-        filter: The parameter of the filter.
-        order: The parameter of the order.
+        filter: The parameter of the filter; empty where nobody knows it.
+        order: The parameter of the order; empty where nobody knows it.
         sort: The parameter of the field to sort by, where `order` holds the direction alone; empty elsewhere.
+        word: What the table says of the pages: ``thinned``, ``silent``, ``sized``, ``keyed``; see `list_methods`.
+        own: The parameters by which a method of kind ``own`` pages.
         groups: Whether a filter may hold a group of conditions with a logic of its own.
-        known: Whether the method is in the table below.
+        named: Whether the caller named the id.
+        open: Whether the only list in a result is taken for the rows.
     """
 
+    kind: str = ""
     id_key: str = "ID"
     cursor_id_key: str = "ID"
-    result_key: str | None = None
-    filter: str = "filter"
-    order: str = "order"
+    filter: str = ""
+    order: str = ""
     sort: str = ""
+    word: str = ""
+    own: str = ""
+    result_key: str | None = None
     groups: bool = False
-    known: bool = True
+    named: bool = False
+    open: bool = True
+
+    def with_cursor(self, params: Iterable[str]) -> Family:
+        """Return the family with a filter and an order: as among the caller's `params`, or as most methods have it."""
+        spelt = {name.casefold(): name for name in params}
+        filter, order = self.filter or spelt.get("filter", "filter"), self.order or "order"
+        return attrs.evolve(self, filter=filter, order=order)
 
     def ordered(self, direction: str) -> dict[str, JsonValue]:
         """Return the parameters that order by id, ``ASC`` or ``DESC``."""
@@ -44,75 +67,78 @@ class Family:
         return {self.order: {self.cursor_id_key: direction}}
 
     @property
+    def shape(self) -> Shape:
+        """What is known of the results."""
+        return Shape(self.result_key, "keyed" in self.word, self.open)
+
+    @property
+    def own_names(self) -> set[str]:
+        """The parameters by which it pages, without case; of nested ones the outermost."""
+        return {name.partition(".")[0] for name in re.findall(r"[\w.]+", self.own.casefold())}
+
+    @property
+    def own_way(self) -> str:
+        """What to do about a way of paging of its own."""
+        if self.own == "-":
+            return "in a way that is not documented: read it with call, or try paging='start' or 'cursor'"
+        return (
+            f"with parameters of its own ({self.own}): page with call, or give them and take one page, paging='whole'"
+        )
+
+    @property
     def path(self) -> tuple[str, ...]:
         """The way from a result to its rows."""
         return () if self.result_key is None else (self.result_key,)
 
-    def rows(self, method: str, result: JsonValue) -> list[Row]:
-        """Return the rows in the result of `method`; raise `UsageError` when it has another shape."""
-        rows = result
-        if self.result_key is not None and result != []:  # PHP writes an empty object as a list
-            rows = result.get(self.result_key) if isinstance(result, dict) else None
-        if not isinstance(rows, list):
-            raise UsageError(f"{method}: {_shape(result, self.result_key)}")
-        for row in rows:
-            if not isinstance(row, dict):
-                raise UsageError(f"{method}: its rows are no objects but values like {shown(row)}")
-            if row.get(self.id_key) is None:
-                names = ", ".join(list(row)[:10])
-                raise UsageError(f"{method}: a row without {self.id_key}, but with {names}: name the id with id_key=")
-        return rows
-
-
-def _shape(result: JsonValue, result_key: str | None) -> str:
-    if isinstance(result, list):
-        return f"the result is a list and has no {result_key}: leave result_key away"
-    if not isinstance(result, dict):
-        return f"the result is no list but {shown(result)}"
-    lists = [name for name, value in result.items() if isinstance(value, list)]
-    held = f"a list in {' and in '.join(lists)}" if lists else f"no list, only {', '.join(list(result)[:10])}"
-    expected = "is no list" if result_key is None else f"has no list in {result_key}"
-    return f"the result {expected}; it holds {held}: name where the rows are with result_key="
-
-
-_CAPITALS = Family()
-#: As in the documentation's samples of these methods.
-_CAPITALS_NAMES = """
-    crm.lead.list crm.deal.list crm.contact.list crm.company.list crm.quote.list crm.activity.list crm.requisite.list
-    crm.status.list crm.lead.userfield.list crm.deal.userfield.list crm.contact.userfield.list
-    crm.company.userfield.list crm.quote.userfield.list crm.invoice.userfield.list crm.requisite.userfield.list
-    disk.storage.getchildren disk.folder.getchildren disk.storage.getlist
-"""
-#: Rows with a small ``id`` under this key, as in the same samples.
-_SMALL = """
-    crm.type.list=types crm.category.list=categories crm.item.productrow.list=productRows
-    catalog.product.list=products catalog.product.offer.list=offers catalog.product.sku.list=units
-    catalog.product.service.list=services catalog.price.list=prices catalog.store.list=stores
-    catalog.document.list=documents catalog.document.element.list=documentElements
-    sale.order.list=orders sale.basketitem.list=basketItems sale.payment.list=payments
-    sale.shipment.list=shipments sale.property.list=properties userfieldconfig.list=fields
-"""
-_TABLE: dict[str, Family] = {
-    **dict.fromkeys(_CAPITALS_NAMES.split(), _CAPITALS),
-    **{name: Family("id", "id", key) for name, key in (entry.split("=") for entry in _SMALL.split())},
-    "crm.item.list": Family("id", "id", "items", groups=True),
-    "crm.stagehistory.list": Family("ID", "ID", "items"),
-    "tasks.task.list": Family("id", "ID", "tasks"),
-    "lists.element.get": Family(filter="FILTER", order="ELEMENT_ORDER"),
-    "sonet_group.get": Family(filter="FILTER", order="ORDER"),
-    **dict.fromkeys(["user.get", "user.search"], Family(filter="FILTER", sort="sort")),
-    **dict.fromkeys(["entity.item.get", "entity.section.get"], Family(filter="FILTER", order="SORT")),
-}
-_UNKNOWN = Family(known=False)
-
 
 def family_of(method: str, id_key: str | None, cursor_id_key: str | None, result_key: str | None) -> Family:
     """Return the family of `method`, with the keys that the caller gives in the place of its own."""
-    family = _TABLE.get(method.casefold(), _UNKNOWN)
-    if cursor_id_key is None and not family.known:
+    family = _families().get(method.casefold(), Family())
+    if cursor_id_key is None and family.kind != "cursor":
         cursor_id_key = id_key
-    given = {"id_key": id_key, "cursor_id_key": cursor_id_key, "result_key": result_key}
-    return attrs.evolve(family, **dict(_checked(given)))
+    given = dict(_checked({"id_key": id_key, "cursor_id_key": cursor_id_key, "result_key": result_key}))
+    if result_key is not None:
+        given["open"] = False
+    return attrs.evolve(family, named=id_key is not None, **given)
+
+
+def paging_of(method: str, family: Family, paging: str | None, params: Params) -> str:
+    """Return how `method` is paged: as the caller says, else by the table, else by cursor.
+
+    Raises:
+        UsageError: For a word that is none, and for a method that pages with parameters of its own, unless these
+            are among the `params` and ``whole`` is wanted: the one page that they name.
+    """
+    if paging is not None and paging not in _PAGINGS:
+        raise UsageError(f"paging is {', '.join(map(repr, _PAGINGS))} or None, not {shown(paging)}")
+    given = {str(name).casefold() for name in params} if isinstance(params, Mapping) else set()
+    if family.kind == "own" and paging in (None, "whole") and (paging is None or not given & family.own_names):
+        raise UsageError(f"{method} pages {family.own_way}")
+    return paging or family.kind or "cursor"
+
+
+@functools.cache
+def _families() -> dict[str, Family]:
+    return dict(_table())
+
+
+def _table() -> Iterator[tuple[str, Family]]:
+    family = Family()
+    for line in LIST_METHODS.strip().splitlines():
+        if not line.startswith(" "):
+            family = _head(line)
+            continue
+        for name, _, key in (entry.partition("=") for entry in line.split()):
+            method, somewhere = name.casefold(), key == "?" or (family.kind == "whole" and not key)
+            under = None if key in ("", "?") else key
+            yield method, attrs.evolve(family, result_key=under, groups=method == _WITH_GROUPS, open=somewhere)
+
+
+def _head(line: str) -> Family:
+    kind, *words = line.split(" ", 7)
+    id_key, cursor_id_key, conditions, order, sort, word = ("" if text == "-" else text for text in words[:6])
+    own = "".join(words[6:])
+    return Family(kind, id_key, cursor_id_key or id_key, conditions, order, sort, word, own)
 
 
 def _checked(given: dict[str, str | None]) -> Iterator[tuple[str, JsonValue]]:

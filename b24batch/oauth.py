@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import NoReturn, Self, TypedDict, Unpack
 from urllib.parse import urlencode
 
@@ -13,31 +11,34 @@ import attrs
 import requests
 
 from b24batch.addresses import http_address
-from b24batch.auth import Access, Renewal, Secret
+from b24batch.auth import Secret
 from b24batch.connections import Connections
-from b24batch.errors import SdkError, TokenRefreshError, UsageError
+from b24batch.errors import UsageError
+from b24batch.interrupts import is_interrupt
 from b24batch.limits import Clock
-from b24batch.token_server import AGAIN, TOKEN_URL, TokenServer, to_secret
+from b24batch.newest import first_token, not_stored
+from b24batch.renewal import MARGIN, RenewedToken
+from b24batch.token_server import TOKEN_URL, TokenServer, to_secret
 from b24batch.tokens import MemoryTokenStore, Token, TokenStore
 
-#: A token is renewed so many seconds before it expires, so that it does not expire on its way.
-MARGIN = 60.0
+__all__ = ["MARGIN", "OAuth", "OAuthOptions"]
 
 
 @attrs.define(eq=False, init=False, repr=False)
-class OAuth:
+class OAuth(RenewedToken):
     """The credentials of an application on one portal: a token, which is renewed when it expires.
 
     A token is renewed 60 seconds before it expires, or when the portal refuses it. Threads that share this object
     or its store, and processes that share the store, renew it once: who comes second takes the first one's. The
-    new token is stored before it is used, since the refresh token before it is worth nothing then.
+    new token is stored before it is used, since the refresh token before it is worth nothing then. When it cannot be
+    stored it is kept, each call tries to store it first, and raises a `TokenRefreshError` as long as that fails.
 
     Args:
         client_id: Of the application, ``local.…`` or ``app.…``.
         client_secret: Of the application. It goes only to the OAuth server, in the body of a POST.
         token: The first one, from the OAuth server or from what the program itself kept, never from a form that
-            anybody can post. Whichever expires later, this or the one in the store, is used and stored. Default: the
-            store's.
+            anybody can post. It takes the place of the store's, as a new authorisation does, unless the store had it
+            before, or it has expired where the store's can be renewed. Default: the store's.
         member_id: The portal whose token the store has; wanted when no `token` is given.
         store: Where tokens are kept. Default: in memory, lost with the process.
         on_refresh: Called with each new `b24batch.tokens.Token` once it is stored, before the call that needed it goes
@@ -48,14 +49,6 @@ class OAuth:
     Raises:
         UsageError: For values that cannot be, or a store that has no token of this portal.
     """
-
-    member_id: str
-    _server: TokenServer
-    _token: Token
-    _store: TokenStore
-    _on_refresh: Callable[[Token], object] | None
-    #: The last renewal that failed; who waited for it fails like it.
-    _failure: SdkError | None
 
     def __init__(
         self,
@@ -81,7 +74,8 @@ class OAuth:
         if not member_id:
             raise UsageError("an OAuth is made with a token, or with a store and the member_id of a portal in it")
         store = MemoryTokenStore() if store is None else store
-        self.__attrs_init__(member_id, server, _latest(store, member_id, token), store, on_refresh, None)
+        first = first_token(store, member_id, token, clock.time())
+        self.__attrs_init__(member_id, server, first, store, on_refresh)
 
     @staticmethod
     def authorize_url(portal: str, client_id: str, *, state: str) -> str:
@@ -127,7 +121,7 @@ class OAuth:
 
         Raises:
             NotSent: The OAuth server could not be reached; the code is as good as before.
-            TokenRefreshError: It refused the code, or its answer was lost twice.
+            TokenRefreshError: It refused the code, its answer was lost twice, or the token could not be stored.
         """
         secret, grant = to_secret(client_secret), _grant_of(to_secret(code, "a code"))
         del client_secret, code
@@ -139,47 +133,8 @@ class OAuth:
             connections.close()
         store = options.get("store")
         if store is not None:
-            with store.lock(token.member_id):
-                store.put(token)  # whatever was there: a user has just authorised the application
+            _authorised(store, token)
         return cls(client_id, secret, token, **options)
-
-    @property
-    def host(self) -> str:
-        """The portal's host, with its port if it has one."""
-        return self._token.address.host
-
-    @property
-    def scheme(self) -> str:
-        """``https`` or ``http``."""
-        return self._token.address.scheme
-
-    def access(self) -> Access:
-        """Return the present token, and whether it is about to expire."""
-        token = self._token
-        hidden = tuple(filter(None, (token.refresh_token, self._server.client_secret)))
-        return Access(Secret(token.client_endpoint), token.access_token, self._is_stale(token), hidden)
-
-    def renew(self, refused: Access, connections: Connections) -> Renewal:
-        """Get a newer token than the one that was refused, from the store or from the OAuth server.
-
-        Raises:
-            NotSent: The OAuth server could not be reached.
-            TokenRefreshError: There will be no other token: authorise the application again.
-        """
-        before = self._failure
-        with self._store.lock(self.member_id):
-            token = self._stored()
-            if token.access_token != refused.token and not self._is_stale(token):
-                self._token = token
-                return "taken"
-            failure = self._failure
-            if failure is not None and failure is not before:  # it failed for somebody while this one waited
-                raise copy.copy(failure)
-            self._token = token = self._refreshed(token, connections)
-            self._store.put(token)
-        if self._on_refresh is not None:
-            self._on_refresh(token)
-        return "refreshed"
 
     def refresh(self, *, http: requests.Session | None = None) -> Token:
         """Renew the token now, and return it.
@@ -201,38 +156,6 @@ class OAuth:
             connections.close()
         return self._token
 
-    def _is_stale(self, token: Token) -> bool:
-        return self._server.clock.time() > token.expires - MARGIN
-
-    def _stored(self) -> Token:
-        """Return the stored token, or our own if that is newer: putting it may have failed."""
-        token = self._store.get(self.member_id)
-        if token is None:
-            raise TokenRefreshError(f"the store has no token of {self.member_id}; {AGAIN}")
-        if token.expires < self._token.expires:
-            self._store.put(self._token)
-            return self._token
-        return token
-
-    def _refreshed(self, token: Token, connections: Connections) -> Token:
-        try:
-            return self._exchanged(token, connections)
-        except SdkError as error:
-            failure = error
-        self._failure = copy.copy(failure)
-        raise failure
-
-    def _exchanged(self, token: Token, connections: Connections) -> Token:
-        if token.refresh_token is None:
-            raise TokenRefreshError(f"the token of {token.address.host} has expired and came without another; {AGAIN}")
-        grant = {"grant_type": Secret("refresh_token"), "refresh_token": token.refresh_token}
-        new = self._server.token(grant, connections)
-        if new.member_id != token.member_id:
-            raise TokenRefreshError(f"the OAuth server answered with a token of another portal; {AGAIN}")
-        if token.address.scheme == "https" != new.address.scheme:
-            raise TokenRefreshError(f"the OAuth server named an address without https; {AGAIN}")
-        return new
-
     def __repr__(self) -> str:
         return f"<OAuth of {self.host}>" if hasattr(self, "_token") else "<OAuth>"
 
@@ -253,13 +176,12 @@ def _grant_of(code: Secret) -> dict[str, Secret]:
     return {"grant_type": Secret("authorization_code"), "code": code}
 
 
-def _latest(store: TokenStore, member_id: str, token: Token | None) -> Token:
-    """Return the token that expires later, this or the stored one, and see that it is stored."""
-    with nullcontext() if token is None else store.lock(member_id):
-        stored = store.get(member_id)
-        if token is not None and (stored is None or (token.refresh_token and stored.expires < token.expires)):
+def _authorised(store: TokenStore, token: Token) -> None:
+    """Store a token whatever was there: a user has just authorised the application."""
+    try:
+        with store.lock(token.member_id):
             store.put(token)
-            stored = token
-    if stored is None:
-        raise UsageError(f"the store has no token of {member_id}: authorise the application first")
-    return stored
+        return
+    except Exception as error:
+        failure = error if is_interrupt(error) else not_stored(token, error)
+    raise failure

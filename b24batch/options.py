@@ -42,10 +42,11 @@ class ListOptions(TypedDict, total=False):
     id_key: str | None
     cursor_id_key: str | None
     result_key: str | None
-    paging: Literal["cursor", "start"]
+    paging: Literal["cursor", "start", "whole"] | None
     pages_per_request: int
     descending: bool
     request_id: str | None
+    limit: int | None
 
 
 def checked(make: Callable[Given, Made], /, *args: Given.args, **kwargs: Given.kwargs) -> Made | TypeError | UsageError:
@@ -120,6 +121,6 @@ def to_request_id(value: object) -> str:
 
         return str(uuid4())
     plain = isinstance(value, str) and value.isascii() and value.isprintable() and value.strip() == value
-    if isinstance(value, str) and plain and 0 < len(value) <= MAX_REQUEST_ID:
+    if isinstance(value, str) and plain and 0 < len(value) <= MAX_REQUEST_ID and redacted(value) == value:
         return value
     raise UsageError(f"a request_id is 1 to {MAX_REQUEST_ID} printable ASCII characters, not {shown(value)}")

@@ -5,45 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from copy import copy
 from itertools import chain
-from typing import Protocol
 
 import attrs
 
 from b24batch.answers import Answer
 from b24batch.chunks import MAX_COMMANDS, Chunk, cut
-from b24batch.commands import Command
-from b24batch.encoded import EncodedCommand
 from b24batch.encoding import shown
-from b24batch.errors import OperatingLimitExceeded, SdkError, UsageError
-from b24batch.families import Family, Row
+from b24batch.errors import AnswerLost, OperatingLimitExceeded, SdkError, UsageError
+from b24batch.families import Row
 from b24batch.limits import Clock, OperatingTime, Wait
-from b24batch.pages import ByCursor, ByStart
+from b24batch.page_commands import PAGE_SIZE
 from b24batch.payload import dump, load
 from b24batch.results import AjaxResult
 from b24batch.streams import Stream
+from b24batch.ways import Pages
 
 #: Seconds: a portal ends a request after 60, so one that took a third of that gets fewer pages.
 SLOW_REQUEST = 20.0
-
-
-class Pages(Protocol):
-    """A way through a list.
-
-    Attributes:
-        command: What is called, with the caller's own params.
-        ended: Whether the list has no more pages.
-        unbroken: Whether the pages asked for behind the one taken last are what follows it.
-    """
-
-    command: Command
-    ended: bool
-    unbroken: bool
-
-    def ask(self, pages: int) -> list[EncodedCommand]:
-        """Return the commands for up to so many of the next pages."""
-
-    def take(self, outcome: AjaxResult) -> list[Row]:
-        """Return the rows of the next page, and go on behind it."""
+#: What a portal answers when a method died of its own fault.
+_DIED = 500
 
 
 @attrs.define(eq=False)
@@ -60,6 +40,7 @@ class Listing:
         request_id: Of the first request; the n-th has ``/n`` behind it.
         pages_per_request: The most pages asked for at once.
         way: The way through the list.
+        limit: How many rows are wanted; None for all.
     """
 
     call: Callable[..., Answer]
@@ -71,12 +52,19 @@ class Listing:
     request_id: str
     pages_per_request: int
     way: Pages
+    limit: int | None = None
     _size: int = attrs.field(default=1, init=False)
     _requests: int = attrs.field(default=0, init=False)
     _waited: float = attrs.field(default=0.0, init=False)
     _waits: int = attrs.field(default=0, init=False)
+    #: How many rows are still wanted; None for all.
+    _left: int | None = attrs.field(init=False)
     #: The pages that have come and were not yielded.
     _hand: Iterator[list[Row]] = attrs.field(factory=lambda: iter(()), init=False)
+
+    @_left.default
+    def _all_wanted(self) -> int | None:
+        return self.limit
 
     def pages(self) -> Stream[list[Row], list[Row]]:
         """Return a stream of the rows of each page that has any, in the order of the list.
@@ -92,10 +80,10 @@ class Listing:
 
     def _pages(self) -> Generator[list[Row], None, None]:
         try:
-            while not self.way.ended:
+            while not self.way.ended and self._left != 0:
                 pages: list[list[Row]] = []
                 self._hand = iter(pages)
-                end = self._take(self._request(), pages)
+                end = self._take(self._request(self._left), pages)
                 yield from self._hand
                 if end is not None:
                     self._wait(end)
@@ -111,38 +99,60 @@ class Listing:
             try:
                 rows = self.way.take(outcome)
             except SdkError as error:
+                error.http_status, error.request_id = outcome.http_status, outcome.request_id
                 return error
             self._waited = self._waits = 0
             if rows:
-                pages.append(rows)
-            if self.way.ended or not self.way.unbroken:
+                pages.append(self._wanted(rows))
+            if self.way.ended or not self.way.unbroken or self._left == 0:
                 return None
         return None
+
+    def _wanted(self, rows: list[Row]) -> list[Row]:
+        if self._left is None:
+            return rows
+        wanted = rows[: self._left]
+        self._left -= len(wanted)
+        return wanted
 
     @property
     def _request_id(self) -> str:
         return self.request_id if self._requests <= 1 else f"{self.request_id}/{self._requests}"
 
-    def _request(self) -> list[AjaxResult]:
-        """Return the outcomes of the next pages, as many as the last request proved to be fit."""
+    def _request(self, left: int | None) -> list[AjaxResult]:
+        """Return the outcomes of the next pages, as many as the last request proved to be fit and as are wanted."""
         if not self.way.unbroken:
             self._size = 1
-        chunk = next(cut(self.way.ask(self._size)))
+        wanted = self._size if left is None else min(self._size, -(-left // PAGE_SIZE))
         began = self.clock.monotonic()
         try:
-            outcomes = self._send(chunk)
+            outcomes, size = self._ask(wanted)
         except OperatingLimitExceeded as error:
             return [AjaxResult(self.way.command, "failed", error=error)]
         # Twice as many, no more: of what is asked for behind the end of a list, the portal reads the first page again.
         slow = self.clock.monotonic() - began > SLOW_REQUEST
-        self._size = max(1, self._size // 2) if slow else min(self.pages_per_request, self._size * 2)
+        self._size = max(1, size // 2) if slow else min(self.pages_per_request, size * 2)
         return outcomes
 
-    def _send(self, chunk: Chunk) -> list[AjaxResult]:
+    def _ask(self, pages: int) -> tuple[list[AjaxResult], int]:
+        """Return the outcomes of up to so many pages, and the size to go on from; one after many killed the method.
+
+        It may have died of what a reference held behind a short page. Requests do not grow to that size again.
+        """
+        chunk = next(cut(self.way.ask(pages)))
+        try:
+            return self._send(chunk, repeatable=self.repeatable), self._size
+        except AnswerLost as error:
+            if error.http_status != _DIED or len(chunk.commands) == 1:
+                raise
+        self.pages_per_request = max(1, len(chunk.commands) // 2)
+        return self._send(next(cut(self.way.ask(1))), repeatable=False), 1
+
+    def _send(self, chunk: Chunk, *, repeatable: bool) -> list[AjaxResult]:
         self._requests += 1
         method, params = dump(chunk, halt=True)
         size, request_id = len(chunk.commands), self._request_id
-        answer = self.call(method, params, request_id=request_id, repeatable=self.repeatable, commands=size)
+        answer = self.call(method, params, request_id=request_id, repeatable=repeatable, commands=size)
         self.operating.note(method, answer.envelope.get("time"))
         outcomes = load(chunk, answer, halt=True)
         for outcome in outcomes:
@@ -162,26 +172,11 @@ class Listing:
         self.pause(Wait("operating", seconds, self._waits + 1, self._request_id))
 
 
-def way_through(command: Command, family: Family, paging: str, *, cursor_id_key: str | None, descending: bool) -> Pages:
-    """Return the way through the list that `command` asks for.
-
-    Args:
-        command: The method, with the caller's own params.
-        family: How the method spells what is needed.
-        paging: ``cursor`` or ``start``.
-        cursor_id_key: As the caller gave it.
-        descending: Whether the newest row comes first.
-
-    Raises:
-        UsageError: For arguments that do not go together.
-    """
-    if paging == "cursor":
-        return ByCursor(command, family, descending)
-    if paging != "start":
-        raise UsageError(f"paging is 'cursor' or 'start', not {shown(paging)}")
-    if descending or cursor_id_key is not None:
-        raise UsageError("paging='start' keeps the order of the portal: give an order in the params, and no cursor")
-    return ByStart(command, family)
+def check_limit(limit: object) -> int | None:
+    """Return how many rows are wanted, None for all; raise `UsageError` for what is no such number."""
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+        raise UsageError(f"limit is a whole number of rows from 1, or None, not {shown(limit)}")
+    return limit
 
 
 def check_pages(number: object) -> int:

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from b24batch.answers import Answer, text_of
 from b24batch.chunks import Chunk
 from b24batch.commands import Command
+from b24batch.elements import failed_elements
 from b24batch.encoding import JsonValue, WireParams
 from b24batch.errors import AnswerLost, SdkError, command_error_class
+from b24batch.extra import extra_of
 from b24batch.masks import masked
 from b24batch.results import AjaxResult
 from b24batch.statuses import Status
@@ -81,7 +83,7 @@ def _ok(
         command,
         "ok",
         data,
-        None,
+        failed_elements(command.method, data, answer.secrets),
         _count(total),
         _count(next),
         time if isinstance(time, dict) else None,
@@ -91,7 +93,11 @@ def _ok(
 
 
 def _count(value: JsonValue) -> int | None:
-    """Return a number of rows; None for what cannot be one."""
+    """Return a number of rows, which may come as digits in text or as a whole float; None for what cannot be one."""
+    if isinstance(value, str) and value.isdecimal() and value.isascii() and len(value) < len(str(_MOST_ROWS)):
+        value = int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_ROWS else None
 
 
@@ -106,6 +112,7 @@ def _command_error(command: Command, entry: JsonValue, answer: Answer) -> SdkErr
         masked(text_of(fields.get("error_description")), answer.secrets),
         code=masked(code, answer.secrets),
         method=command.method,
+        extra=extra_of(fields, lambda text: masked(text, answer.secrets)),
         http_status=answer.http_status,
         request_id=answer.request_id,
     )

@@ -14,7 +14,7 @@ from typing import Protocol, TypeAlias, TypeVar
 import attrs
 
 from b24batch.encoding import JsonValue, shown
-from b24batch.errors import UsageError
+from b24batch.errors import ReferenceMissed, UsageError
 from b24batch.limits import Clock, Wait
 from b24batch.results import AjaxResult
 from b24batch.statuses import counted
@@ -122,7 +122,7 @@ class Progress:
 
     def _count(self, group: list[JsonValue]) -> None:
         rows = (row for row in group if isinstance(row, AjaxResult) and not row.is_success)
-        self._troubles.update("reference missed" if row.status == "ok" else row.status for row in rows)
+        self._troubles.update(_trouble(row) for row in rows)
         self._show()
         self._bar.update(len(group))
 
@@ -131,6 +131,12 @@ class Progress:
         if text != self._text:
             self._text = text
             self._bar.set_postfix_str(text)
+
+
+def _trouble(row: AjaxResult) -> str:
+    if isinstance(row.error, ReferenceMissed):
+        return "reference missed"
+    return "with an error" if row.status == "ok" else row.status
 
 
 @attrs.define(eq=False)

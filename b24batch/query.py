@@ -6,9 +6,10 @@ import functools
 import re
 from collections.abc import Callable
 from typing import TypeAlias
+from urllib.parse import unquote
 
+from b24batch.booleans import form_at
 from b24batch.encoding import (
-    CONTAINERS,
     MAPPINGS,
     Encoder,
     JsonValue,
@@ -18,9 +19,9 @@ from b24batch.encoding import (
     WireParams,
     arguments,
     encoder_of,
-    letters_of,
     shown,
     text_names,
+    wire_boolean,
     wire_container,
     wire_integer,
     wire_placeholder,
@@ -30,9 +31,11 @@ from b24batch.encoding import (
 MAX_QUERY_VALUES = 1000
 #: PHP's ``max_input_nesting_level``: a variable nested deeper vanishes.
 MAX_QUERY_DEPTH = 64
-#: Where the portal's substitution may see a reference: after a failed command any word can name a bucket. It goes on to
-#: the next white space, and refers if there is a key in brackets in it. Two patterns, since one takes quadratic time.
-_BUCKET = r"(?ai)\$[a-z_]\S*"
+#: Where the portal's substitution may see a reference: at its buckets, or if it runs on after a failed command, at any
+#: word. It goes on to the next white space, and refers if there is a key in brackets in it. Two patterns each, since
+#: one takes quadratic time.
+_BUCKET = re.compile(r"(?ai)\$(?:result|next|total|time|error)\S*")
+_ANY_BUCKET = re.compile(r"(?ai)\$[a-z_]\S*")
 _KEY = re.compile(r"\[[^\]]")
 #: PHP keeps these for cookies and drops what has them for a name below the top level.
 _COOKIE_PREFIXES = ("__Host-", "__Secure-")
@@ -47,6 +50,7 @@ class Query:
     Args:
         params: As the caller gave them, or as they go on the wire.
         method: Decides what becomes of a boolean.
+        halt: Whether nothing runs after a failed command, which adds words that the portal takes for references.
 
     Attributes:
         placeholders: The references among the values.
@@ -55,19 +59,16 @@ class Query:
         Unfit: For what PHP would change, and for what has no wire value at all.
     """
 
-    __slots__ = ("_letters", "_pairs", "placeholders")
+    __slots__ = ("_method", "_pairs", "_texts", "placeholders")
 
-    def __init__(self, params: Params, method: str) -> None:
+    def __init__(self, params: Params, method: str, *, halt: bool = False) -> None:
+        self._texts = _TEXTS if halt else _TEXTS_WITHOUT_HALT
         self._pairs: list[str] = []
         self.placeholders: list[Placeholder] = []
-        at_top, below = letters_of(method)
-        positional = isinstance(params, (list, tuple))
-        for name, value in arguments(params):
+        self._method = method
+        for name, value in arguments(params, method):
             key = _argument(name)
-            self._letters = at_top if isinstance(value, bool) else below
             try:
-                if positional and isinstance(value, CONTAINERS) and not value:
-                    raise Unfit("is an empty container among positional parameters")
                 _writer_of[type(value)](self, key, value)
                 if len(self._pairs) > MAX_QUERY_VALUES:
                     raise Unfit(f"is more than {MAX_QUERY_VALUES} values")
@@ -81,27 +82,33 @@ class Query:
         return "&".join(self._pairs)
 
     def _write_plain(self, key: str, value: JsonValue) -> None:
-        self._pairs.append(f"{key}={_TEXTS[type(value)](value)}")
+        self._pairs.append(f"{key}={self._texts[type(value)](value)}")
 
     def _write_placeholder(self, key: str, value: Placeholder) -> None:
         self.placeholders.append(value)
         self._pairs.append(f"{key}={_quoted(value.text())}")
 
     def _write_other(self, key: str, value: JsonValue) -> None:
-        wire = encoder_of[type(value)](value, self._letters, 0)
+        wire = encoder_of[type(value)](value, ())
         if isinstance(wire, float):
             self._pairs.append(f"{key}={_quoted(repr(wire))}")
         else:
-            self._write_plain(key, int(wire) if isinstance(wire, bool) else wire)
+            self._write_plain(key, wire)
+
+    def _write_boolean(self, key: str, value: bool) -> None:
+        self._pairs.append(f"{key}={_boolean(self._method, key, bool(value))}")
 
     def _write_container(self, key: str, value: JsonValue) -> None:
         if key.count("[") == MAX_QUERY_DEPTH:
             raise Unfit(_TOO_DEEP)
         if not value:
+            if "[" not in key:
+                raise Unfit("is an empty container, which a query cannot hold at the top level")
             self._pairs.append(f"{key}[]=")
             return
+        texts = self._texts
         for name, item in text_names(value) if isinstance(value, MAPPINGS) else enumerate(value):
-            inner, text_of = f"{key}{_bracketed(name)}", _TEXTS.get(type(item))
+            inner, text_of = f"{key}{_bracketed(name)}", texts.get(type(item))
             try:
                 if text_of is None:
                     _writer_of[type(item)](self, inner, item)
@@ -116,6 +123,7 @@ _Writer: TypeAlias = Callable[[Query, str, JsonValue], None]
 
 
 _WRITERS: dict[Encoder, _Writer] = {
+    wire_boolean: Query._write_boolean,
     wire_container: Query._write_container,
     wire_placeholder: Query._write_placeholder,
 }
@@ -132,19 +140,34 @@ class _WriterOf(dict[type, _Writer]):
 _writer_of = _WriterOf({str: Query._write_plain, int: Query._write_plain})
 
 
-def _text(value: str) -> str:
-    if value.isascii() and value.isalnum():
-        return value
-    if "$" in value and _refers(value):
-        raise Unfit(f"has text the portal would take for a reference: {shown(value)}")
-    return _quoted(value)
+def _text_for(bucket: re.Pattern[str]) -> Callable[[str], str]:
+    """Return what writes text in which the portal must not find a reference to such a bucket."""
+
+    def text(value: str) -> str:
+        if value.isascii() and value.isalnum():
+            return value
+        if "$" in value and _refers(value, bucket):
+            raise Unfit(f"has text the portal would take for a reference: {shown(value)}")
+        return _quoted(value)
+
+    return text
 
 
 #: The text of the commonest values; nearly all others become one of them.
 _TEXTS: dict[type, Callable[[JsonValue], str]] = {
-    str: _text,
+    str: _text_for(_BUCKET),
     int: lambda value: str(wire_integer(value)),
 }
+_TEXTS_WITHOUT_HALT = _TEXTS | {str: _text_for(_ANY_BUCKET)}
+
+
+@functools.lru_cache(maxsize=4096)
+def _boolean(method: str, key: str, value: bool) -> str:
+    place = (method, *map(unquote, key.replace("]", "").split("[")))
+    wire = wire_boolean(value, place)
+    if form_at(place) == "json":
+        raise Unfit(f"is {value}, which {method} reads from JSON only: in a query everything is text")
+    return wire if isinstance(wire, str) else str(int(wire))
 
 
 # Fields have the same few names again and again.
@@ -172,8 +195,8 @@ def _quoted(text: str) -> str:
     raise Unfit(reason)
 
 
-def _refers(text: str) -> bool:
-    words = (found[0] for found in re.finditer(_BUCKET, text))
+def _refers(text: str, bucket: re.Pattern[str]) -> bool:
+    words = (found[0] for found in bucket.finditer(text))
     return any((end := word.rfind("]")) > 0 and _KEY.search(word, 2, end) for word in words)
 
 

@@ -8,10 +8,11 @@ from typing import Literal, NoReturn, TypeAlias
 
 import attrs
 
-from b24batch.encoding import JsonValue, Placeholder, Unfit
+from b24batch.encoding import JsonValue, Placeholder
 
 Key: TypeAlias = str | int
-_PLACE = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
+#: How a position is written, in a list and among calls.
+PLACE = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
 _PHP_SPACE = frozenset(" \t\n\v\f\r")
 
 
@@ -40,11 +41,13 @@ class Ref(Placeholder):
         target: The name or the position of the earlier command.
         path: The way into its result.
         bucket: Which of the portal's maps: ``result``, ``total`` or ``next``.
+        written: The target as the caller wrote it, once `target` is the name in the request.
     """
 
     target: Key
     path: tuple[Key, ...] = ()
     bucket: Literal["result", "total", "next"] = "result"
+    written: Key | None = attrs.field(default=None, eq=False, kw_only=True)
 
     @property
     def total(self) -> Ref:
@@ -80,7 +83,8 @@ class Ref(Placeholder):
 
     def __repr__(self) -> str:
         keys = "".join(f"[{key!r}]" for key in self.path)
-        return f"ref({self.target!r}){keys}{'' if self.bucket == 'result' else f'.{self.bucket}'}"
+        target = self.target if self.written is None else self.written
+        return f"ref({target!r}){keys}{'' if self.bucket == 'result' else f'.{self.bucket}'}"
 
     def __str__(self) -> NoReturn:
         raise TypeError(f"{self!r} is a whole value and no text: put it into the params as it is")
@@ -104,7 +108,7 @@ def _step(value: JsonValue, key: Key) -> JsonValue:
     """Follow one key as PHP does in an array; there is nothing in text or a number."""
     if isinstance(value, dict):
         return value.get(str(key))
-    if isinstance(value, list) and _PLACE.fullmatch(str(key)):
+    if isinstance(value, list) and PLACE.fullmatch(str(key)):
         return value[int(key)] if int(key) < len(value) else None
     return None
 
@@ -137,6 +141,18 @@ def found(params: JsonValue) -> Iterator[Ref]:
             waiting.extend(value.values() if isinstance(value, Mapping) else value)
 
 
+def texts(params: JsonValue) -> Iterator[tuple[str, str]]:
+    """Yield every text in `params` with the path to it."""
+    waiting: list[tuple[str, JsonValue]] = [("", params)]
+    while waiting:
+        path, value = waiting.pop()
+        if isinstance(value, str):
+            yield path, value
+        elif isinstance(value, Mapping | list | tuple):
+            items = value.items() if isinstance(value, Mapping) else enumerate(value)
+            waiting.extend((f"{path}.{name}" if path else str(name), item) for name, item in items)
+
+
 def refers(params: JsonValue) -> bool:
     """Return whether there is a reference in `params`."""
     return next(found(params), None) is not None
@@ -153,50 +169,3 @@ def replaced(params: JsonValue, value_of: Callable[[Ref], JsonValue]) -> JsonVal
     for name, item in items:
         copy[name] = replaced(item, value_of)
     return copy if isinstance(params, Mapping) else list(copy.values())
-
-
-class Earlier:
-    """The commands that a reference may speak of: those before it, as far back as they are remembered."""
-
-    def __init__(self, memory: int | None = None) -> None:
-        self._memory = memory
-        self._names: dict[Key, str] = {}
-        self._places: dict[str, int] = {}
-        self._count = 0
-
-    def add(self, wire_name: str, own_name: str | None) -> None:
-        """Remember the next command by its position and by its own name, and forget one too far back.
-
-        A name that comes again, as it may in a later chunk of a stream, is that of the later command only.
-        """
-        if wire_name in self._places:
-            self._forget(self._places[wire_name])
-        self._names[self._count] = wire_name
-        self._places[wire_name] = self._count
-        if own_name is not None:
-            self._names[own_name] = wire_name
-        self._count += 1
-        if self._memory is not None:
-            self._forget(self._count - 1 - self._memory)
-
-    def _forget(self, place: int | None) -> None:
-        name = None if place is None else self._names.get(place)
-        if place is not None and name is not None:
-            del self._names[place], self._places[name]
-            self._names.pop(name, None)
-
-    def bound(self, reference: Ref) -> Ref:
-        """Return `reference` with the name of its command on the wire; raise `Unfit` when it leads nowhere."""
-        name = self._names.get(reference.target)
-        if name is None:
-            raise Unfit(f"has {reference!r}, {self._why_not(reference.target)}")
-        if not is_referable(name):
-            raise Unfit(f"has {reference!r}, a name that the portal could not find: it has white space or a ] in it")
-        return attrs.evolve(reference, target=name)
-
-    def _why_not(self, target: Key) -> str:
-        if isinstance(target, str):
-            return "but no call before it has that name"
-        if target < self._count:
-            return f"which is more than {self._memory} calls back, or has lost its name to a later call"
-        return "but a reference leads to a call before it"

@@ -23,12 +23,20 @@ _READ_NAMES = frozenset(
     """.split()
 )
 _READ_PATTERN = re.compile(r"(?:get|is).+")
-#: These look like reads, but take events or notifications away, or create a link or a folder.
+#: Methods that read and have one part only.
+_READS_OF_ONE_PART = frozenset(["profile", "scope", "methods", "events"])
+#: Last parts that look like reads, but create what they do not find: a link, or anything (``getOrCreate``).
+_CREATING_PATTERN = re.compile(r"getexternallink|getpublicurl|getor.+")
+#: Documented reads with such a last part.
+_READS_ALL_THE_SAME = frozenset(
+    ["crm.enum.getorderownertypes", "landing.landing.getpublicurl", "landing.site.getpublicurl"]
+)
+#: These look like reads, but take events or notifications away, create a folder, or hand out a password or a login.
 _WRITES_IN_DISGUISE = frozenset(
     """
-    crm.invoice.getexternallink disk.file.getexternallink disk.folder.getexternallink disk.storage.getforapp
-    event.offline.get im.disk.folder.get im.notify.read.list im.v2.event.get imbot.v2.event.get
-    salescenter.payment.getpublicurl
+    call.videoconf.password.check disk.storage.getforapp event.offline.get im.disk.folder.get im.notify.read.list
+    im.v2.event.get im.videoconf.password.check imbot.v2.event.get mobile.disk.getuploadedfilesfolder
+    voximplant.authorization.get
     """.split()
 )
 
@@ -38,8 +46,11 @@ def is_read(method: str) -> bool:
     """Return whether `method` certainly changes nothing on the portal; in doubt it is a write."""
     name = method.casefold()
     last = name.rpartition(".")[2]
-    reads = last in _READ_NAMES or _READ_PATTERN.fullmatch(last) or name.startswith("crm.enum.")
-    return bool(reads) and name not in _WRITES_IN_DISGUISE
+    if name in _WRITES_IN_DISGUISE or (_CREATING_PATTERN.fullmatch(last) and name not in _READS_ALL_THE_SAME):
+        return False
+    if last in _READ_NAMES or name in _READS_OF_ONE_PART or name.startswith("crm.enum."):
+        return True
+    return _READ_PATTERN.fullmatch(last) is not None
 
 
 @attrs.frozen
@@ -115,4 +126,4 @@ def _may_be_sent_again(error: BaseException, *, repeatable: bool) -> bool:
         return True
     if isinstance(error, NotSent):
         return error.code == "NOT_SENT"
-    return isinstance(error, AjaxError) and error.code == "CONNECTION_ERROR" and error.http_status == 401
+    return isinstance(error, AjaxError) and error.code.matches("CONNECTION_ERROR") and error.http_status == 401

@@ -23,7 +23,7 @@ from b24batch.errors import (
 )
 from b24batch.limits import OperatingTime, Wait
 from b24batch.payload import dump, load
-from b24batch.resolution import Answered, with_missed_references
+from b24batch.resolution import Answered, with_missed_references, without_misread
 from b24batch.results import AjaxResult
 from b24batch.statuses import Status
 
@@ -164,7 +164,8 @@ class Run:
     def _ready(self, encoded: EncodedCommand, part: dict[int, EncodedCommand]) -> EncodedCommand | AjaxResult:
         if not encoded.references:
             return encoded
-        return self.answered.ready(encoded, {other.name for other in part.values()})
+        names = {other.name for other in part.values()}
+        return self.answered.ready(encoded, names, halt=self.halt_on_error)
 
     def _request(self, part: dict[int, EncodedCommand]) -> None:
         """Send commands in one request, unless the run has ended, and note what became of them."""
@@ -172,7 +173,7 @@ class Run:
             return
         chunk = Chunk(tuple(part.values()))
         try:
-            self._note(part, chunk, self.send(chunk, part))
+            self._note(part, chunk, without_misread(chunk, self.send(chunk, part)))
             self._not_sent = 0
         except SdkError as error:
             self._note_reset(error)

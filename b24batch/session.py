@@ -35,6 +35,7 @@ from b24batch.options import (
     to_timeout,
     to_wait,
 )
+from b24batch.patience import bounded
 from b24batch.payload import load_direct
 from b24batch.resolution import MEMORY
 from b24batch.results import AjaxResult, AnyResult, Result, collect
@@ -137,7 +138,7 @@ class Session:
     @_transport.default
     def _wire(self) -> Transport:
         return Transport(
-            self.auth,
+            bounded(self.auth, self.max_wait),
             self._connections,
             self.limits,
             self.retries,
@@ -244,7 +245,8 @@ class Session:
 
         Args:
             calls: ``(method, params)`` tuples, ``{"method": ..., "params": ...}`` mappings or `Command` objects,
-                mixed; or a mapping from names to them. A value in the params may be a `ref` to an earlier call.
+                mixed; or a mapping from names to them. A value in the params may be a `ref` to an earlier call: to a
+                new id, or to anything if its own call only reads.
             halt_on_error: Whether the portal skips what follows a failed command. Default True.
             return_ajax_result: Whether `Result.data` holds an `AjaxResult` for every command instead of the
                 values of the successful ones. Default False.
@@ -254,11 +256,11 @@ class Session:
             UsageError: Something is wrong with the calls; nothing was sent.
             NotSent, AnswerLost, AjaxError: The request failed as a whole, and this is what became of every command.
         """
-        as_rows, named = to_flag(return_ajax_result), isinstance(calls, Mapping)
-        commands = checked(encoded_calls, calls)
+        as_rows, named, halt = to_flag(return_ajax_result), isinstance(calls, Mapping), to_flag(halt_on_error)
+        commands = checked(encoded_calls, calls, halt=halt)
         del calls
-        chunk = single(_all_encoded(commands), halt=to_flag(halt_on_error))
-        rows = self._run(request_id, halt_on_error=halt_on_error).send(chunk)
+        chunk = single(_all_encoded(commands), halt=halt)
+        rows = self._run(request_id, halt_on_error=halt).send(chunk)
         return collect(rows, named=named, return_ajax_result=as_rows)
 
     def batch_by_chunk(
@@ -276,7 +278,8 @@ class Session:
         All calls are checked before the first is sent. A request that fails as a whole gives its commands that
         error, and the next one is sent all the same; the run ends early, the rest ``skipped``, when the credentials
         are refused, the portal has moved, or two requests running could not be sent. A command that a batch
-        would change (text like a reference, over 1000 values, a ``vendor:`` method) goes alone, in its place.
+        would change (text like a reference, over 1000 values, a ``vendor:`` method) goes alone, in its place. A
+        request also ends before a write with a `ref` to what may be missing: then the write is ``failed``, unsent.
 
         Args:
             calls: As in `batch`, any number of them, but no mapping.
@@ -295,7 +298,7 @@ class Session:
                 instant until this returns; only before the first request may it have none.
         """
         check_size(chunk_size)
-        read = checked(_unnamed, calls)
+        read = checked(_unnamed, calls, halt=to_flag(halt_on_error))
         del calls
         commands = _all_encoded(read)
         session, over = self._shown(progress, " commands", len(commands))
@@ -327,7 +330,7 @@ class Session:
         has them, a `Result`, and its `close` ends the run.
         """
         check_size(chunk_size)
-        commands = checked(_unnamed, calls, memory=MEMORY)
+        commands = checked(_unnamed, calls, halt=to_flag(halt_on_error), memory=MEMORY)
         del calls
         if isinstance(commands, Exception):
             raise commands
@@ -344,31 +347,39 @@ class Session:
     ) -> list[dict[str, JsonValue]]:
         """Return all rows of a list method, up to 2,500 of them by one request.
 
-        Each page begins behind the last id of the one before, so rows that are added or deleted meanwhile neither
-        repeat nor drop others. All pages of a request are one batch; there are more of them as long as the portal
-        answers within 20 seconds. A method that is blocked for its operating time is waited for, at most
+        How a method pages is known of all documented list methods. Most are read by cursor: each page begins behind
+        the last id of the one before, so rows that are added or deleted meanwhile neither repeat nor drop others, and
+        all pages of a request are one batch; there are more of them as long as the portal answers within 20 seconds.
+        Others are counted, or come whole. A list never ends early as a success: where an answer does not tell whether
+        rows are missing, that is an error. A method that is blocked for its operating time is waited for, at most
         `operating_wait` seconds.
 
         Args:
             method: Such as ``crm.item.list``.
-            params: By name, with a filter and a select of one's own; a condition ``>id`` is where the list begins.
-            id_key: What the id is called in a row. Like the next two it is known of the usual methods; of others
+            params: By name, with a filter and a select of one's own; a condition ``>id`` is where the list begins. A
+                list for a positional ``task.*`` method.
+            id_key: What the id is called in a row. Like the next two it is known of documented methods; of others
                 the default is ``ID``.
             cursor_id_key: What the id is called in a filter and an order. Default for other methods: `id_key`.
-            result_key: Under which key of the result the rows are. Default for other methods: it is a list itself.
-            paging: ``start`` for a method without a filter or an order by id: its pages are counted, which costs
-                the portal more and may miss rows when others are deleted meanwhile; the ids of all rows are kept,
-                so that none comes twice.
+            result_key: Under which key of the result the rows are. Default for other methods: it is a list itself,
+                or holds one list.
+            paging: ``cursor``, ``start`` for a method without a filter or an order by id, or ``whole`` for one that
+                gives all rows in one answer. By default what the method is known for, else ``cursor``. Pages by
+                ``start`` are counted, which costs the portal more and may miss rows when others are deleted
+                meanwhile; the ids of all rows are kept, so that none comes twice.
             pages_per_request: The most pages in one request, 1 to 50. Default 50; 1 uses no batch.
-            descending: Whether the newest row comes first.
+            descending: Whether the newest row comes first; by cursor only.
             request_id: As in `call`, for the first request; the n-th has ``/n`` behind it.
             progress: As in `batch_by_chunk`; it counts rows, of which nobody knows the total.
+            limit: The most rows wanted; no more pages are asked for than these need. Default None: all.
 
         Raises:
-            UsageError: Something is wrong with the arguments, and nothing was sent; or the answer has a shape for
-                which one of the keys has to be given.
+            UsageError: Something is wrong with the arguments, the method writes, or it pages with parameters of its
+                own; nothing was sent.
             ImportError: As in `batch_by_chunk`.
-            CursorStalled: The portal came back to rows it had passed: it ignores the filter or the order.
+            UnexpectedAnswer: The answer has a shape for which one of the keys has to be given, or does not tell
+                whether it is the last.
+            CursorStalled: The portal came back to rows it had passed: it ignores the filter, the order or the start.
             SdkError: Whatever a request fails with.
             BaseException: Any of these, and what else stops the list half-way, Ctrl-C for one, has the rows so far
                 in its `result`.
@@ -394,10 +405,11 @@ class Session:
         id_key: str | None = None,
         cursor_id_key: str | None = None,
         result_key: str | None = None,
-        paging: Literal["cursor", "start"] = "cursor",
+        paging: Literal["cursor", "start", "whole"] | None = None,
         pages_per_request: int = 50,
         descending: bool = False,
         request_id: str | None = None,
+        limit: int | None = None,
     ) -> Iterator[list[dict[str, JsonValue]]]:
         """Read a list method as `call_list` does, and yield the rows of each page that has any.
 
@@ -405,14 +417,17 @@ class Session:
         ``paging="start"`` for the ids of all rows. After an error the pages yielded before stand. The iterator's
         `result`, and that of what stops it, has the rows that have come and were not yielded.
         """
-        from b24batch.families import family_of
-        from b24batch.pagination import Listing, check_pages, way_through
+        from b24batch.families import family_of, paging_of
+        from b24batch.pagination import Listing, check_limit, check_pages
+        from b24batch.ways import refuse_write, way_through
 
         command, backwards = checked(Command, method, params), to_flag(descending)
         del method, params
         if isinstance(command, Exception):
             raise command
+        refuse_write(command.method)
         family = family_of(command.method, id_key, cursor_id_key, result_key)
+        by = paging_of(command.method, family, paging, command.params)
         return Listing(
             self._transport.call,
             self._transport.pause,
@@ -422,7 +437,8 @@ class Session:
             self._repeatable(command),
             to_request_id(request_id),
             check_pages(pages_per_request),
-            way_through(command, family, paging, cursor_id_key=cursor_id_key, descending=backwards),
+            way_through(command, family, by, cursor_id_key=cursor_id_key, descending=backwards),
+            check_limit(limit),
         ).pages()
 
     def close(self) -> None:
@@ -490,7 +506,7 @@ def _all_encoded(commands: Iterator[EncodedCommand] | Exception) -> list[Encoded
     return encoded
 
 
-def _unnamed(calls: Iterable[Call], memory: int | None = None) -> Iterator[EncodedCommand]:
+def _unnamed(calls: Iterable[Call], *, halt: bool, memory: int | None = None) -> Iterator[EncodedCommand]:
     if isinstance(calls, Mapping):
         raise UsageError("a mapping of calls fits into one batch; hand over a list of Command(..., name=...)")
-    return encoded_calls(calls, memory=memory)
+    return encoded_calls(calls, halt=halt, memory=memory)

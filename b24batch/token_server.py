@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import TypeAlias
 
 import attrs
 
@@ -12,12 +14,18 @@ from b24batch.auth import Secret
 from b24batch.connections import Connections, Post, Reply
 from b24batch.errors import AnswerLost, SdkError, TokenRefreshError, UsageError
 from b24batch.limits import Clock
+from b24batch.masks import masked
 from b24batch.tokens import Token
 
 #: Where every portal's tokens come from, self-hosted portals included.
 TOKEN_URL = "https://oauth.bitrix24.tech/oauth/token/"
 _MOST_BYTES = 1_000_000
 AGAIN = "the application has to be authorised again"
+SPENT = "invalid_grant"
+_LATER = "can be tried again later"
+_TOO_MANY = 429
+#: Refusals that pass; the first two are those of RFC 6749, section 4.1.2.1.
+_TEMPORARY = ("temporarily_unavailable", "server_error", "query_limit_exceeded")
 
 
 def _to_address(url: object) -> HttpAddress:
@@ -45,6 +53,10 @@ def to_secret(value: object, what: str = "a client_secret") -> Secret:
     return Secret(value)
 
 
+#: Takes a token in.
+Keep: TypeAlias = Callable[[Token], object]
+
+
 @attrs.frozen(eq=False, repr=False)
 class TokenServer:
     """Where an application gets its tokens.
@@ -66,55 +78,86 @@ class TokenServer:
     timeout: tuple[float, float] = (5.0, 10.0)
     deadline: float = 15.0
 
-    def token(self, grant: Mapping[str, Secret], connections: Connections) -> Token:
+    def token(self, grant: Mapping[str, Secret], connections: Connections, keep: Keep = lambda _: None) -> Token:
         """Return the token that a grant is worth; asked a second time when the answer is lost.
 
         Args:
             grant: ``grant_type`` and the code or the refresh token.
             connections: What the request travels on.
+            keep: Called with the token, also when Ctrl-C or another interrupt comes once the server has answered;
+                called again with the same one when it comes inside. What it raises is raised.
 
         Raises:
             NotSent: The server could not be reached; the grant is as good as before.
-            TokenRefreshError: It refused, or two answers were lost: the grant may be used up.
+            TokenRefreshError: It refused, or, when `temporary`, it fails: the grant may be used up, or good yet.
         """
         try:
-            return self._ask(grant, connections)
+            return self._ask(grant, connections, keep)
         except AnswerLost as lost:
             first = lost
         try:
-            return self._ask(grant, connections)
-        except SdkError as second:
-            error = TokenRefreshError(
-                f"an answer of the OAuth server was lost ({first.description}), and when it was asked again: "
-                f"{second.description}; {AGAIN}",
-                http_status=second.http_status,
-            )
-        raise error
+            return self._ask(grant, connections, keep)
+        except SdkError as error:
+            second = error
+        lost_first = f"an answer of the OAuth server was lost ({first.description}), and when it was asked again"
+        if isinstance(second, TokenRefreshError):
+            second.description = f"{lost_first}: {second.description}"
+            raise second
+        raise TokenRefreshError(
+            f"{lost_first}: {second.description}; perhaps the token was renewed and lost, perhaps not: it {_LATER}",
+            code="TOKEN_ANSWER_LOST",
+            http_status=second.http_status,
+            temporary=True,
+        )
 
-    def _ask(self, grant: Mapping[str, Secret], connections: Connections) -> Token:
-        with self._post(grant, connections) as reply:
+    def _ask(self, grant: Mapping[str, Secret], connections: Connections, keep: Keep) -> Token:
+        reply: Reply | None = None
+        try:
+            reply = self._post(grant, connections)
+            return self._kept(reply, grant, keep)
+        except SdkError as error:
+            failure = error
+        except BaseException as interrupt:
+            if reply is not None:
+                with suppress(SdkError):
+                    self._kept(reply, grant, keep)
+            interrupt.__context__ = None
+            # The frames of its traceback below this one hold the secrets.
+            raise interrupt.with_traceback(None) from None
+        raise failure
+
+    def _kept(self, reply: Reply, grant: Mapping[str, Secret], keep: Keep) -> Token:
+        with reply:
             # What came back holds tokens: it is the local of no frame that an error may be raised from.
             outcome = self._outcome(reply.status, reply.content, grant)
             if isinstance(outcome, SdkError):
                 raise outcome
+            keep(outcome)
             return outcome
 
     def _outcome(self, status: int, content: bytes, grant: Mapping[str, Secret]) -> Token | SdkError:
-        answer = json_object(content)
-        if answer is None:
+        fields = json_object(content)
+        if fields is None:
             return AnswerLost(f"its answer (HTTP {status}) is not JSON", http_status=status)
-        if "error" in answer and status < 500:
-            reason = self._masked(text_of(answer.get("error_description")), grant) or "the OAuth server refuses"
-            return TokenRefreshError(f"{reason}; {AGAIN}", code=text_of(answer["error"]), http_status=status)
+        code = fields.get("error")
+        if isinstance(code, str) and code and status < 500:
+            return self._refusal(code, text_of(fields.get("error_description")), status, grant)
         try:
-            return Token.from_answer(answer, self.clock.time())
+            return Token.from_answer(fields, self.clock.time())
         except UsageError as unusable:
             return AnswerLost(f"in its answer (HTTP {status}) {unusable.description}", http_status=status)
 
+    def _refusal(self, code: str, said: str, status: int, grant: Mapping[str, Secret]) -> TokenRefreshError:
+        temporary = status == _TOO_MANY or code.casefold() in _TEMPORARY
+        if code.casefold() == SPENT and "refresh_token" in grant:
+            return spent(http_status=status)
+        reason = self._masked(said, grant) or "the OAuth server refuses"
+        description = f"{reason}; it {_LATER}" if temporary else f"{reason}; {AGAIN}"
+        code = self._masked(code, grant)
+        return TokenRefreshError(description, code=code, http_status=status, temporary=temporary)
+
     def _masked(self, text: str, grant: Mapping[str, Secret]) -> str:
-        for secret in (self.client_secret, *grant.values()):
-            text = text.replace(secret.reveal(), "***")
-        return text
+        return masked(text, (self.client_secret, *(grant[name] for name in grant if name != "grant_type")))
 
     def _post(self, grant: Mapping[str, Secret], connections: Connections) -> Reply:
         post = Post(self.address.url, self._fields(grant), {}, self.timeout, self.deadline, _MOST_BYTES)
@@ -123,3 +166,9 @@ class TokenServer:
     def _fields(self, grant: Mapping[str, Secret]) -> dict[str, str]:
         secrets = {"client_secret": self.client_secret, **grant}
         return {"client_id": self.client_id} | {name: secret.reveal() for name, secret in secrets.items()}
+
+
+def spent(http_status: int | None = None) -> TokenRefreshError:
+    """Return what to raise for a token without a refresh token that is worth something, asked for it or not."""
+    reason = "there is no refresh token, or it is used up, expired or revoked"
+    return TokenRefreshError(f"{reason}; {AGAIN}", code=SPENT, http_status=http_status)

@@ -2,38 +2,52 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
-from typing import Protocol, TypeAlias
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from types import UnionType
+from typing import Any, Protocol, TypeAlias
 
 import attrs
 
 from b24batch.addresses import HttpAddress, http_address
 from b24batch.auth import Secret
-from b24batch.encoding import JsonValue, shown
+from b24batch.encoding import JsonValue
 from b24batch.errors import UsageError
 from b24batch.locks import ProcessLock
+from b24batch.patience import takes_max_wait
+from b24batch.succession import is_replaced, with_replaced
+
+#: Unix time of the year 33658; what is later is no time.
+_NEVER = 1e12
 
 
-def _to_endpoint(value: object) -> str:
-    address = http_address(value) if isinstance(value, str) else "is no text"
+def _to_endpoint(given: Secret) -> str:
+    address = http_address(given.reveal()) if _is_a(str, given) else "is no text"
     if isinstance(address, str):
         raise UsageError(f"a client_endpoint looks like https://example.bitrix24.com/rest/; this one {address}")
     return f"{address.url.rstrip('/')}/"
 
 
-def _to_member_id(value: object) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"[\w.-]{1,64}", value, re.ASCII):
-        raise UsageError(f"a member_id is what the portal gave, 32 letters and digits, not {shown(value)}")
-    return value
+def _to_member_id(given: Secret) -> str:
+    if not _is_a(str, given) or not re.fullmatch(r"[\w.-]{1,64}", given.reveal(), re.ASCII):
+        raise UsageError("a member_id is what the portal gave, 32 letters and digits; this one cannot be")
+    return given.reveal()
 
 
-def _to_expires(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise UsageError(f"expires is a Unix time in seconds, not {shown(value)}")
-    return float(value)
+def _to_expires(given: Secret) -> float:
+    if _is_a(bool, given) or not _is_a(int | float, given):
+        raise UsageError(f"expires is a Unix time in seconds, not of type {type(given.reveal()).__name__}")
+    number: Any = given.reveal()
+    if not -_NEVER < number < _NEVER:
+        raise UsageError("expires is a Unix time in seconds, and this number is none")
+    return float(number)
+
+
+def _is_a(kind: type | UnionType, given: Secret) -> bool:
+    value: object = given.reveal()
+    return isinstance(value, kind)
 
 
 def _check_text(token: Token, attribute: attrs.Attribute[Secret], secret: object) -> None:
@@ -74,8 +88,9 @@ class Token:
         member_id: str,
     ) -> None:
         access, refresh = _wrapped(access_token), None if refresh_token is None else _wrapped(refresh_token)
-        del access_token, refresh_token  # or a traceback from here would show them
-        self.__attrs_init__(access, refresh, expires, client_endpoint, member_id)
+        others = [_wrapped(each) for each in (expires, client_endpoint, member_id)]  # two may have been swapped
+        del access_token, refresh_token, expires, client_endpoint, member_id  # or a traceback from here would show them
+        self.__attrs_init__(access, refresh, *others)
 
     @property
     def address(self) -> HttpAddress:
@@ -122,18 +137,24 @@ def stored_token(row: StoredRow, member_id: str) -> Token:
     raise UsageError(f"the stored token of {member_id}: {reason}")
 
 
-def _wrapped(text: JsonValue) -> Secret:
+def _wrapped(text: Any) -> Secret:
     return text if isinstance(text, Secret) else Secret(text)
 
 
 def _seconds(expires_in: object) -> float:
-    if not re.fullmatch(r"\d{1,9}", str(expires_in)):
-        raise UsageError("expires_in is no whole number of seconds")
-    return float(str(expires_in))
+    text = "" if isinstance(expires_in, bool) else str(expires_in)
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]*)?", text):
+        raise UsageError("expires_in is no number of seconds")
+    return float(text)
 
 
 class TokenStore(Protocol):
-    """Where tokens are kept, one for each portal."""
+    """Where tokens are kept, one for each portal.
+
+    A store may do two things more. A `lock` that takes ``max_wait=None``, the most seconds to wait for others, gets
+    that of the session. A method ``has_replaced(token)`` tells whether a token was here once and another took its
+    place, so that a program that begins with an old token does not put it over its successor.
+    """
 
     def get(self, member_id: str) -> Token | None:
         """Return the token of a portal; None when there is none."""
@@ -145,11 +166,22 @@ class TokenStore(Protocol):
         """Keep every other thread, and process if the store is shared, from the lock of this portal."""
 
 
+def locked(store: TokenStore, member_id: str, max_wait: float | None) -> AbstractContextManager[object]:
+    """Return the lock of a store, which waits for others at most so many seconds where it can."""
+    lock: Any = store.lock
+    return lock(member_id, max_wait=max_wait) if takes_max_wait(lock) else lock(member_id)  # type: ignore[no-any-return]
+
+
+#: Seconds between two looks at a lock that somebody has.
+_STEP = 0.01
+
+
 class MemoryTokenStore:
     """Keeps tokens while the process lives; its threads may share it."""
 
     def __init__(self) -> None:
         self._tokens: dict[str, Token] = {}
+        self._replaced: dict[str, str] = {}
         self._lock = ProcessLock()
 
     def get(self, member_id: str) -> Token | None:
@@ -158,9 +190,21 @@ class MemoryTokenStore:
 
     def put(self, token: Token) -> None:
         """Keep a token in the place of the portal's last one."""
-        self._tokens[token.member_id] = token
+        member_id = token.member_id
+        old, replaced = self.get(member_id), self._replaced.get(member_id, "")
+        self._replaced[member_id] = with_replaced(replaced, old.access_token if old else None, token.access_token)
+        self._tokens[member_id] = token
 
-    def lock(self, member_id: str) -> AbstractContextManager[object]:
-        """Return the lock of the store."""
+    def has_replaced(self, token: Token) -> bool:
+        """Return whether a token was here once, and another took its place."""
+        return is_replaced(self._replaced.get(token.member_id, ""), token.access_token)
+
+    @contextmanager
+    def lock(self, member_id: str) -> Iterator[None]:
+        """Keep other threads, and greenlets, from the store while the block lasts."""
         del member_id  # one lock does for all: a refresh takes a second, once an hour
-        return self._lock.lock
+        lock = self._lock.lock
+        while lock.locked():  # a greenlet that waited in it would hold up the thread of the one that has it
+            time.sleep(_STEP)
+        with lock:
+            yield

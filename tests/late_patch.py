@@ -28,14 +28,16 @@ def serve(connection):
         portal.method("probe.add")(lambda params: params["n"])
         for n in range(0, 3 * GREENLETS * WRITES, 3):
             portal.fail_next("lost_after", after=n)
-        connection.send(portal.url)
+        token = portal.issue_token()
+        application = {name: getattr(portal, name) for name in ("client_id", "client_secret", "token_url")}
+        connection.send({"url": portal.url, "application": application, "token": token})
         while connection.recv() != "end":
             connection.send([command.params["n"] for command in portal.executed])
 
 
 @contextmanager
 def served():
-    """The address of a portal in a process of its own, and what tells what it has executed."""
+    """The addresses of a portal in a process of its own, and what tells what it has executed."""
     ours, theirs = multiprocessing.get_context("spawn").Pipe()
     process = multiprocessing.get_context("spawn").Process(target=serve, args=(theirs,), daemon=True)
     process.start()
@@ -63,14 +65,27 @@ def outcomes(b24, worker):
     return rows
 
 
-def session(url):
+def session(credentials):
     from b24batch import RetryPolicy, Session
 
-    return Session(url, limits=None, retries=RetryPolicy(wait_initial=0.001))
+    return Session(credentials, limits=None, retries=RetryPolicy(wait_initial=0.001))
 
 
-def with_gevent(url):
-    b24 = session(url)
+def with_gevent(portal):
+    return spawned_by_gevent(session(portal["url"]))
+
+
+def with_an_expired_token(portal):
+    """The writes of greenlets that all find the token of an application expired."""
+    from b24batch import OAuth
+    from b24batch.tokens import Token
+
+    names = ("access_token", "refresh_token", "client_endpoint", "member_id")
+    token = Token(expires=0, **{name: portal["token"][name] for name in names})
+    return spawned_by_gevent(session(OAuth(token=token, **portal["application"])))
+
+
+def spawned_by_gevent(b24):
     import gevent
     import gevent.monkey
 
@@ -80,8 +95,8 @@ def with_gevent(url):
     return [row for job in jobs for row in job.get()]
 
 
-def with_eventlet(url):
-    b24 = session(url)
+def with_eventlet(portal):
+    b24 = session(portal["url"])
     import eventlet
 
     eventlet.monkey_patch()
@@ -89,14 +104,14 @@ def with_eventlet(url):
     return [row for job in jobs for row in job.wait()]
 
 
-def with_gunicorn(url):
+def with_gunicorn(portal):
     """The writes of a gunicorn with two gevent workers, whose application was loaded before them."""
     import threading
 
     with tempfile.TemporaryDirectory() as folder:
         socket = f"{folder}/gunicorn.sock"
         options = ["--preload", "-k", "gevent", "-w", "2", "-b", f"unix:{socket}", "--chdir", str(SCRIPT.parent)]
-        environment = {**os.environ, "LATE_PATCH_PORTAL": url}
+        environment = {**os.environ, "LATE_PATCH_PORTAL": portal["url"]}
         command = [sys.executable, "-m", "gunicorn", *options, "late_patch:application"]
         with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as server:
             next(line for line in server.stderr if "Booting worker" in line)
@@ -133,7 +148,10 @@ def application(environ, start_response):
 
 
 SESSION = session(os.environ["LATE_PATCH_PORTAL"]) if "LATE_PATCH_PORTAL" in os.environ else None
-WAYS = {way.__name__.removeprefix("with_"): way for way in (with_gevent, with_eventlet, with_gunicorn)}
+WAYS = {
+    way.__name__.removeprefix("with_"): way
+    for way in (with_gevent, with_eventlet, with_gunicorn, with_an_expired_token)
+}
 
 
 def contradictions(rows, executed):
@@ -149,8 +167,9 @@ def contradictions(rows, executed):
 def main():
     failed = False
     for way in WAYS:
-        with served() as (url, executed):
-            run = subprocess.run([sys.executable, SCRIPT, way, url], check=True, capture_output=True, text=True)
+        with served() as (portal, executed):
+            command = [sys.executable, SCRIPT, way, json.dumps(portal)]
+            run = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=60)
             rows = json.loads(run.stdout.splitlines()[-1])
             wrong = contradictions(rows, executed())
         print(way, dict(Counter(status for _, status in rows)), "contradictions:", wrong or "none")
@@ -160,6 +179,6 @@ def main():
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        print(json.dumps(WAYS[sys.argv[1]](sys.argv[2])))
+        print(json.dumps(WAYS[sys.argv[1]](json.loads(sys.argv[2]))))
     else:
         sys.exit(main())

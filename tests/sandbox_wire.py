@@ -6,9 +6,20 @@ import http.client
 import json
 import socket
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from b24batch.sandbox import Portal
+
+
+def query(params: Any, name: str = "") -> str:
+    """Return params as the query of a command; every value is text there."""
+    pairs = params.items() if isinstance(params, dict) else enumerate(params)
+    parts = []
+    for key, value in pairs:
+        inner = f"{name}[{quote(str(key))}]" if name else quote(str(key))
+        several = isinstance(value, (dict, list)) and value
+        parts.append(query(value, inner) if several else f"{inner}={quote(str(value))}")
+    return "&".join(parts)
 
 
 class Reply(NamedTuple):
@@ -57,6 +68,21 @@ class Wire:
         """Run a batch and return its five maps."""
         return self.call("batch", {"cmd": cmd, **params}).result
 
+    def command(self, method: str, params: Any) -> Any:
+        """Run one command in a batch and return what a direct call would have in its body, but for the time."""
+        maps = self.batch({"k": f"{method}?{query(params)}"})
+        if maps["result_error"]:
+            return maps["result_error"]["k"]
+        rest = {name: maps[f"result_{name}"] for name in ("next", "total")}
+        return {"result": maps["result"]["k"], **{name: map_["k"] for name, map_ in rest.items() if map_}}
+
+    def both(self, method: str, params: Any) -> Any:
+        """Call a method that only reads directly and in a batch, and return the answer, which is the same."""
+        direct = self.call(method, params).json
+        direct.pop("time", None)
+        assert self.command(method, params) == direct
+        return direct
+
     def one(self, command: str) -> Any:
         """Run one command in a batch and return its result, or its error object."""
         maps = self.batch({"k": command})
@@ -79,12 +105,16 @@ class Raw:
     def __exit__(self, *_: object) -> None:
         self.socket.close()
 
-    def read(self, timeout: float = 0.1) -> tuple[bytes, bytes, str]:
-        """Return head and body, and how it ends: with a "FIN", a "RST", or not ("open")."""
-        self.socket.settimeout(timeout)
+    def read(self, timeout: float = 0.1, *, first: float = 5.0) -> tuple[bytes, bytes, str]:
+        """Return head and body, and how it ends: with a "FIN", a "RST", or not ("open").
+
+        A busy machine may take its time for the first bytes; where none are to come, ``first`` is how long to wait.
+        """
+        self.socket.settimeout(first)
         got, end = b"", "FIN"
         try:
             while part := self.socket.recv(65536):
+                self.socket.settimeout(timeout)
                 got += part
         except TimeoutError:
             end = "open"

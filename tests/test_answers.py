@@ -119,7 +119,7 @@ UNREADABLE = [
 @pytest.mark.parametrize(("answer", "message"), UNREADABLE)
 def test_an_unreadable_answer(portal, b24, answer, message):
     """An answer that cannot be read leaves everything unknown, and no write is sent again."""
-    calls = [("crm.deal.add", {"fields": {}}), ("crm.deal.list",)]
+    calls = [("crm.deal.add", {"fields": {"TITLE": "x"}}), ("crm.deal.list",)]
     for send in (lambda: b24.call(*calls[0]), lambda: b24.batch(calls)):
         portal.fail_next(answer)
         with pytest.raises(AnswerLost, match=message) as caught:

@@ -13,7 +13,7 @@ import pytest
 from canary import texts_of
 from django_server import environment, manage, token_of
 
-from b24batch import TokenRefreshError, UsageError
+from b24batch import OAuth, TokenRefreshError, UsageError
 from b24batch.auth import Secret
 
 pytest_plugins = ["django_fixtures"]
@@ -138,13 +138,14 @@ def refusal(member_id):
 
 
 def test_a_refused_refresh_reaches_all_processes(portal, web, expired):
-    """A refresh that is refused fails each of 8 processes in the same way, by one request of each, and no one hangs."""
+    """A refresh that is refused fails each of 8 processes in the same way, by one request in all, and no one hangs."""
     portal.revoke_tokens()
     said = in_processes(refusal, expired.member_id)
     assert len(set(said)) == 1
     assert said[0].startswith("invalid_grant, ")
     assert said[0].endswith("the application has to be authorised again")
-    assert len(portal.token_requests) <= WORKERS
+    assert len(portal.token_requests) == 1
+    assert DjangoTokenStore().get(expired.member_id) == attrs.evolve(expired, refresh_token=None)
     assert portal.requests == []
 
 
@@ -260,6 +261,7 @@ def test_a_refused_refresh_reaches_all(portal, web, expired):
 
     with ThreadPoolExecutor(WORKERS) as pool:
         assert list(pool.map(fail, range(WORKERS))) == ["invalid_grant"] * WORKERS
+    assert len(portal.token_requests) == 1
 
 
 def test_a_roll_back_loses_no_token(portal, web, expired):
@@ -400,3 +402,43 @@ def test_an_uninstalled_portal(portal, web, expired):
     PortalToken.objects.all().delete()
     with pytest.raises(TokenRefreshError, match="authorised again"):
         b24.call("echo", {"n": "1"})
+
+
+def test_a_token_that_was_replaced(portal, expired):
+    """The store knows the tokens that it had, by what cannot be used, and no token begins where its successor is."""
+    store, old, new = DjangoTokenStore(), token_of(portal), token_of(portal)
+    for token in (old, new, attrs.evolve(new, refresh_token=None)):
+        store.put(token)
+    assert [store.has_replaced(token) for token in (expired, old, new)] == [True, True, False]
+    assert not store.has_replaced(attrs.evolve(old, member_id="another"))
+    row = PortalToken.objects.get()
+    assert not [token for token in (expired, old) if token.access_token.reveal() in row.replaced]
+    oauth = OAuth(portal.client_id, portal.client_secret, attrs.evolve(old, expires=9e9), store=store)
+    assert oauth.access().token == new.access_token
+
+
+def test_a_database_that_is_full(portal, web, expired):
+    """A new token that the database refuses is kept and told of, not used, and stored by a later call."""
+    refuse = "CREATE TRIGGER refuse BEFORE UPDATE ON b24batch_portaltoken BEGIN SELECT RAISE(ABORT, 'full'); END"
+    with refusing(refuse):
+        for _ in range(2):
+            with pytest.raises(TokenRefreshError, match="could not be stored: IntegrityError: full") as refused:
+                call_once(expired.member_id)
+            assert refused.value.code == "TOKEN_NOT_STORED"
+        assert DjangoTokenStore().get(expired.member_id) == expired
+    secrets = [*portal._oauth.tokens._access, *portal._oauth.tokens._refresh]
+    assert not [text for text in texts_of(refused.value) for secret in secrets if secret in text]
+    assert portal.requests == []
+    assert call_once(expired.member_id) == {"n": "1"}
+    assert [request.error for request in portal.token_requests] == [None]
+
+
+def test_a_session_of_a_token_that_is_not_stored(portal, web, expired, monkeypatch):
+    """A session whose token waits to be stored is kept, though the database has another one that looks good."""
+    monkeypatch.setattr("b24batch.django.kept.SURE", 0.0)
+    DjangoTokenStore().put(attrs.evolve(expired, expires=9e9))  # only the portal knows that it has expired
+    refuse = "CREATE TRIGGER refuse BEFORE UPDATE ON b24batch_portaltoken BEGIN SELECT RAISE(ABORT, 'full'); END"
+    with refusing(refuse), pytest.raises(TokenRefreshError, match="could not be stored"):
+        call_once(expired.member_id)
+    assert call_once(expired.member_id) == {"n": "1"}
+    assert [request.error for request in portal.token_requests] == [None]

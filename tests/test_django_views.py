@@ -252,6 +252,15 @@ def test_an_installation_without_the_oauth_server(portal, web):
     assert web.post("/install/", form).status_code == 200
 
 
+def test_an_installation_while_the_oauth_server_fails(portal, web):
+    """When the OAuth server fails an installation is 503, and the same form works later if nothing was renewed."""
+    form = portal.install_form()
+    portal.fail_next("lost_before", times=2, endpoint="token")
+    refused = web.post("/install/", form)
+    assert (refused.status_code, "Retry-After" in refused) == (503, True)
+    assert web.post("/install/", form).status_code == 200
+
+
 def test_an_installation_that_cannot_be_stored(portal, web, monkeypatch):
     """A token is not spent before the database is ready to store the next one."""
     monkeypatch.setattr("b24batch.django.stores._PATIENCE_IN_TRANSACTION", 0)
@@ -392,6 +401,7 @@ def secrets_of(portal, *forms):
     tokens = ("AUTH_ID", "REFRESH_ID", "auth[access_token]", "auth[refresh_token]")
     posted = [form[name] for form in forms for name in tokens if name in form]
     stored = [text for row in PortalToken.objects.values_list("access_token", "refresh_token") for text in row]
+    stored = [text for text in stored if text is not None]
     return [code, portal.client_secret, portal.application_token, *posted, *stored]
 
 

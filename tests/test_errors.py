@@ -1,5 +1,6 @@
 """The errors: their tree, their texts, and that they travel between processes."""
 
+import json
 import pickle
 
 import pytest
@@ -21,10 +22,12 @@ from b24batch import (
     SdkError,
     TokenRefreshError,
     TransportError,
+    UnexpectedAnswer,
     UsageError,
 )
 from b24batch.errors import ErrorCode, command_error_class, refusal_class
 from b24batch.results import AjaxResult, collect
+from b24batch.sandbox import Answer
 
 RESULT = collect([AjaxResult(Command("crm.deal.add", {"a": 1}), "failed", error=AjaxError("no", code="CODE"))])
 EXAMPLES = [
@@ -33,7 +36,7 @@ EXAMPLES = [
     TransportError("?"),
     NotSent("refused", code="BAD_CERTIFICATE"),
     AnswerLost("cut", http_status=502, request_id="id/2"),
-    AjaxError("no", code="ERROR_CORE", method="crm.deal.add"),
+    AjaxError("no", code="ERROR_CORE", method="crm.deal.add", extra={"argument": "id"}),
     RateLimited("slow down", retry_after=1.5, http_status=503),
     OperatingLimitExceeded("later", reset_at=1_700_000_000.0),
     PortalMoved("gone", host="new.example.com"),
@@ -42,6 +45,7 @@ EXAMPLES = [
     TokenRefreshError("authorise again", code="invalid_grant"),
     ReferenceMissed("gone"),
     CursorStalled("again"),
+    UnexpectedAnswer("another shape", data={"rows": []}),
     BatchError(RESULT),
 ]
 
@@ -58,7 +62,7 @@ def test_errors_survive_pickling(error):
 
 def test_every_class_has_an_example():
     """The test above knows all the classes."""
-    endings = ("Error", "Sent", "Lost", "Limited", "Token", "Moved", "Missed", "Stalled", "Exceeded")
+    endings = ("Error", "Sent", "Lost", "Limited", "Token", "Moved", "Missed", "Stalled", "Exceeded", "Answer")
     names = {name for name in b24batch.__all__ if name.endswith(endings)}
     assert names == {type(error).__name__ for error in EXAMPLES}
 
@@ -82,16 +86,77 @@ def test_the_tree(kind, parents):
     assert all(issubclass(kind, parent) for parent in parents)
 
 
-def test_codes_compare_without_case():
-    """A code equals the same text in any case; in a set it is the text as it came."""
+@pytest.mark.parametrize("other", ["expired_token", "EXPIRED_TOKEN", "Expired_Token", "other", "", 5, None], ids=repr)
+def test_equal_codes_have_equal_hashes(other):
+    """A code is text: it equals the same text only, so that sets and dicts find it whenever it compares equal."""
     code = AjaxError("", code="expired_token").code
-    assert code == "EXPIRED_TOKEN"
-    assert (code != "Expired_Token") is False
-    assert code in ("EXPIRED_TOKEN", "x")
-    assert code in {"expired_token"}
-    assert code != "other"
-    assert code != 5
+    assert (code == other) is (other == "expired_token")
+    assert (code != other) is not (code == other)
+    if code == other:
+        assert hash(code) == hash(other)
+        assert code in {other}
     assert type(pickle.loads(pickle.dumps(code))) is ErrorCode
+
+
+def test_codes_that_match():
+    """Portals spell one code in several ways: `matches` looks past the case, and takes several codes."""
+    code = AjaxError("", code="expired_token").code
+    assert code.matches("EXPIRED_TOKEN")
+    assert code.matches("INVALID_TOKEN", "Expired_Token")
+    assert not code.matches("expired", "")
+    assert AjaxError("", code="").code.matches("")
+    assert UsageError("no").code.matches("usage")
+
+
+EXTRA = {"argument": "id", "validation": [{"field": "TITLE", "message": "empty"}], "n": 5, "none": None}
+
+
+@pytest.mark.parametrize("way", ["call", "batch", "batch of one alone", "chunks"])
+def test_what_else_the_portal_says(portal, b24, way):
+    """Every other key of the error object is kept, in a direct call and in a batch; it pickles and dumps as JSON."""
+    entry = {"error": "100", "error_description": "Could not find value", **EXTRA}
+    maps = {"result": {"result": [], "result_error": {"0": entry}}}
+    alone = way in {"call", "batch of one alone"}
+    portal.fail_next(Answer(json.dumps(entry if alone else maps), 400 if alone else 200))
+    if way == "call":
+        with pytest.raises(AjaxError) as caught:
+            b24.call("crm.deal.get", {})
+        error = caught.value
+    else:
+        params = {"x": "$result[x]"} if alone else {}
+        error = (b24.batch if way == "batch" else b24.batch_by_chunk)([("crm.deal.get", params)])[0].error
+    assert error.extra == EXTRA
+    assert (error.code, error.description) == ("100", "Could not find value")
+    assert pickle.loads(pickle.dumps(error)).extra == EXTRA
+    assert json.loads(json.dumps(error.to_dict()))["extra"] == EXTRA
+
+
+def test_an_error_that_says_nothing_else(b24):
+    """Without other keys `extra` is an empty dict, a new one for each error."""
+    first, second = (b24.batch([("no.such.method",)])[0].error for _ in range(2))
+    assert first.extra == AjaxError("no").extra == {}
+    assert first.extra is not second.extra
+    assert "extra" not in first.to_dict()
+
+
+def test_no_secret_in_what_else_the_portal_says(portal, b24):
+    """Tokens and webhook codes that a portal sends back are masked, at any depth, however hostile the answer."""
+    deep = "x"
+    for _ in range(400):
+        deep = [deep]
+    extra = {
+        "url": "https://p.example/rest/1/s3cret/crm.deal.add",
+        "call": [{"Access_Token": "s3cret", "text": "auth=s3cret&x=1", "access_token=s3cret": 1}],
+        "deep": deep,
+    }
+    portal.fail_next(Answer(json.dumps({"error": "E", **extra}), 400))
+    with pytest.raises(AjaxError) as caught:
+        b24.call("crm.deal.add")
+    kept = caught.value.extra
+    assert kept["url"] == "https://p.example/rest/1/***/crm.deal.add"
+    assert "s3cret" not in repr(kept)
+    assert json.loads(json.dumps(kept)) == kept
+    assert pickle.loads(pickle.dumps(caught.value)).extra == kept
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,17 @@ import b24batch
 
 PACKAGE = Path(b24batch.__file__).parent
 LAYERS = [
-    "errors encoding crm locks addresses statuses delivery streams",
-    "references adapter faults",
-    "commands limits retries auth query families conditions notebook",
-    "remaining connections encoded masks",
-    "chunks results answers tokens",
-    "payload transport resolution pages token_server progress forms",
-    "run",
+    "booleans",
+    "errors encoding crm locks addresses statuses delivery streams interrupts sqlite_errors list_methods write_methods"
+    " v3_methods new_ids extra",
+    "references faults shapes repeats",
+    "commands adapter earlier limits retries auth query families conditions notebook",
+    "remaining connections encoded masks succession",
+    "chunks results answers page_commands elements patience",
+    "tokens",
+    "payload transport resolution pages offsets token_server progress forms",
+    "run newest ways",
+    "renewal",
     "batch pagination options oauth",
     "session",
     "__init__",

@@ -2,6 +2,7 @@
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from list_model import ROWS, Model
 
 from b24batch.sandbox import Portal
 
@@ -76,3 +77,21 @@ def test_counted_pages(number, pages, added, after):
     ids = [int(row["ID"]) for row in read]
     assert len(set(ids)) == len(ids)
     assert set(range(1, number + 1)) <= set(ids) <= store.there
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    row=st.sampled_from([row for row in ROWS if row["paging"] in ("cursor", "start", "whole")]),
+    number=st.integers(0, 420) | st.sampled_from([50, 100, 150, 350, 400]),
+    hidden=st.sets(st.integers(1, 420), max_size=90),
+    pages=st.integers(1, 50),
+    limit=st.none() | st.integers(1, 450),
+)
+def test_every_documented_method(row, number, hidden, pages, limit):
+    """Whatever is documented is read to its end, or its limit, in order."""
+    model = Model(row, number, hidden if row["thinned"] == "yes" else ())
+    place = {"TASKID": 1} if "TASKID" in row["note"] else None
+    with Portal(record=False) as portal, portal.session() as b24:
+        portal.method(row["method"])(model)
+        found = b24.call_list(row["method"], place, pages_per_request=pages, limit=limit)
+    assert [item if isinstance(item, int) else item["N"] for item in found] == model.expected[:limit]

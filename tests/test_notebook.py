@@ -12,6 +12,8 @@ from b24batch.sandbox import PortalError
 MARKUP = """<script>alert("1 & 2")</script><b onclick='x'>"""
 CODE = "k7secretcode"
 
+NOT_FOUND = 'Method not found! The sandbox lacks it: add it with @portal.method("no.such.method")'
+
 
 class Table(HTMLParser):
     """What a browser would see: the elements, and the texts of each row."""
@@ -64,7 +66,7 @@ def test_a_result(b24):
     assert shown.texts == ["3 commands: 1 ok, 1 failed, 1 skipped"]
     assert shown.rows == [
         ["command", "method", "status", "value or error"],
-        ["1", "no.such.method", "failed", "ERROR_METHOD_NOT_FOUND: Method not found!"],
+        ["1", "no.such.method", "failed", f"ERROR_METHOD_NOT_FOUND: {NOT_FOUND}"],
         ["2", "echo", "skipped", ""],
         ["0", "echo", "ok", "{'a': '1'}"],
     ]
@@ -131,7 +133,7 @@ def test_one_failure(b24):
     """A failure is its error, a skipped command shows its status."""
     failed, skipped = b24.batch([("no.such.method",), ("echo",)])
     assert table(failed).texts == ["no.such.method: failed"]
-    assert table(failed).rows[1:] == [["error", "ERROR_METHOD_NOT_FOUND: Method not found!"]]
+    assert table(failed).rows[1:] == [["error", f"ERROR_METHOD_NOT_FOUND: {NOT_FOUND}"]]
     assert (table(skipped).texts, table(skipped).rows[1:]) == (["echo: skipped"], [])
 
 
@@ -242,7 +244,7 @@ def test_records(b24):
         "request_id": "one",
     }
     assert failed["error"] == "ERROR_METHOD_NOT_FOUND"
-    assert (failed["position"], failed["name"], failed["description"]) == (1, None, "Method not found!")
+    assert (failed["position"], failed["name"], failed["description"]) == (1, None, NOT_FOUND)
     assert (skipped["status"], skipped["error"]) == ("skipped", None)
     assert type(result.to_records()[1]["error"]) is str
     assert b24.batch_by_chunk([]).to_records() == []

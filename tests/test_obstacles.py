@@ -20,13 +20,16 @@ def nested(depth):
 
 #: Parameters that PHP's parse_str or the portal's substitution would change, and the reason that is given.
 OBSTACLES = [
-    pytest.param({"a": "$result[0]"}, "a has text the portal would take for a reference: '$result[0]'", id="reference"),
+    pytest.param({"a": "$result[x]"}, "a has text the portal would take for a reference: '$result[x]'", id="reference"),
+    pytest.param({"a": "$result[0] too"}, "would take for a reference", id="reference to a command before other text"),
     pytest.param({"a": "costs $total[x] in all"}, "would take for a reference", id="reference inside text"),
     pytest.param({"a": {"b": ["$ERROR[x][y]"]}}, "a.b.0 has text the portal would take", id="in other case"),
-    pytest.param({"a": "$argument[0]"}, "would take for a reference", id="a bucket that appears after an error"),
-    pytest.param({"a": "$_x(y)[z]"}, "would take for a reference", id="something that only looks like one"),
+    pytest.param({"a": "x$Result-of(y)[z]"}, "would take for a reference", id="something that only looks like one"),
+    pytest.param({"a": "$argument[0]"}, None, id="a bucket that appears after an error"),
+    pytest.param({"a": "[B]$price[/B]"}, None, id="a price in bold"),
     pytest.param({"a": list(range(1001))}, "a is more than 1000 values", id="1001 values"),
-    pytest.param({"a": list(range(1000)), "b": []}, None, id="1000 values and an argument left out"),
+    pytest.param({"a": list(range(1000)), "filter": []}, None, id="1000 values and an argument left out"),
+    pytest.param({"a": 1, "b": []}, "b is an empty container, which a query cannot hold", id="empty argument"),
     pytest.param({"a": 1, "b": list(range(1000))}, "b is more than 1000 values", id="1001 values in two"),
     pytest.param({"a": nested(65)}, "a is nested over 64 deep", id="65 deep"),
     pytest.param({"a": nested(64)}, None, id="64 deep"),
@@ -44,8 +47,8 @@ OBSTACLES = [
     pytest.param({"a": {"b\0": "x"}}, "has a name", id="name with NUL"),
     pytest.param({"a": {"__Host-x": "x"}}, "a has a name that PHP would change: '__Host-x'", id="cookie's name"),
     pytest.param({"a": {"b": {"__Secure-x": "x"}}}, "a.b has a name", id="secure cookie's name"),
-    pytest.param([1, []], "1 is an empty container among positional", id="empty list among positional"),
-    pytest.param([1, {}], "1 is an empty container among positional", id="empty mapping among positional"),
+    pytest.param([1, []], "1 is an empty container, which a query cannot hold", id="empty list among positional"),
+    pytest.param([1, {}], "1 is an empty container, which a query cannot hold", id="empty mapping among positional"),
     pytest.param({"a": "x" * 4_000_001}, "more than 4000000 bytes", id="4 MB"),
 ]
 SENT = [case for case in OBSTACLES if case.values[1] is None]
@@ -69,6 +72,27 @@ def test_the_limit_itself_is_sent(portal, b24, params, reason):
     portal.method("echo")(received.append)
     b24.batch([("echo", params)])
     assert len(received[0]["a"]) == len(params["a"])
+
+
+@pytest.mark.parametrize("text", ["$argument[0]", "[B]$price[/B]", "$_x(y)[z]", "$error_description[a]"])
+def test_without_halt_any_word_may_name_a_bucket(portal, b24, text):
+    """Where the portal goes on after a failed command, its error adds names: text with any word in front goes alone."""
+    received = []
+    portal.method("echo")(lambda params: received.append(params["a"]) or len(received))
+    calls = [("no.such.method",), ("echo", {"a": text}), ("echo", {"a": "x"})]
+    with pytest.raises(UsageError, match="would take for a reference"):
+        b24.batch(calls, halt_on_error=False)
+    assert b24.batch_by_chunk(calls, halt_on_error=False).data == [1, 2]
+    assert received == [text, "x"]
+    assert [request.method for request in portal.requests] == ["batch", "echo", "batch"]
+
+
+def test_a_price_in_bold_needs_no_request_of_its_own(portal, b24):
+    """With the halt only the portal's own buckets count: ten such texts are one request."""
+    fields = {"fields": {"TITLE": "[B]$price[/B]", "COMMENTS": "$total: $[5] $resul[t]"}}
+    assert b24.batch_by_chunk([("crm.deal.add", fields)] * 10).is_success
+    assert len(portal.requests) == 1
+    assert b24.call("crm.deal.get", {"id": 10}).data["TITLE"] == "[B]$price[/B]"
 
 
 @pytest.mark.parametrize(("params", "reason"), ALONE)
@@ -119,26 +143,34 @@ def test_a_number_too_long_for_php_is_a_name(b24):
     assert b24.batch_by_chunk([("echo", params)]).data == [params]
 
 
-REFERENCE = re.compile(r"\$[a-z_]\S*\[[^\]\s]+\]", re.IGNORECASE | re.ASCII)
+REFERENCES = {
+    False: re.compile(r"\$[a-z_]\S*\[[^\]\s]+\]", re.IGNORECASE | re.ASCII),
+    True: re.compile(r"\$(result|next|total|time|error)\S*\[[^\]\s]+\]", re.IGNORECASE | re.ASCII),
+}
 
 
+@pytest.mark.parametrize("halt", [True, False])
 @settings(max_examples=500)
-@given(st.text(alphabet="$aZ_1[] \n\u00a0ж", max_size=12))
-def test_what_counts_as_a_reference(text):
-    """Exactly the text with a dollar, a word and a key in brackets before the next white space."""
+@given(
+    st.lists(st.sampled_from(["$", "a", "Z", "_", "[", "]", " ", "\n", "\xa0", "result", "Next", "tota"]), max_size=9)
+)
+def test_what_counts_as_a_reference(halt, pieces):
+    """Exactly the text with a dollar, a bucket and a key in brackets before the next white space."""
+    text = "".join(pieces)
     try:
-        Query({"x": text}, "m")
+        Query({"x": text}, "m", halt=halt)
     except Unfit:
         refused = True
     else:
         refused = False
-    assert refused == bool(REFERENCE.search(text))
+    assert refused == bool(REFERENCES[halt].search(text))
 
 
-@pytest.mark.parametrize("piece", ["$a[", "$a", "$a[]", "["], ids=repr)
-def test_hostile_text(piece):
+@pytest.mark.parametrize("halt", [True, False])
+@pytest.mark.parametrize("piece", ["$a[", "$a", "$a[]", "[", "$total[", "$total[]"], ids=repr)
+def test_hostile_text(piece, halt):
     """Text made to confuse a search takes time in proportion to its length: megabytes of it are no trouble."""
-    assert len(Query({"x": piece * 500_000}, "m").text) > 500_000
+    assert len(Query({"x": piece * 500_000}, "m", halt=halt).text) > 500_000
 
 
 @pytest.mark.parametrize(
@@ -163,5 +195,5 @@ def test_text_that_only_looks_dangerous(portal, b24):
 
 def test_an_error_of_a_lone_command_halts_nothing(b24):
     """A command that travels alone is its own chunk: its failure skips no other."""
-    calls = [("echo",), ("no.such.method", {"a": "$result[0]"}), ("echo",), ("echo",)]
+    calls = [("echo",), ("no.such.method", {"a": "$result[x]"}), ("echo",), ("echo",)]
     assert [row.status for row in b24.batch_by_chunk(calls)] == ["ok", "failed", "ok", "ok"]

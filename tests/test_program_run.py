@@ -63,7 +63,8 @@ def test_outcomes_come_in_the_order_of_the_lines(portal, file):
     assert ended.returncode == 1
     assert ended.stderr == (
         "b24batch: 120 commands: 103 ok, 17 failed; first error: "
-        "line 7: no.such.method: ERROR_METHOD_NOT_FOUND: Method not found!\n"
+        "line 7: no.such.method: ERROR_METHOD_NOT_FOUND: Method not found! "
+        'The sandbox lacks it: add it with @portal.method("no.such.method")\n'
     )
 
 

@@ -22,11 +22,12 @@ ANSWERS = {
 
 @pytest.fixture
 def received(portal):
-    """What `take` was called with, on a portal with a method for each kind of answer."""
+    """What `take`, a write, and `look.get`, a read, were called with, on a portal with a method for each answer."""
     values = []
     for name, answer in ANSWERS.items():
         portal.method(f"my.{name}")(lambda params, answer=answer: answer)
-    portal.method("take")(lambda params: values.append(params.get("v")) or {"took": len(values)})
+    for name in ("take", "look.get"):
+        portal.method(name)(lambda params: values.append(params.get("v")) or {"took": len(values)})
 
     @portal.method("my.x")
     def fail(params):
@@ -35,14 +36,14 @@ def received(portal):
     return values
 
 
-def calls(*references):
-    """A named call for each answer, and one that takes each reference."""
+def calls(*references, method="take"):
+    """A named call for each answer, and one of `method` that takes each reference."""
     named = {name: (f"my.{name}",) for name in ANSWERS}
-    return named | {f"take{n}": ("take", {"v": reference}) for n, reference in enumerate(references)}
+    return named | {f"take{n}": (method, {"v": reference}) for n, reference in enumerate(references)}
 
 
-def commands(*references):
-    return [Command(call[0], *call[1:], name=name) for name, call in calls(*references).items()]
+def commands(*references, method="take"):
+    return [Command(call[0], *call[1:], name=name) for name, call in calls(*references, method=method).items()]
 
 
 #: A reference, what the portal puts in, and what the library puts in when it leads to an earlier request.
@@ -50,7 +51,6 @@ FOUND = [
     (ref("a"), 42, "42"),
     (ref("s"), "123", "123"),
     (ref("f"), 1.5, "1.5"),
-    (ref("tr"), True, "1"),
     (ref("h"), "hello big world", "hello big world"),
     (ref("i")["item"]["list"][1]["id"], 12, "12"),
     (ref("i")["item"]["list"]["1"]["id"], 12, "12"),
@@ -67,13 +67,26 @@ FOUND = [
 
 @pytest.mark.parametrize(("reference", "inside", "across"), FOUND, ids=[repr(row[0]) for row in FOUND])
 def test_a_value_that_is_there(b24, received, reference, inside, across):
-    """Inside one request the portal puts the value in; across requests the library does."""
-    assert b24.batch(calls(reference)).is_success
+    """A chunked run looks for the value and puts it into a write, wherever its chunks end."""
     assert b24.batch_by_chunk(commands(reference)).is_success
     assert b24.batch_by_chunk(commands(reference), chunk_size=1).is_success
+    assert all(row.is_success for row in b24.stream_batch(commands(reference)))
     assert all(row.is_success for row in b24.stream_batch(commands(reference), chunk_size=1))
-    assert received == [inside, inside, across, across]
-    assert [type(value) for value in received] == [type(inside)] * 2 + [type(across)] * 2
+    assert received == [across] * 4
+    assert {type(value) for value in received} == {type(across)}
+
+
+@pytest.mark.parametrize(
+    ("reference", "inside", "across"), [*FOUND, (ref("tr"), True, "1")], ids=lambda value: repr(value)[:30]
+)
+def test_a_value_that_is_there_for_a_read(portal, b24, received, reference, inside, across):
+    """For a read the portal puts the value in, within one request; across requests the library does."""
+    assert b24.batch(calls(reference, method="look.get")).is_success
+    assert b24.batch_by_chunk(commands(reference, method="look.get")).is_success
+    assert len(portal.requests) == 2
+    assert b24.batch_by_chunk(commands(reference, method="look.get"), chunk_size=1).is_success
+    assert received == [inside, inside, across]
+    assert [type(value) for value in received] == [type(inside)] * 2 + [type(across)]
 
 
 #: References to what is missing or null: the portal would put something else in.
@@ -94,23 +107,34 @@ MISSED = [
 ]
 
 
+@pytest.mark.parametrize("size", [1, 50])
 @pytest.mark.parametrize("reference", MISSED, ids=repr)
-def test_a_value_that_is_not_there(b24, received, reference):
-    """Inside one request the command ran with another value, and says so; across requests it is not sent."""
-    ran = b24.batch(calls(reference))["take0"]
+def test_a_value_that_is_not_there(b24, received, reference, size):
+    """A write whose value is missing or null is not sent, wherever the chunks end."""
+    for unsent in (
+        b24.batch_by_chunk(commands(reference), chunk_size=size).rows[-1],
+        list(b24.stream_batch(commands(reference), chunk_size=size))[-1],
+    ):
+        assert (unsent.status, type(unsent.error)) == ("failed", ReferenceMissed)
+        assert "was not sent" in str(unsent.error)
+    assert received == []
+    assert b24.batch_by_chunk(commands(reference), chunk_size=size).remaining() == []
+
+
+@pytest.mark.parametrize("reference", MISSED, ids=repr)
+def test_a_value_that_is_not_there_for_a_read(b24, received, reference):
+    """In a batch a read has run with another value, and says so; in a chunked run it fails, wherever the chunks end."""
+    ran = b24.batch(calls(reference, method="look.get"))["take0"]
     assert (ran.status, ran.is_success, type(ran.error)) == ("ok", False, ReferenceMissed)
     assert "ran with another value" in str(ran.error)
-    assert len(received) == 1
-    unsent = b24.batch_by_chunk(commands(reference), chunk_size=1)
-    assert (unsent["take0"].status, type(unsent["take0"].error)) == ("failed", ReferenceMissed)
-    assert "was not sent" in str(unsent["take0"].error)
-    assert len(received) == 1
-    assert unsent.remaining() == []
+    for size in (1, 50):
+        row = b24.batch_by_chunk(commands(reference, method="look.get"), chunk_size=size)["take0"]
+        assert (row.status, type(row.error), row.data) == ("failed", ReferenceMissed, None)
 
 
 def test_data_leaves_out_what_ran_with_a_wrong_value(b24, received):
     """A command that ran with another value is no success: it is among the errors and not in the data."""
-    result = b24.batch(calls(ref("n"), ref("a")))
+    result = b24.batch(calls(ref("n"), ref("a"), method="look.get"))
     assert "take0" not in result.data
     assert result.data["take1"] == {"took": 2}
     assert list(result.errors) == ["take0"]
@@ -263,7 +287,7 @@ def test_repeats_of_blocked_commands_keep_their_references(clock, portal, receiv
         return 7
 
     b24 = portal.session(clock=clock)
-    chain = [("my.a",), ("busy",), ("take", {"v": ref(0)}), ("take", {"v": ref(1)})]
+    chain = [("my.a",), ("busy",), ("look.get", {"v": ref(0)}), ("look.get", {"v": ref(1)})]
     assert b24.batch_by_chunk(chain).is_success
     assert received == ["42", 7]
 
@@ -273,11 +297,11 @@ def test_remaining_keeps_its_meaning(portal, b24, received):
     chain = [
         ("my.a",),
         ("my.x",),
-        ("take", {"v": ref(1)}),
-        ("take", {"v": ref(0)}),
-        ("take", {"v": ref(3)["took"]}),
-        Command("take", {"v": ref(2)}, name="hopeless"),
-        ("take", {"v": ref("hopeless")}),
+        ("look.get", {"v": ref(1)}),
+        ("look.get", {"v": ref(0)}),
+        ("look.get", {"v": ref(3)["took"]}),
+        Command("look.get", {"v": ref(2)}, name="hopeless"),
+        ("look.get", {"v": ref("hopeless")}),
     ]
     remaining = b24.batch(chain).remaining()
     assert [command.params for command in remaining] == [{"v": 42}, {"v": ref(0)["took"]}]
@@ -326,13 +350,14 @@ def test_a_value_that_can_be_sent_in_no_way(portal, b24, received):
 @pytest.mark.parametrize("key", ["01", "+1", "\u0661"])
 def test_a_place_written_otherwise(portal, b24, received, key):
     """A place in a list is written in one way only; any other leads nowhere, as in PHP."""
-    result = b24.batch([("my.l",), ("take", {"v": ref(0)[key]})])
+    result = b24.batch([("my.l",), ("look.get", {"v": ref(0)[key]})])
     assert type(result[1].error) is ReferenceMissed
+    assert b24.batch_by_chunk([("my.l",), ("take", {"v": ref(0)[key]})])[1].status == "failed"
 
 
 def test_a_wrong_value_is_passed_on(b24, received):
     """What was made from the result of a command that ran with a wrong value is wrong as well, and says so."""
-    result = b24.batch([("my.n",), ("take", {"v": ref(0)}), ("take", {"v": ref(1)["took"]})])
+    result = b24.batch([("my.n",), ("look.get", {"v": ref(0)}), ("look.get", {"v": ref(1)["took"]})])
     assert [type(row.error) for row in result] == [type(None), ReferenceMissed, ReferenceMissed]
 
 
@@ -444,10 +469,3 @@ def test_references_travel():
     command = Command("take", {"v": ref("a")["id"]})
     assert pickle.loads(pickle.dumps(command)) == command
     assert len({ref("a"), ref("a"), ref("b")}) == 2
-
-
-def test_text_never_becomes_a_reference(portal, b24, received):
-    """The text of a reference is text: it arrives as it is."""
-    chain = [("my.a",), ("take", {"v": "$result[0]"})]
-    assert b24.batch_by_chunk(chain).is_success
-    assert received == ["$result[0]"]

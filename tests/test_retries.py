@@ -6,11 +6,12 @@ from pathlib import Path
 import attrs
 import pytest
 
-from b24batch import AjaxError, AnswerLost, LeakyBucket, NotSent, RateLimited, RetryPolicy
+from b24batch import AjaxError, AnswerLost, Command, LeakyBucket, NotSent, RateLimited, RetryPolicy, UsageError
 from b24batch.retries import is_read
 from b24batch.sandbox import Answer, FakeClock, PortalError
 
-METHODS = [line.split("\t") for line in (Path(__file__).parent / "vectors" / "methods.tsv").read_text().splitlines()]
+VECTORS = Path(__file__).parent / "vectors"
+METHODS = [line.split("\t") for line in (VECTORS / "methods.tsv").read_text().splitlines()]
 
 
 def test_every_documented_method():
@@ -19,6 +20,67 @@ def test_every_documented_method():
     wrong = [name for name, kind in METHODS if is_read(name) is not (kind == "read")]
     wrong += [name for name, kind in METHODS if is_read(name.upper()) is not (kind == "read")]
     assert wrong == []
+
+
+MORE = [line.split("\t") for line in (VECTORS / "methods_more.tsv").read_text().splitlines()[1:]]
+V3_ONLY = [row[0] for row in MORE if row[1] == "yes"]
+BOTH = [row[0] for row in MORE if row[2] == "yes"]
+
+
+def test_every_other_known_method():
+    """What the documentation says elsewhere, or only the code does, is known as well; REST 3.0 left out."""
+    known = [row for row in MORE if row[1] == "no"]
+    assert len(known) == 1570
+    assert [row[0] for row in known if is_read(row[0]) is not (row[5] == "read")] == []
+
+
+@pytest.mark.parametrize("method", ["profile", "SCOPE", "methods", "Events"])
+def test_reads_of_one_part(method):
+    """Four methods of one part only read; the words mean nothing in another place."""
+    assert is_read(method)
+    assert not is_read(f"my.{method}")
+    assert not is_read(f"{method}.add")
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "my.getOrCreate",
+        "my.thing.getOrAdd",
+        "x.GETORSET",
+        "my.getExternalLink",
+        "disk.x.getexternallink",
+        "my.getPublicUrl",
+    ],
+)
+def test_what_gets_or_creates(method):
+    """A method that creates what it does not find is a write, whatever comes before its last part."""
+    assert not is_read(method)
+
+
+@pytest.mark.usefixtures("refused")
+@pytest.mark.parametrize("method", V3_ONLY)
+def test_methods_of_another_version(b24, method):
+    """A method that exists only in REST 3.0 is refused with that reason, in every way and any case."""
+    ways = [
+        b24.call,
+        lambda method: b24.batch([(method,)]),
+        lambda method: b24.batch_by_chunk([{"method": method}]),
+        lambda method: list(b24.stream_batch([(method, {})])),
+        b24.call_list,
+    ]
+    for send in ways:
+        with pytest.raises(UsageError, match=r"only in REST 3\.0, which b24batch does not speak.*" + method[:9]):
+            send(method)
+    with pytest.raises(UsageError, match=r"REST 3\.0"):
+        Command(method.upper())
+
+
+@pytest.mark.parametrize("method", [*BOTH, "acme:main.eventlog.list", "main.eventlog.list.mine"])
+def test_methods_of_both_versions(method):
+    """What version 2 has as well, or an application of one's own under such a name, is called as ever."""
+    assert len(BOTH) == 6
+    assert Command(method).method == method
 
 
 @pytest.mark.parametrize("method", ["foo.bar", "batch", "x.getter.add", "vendor:x.send", "budget", "get", "x.target"])

@@ -174,7 +174,7 @@ def test_a_clock_that_would_stand_still_for_ever():
 
 def test_patience_is_for_all():
     """A long sleeper waits as long as the others do something."""
-    clock, ends = FakeClock(threads=2, patience=0.05), threading.Event()
+    clock, ends = FakeClock(threads=2, patience=0.5), threading.Event()
 
     def long():
         with clock.working():
@@ -183,8 +183,8 @@ def test_patience_is_for_all():
 
     def busy():
         with clock.working():
-            for _ in range(30):
-                threading.Event().wait(0.005)
+            for _ in range(60):
+                threading.Event().wait(0.01)
                 clock.sleep(1)
 
     run(long, busy)

@@ -13,6 +13,7 @@ from b24batch.sandbox import Page, Portal, PortalError
 
 FORM = "application/x-www-form-urlencoded"
 CODE = "/rest/1/sandboxc0de"
+LACKS = 'Method not found! The sandbox lacks it: add it with @portal.method("no.such")'
 
 
 @pytest.fixture(scope="module")
@@ -239,8 +240,13 @@ def test_wrong_encoding(wire, method):
 @pytest.mark.parametrize(
     ("method", "params", "status", "error"),
     [
-        ("no.such", {}, 404, {"error": "ERROR_METHOD_NOT_FOUND", "error_description": "Method not found!"}),
-        ("echo", {"token": "x"}, 403, {"error": "ACCESS_DENIED", "error_description": "Link check failed"}),
+        ("no.such", {}, 404, {"error": "ERROR_METHOD_NOT_FOUND", "error_description": LACKS}),
+        (
+            "echo",
+            {"token": "x"},
+            403,
+            {"error": "ACCESS_DENIED", "error_description": "Access denied! Link check failed"},
+        ),
         ("refuse", {"code": "E"}, 400, {"error": "E", "error_description": ""}),
         ("refuse", {"code": "", "text": "t", "status": 500}, 500, {"error": "", "error_description": "t"}),
         ("crm.deal.get", {"ID": 9}, 400, {"error": "", "error_description": "Not found"}),

@@ -14,8 +14,10 @@ from sandbox_wire import Raw, Wire
 
 from b24batch.sandbox import Answer, FakeClock, Portal, PortalError
 from b24batch.sandbox.clocks import START
+from b24batch.sandbox.staff import SCOPE
 
 FORM = "application/x-www-form-urlencoded"
+SCOPES = ",".join(SCOPE)
 HEX = "0123456789abcdef"
 DAY = 24 * 3600
 
@@ -88,7 +90,7 @@ def test_what_a_refresh_token_is_answered(portal):
         "server_endpoint": f"{origin}/rest/",
         "domain": urlsplit(origin).netloc,
         "member_id": portal.member_id,
-        "scope": "crm,department,entity,task,user",
+        "scope": SCOPES,
         "status": "L",
         "user_id": 1,
     }
@@ -360,7 +362,7 @@ def test_a_user_is_sent_back_with_a_code(portal, wire):
         "state": "a&b=ä",
         "domain": host,
         "member_id": portal.member_id,
-        "scope": "crm,department,entity,task,user",
+        "scope": SCOPES,
         "server_domain": host,
     }
     assert ask(portal, grant(portal, "authorization_code", code=code)).status == 200
@@ -613,7 +615,7 @@ def test_an_installation(portal, application, wire):
         "ts": str(int(START)),
         "auth[expires]": str(int(START) + 3600),
         "auth[expires_in]": "3600",
-        "auth[scope]": "crm,department,entity,task,user",
+        "auth[scope]": SCOPES,
         "auth[domain]": urlsplit(portal.url).netloc,
         "auth[server_endpoint]": portal.client_endpoint,
         "auth[status]": "L",

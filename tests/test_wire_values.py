@@ -8,11 +8,13 @@ from decimal import Decimal
 from enum import Enum, IntEnum, StrEnum
 from uuid import UUID
 
+import numpy
+import pandas
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from b24batch import EntityTypeId, UsageError
+from b24batch import EntityTypeId, UsageError, ref
 from b24batch.sandbox import Portal
 
 
@@ -40,10 +42,17 @@ class Text(str):
         return "not this"
 
 
+class Index:
+    """An integer of somebody else's."""
+
+    def __index__(self):
+        return 12
+
+
 Pair = namedtuple("Pair", "left right")
 MOSCOW = timezone(timedelta(hours=3))
 
-#: Python value; what a direct call sends; what a batch sends. All three below the top level of ``echo``.
+#: Python value; what a direct call sends; what a batch sends. All three below the top level of ``crm.echo``.
 VALUES = [
     pytest.param("text", "text", "text", id="text"),
     pytest.param("", "", "", id="empty text"),
@@ -77,6 +86,14 @@ VALUES = [
     pytest.param(Mixed.A, "mixed", "mixed", id="str and Enum"),
     pytest.param(Number.FOUR, 4, "4", id="int and Enum"),
     pytest.param(EntityTypeId.DEAL, 2, "2", id="EntityTypeId"),
+    pytest.param(numpy.int64(5), 5, "5", id="integer of numpy"),
+    pytest.param(numpy.uint8(5), 5, "5", id="small integer of numpy"),
+    pytest.param(numpy.array(7), 7, "7", id="array of no dimension"),
+    pytest.param(numpy.float64(1.5), 1.5, "1.5", id="float of numpy"),
+    pytest.param(numpy.str_("a b"), "a b", "a b", id="text of numpy"),
+    pytest.param(numpy.bool_(False), "N", "N", id="boolean of numpy"),
+    pytest.param(Index(), 12, "12", id="another integer"),
+    pytest.param({numpy.int64(5): 1}, {5: 1}, {5: "1"}, id="name from an integer of numpy"),
     pytest.param([1, "a"], [1, "a"], ["1", "a"], id="list"),
     pytest.param((1, 2), [1, 2], ["1", "2"], id="tuple"),
     pytest.param(Pair(1, 2), [1, 2], ["1", "2"], id="named tuple"),
@@ -104,11 +121,11 @@ def same(value):
 def test_a_value_below_the_top_level(portal, b24, value, direct, batched):
     """Every Python value arrives as the design's table says, in a direct call and in a batch."""
     received = []
-    portal.method("echo")(lambda params: received.append(params["fields"]["X"]))
+    portal.method("crm.echo")(lambda params: received.append(params["fields"]["X"]))
     if direct is None:
         direct, batched = value, {key: str(item) for key, item in value.items()}
-    b24.call("echo", {"fields": {"X": value}})
-    b24.batch([("echo", {"fields": {"X": value}})])
+    b24.call("crm.echo", {"fields": {"X": value}})
+    b24.batch([("crm.echo", {"fields": {"X": value}})])
     assert same(received[0]) == same(direct)
     assert same(received[1]) == same(batched)
 
@@ -119,43 +136,85 @@ def test_a_value_below_the_top_level(portal, b24, value, direct, batched):
         pytest.param(True, {"X": True}, {"X": "1"}, id="true is a flag"),
         pytest.param(False, {"X": False}, {"X": "0"}, id="false is a flag"),
         pytest.param(None, {"X": None}, {"X": ""}, id="none is null, or clears"),
-        pytest.param([], {}, {}, id="an empty list is left out"),
-        pytest.param({}, {}, {}, id="an empty mapping is left out"),
-        pytest.param((), {}, {}, id="an empty tuple is left out"),
         pytest.param({"a": True}, {"X": {"a": "Y"}}, {"X": {"a": "Y"}}, id="below it a letter"),
+        pytest.param([[]], {"X": [[]]}, {"X": [[""]]}, id="an empty list below it"),
     ],
 )
 def test_a_named_argument(portal, b24, value, direct, batched):
-    """At the top level booleans, None and empty containers have rules of their own."""
+    """At the top level booleans and None have rules of their own."""
     received = []
-    portal.method("echo")(received.append)
-    b24.call("echo", {"X": value})
-    b24.batch([("echo", {"X": value})])
+    portal.method("user.echo")(received.append)
+    b24.call("user.echo", {"X": value})
+    b24.batch([("user.echo", {"X": value})])
     assert [same(dict(params)) for params in received] == [same(direct), same(batched)]
 
 
+EMPTY = [pytest.param([], id="list"), pytest.param({}, id="mapping"), pytest.param((), id="tuple")]
+
+
+@pytest.mark.parametrize("empty", EMPTY)
+@pytest.mark.parametrize("name", ["filter", "FILTER", "Select", "order", "SORT", "sort"])
+def test_an_empty_condition_is_left_out(portal, b24, name, empty):
+    """An empty filter, select, order or sort says nothing, and is left out in every way of sending."""
+    received = []
+    portal.method("crm.deal.list")(lambda params: received.append(params))
+    b24.call("crm.deal.list", {name: empty, "x": 1})
+    b24.batch([("crm.deal.list", {name: empty, "x": 1})])
+    assert received == [{"x": 1}, {"x": "1"}]
+
+
+@pytest.mark.parametrize("empty", EMPTY)
 @pytest.mark.parametrize(
-    ("method", "at_top", "below"),
+    ("method", "name"),
     [
-        ("crm.item.add", "Y", "Y"),
-        ("CRM.deal.add", "Y", "Y"),
-        ("imopenlines.x", "Y", "Y"),
-        ("bizproc.x", "Y", "Y"),
-        ("imbot.x", "1", "1"),
-        ("landing.x", "1", "1"),
-        ("tasks.task.add", "1", "Y"),
-        ("crmish.x", "1", "Y"),
+        ("crm.quote.contact.items.set", "items"),
+        ("crm.item.productrow.set", "productRows"),
+        ("crm.deal.productrows.set", "rows"),
+        ("echo", "filters"),
     ],
 )
-def test_flag_or_letter(portal, b24, method, at_top, below):
-    """Whether True is Y or 1 goes by the method's family and the level."""
+def test_an_empty_argument_is_sent(portal, b24, method, name, empty):
+    """An empty list for an argument asks to remove all: it arrives as one, alone as JSON; a batch refuses it."""
     received = []
-    portal.method(method)(received.append)
-    b24.batch([(method, {"a": True, "b": {"c": [True]}})])
-    b24.call(method, {"a": True, "b": {"c": [True]}})
-    assert received[0] == {"a": at_top, "b": {"c": [below]}}
-    flags = {"1": True, "Y": "Y"}
-    assert same(dict(received[1])) == same({"a": flags[at_top], "b": {"c": [flags[below]]}})
+    portal.method(method.lower())(lambda params: received.append(params))
+    b24.call(method, {"id": 5, name: empty})
+    assert b24.batch_by_chunk([("server.time",), (method, {"id": 5, name: empty}), ("server.time",)]).is_success
+    assert received == [{"id": 5, name: []}] * 2
+    assert [request.method for request in portal.requests] == [method, "batch", method, "batch"]
+    with pytest.raises(UsageError, match=f"cannot go in a batch: {name} is an empty container.*sends it alone"):
+        b24.batch([(method, {"id": 5, name: empty})])
+
+
+def test_an_argument_that_a_reference_empties(portal, b24):
+    """A reference whose value is an empty list says the same as that list."""
+    received = []
+    portal.method("found")(lambda params: [])
+    portal.method("crm.quote.contact.items.set")(lambda params: received.append(params))
+    calls = [("found", {"a": "$result[x]"}), ("crm.quote.contact.items.set", {"id": 5, "items": ref(0)})]
+    assert b24.batch_by_chunk(calls).is_success
+    assert received == [{"id": 5, "items": []}]
+
+
+@pytest.mark.parametrize("method", ["task.elapseditem.getlist", "TASK.commentitem.getList", "task.item.list"])
+def test_empty_arguments_that_have_a_place(portal, b24, method):
+    """A positional method called by names gets all its arguments: one left out would shift those behind it."""
+    received = []
+    portal.method(method.lower())(lambda params: received.append(list(params.values())))
+    params = {"TASKID": 5, "ORDER": {}, "FILTER": {">ID": 3}}
+    b24.call(method, params)
+    assert b24.batch_by_chunk([(method, params)]).is_success
+    assert received == [[5, [], {">ID": 3}]] * 2
+    with pytest.raises(UsageError, match="cannot go in a batch: ORDER is an empty container"):
+        b24.batch([(method, params)])
+
+
+@pytest.mark.parametrize("method", ["tasks.task.list", "task.stages.get", "taskx.list"])
+def test_named_methods_of_tasks_leave_out_what_is_empty(portal, b24, method):
+    """Only the positional methods of ``task.*`` go by places."""
+    received = []
+    portal.method(method)(lambda params: received.append(params))
+    b24.batch([(method, {"order": {}, "filter": {">ID": 3}})])
+    assert received == [{"filter": {">ID": "3"}}]
 
 
 def test_positional_parameters(portal, b24):
@@ -181,10 +240,10 @@ def test_no_parameters(portal, b24, params):
 
 def test_the_callers_objects_stay_as_they_are(b24):
     """Nothing the caller handed over is changed."""
-    params = {"fields": {"A": [True, None], "B": {}}, "empty": []}
-    b24.batch([("echo", params)])
-    b24.call("echo", params)
-    assert params == {"fields": {"A": [True, None], "B": {}}, "empty": []}
+    params = {"fields": {"A": [True, None], "B": {}}, "filter": []}
+    b24.batch([("crm.deal.add", params)])
+    b24.call("crm.deal.add", params)
+    assert params == {"fields": {"A": [True, None], "B": {}}, "filter": []}
 
 
 CYCLE = []
@@ -211,6 +270,7 @@ class Undecided:
         return "undecided"
 
 
+EMPTY_CELL = "an empty cell. pass None or leave the field out"
 UNFIT = [
     pytest.param({"a": Undecided()}, "a is undecided: type Undecided", id="object without a truth value"),
     pytest.param({"fields": {"PHOTO": b"x"}}, "fields.PHOTO is bytes", id="bytes"),
@@ -220,10 +280,18 @@ UNFIT = [
     pytest.param({"a": Broken()}, "a is <Broken>: type Broken", id="object without repr"),
     pytest.param({"a": range(3)}, "a is range", id="range"),
     pytest.param({"a": (x for x in [1])}, "a is <generator", id="generator"),
-    pytest.param({"a": {"b": math.nan}}, "a.b is nan", id="nan"),
-    pytest.param({"a": -math.inf}, "a is -inf", id="inf"),
-    pytest.param({"a": Decimal("NaN")}, "a is NaN", id="NaN Decimal"),
-    pytest.param({"a": Decimal("Infinity")}, "a is Infinity", id="infinite Decimal"),
+    pytest.param({"a": {"b": math.nan}}, f"a.b is nan.*{EMPTY_CELL}", id="nan"),
+    pytest.param({"a": numpy.float64("nan")}, f"a is nan.*{EMPTY_CELL}", id="nan of numpy"),
+    pytest.param({"a": pandas.NaT}, f"a is no point in time.*{EMPTY_CELL}", id="NaT of pandas"),
+    pytest.param({"a": pandas.NA}, f"a is <NA>.*{EMPTY_CELL}", id="NA of pandas"),
+    pytest.param({"a": -math.inf}, "a is -inf, which is no number$", id="inf"),
+    pytest.param({"a": Decimal("NaN")}, f"a is NaN.*{EMPTY_CELL}", id="NaN Decimal"),
+    pytest.param({"a": Decimal("sNaN")}, f"a is sNaN.*{EMPTY_CELL}", id="signalling NaN"),
+    pytest.param({"a": Decimal("Infinity")}, "a is Infinity, which is no number$", id="infinite Decimal"),
+    pytest.param({"a": numpy.array([1])}, "a is array.*type ndarray has no wire value", id="array"),
+    pytest.param({"a": numpy.uint64(2**64 - 1)}, "a is an integer beyond 64 bit", id="large integer of numpy"),
+    pytest.param({"a": numpy.array(True)}, "a is array.True.: type ndarray", id="array of a boolean"),
+    pytest.param({"a": {numpy.True_: "x"}}, "a has a name that is neither text nor", id="name from a boolean of numpy"),
     pytest.param({"a": 2**63}, "a is an integer beyond 64 bit", id="2**63"),
     pytest.param({"a": 2**64}, "a is an integer beyond 64 bit", id="2**64"),
     pytest.param({"a": 10**5000}, "a is an integer beyond 64 bit", id="10**5000"),
@@ -327,7 +395,8 @@ leaves = (
     | st.sampled_from([EntityTypeId.DEAL, Letter.A])
 )
 values = st.recursive(leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3))
-params = st.dictionaries(arguments, values, max_size=4)
+#: An empty argument is no matter for a query, and the names of conditions are left out: both have tests of their own.
+params = st.dictionaries(arguments, values.filter(lambda value: value not in ([], {})), max_size=4)
 
 
 def expected(value, below, leaf):
@@ -368,9 +437,8 @@ def as_text(value):
 
 
 def expected_params(params, leaf):
-    kept = {name: value for name, value in params.items() if value not in ([], {}) or isinstance(value, bool)}
     return {
-        int(name) if INTEGER.fullmatch(name) else name: expected(value, False, leaf) for name, value in kept.items()
+        int(name) if INTEGER.fullmatch(name) else name: expected(value, False, leaf) for name, value in params.items()
     }
 
 
@@ -378,7 +446,7 @@ def expected_params(params, leaf):
 def recorder():
     with Portal(record=False) as portal:
         received = []
-        portal.method("echo")(received.append)
+        portal.method("user.echo")(received.append)
         with portal.session() as b24:
             yield b24, received
 
@@ -389,7 +457,7 @@ def test_any_parameters_arrive(recorder, params):
     """Parameters of any text, numbers, dates and nesting arrive as the design says, through `call` and `batch`."""
     b24, received = recorder
     received.clear()
-    b24.call("echo", params)
-    b24.batch([("echo", params)]).raise_for_errors()
+    b24.call("user.echo", params)
+    b24.batch([("user.echo", params)]).raise_for_errors()
     assert same(dict(received[0])) == same(expected_params(params, lambda value: value))
     assert same(dict(received[1])) == same(expected_params(params, as_text))

@@ -90,6 +90,8 @@ assert_type(b24.batch_by_chunk([("a.b",)], progress=Counter), Result[list[Any]])
 assert_type(b24.batch_by_chunk([("a.b",)], progress=None), Result[list[Any]])
 assert_type(b24.call_list("crm.deal.list", progress=False, pages_per_request=5), list[dict[str, Any]])
 assert_type(b24.call_list("crm.deal.list", progress=Counter), list[dict[str, Any]])
+assert_type(b24.call_list("crm.status.list", paging="whole", limit=10), list[dict[str, Any]])
+assert_type(b24.fetch_list("my.list", paging=None, limit=None), Iterator[list[dict[str, Any]]])
 assert_type(b24.stream_batch([Command("a.b", {"x": EntityTypeId.DEAL})]), Iterator[AjaxResult])
 
 try:
@@ -114,6 +116,7 @@ b24.batch([("a.b",)], halt=True)  # type: ignore[call-overload]
 b24.batch_by_chunk([("a.b",)], progress="yes")  # type: ignore[arg-type]
 b24.batch_by_chunk([("a.b",)], progress=int)  # type: ignore[arg-type]
 b24.batch([("a.b",)], progress=True)  # type: ignore[call-overload]
+b24.fetch_list("a.b", paging="next")  # type: ignore[arg-type]
 b24.fetch_list("a.b", progress=True)  # type: ignore[call-arg]
 b24.batch([("a.b",)], True)  # type: ignore[call-overload]
 Session("", read_timeout=5)  # type: ignore[call-arg]

@@ -14,6 +14,7 @@ class PortalToken(models.Model):
     expires = models.FloatField(help_text="Unix time in seconds")
     client_endpoint = models.TextField()
     application_token = models.TextField(default="")
+    replaced = models.TextField(default="", help_text="Fingerprints of the tokens before this one")
     updated = models.DateTimeField(auto_now=True)
 
     def __str__(self) -> str:

@@ -77,6 +77,8 @@ def forget(member_id: str) -> None:
 
 def _is_stored(session: Session, stored: Token | None) -> bool:
     """Return whether a session has the stored token, or a newer one that could not be stored."""
+    if not getattr(session.auth, "is_stored", True):
+        return True
     if stored is None:
         return False
     access = session.auth.access()

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from b24batch.auth import Secret
 from b24batch.locks import ProcessLock
+from b24batch.succession import is_replaced, with_replaced
 from b24batch.tokens import StoredRow, Token, stored_token
 
 _T = TypeVar("_T")
@@ -56,6 +57,11 @@ class DjangoTokenStore:
         """Return what the events of a portal come with; None when it is unknown."""
         kept = self._row(member_id, ("application_token",), lambda row: Secret(row[0]))
         return kept if kept and kept.reveal() else None
+
+    def has_replaced(self, token: Token) -> bool:
+        """Return whether a token was here once, and another took its place."""
+        replaced = self._row(token.member_id, ("replaced",), lambda row: str(row[0]))
+        return is_replaced(replaced or "", token.access_token)
 
     def put(self, token: Token, application_token: Secret | None = None) -> None:
         """Keep a token in the place of the portal's last one; its application token stays unless one is given."""
@@ -108,6 +114,7 @@ class DjangoTokenStore:
             "refresh_token": token.refresh_token and token.refresh_token.reveal(),
             "expires": token.expires,
             "client_endpoint": token.client_endpoint,
+            "replaced": self._replaced_by(token),
             "updated": timezone.now(),
             **({"application_token": application_token.reveal()} if application_token else {}),
         }
@@ -122,6 +129,11 @@ class DjangoTokenStore:
             refused = _anew(error)
         if not rows.update(**values):
             raise refused
+
+    def _replaced_by(self, token: Token) -> str:
+        kept = self._row(token.member_id, ("access_token", "replaced"), lambda row: (Secret(row[0]), str(row[1])))
+        old, replaced = kept or (None, "")
+        return with_replaced(replaced, old, token.access_token)
 
     def _row(self, member_id: str, columns: tuple[str, ...], made: Callable[[tuple[Any, ...]], _T]) -> _T | None:
         """Return what is made of a row; of the row itself no frame is left that an error could show."""

@@ -142,9 +142,9 @@ def _decorated(view: Callable[..., Any] | None, posting: _Posting, *, frame: boo
             posted = posting.read(request, config)
         except UsageError as wrong:
             return HttpResponseBadRequest(wrong.description, content_type="text/plain; charset=utf-8")
-        except (AuthError, TokenRefreshError) as refused:
-            return HttpResponseForbidden(refused.description, content_type="text/plain; charset=utf-8")
         except SdkError as failed:
+            if isinstance(failed, AuthError | TokenRefreshError) and not getattr(failed, "temporary", False):
+                return HttpResponseForbidden(failed.description, content_type="text/plain; charset=utf-8")
             return try_later(failed.description, getattr(failed, "retry_after", None))
         with posting.session(posted, config) as session:
             return view(request, session, posted, *args, **kwargs)

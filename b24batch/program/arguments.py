@@ -102,8 +102,8 @@ def _add_list(names: _Commands) -> None:
     parser.add_argument("--format", choices=["jsonl", "csv"], default="jsonl", help=about)
     parser.add_argument("--csv", dest="format", action="store_const", const="csv", help="the same as --format csv")
     parser.add_argument("--descending", action="store_true", help="the newest row first")
-    about = "start: for a method without a filter by id; its pages are counted"
-    parser.add_argument("--paging", choices=["cursor", "start"], default="cursor", help=about)
+    about = "by default as the method is known to page; start: its pages are counted; whole: all rows in one answer"
+    parser.add_argument("--paging", choices=["cursor", "start", "whole"], help=about)
     parser.add_argument("--id-key", metavar="KEY", help="what the id is called in a row")
     parser.add_argument("--cursor-id-key", metavar="KEY", help="what the id is called in a filter")
     parser.add_argument("--result-key", metavar="KEY", help="where in the result the rows are")

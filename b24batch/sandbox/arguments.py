@@ -18,7 +18,7 @@ def integer(params: Params, name: str) -> int:
         PortalError: Code "100": there is none, or it is something else.
 
     """
-    value = _given(params, name)
+    value = given(params, name)
     if isinstance(value, bool) or not isinstance(value, (int, str)) or not _WHOLE.fullmatch(str(value)):
         raise _mismatch(value, name, "int")
     return int(value)
@@ -33,13 +33,19 @@ def array(params: Params, name: str, *, optional: bool = False) -> JSON:
     """
     if optional and name not in params:
         return []
-    value = _given(params, name)
+    value = given(params, name)
     if not isinstance(value, (list, dict)):
         raise _mismatch(value, name, "array")
     return value
 
 
-def _given(params: Params, name: str) -> JSON:
+def given(params: Params, name: str) -> JSON:
+    """Return an argument that a controller method needs.
+
+    Raises:
+        PortalError: Code "100".
+
+    """
     if params.get(name) is None:
         raise PortalError("100", f"Could not find value for parameter {{{name}}}")
     return params[name]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from b24batch.sandbox.php_query import Array, parse_str
 from b24batch.sandbox.php_url import parse_url
-from b24batch.sandbox.php_values import JSON, is_list, items_of
+from b24batch.sandbox.php_values import FALSY, JSON, is_list, items_of
 from b24batch.sandbox.references import substitute
 
 #: The documented limit: element 51 and every later one is refused.
@@ -40,7 +40,7 @@ def run(params: Mapping[JSON, JSON], process: Process) -> dict[str, JSON]:
     counts.
     """
     query = {str(name).upper(): value for name, value in params.items()}
-    halt = query.get("HALT") not in _FALSY
+    halt = query.get("HALT") not in FALSY
     # The order of the buckets is the order in which reference names are tried.
     buckets: dict[str, dict[JSON, JSON]] = {name: {} for name in ("result", "next", "total", "time", "error")}
     for position, (key, command) in enumerate(items_of(query.get("CMD"))):
@@ -59,10 +59,6 @@ def shortened(params: Mapping[JSON, JSON], commands: int) -> dict[JSON, JSON]:
     }
 
 
-#: PHP's false values; ``"false"``, ``"0.0"`` and ``" "`` are true.
-_FALSY: tuple[JSON, ...] = (None, False, 0, "", "0", [], {})
-
-
 def _envelope(
     position: int, command: JSON, buckets: Mapping[str, dict[JSON, JSON]], process: Process
 ) -> dict[str, JSON]:
@@ -73,10 +69,13 @@ def _envelope(
     method, query = parse_url(command)
     if method in BANNED:
         return dict(_NOT_ALLOWED)
-    return process(method or "", _params(query or "", buckets))
+    return process(method or "", _params(query, buckets))
 
 
-def _params(query: str, buckets: Mapping[str, dict[JSON, JSON]]) -> dict[JSON, JSON]:
+def _params(query: str | None, buckets: Mapping[str, dict[JSON, JSON]]) -> dict[JSON, JSON]:
+    # To PHP the query "0" is as good as none.
+    if query is None or query == "0":
+        return {}
     params: Array = parse_str(query)
     if "$" in query or "%24" in query:
         return dict(substitute(params, buckets))

@@ -16,6 +16,9 @@ from b24batch.sandbox.php_values import JSON, items_of, mapping, text_of
 from b24batch.sandbox.queries import CONTROLLER, Field, Query
 from b24batch.sandbox.rows import Row
 
+#: The documented size of one ``crm.item.batchImport``.
+_MOST_IMPORTED = 20
+
 #: How ``fm`` spells an entry, and how the row does.
 _ENTRY = {"id": "ID", "typeId": "TYPE_ID", "valueType": "VALUE_TYPE", "value": "VALUE"}
 
@@ -32,6 +35,30 @@ class ItemMethods:
         row_id = self.store.add(kind, _values(kind, array(params, "fields")))
         return {"item": _shown(kind, kind.table.rows[row_id])}
 
+    def import_one(self, params: Params) -> JSON:
+        """Store an item without its automation, and return the id."""
+        return self._imported(self._kind(params), array(params, "fields"))
+
+    def import_many(self, params: Params) -> JSON:
+        """Store some items; one that cannot be is an error in its place, and the answer a success all the same."""
+        kind, data = self._kind(params), mapping(array(params, "data"))
+        if len(data) > _MOST_IMPORTED:
+            raise PortalError(
+                "MAX_IMPORT_BATCH_SIZE_EXCEEDED", f"At most {_MOST_IMPORTED} items can be imported at once"
+            )
+        items: dict[JSON, JSON] = {}
+        for key, fields in data.items():
+            try:
+                items[key] = self._imported(kind, fields)
+            except PortalError as error:
+                items[key] = error.envelope()
+        return {"items": items}
+
+    def _imported(self, kind: EntityType, fields: JSON) -> JSON:
+        if mapping(fields).get("title") == "":
+            raise PortalError("CRM_FIELD_ERROR_REQUIRED", 'The field "Title" is required')
+        return {"item": {"id": self.store.add(kind, _values(kind, fields))}}
+
     def get(self, params: Params) -> JSON:
         """Return one item."""
         kind = self._kind(params)
@@ -41,7 +68,7 @@ class ItemMethods:
         """Change an item and return it whole."""
         kind = self._kind(params)
         row = _row(kind, params)
-        self.store.update(row, _values(kind, array(params, "fields")))
+        self.store.update(kind, row, _values(kind, array(params, "fields")))
         return {"item": _shown(kind, row)}
 
     def delete(self, params: Params) -> JSON:
@@ -132,11 +159,16 @@ def _selected(kind: EntityType, select: JSON) -> list[str]:
     wanted = [str(name) for _, name in items_of(select)] or ["*"]
     everything = [key for key in kind.names if kind.fields.get(key) != "crm_multifield"]
     single = [field[0] for name in wanted if (field := kind.by_camel(name))]
-    return ["ID", *single] if "*" not in wanted else everything
+    user = kind.user_fields() if "uf*" in wanted else []
+    return list(dict.fromkeys(["ID", *single, *user])) if "*" not in wanted else everything
 
 
 def _named(kind: EntityType, row: Row, keys: list[str]) -> Row:
-    return {kind.names[key][1]: row.get(key) for key in keys}
+    return {kind.names[key][1]: _item_printed(kind.kind_of(key), row.get(key)) for key in keys}
+
+
+def _item_printed(of_kind: str, value: JSON) -> JSON:
+    return value if of_kind != "boolean" or value is None else "NY"[value]
 
 
 def _shown(kind: EntityType, row: Row) -> Row:
@@ -153,3 +185,5 @@ def install(dispatcher: Dispatcher, store: CrmStore) -> None:
     methods = ItemMethods(store)
     for suffix in ("add", "get", "update", "delete", "list", "fields"):
         dispatcher.add(f"crm.item.{suffix}", getattr(methods, suffix))
+    dispatcher.add("crm.item.import", methods.import_one)
+    dispatcher.add("crm.item.batchimport", methods.import_many)

@@ -6,17 +6,19 @@ from collections.abc import Callable
 
 import attrs
 
-from b24batch.sandbox import filters
+from b24batch.sandbox import filters, user_fields
 from b24batch.sandbox.answers import Page, PortalError
 from b24batch.sandbox.arguments import spelled
-from b24batch.sandbox.crm_fields import COMPANY, CONTACT, DEAL, LEAD
+from b24batch.sandbox.crm_fields import LEGACY_TYPES
 from b24batch.sandbox.crm_store import CrmStore
 from b24batch.sandbox.dispatcher import Dispatcher, Params
 from b24batch.sandbox.entity_types import EntityType
 from b24batch.sandbox.field_values import READ_ONLY, printed, stored, values_of
-from b24batch.sandbox.php_values import JSON, intval, items_of
+from b24batch.sandbox.php_values import FALSY, JSON, intval, items_of, mapping
 from b24batch.sandbox.queries import LEGACY, Query
 from b24batch.sandbox.rows import Row
+
+_OF_AN_IMPORT = ("DATE_CREATE", "DATE_MODIFY", "CREATED_BY_ID", "MODIFY_BY_ID")
 
 
 @attrs.define
@@ -27,8 +29,13 @@ class LegacyMethods:
     kind: EntityType
 
     def add(self, params: Params) -> JSON:
-        """Store a row and return its id."""
-        return self.store.add(self.kind, self._values(params))
+        """Store a row and return its id; an import may set what is otherwise the portal's own."""
+        values = self._values(params)
+        # Whatever PHP holds to be true switches it on, the letter N too.
+        if mapping(spelled(params, "params")).get("IMPORT") not in FALSY:
+            fields = mapping(spelled(params, "fields"))
+            values |= {name: stored(self.kind.fields[name], fields[name]) for name in _OF_AN_IMPORT if name in fields}
+        return self.store.add(self.kind, values)
 
     def get(self, params: Params) -> JSON:
         """Return one row with all its fields."""
@@ -39,7 +46,7 @@ class LegacyMethods:
     def update(self, params: Params) -> JSON:
         """Change a row."""
         row = self._row(params)
-        self.store.update(row, self._values(params))
+        self.store.update(self.kind, row, self._values(params))
         return True
 
     def delete(self, params: Params) -> JSON:
@@ -78,19 +85,18 @@ class LegacyMethods:
 
     def _selected(self, select: JSON) -> list[str]:
         plain = [name for name, kind in self.kind.fields.items() if kind != "crm_multifield"]
-        user = [key for key in self.kind.names if self.kind.is_user_field(key)]
-        groups = {"*": plain, "UF_*": user}
+        groups = {"*": plain, "UF_*": self.kind.user_fields()}
         wanted = [str(name) for _, name in items_of(select)] or ["*"]
         single = {name: [field[0]] for name in wanted if (field := self.kind.by_upper(name))}
         keys = [key for name in wanted for key in (single | groups).get(name, [])]
         return list(dict.fromkeys(["ID", *keys]))
 
     def _printed(self, row: Row, keys: list[str]) -> Row:
-        names, kinds = self.kind.names, self.kind.fields
+        names, kind_of = self.kind.names, self.kind.kind_of
         return {
-            names[key][0]: printed(kinds.get(key, "user"), row.get(key))
+            names[key][0]: printed(kind_of(key), row.get(key))
             for key in keys
-            if key in row or kinds.get(key) != "crm_multifield"
+            if key in row or kind_of(key) != "crm_multifield"
         }
 
 
@@ -108,9 +114,11 @@ def described(name: str, kind: str) -> dict[str, JSON]:
 
 
 def install(dispatcher: Dispatcher, store: CrmStore) -> None:
-    """Register the methods of the four entity types."""
-    for name, type_id in {"lead": LEAD, "deal": DEAL, "contact": CONTACT, "company": COMPANY}.items():
-        methods = LegacyMethods(store, store.entity(type_id))
+    """Register the methods of the entity types."""
+    for name, type_id in LEGACY_TYPES.items():
+        kind = store.entity(type_id)
+        user_fields.install(dispatcher, f"crm.{name}", "UF_CRM_", kind.declare)
+        methods = LegacyMethods(store, kind)
         table: dict[str, Callable[[Params], JSON]] = {
             "add": methods.add,
             "get": methods.get,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import attrs
 
-from b24batch.sandbox.crm_fields import COMPANY, CONTACT, DEAL, LEAD, entity
+from b24batch.sandbox.crm_fields import COMPANY, CONTACT, DEAL, LEAD, QUOTE, entity
 from b24batch.sandbox.entity_types import EntityType
 from b24batch.sandbox.field_values import Changes
 from b24batch.sandbox.php_values import text_of
@@ -17,13 +17,22 @@ from b24batch.sandbox.time_blocks import iso
 #: What a new row starts with.
 _DEFAULTS: dict[int, Row] = {
     LEAD: {"STATUS_ID": "NEW", "CURRENCY_ID": "USD"},
+    QUOTE: {"STATUS_ID": "DRAFT", "CURRENCY_ID": "USD"},
     DEAL: {"STAGE_ID": "NEW", "CATEGORY_ID": 0, "CURRENCY_ID": "USD", "CLOSED": "N", "TYPE_ID": "SALE"},
     CONTACT: {"EXPORT": "N"},
     COMPANY: {"COMPANY_TYPE": "CUSTOMER"},
 }
 _DYNAMIC_DEFAULTS: Row = {"STAGE_ID": "NEW", "CATEGORY_ID": 0}
+
+#: What the portal works out of other fields: whether there is a phone, and whether a stage is a good or bad end.
+_REACHED = ("PHONE", "EMAIL", "IMOL")
+_DERIVED = {f"HAS_{name}": name for name in _REACHED} | {
+    f"{name}_SEMANTIC_ID": f"{name}_ID" for name in ("STAGE", "STATUS")
+}
+_SEMANTICS = {"WON": "S", "CONVERTED": "S", "APPROVED": "S", "LOSE": "F", "JUNK": "F", "APOLOGY": "F", "DECLAINED": "F"}
+
 _OWN: Row = {"ASSIGNED_BY_ID": 1, "CREATED_BY_ID": 1, "MODIFY_BY_ID": 1, "OPENED": "N"}
-_TITLES = {LEAD: "Lead", DEAL: "Deal", CONTACT: "Contact", COMPANY: "Company"}
+_TITLES = {LEAD: "Lead", DEAL: "Deal", CONTACT: "Contact", COMPANY: "Company", QUOTE: "Quote"}
 
 
 @attrs.define
@@ -46,12 +55,15 @@ class CrmStore:
         defaults = {**_DEFAULTS.get(kind.type_id, _DYNAMIC_DEFAULTS), **_OWN}
         row = {**defaults, "DATE_CREATE": now, "DATE_MODIFY": now, **self._multi({}, values)}
         row_id = kind.table.add(row)
-        kind.table.rows[row_id].setdefault("TITLE", f"{_TITLES.get(kind.type_id, 'Item')} #{row_id}")
+        stored = kind.table.rows[row_id]
+        stored.setdefault("TITLE", f"{_TITLES.get(kind.type_id, 'Item')} #{row_id}")
+        _derive(kind, stored)
         return row_id
 
-    def update(self, row: Row, values: Row) -> None:
+    def update(self, kind: EntityType, row: Row, values: Row) -> None:
         """Change a row."""
         row.update(self._multi(row, values), DATE_MODIFY=iso(self.time()))
+        _derive(kind, row)
 
     def _multi(self, row: Row, values: Row) -> Row:
         return {
@@ -77,3 +89,12 @@ class CrmStore:
             changed = {name: text_of(change[name]) for name in ("VALUE_TYPE", "VALUE") if name in change}
             kept[entry_id] = before | changed
         return list(kept.values())
+
+
+def _derive(kind: EntityType, row: Row) -> None:
+    """Set the fields that follow from others."""
+    for name, source in _DERIVED.items():
+        if name in kind.fields:
+            value = row.get(source)
+            is_flag = source in _REACHED
+            row[name] = "NY"[bool(value)] if is_flag else _SEMANTICS.get(text_of(value).rpartition(":")[2], "P")

@@ -21,6 +21,9 @@ _IRREGULAR = {
 
 _WORDS = re.compile(r"(?<=[a-z])(?=[A-Z0-9])|(?<=[0-9])(?=[A-Z])")
 
+_USER_FIELD = re.compile(r"UF_\w+", re.ASCII)
+_USER_ITEM_FIELD = re.compile(r"uf[A-Z]\w*", re.ASCII)
+
 
 def camel(name: str) -> str:
     """Return ``stageId`` for ``STAGE_ID``; a number at the end keeps its underscore, as in ``ufCrm5_17``."""
@@ -43,6 +46,7 @@ class EntityType:
     type_id: int = 0
     table: Table = attrs.field(factory=Table, init=False)
     names: dict[str, tuple[str, str]] = attrs.field(init=False)
+    declared: dict[str, str] = attrs.field(factory=dict, init=False)
     _by_item_name: dict[str, str] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -54,22 +58,34 @@ class EntityType:
         """Resolve a name in capitals to the key in a row and the kind of field."""
         if name in self.fields:
             return name, self.fields[name]
-        return self._user_field(name, upper_name=name) if name.startswith("UF_") else None
+        return self._user_field(name, upper_name=name) if _USER_FIELD.fullmatch(name) else None
 
     def by_camel(self, name: str) -> Field | None:
         """Resolve a name in camel case."""
         if name in self._by_item_name:
             key = self._by_item_name[name]
             return key, self.fields[key]
-        is_user = name.startswith("uf") and name[2:3].isupper()
-        return self._user_field(name, upper_name=upper(name)) if is_user else None
+        return self._user_field(name, upper_name=upper(name)) if _USER_ITEM_FIELD.fullmatch(name) else None
 
     def _user_field(self, name: str, *, upper_name: str) -> Field:
         # Both spellings lead to one key, and each comes back as it was first written.
         key = name.replace("_", "").lower()
         if key not in self.names:
             self.names[key] = (upper_name, camel(upper_name) if name == upper_name else name)
-        return key, "user"
+        return key, self.kind_of(key)
+
+    def kind_of(self, key: str) -> str:
+        """Return the kind of a field; user fields nobody has declared are of the kind ``user``."""
+        return self.fields.get(key) or self.declared.get(key, "user")
+
+    def declare(self, name: str, kind: str) -> None:
+        """Tell the kind of a user field, by its name in capitals."""
+        self._user_field(name, upper_name=name)
+        self.declared[name.replace("_", "").lower()] = kind
+
+    def user_fields(self) -> list[str]:
+        """Return the keys of all user fields that were ever named."""
+        return [key for key in self.names if self.is_user_field(key)]
 
     def is_user_field(self, key: str) -> bool:
         """Tell whether the key of a row belongs to a user field."""

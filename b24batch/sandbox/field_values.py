@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from b24batch.sandbox.dates import date_text, datetime_text
-from b24batch.sandbox.php_values import JSON, intval, items_of, mapping, text_of
+from b24batch.sandbox.php_values import FALSY, JSON, intval, items_of, mapping, text_of
 from b24batch.sandbox.queries import Resolve
 from b24batch.sandbox.rows import Row
 
@@ -41,6 +41,9 @@ _CASTS: dict[str, _Cast] = {
     "double": _double,
     "string": text_of,
     "char": lambda value: "Y" if value in ("Y", "y") else "N",
+    "boolean": lambda value: int(value in ("Y", "1", 1, True, "true")),
+    "key": lambda value: int(value) if isinstance(value, str) and value.isdecimal() else value,
+    "truth": lambda value: value not in FALSY,
     "datetime": _dated(datetime_text),
     "date": _dated(date_text),
     "crm_multifield": lambda value: Changes(map(mapping, mapping(value).values())),
@@ -49,17 +52,24 @@ _CASTS: dict[str, _Cast] = {
 #: ``crm.item.*`` knows exactly these as true; 1 and "1" are false.
 _ITEM_TRUE = ("true", "y", "Y")
 
+
+def _is_item_true(value: JSON) -> bool:
+    return value is True or (isinstance(value, str) and value in _ITEM_TRUE)
+
+
 _ITEM_CASTS: dict[str, _Cast] = {
     **_CASTS,
-    "char": lambda value: "Y" if value is True or (isinstance(value, str) and value in _ITEM_TRUE) else "N",
+    "char": lambda value: "Y" if _is_item_true(value) else "N",
+    "boolean": lambda value: int(_is_item_true(value)),
 }
 
 #: For ``crm.item.*`` an empty value clears any field, but 0 only those of other kinds.
-_KEEPS_ZERO = ("integer", "double", "char", "string")
+_KEEPS_ZERO = ("integer", "double", "char", "string", "boolean")
 
 #: Set by the portal alone.
 READ_ONLY = frozenset(
-    {"ID", "DATE_CREATE", "DATE_MODIFY", "CREATED_BY_ID", "MODIFY_BY_ID", "CREATED_DATE", "CHANGED_DATE"}
+    "ID DATE_CREATE DATE_MODIFY CREATED_BY_ID MODIFY_BY_ID CREATED_DATE CHANGED_DATE HAS_PHONE HAS_EMAIL HAS_IMOL "
+    "STAGE_SEMANTIC_ID STATUS_SEMANTIC_ID".split()
 )
 
 #: Empty texts and arrays clear a field whatever its kind.
@@ -67,6 +77,7 @@ _EMPTY: tuple[JSON, ...] = (None, "", [], {})
 
 _PRINTED: dict[str, _Cast] = {
     "integer": str,
+    "boolean": str,
     "double": lambda value: format(value, ".2f"),
     "user": lambda value: value if isinstance(value, (list, dict)) else text_of(value),
 }
@@ -81,7 +92,7 @@ def stored(kind: str, value: JSON) -> JSON:
 
 def item_stored(kind: str, value: JSON) -> JSON:
     """Cast a value as ``crm.item.*`` does."""
-    if kind != "char" and (value in _EMPTY and value is not False):
+    if kind not in ("char", "boolean") and (value in _EMPTY and value is not False):
         return None
     if value in (0, "0") and kind not in _KEEPS_ZERO:
         return None

@@ -13,6 +13,8 @@ Test = Callable[[JSON], bool]
 
 _PREFIX = re.compile(r"!><|><|>=|<=|!=%|!%=|!=|!%|!@|=%|%=|[=!><%@]|")
 
+_NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
+
 
 def split(name: str) -> tuple[str, str]:
     """Return the prefix and the field of a filter name, such as ``>=`` and ``ID``."""
@@ -32,9 +34,19 @@ def _text(value: JSON) -> str:
     return text_of(value).casefold()
 
 
+def _rank(value: JSON) -> tuple[int, JSON]:
+    """Put numbers, also those written as text, before text."""
+    text = _text(value)
+    return (0, _number(text)) if _NUMBER.fullmatch(text) else (1, text)
+
+
 #: How the values of a kind of field compare.
 _COMPARABLE: dict[str, Callable[[JSON], JSON]] = {
     "integer": intval,
+    # A condition on a yes/no field of a user is a number: "Y" is 0, and finds the rows that are No.
+    "boolean": intval,
+    "any": lambda value: _rank(value),
+    "key": lambda value: _rank(value),
     "double": _number,
     "datetime": lambda value: datetime_text(text_of(value)) or _text(value),
     "date": lambda value: date_text(text_of(value)) or _text(value),

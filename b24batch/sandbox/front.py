@@ -52,6 +52,8 @@ class Front:
         if incoming.request.verb == "OPTIONS" or commands == 0:
             return Answer("")
         try:
+            # A portal looks for the method before it looks at the credentials.
+            self.dispatcher.look_up(incoming.request.method)
             return self._run(incoming.request.method, admit(incoming, self.tokens), commands)
         except PortalError as refused:
             return refusal(refused)

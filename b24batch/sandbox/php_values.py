@@ -12,6 +12,9 @@ JSON: TypeAlias = Any
 #: The range of a PHP integer on a 64-bit machine.
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 
+#: What PHP holds to be false, or empty; ``"false"``, ``"0.0"`` and ``" "`` are not among it.
+FALSY: tuple[JSON, ...] = (None, False, 0, "", "0", [], {})
+
 _CANONICAL = re.compile(r"0|-?[1-9][0-9]{0,18}", re.ASCII)
 _LEADING_NUMBER = re.compile(r"[ \t\n\r\v\f]*([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)", re.ASCII)
 _WHOLE_NUMBER = re.compile(r"[ \t\n\r\v\f]*[+-]?[0-9]+[ \t\n\r\v\f]*", re.ASCII)
@@ -48,8 +51,8 @@ def mapping(value: JSON) -> dict[JSON, JSON]:
 
 
 def _whole(number: float) -> JSON:
-    """PHP's JSON writes 1.0 as 1; larger whole floats have an exponent anyway."""
-    return int(number) if abs(number) < _FIRST_EXPONENT and number.is_integer() else number
+    """PHP's JSON writes 1.0 as 1, but -0.0 as -0."""
+    return int(number) if abs(number) < _FIRST_EXPONENT and number.is_integer() and str(number) != "-0.0" else number
 
 
 def _copier(leaves: dict[type, Callable[[JSON], JSON]]) -> Callable[[JSON], JSON]:

@@ -11,9 +11,10 @@ from b24batch.sandbox.arguments import in_capitals, needed
 from b24batch.sandbox.dispatcher import Dispatcher, Params
 from b24batch.sandbox.php_values import JSON, intval, text_of
 from b24batch.sandbox.rows import Row, Table
+from b24batch.sandbox.tokens import CLIENT_ID
 
-#: The documented length of a storage's code in most portals.
-MAX_CODE = 13
+#: The portal stores a code behind the application's id, in a column of 50 characters.
+MAX_CODE = 50 - len(f"APP_{CLIENT_ID}_")
 
 _FOREIGN = re.compile(r"[^A-Za-z0-9_]")
 

@@ -8,13 +8,13 @@ import attrs
 
 from b24batch.sandbox import filters
 from b24batch.sandbox.answers import Page, PortalError
-from b24batch.sandbox.arguments import array, integer
+from b24batch.sandbox.arguments import array, given
 from b24batch.sandbox.dispatcher import Dispatcher, Params
 from b24batch.sandbox.entity_types import EntityType
 from b24batch.sandbox.field_values import printed, stored, values_of
-from b24batch.sandbox.php_values import JSON, items_of, text_of
+from b24batch.sandbox.php_values import JSON, intval, items_of, text_of
 from b24batch.sandbox.queries import CONTROLLER, Query
-from b24batch.sandbox.rows import Row
+from b24batch.sandbox.rows import Row, Table
 from b24batch.sandbox.time_blocks import iso
 
 _KINDS = {
@@ -57,7 +57,7 @@ class TaskMethods:
 
     def get(self, params: Params) -> JSON:
         """Return one task; a task that does not exist is an empty answer, not an error."""
-        row = self.tasks.table.rows.get(integer(params, "taskId"))
+        row = self.tasks.table.rows.get(_id(params))
         return [] if row is None else {"task": self._shown(row, array(params, "select", optional=True))}
 
     def update(self, params: Params) -> JSON:
@@ -85,7 +85,7 @@ class TaskMethods:
         return Page({"tasks": [self._shown(row, select) for row in page.rows]}, page.next, page.total)
 
     def _row(self, params: Params) -> Row:
-        row = self.tasks.table.rows.get(integer(params, "taskId"))
+        row = self.tasks.table.rows.get(_id(params))
         if row is None:
             raise PortalError(_NO_ACCESS, "Task not found or access denied")
         return row
@@ -93,13 +93,23 @@ class TaskMethods:
     def _shown(self, row: Row, select: JSON) -> Row:
         wanted = [text_of(name) for _, name in items_of(select)] or ["*"]
         single = [field[0] for name in wanted if (field := self.tasks.by_upper(name))]
-        keys = [*self.tasks.fields, *single] if "*" in wanted else ["ID", *single]
-        names, kinds = self.tasks.names, self.tasks.fields
-        return {names[key][1]: printed(kinds.get(key, "user"), row.get(key)) for key in keys}
+        user = self.tasks.user_fields() if "UF_*" in wanted else []
+        keys = [*self.tasks.fields, *single, *user] if "*" in wanted else ["ID", *single, *user]
+        return {self.tasks.names[key][1]: printed(self.tasks.kind_of(key), row.get(key)) for key in keys}
 
 
-def install(dispatcher: Dispatcher) -> None:
-    """Register the methods."""
+def _id(params: Params) -> int:
+    """Return the id of a task: ``id`` goes before ``taskId``."""
+    name = "taskId" if params.get("id") is None else "id"
+    task_id = intval(given(params, name))
+    if task_id <= 0:
+        raise PortalError("0", "wrong task id")
+    return task_id
+
+
+def install(dispatcher: Dispatcher) -> Table:
+    """Register the methods, and return the table of tasks."""
     methods = TaskMethods(dispatcher.clock.time)
     for suffix in ("add", "get", "update", "delete", "list"):
         dispatcher.add(f"tasks.task.{suffix}", getattr(methods, suffix))
+    return methods.tasks.table
