@@ -11,6 +11,7 @@ import random
 import signal
 import sys
 import time
+import traceback
 from collections import Counter
 from itertools import count
 from pathlib import Path
@@ -25,7 +26,7 @@ from b24batch.sandbox import Portal
 pytestmark = [
     pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="needs the signals of Unix"),
     # An interrupted request leaves its socket to the garbage collection.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
 
 PACKAGE = str(Path(b24batch.__file__).parent)
@@ -77,7 +78,7 @@ class Pressed:
     """An exception that a signal raises: at the n-th line that the package runs in this thread, or after a time.
 
     The lines of the sandbox do not count. `place` says where it was raised, and is empty when it was not; `dropped`
-    whether Python itself did, as it does when a signal comes while the garbage is collected.
+    whether Python itself did, as it does in a finalizer: garbage is not collected meanwhile.
     """
 
     error: BaseException
@@ -94,6 +95,7 @@ class Pressed:
         sys.unraisablehook = self.drop
         timer = signal.signal(signal.SIGALRM, self.press if self.seconds else hang)
         signal.setitimer(signal.ITIMER_REAL, self.seconds or PATIENCE, PATIENCE)
+        gc.disable()
         if not self.seconds:
             sys.settrace(self.trace)
         try:
@@ -104,6 +106,7 @@ class Pressed:
             return error
         finally:
             sys.settrace(tracing)
+            gc.enable()
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, timer)
             signal.signal(signal.SIGUSR1, before)
@@ -129,7 +132,7 @@ class Pressed:
                 frame = frame.f_back
             if is_dropped(frame):
                 return
-            self.place = f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
+            self.place = "".join(traceback.format_stack(frame, 6))
             raise self.error
 
 
@@ -197,6 +200,7 @@ def world():
             world = World(portal, session)
             world.use("begun")
             yield world
+    del world, session
     gc.collect()  # the sockets of interrupted requests: here, where their warnings are expected
 
 
