@@ -3,9 +3,9 @@
 import logging
 from typing import TYPE_CHECKING
 
-from b24batch.auth import Webhook
-from b24batch.commands import Command
-from b24batch.crm import EntityTypeId
+from b24batch.calls.commands import Command
+from b24batch.calls.crm import EntityTypeId
+from b24batch.calls.references import ref
 from b24batch.errors import (
     AjaxError,
     AnswerLost,
@@ -24,14 +24,14 @@ from b24batch.errors import (
     UnexpectedAnswer,
     UsageError,
 )
-from b24batch.limits import LeakyBucket
-from b24batch.references import ref
 from b24batch.results import AjaxResult, Result
-from b24batch.retries import RetryPolicy
 from b24batch.session import Session
+from b24batch.wire.auth import Webhook
+from b24batch.wire.rate import LeakyBucket
+from b24batch.wire.retries import RetryPolicy
 
 if TYPE_CHECKING:
-    from b24batch.oauth import OAuth
+    from b24batch.oauth.credentials import OAuth
 
 __all__ = [
     "AjaxError",
@@ -68,6 +68,6 @@ logging.getLogger("b24batch").addHandler(logging.NullHandler())
 def __getattr__(name: str) -> object:
     if name != "OAuth":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from b24batch.oauth import OAuth  # most programs have a webhook
+    from b24batch.oauth.credentials import OAuth  # most programs have a webhook
 
     return OAuth

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from b24batch.cli.arguments import parsed
+from b24batch.cli.interrupts import exit_code, handled
+from b24batch.cli.terminal import Exit, ended_by, ended_unwritten, say
 from b24batch.errors import SdkError
-from b24batch.program.arguments import parsed
-from b24batch.program.interrupts import exit_code, handled
-from b24batch.program.terminal import Exit, ended_by, ended_unwritten, say
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 if TYPE_CHECKING:
-    from b24batch.encoding import JsonValue
+    from b24batch.calls.values import JsonValue
     from b24batch.results import AnyResult
 
 

@@ -6,7 +6,7 @@
         import_deals(b24, ["Deal 1", "Deal 2"])
         assert [executed.method for executed in b24_portal.executed] == ["crm.deal.add"] * 2
 
-The portal fails when it is told to; ``help("b24batch.sandbox.faults")`` lists all ways::
+The portal fails when it is told to; ``help("b24batch.sandbox.faults.table")`` lists all ways::
 
     def test_lost_answer(b24, b24_portal):
         b24_portal.fail_next("lost_after")              # executed, but the answer never arrives
@@ -62,7 +62,7 @@ def b24_portal() -> Iterator[Portal]:
 @pytest.fixture
 def b24(b24_portal: Portal) -> Iterator[Session]:
     """Return a session on `b24_portal`, without a limit of its rate, whose waits take no time."""
-    from b24batch.retries import RetryPolicy
+    from b24batch.wire.retries import RetryPolicy
 
     with b24_portal.session(retries=RetryPolicy(wait_initial=0.0)) as session:
         yield session

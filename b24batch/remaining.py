@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from b24batch.commands import Command
-from b24batch.encoding import JsonValue
-from b24batch.references import Ref, refers, replaced
+from b24batch.calls.commands import Command
+from b24batch.calls.references import Ref, refers, replaced
+from b24batch.calls.values import JsonValue
 
 if TYPE_CHECKING:
     from b24batch.results import AnyResult

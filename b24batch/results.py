@@ -8,8 +8,8 @@ from typing import Generic, Self, TypeAlias, TypeVar, cast, overload
 
 import attrs
 
-from b24batch.commands import Command
-from b24batch.encoding import JsonValue, shown
+from b24batch.calls.commands import Command
+from b24batch.calls.values import JsonValue, shown
 from b24batch.errors import BatchError, SdkError
 from b24batch.statuses import Status, counted
 
@@ -74,7 +74,7 @@ class AjaxResult:
         return f"AjaxResult({self.command.method}, {self.status}, {outcome})"
 
     def _repr_html_(self) -> str:
-        from b24batch.notebook import of_outcome
+        from b24batch.html import of_outcome
 
         return of_outcome(self.to_dict())
 
@@ -214,7 +214,7 @@ class Result(Generic[Data]):
         return f"<Result of {self.summary()}>"
 
     def _repr_html_(self) -> str:
-        from b24batch.notebook import of_result
+        from b24batch.html import of_result
 
         return of_result(self.to_records())
 

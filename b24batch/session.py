@@ -12,15 +12,12 @@ import attrs
 import requests
 from attrs.validators import instance_of, is_callable, optional
 
-from b24batch.auth import Auth, Secret, Webhook, redact_urllib3_log, refuse_http
-from b24batch.batch import WholeRun, stream
-from b24batch.chunks import MAX_COMMANDS, check_size, cut, refuse_duplicates, single
-from b24batch.commands import Call, Command
-from b24batch.connections import Connections, refuse_repeats
-from b24batch.encoded import EncodedCommand, encode_direct, encoded_calls
-from b24batch.encoding import JsonValue, Params
+from b24batch.calls.chunks import MAX_COMMANDS, check_size, cut, refuse_duplicates, single
+from b24batch.calls.commands import Call, Command
+from b24batch.calls.encoded import EncodedCommand, encode_direct, encoded_calls
+from b24batch.calls.values import JsonValue, Params
 from b24batch.errors import UsageError
-from b24batch.limits import Clock, LeakyBucket, OperatingTime, Wait, shared_bucket
+from b24batch.oauth.patience import bounded
 from b24batch.options import (
     ListOptions,
     Options,
@@ -35,16 +32,19 @@ from b24batch.options import (
     to_timeout,
     to_wait,
 )
-from b24batch.patience import bounded
-from b24batch.payload import load_direct
-from b24batch.resolution import MEMORY
 from b24batch.results import AjaxResult, AnyResult, Result, collect
-from b24batch.retries import RetryPolicy, is_read
-from b24batch.run import Run
-from b24batch.transport import Transport
+from b24batch.runs.batch import WholeRun, stream
+from b24batch.runs.payload import load_direct
+from b24batch.runs.run import Run
+from b24batch.runs.substitution import MEMORY
+from b24batch.wire.auth import Auth, Secret, Webhook, redact_urllib3_log, refuse_http
+from b24batch.wire.connections import Connections, refuse_repeats
+from b24batch.wire.rate import Clock, LeakyBucket, OperatingTime, Wait, shared_bucket
+from b24batch.wire.retries import RetryPolicy, is_read
+from b24batch.wire.transport import Transport
 
 if TYPE_CHECKING:
-    from b24batch.progress import MakeBar
+    from b24batch.runs.progress import MakeBar
 
 _Group = TypeVar("_Group", bound=list[JsonValue])
 
@@ -73,8 +73,9 @@ class Session:
         idempotent_methods: Methods of which a second run does no harm, besides those that only read.
         allow_http: Whether credentials may go unencrypted to another machine. Default False.
         http: A `requests.Session` of one's own, for proxies or a CA bundle, used as it is. Which of its requests
-            never left cannot be known unless a `b24batch.adapter.TrackingAdapter` is mounted on it. Default: our own.
-        on_wait: Called with a `b24batch.limits.Wait` before every wait.
+            never left cannot be known unless a `b24batch.wire.adapter.TrackingAdapter` is mounted on it. Default: our
+            own.
+        on_wait: Called with a `b24batch.wire.rate.Wait` before every wait.
         redact_urllib3_log: Whether the log of urllib3 is kept free of codes and tokens, for the whole process.
             Default True.
         clock: What tells the time and sleeps; default the module `time`.
@@ -288,7 +289,7 @@ class Session:
             chunk_size: Commands in one request, 1 to 50. Default 50.
             request_id: As in `call`, for the first request; the n-th has ``/n`` behind it.
             progress: True shows a bar of tqdm, with failures and waits; without a terminal the logger ``b24batch``
-                gets a line at INFO every 10 seconds instead. Or what makes another `b24batch.progress.Bar`, called
+                gets a line at INFO every 10 seconds instead. Or what makes another `b24batch.runs.progress.Bar`, called
                 with `total` and `unit`. Default None: shows nothing.
 
         Raises:
@@ -417,9 +418,9 @@ class Session:
         ``paging="start"`` for the ids of all rows. After an error the pages yielded before stand. The iterator's
         `result`, and that of what stops it, has the rows that have come and were not yielded.
         """
-        from b24batch.families import family_of, paging_of
-        from b24batch.pagination import Listing, check_limit, check_pages
-        from b24batch.ways import refuse_write, way_through
+        from b24batch.lists.families import family_of, paging_of
+        from b24batch.lists.listing import Listing, check_limit, check_pages
+        from b24batch.lists.ways import refuse_write, way_through
 
         command, backwards = checked(Command, method, params), to_flag(descending)
         del method, params
@@ -463,7 +464,7 @@ class Session:
         """Return the session of a run, and what its outcomes pass through on their way: nothing, or what shows them."""
         if progress is None or progress is False:
             return self, iter
-        from b24batch.progress import Progress, bar_maker
+        from b24batch.runs.progress import Progress, bar_maker
 
         shown = Progress(bar_maker(progress), unit, total, self.clock, self.on_wait)
         return self.with_options(on_wait=shown.on_wait), shown.over
@@ -488,7 +489,7 @@ class Session:
         return f"<Session on {auth.host}>" if auth else "<Session>"
 
     def _repr_html_(self) -> str:
-        from b24batch.notebook import of_facts
+        from b24batch.html import of_facts
 
         limits, credentials = self.limits, type(self.auth).__name__
         rate = limits and f"{limits.level:.0f} of {limits.capacity} requests, {limits.leak_rate:g} per second leak out"

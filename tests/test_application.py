@@ -9,8 +9,8 @@ import pytest
 from canary import assert_hidden
 
 from b24batch import AuthError, Session, UsageError
-from b24batch.application import Event, Install, Placement
-from b24batch.tokens import MemoryTokenStore
+from b24batch.oauth.posted import Event, Install, Placement
+from b24batch.oauth.tokens import MemoryTokenStore
 
 
 @pytest.fixture

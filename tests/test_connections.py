@@ -9,7 +9,7 @@ import requests
 from urllib3.util import Retry
 
 from b24batch import AnswerLost, NotSent, RetryPolicy, Session, UsageError
-from b24batch.adapter import TrackingAdapter
+from b24batch.wire.adapter import TrackingAdapter
 
 ANSWER = b'HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{"result":1}'
 

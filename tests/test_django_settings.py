@@ -21,7 +21,8 @@ from django.core import checks  # noqa: E402
 from django.core.exceptions import ImproperlyConfigured  # noqa: E402
 from django.test import override_settings  # noqa: E402
 
-from b24batch.django import get_session, kept, session_for, sessions  # noqa: E402
+from b24batch.django import cache as kept  # noqa: E402
+from b24batch.django import get_session, session_for, sessions  # noqa: E402
 from b24batch.django.models import PortalToken  # noqa: E402
 from b24batch.django.stores import DjangoTokenStore  # noqa: E402
 

@@ -14,7 +14,7 @@ from canary import texts_of
 from django_server import environment, manage, token_of
 
 from b24batch import OAuth, TokenRefreshError, UsageError
-from b24batch.auth import Secret
+from b24batch.wire.auth import Secret
 
 pytest_plugins = ["django_fixtures"]
 
@@ -435,7 +435,7 @@ def test_a_database_that_is_full(portal, web, expired):
 
 def test_a_session_of_a_token_that_is_not_stored(portal, web, expired, monkeypatch):
     """A session whose token waits to be stored is kept, though the database has another one that looks good."""
-    monkeypatch.setattr("b24batch.django.kept.SURE", 0.0)
+    monkeypatch.setattr("b24batch.django.cache.SURE", 0.0)
     DjangoTokenStore().put(attrs.evolve(expired, expires=9e9))  # only the portal knows that it has expired
     refuse = "CREATE TRIGGER refuse BEFORE UPDATE ON b24batch_portaltoken BEGIN SELECT RAISE(ABORT, 'full'); END"
     with refusing(refuse), pytest.raises(TokenRefreshError, match="could not be stored"):

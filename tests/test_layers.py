@@ -8,80 +8,79 @@ import pytest
 import b24batch
 
 PACKAGE = Path(b24batch.__file__).parent
-LAYERS = [
-    "booleans",
-    "errors encoding crm locks addresses statuses delivery streams interrupts sqlite_errors list_methods write_methods"
-    " v3_methods new_ids extra",
-    "references faults shapes repeats",
-    "commands adapter earlier limits retries auth query families conditions notebook",
-    "remaining connections encoded masks succession",
-    "chunks results answers page_commands elements patience",
-    "tokens",
-    "payload transport resolution pages offsets token_server progress forms",
-    "run newest ways",
-    "renewal",
-    "batch pagination options oauth",
-    "session",
-    "__init__",
-    "sandbox django application sqlite",
-    "demo",
-    "program pytest_plugin",
-    "__main__",
-]
-LAYER = {name: level for level, names in enumerate(LAYERS) for name in names.split()}
-FILES = sorted(PACKAGE.glob("*.py"))
+GROUND = "errors aliases clock locks statuses redaction"
+#: What each room may import beside itself, type imports included.
+ROOMS = {
+    **dict.fromkeys("errors aliases clock locks statuses".split(), ""),
+    "redaction": "errors aliases",
+    "calls": GROUND,
+    "wire": GROUND,
+    "html": GROUND,
+    "results": f"{GROUND} html calls",
+    "options": f"{GROUND} wire",
+    "oauth": f"{GROUND} wire",
+    "runs": f"{GROUND} calls results wire",
+    "lists": f"{GROUND} calls results runs",
+    "session": f"{GROUND} html calls wire results options runs lists",
+    "__init__": f"{GROUND} calls wire results oauth session",
+    "sandbox": "session options oauth wire.auth",
+    "django": f"{GROUND} session options oauth wire",
+    "cli": f"{GROUND} session options oauth wire results sandbox calls lists",
+    "__main__": "cli",
+}
+FILES = sorted(PACKAGE.rglob("*.py"))
 
 
-def runtime_imports(path):
-    """The modules of the package that `path` imports, those only for type checkers left out."""
-    tree = ast.parse(path.read_text())
-    skipped = {
-        node
-        for test in ast.walk(tree)
-        if isinstance(test, ast.If) and isinstance(test.test, ast.Name) and test.test.id == "TYPE_CHECKING"
-        for node in ast.walk(test)
-    }
-    for node in ast.walk(tree):
-        if node in skipped:
-            continue
+def room_of(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports_of(path):
+    """The modules of the package that `path` imports, as their names below it."""
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "b24batch":
-            yield node.module
+            inner = node.module.partition(".")[2]
+            names = [alias.name for alias in node.names if module_of(f"{inner}.{alias.name}".strip("."))]
+            yield from (f"{inner}.{name}".strip(".") for name in names)
+            if len(names) < len(node.names):
+                yield inner or "__init__"
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name.startswith("b24batch"))
+            found = [alias.name.partition(".")[2] for alias in node.names if alias.name.split(".")[0] == "b24batch"]
+            yield from (name or "__init__" for name in found)
 
 
-def layer_of(path):
-    relative = path.relative_to(PACKAGE)
-    return LAYER[relative.parts[0].removesuffix(".py")]
+def module_of(name):
+    """The file of a module of the package; None when the name is none."""
+    place = PACKAGE.joinpath(*name.split("."))
+    return next((file for file in (place.with_suffix(".py"), place / "__init__.py") if file.is_file()), None)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_point_down(path):
-    """No module imports from its own layer or one above it, and none from the package itself."""
-    imported = list(runtime_imports(path))
-    assert "b24batch" not in imported or path.stem == "__main__"
-    assert all(LAYER[name.split(".")[1]] < layer_of(path) for name in imported if "." in name)
+    """A module imports from its own room and from the rooms below it, for types as well."""
+    room = room_of(path)
+    allowed = {room, *ROOMS[room].split()}
+    assert not {name for name in imports_of(path) if not {name, name.split(".")[0]} & allowed}
 
 
-def test_the_core_imports_no_optional_part():
-    """What the sandbox and other optional parts need is never loaded with the core."""
-    optional = LAYER["sandbox"]
-    core = [path for path in FILES if layer_of(path) < optional]
-    imported = {name.split(".")[1] for path in core for name in runtime_imports(path) if "." in name}
-    assert not {name for name in imported if LAYER[name] >= optional}
+def test_no_circle():
+    """No module imports itself, by whatever way round."""
+    imported = {path: {module_of(name) for name in imports_of(path)} for path in FILES}
+    while leaves := [path for path in imported if not imported[path] & set(imported)]:
+        for path in leaves:
+            del imported[path]
+    assert not imported
+
+
+def test_a_short_list_of_names():
+    """A reader of the package's folder sees at most 22 names."""
+    assert len({room_of(path) for path in FILES}) <= 22
 
 
 def test_only_retries_knows_tenacity():
     """The library behind the retries is known in one module."""
     knowing = [path.stem for path in PACKAGE.rglob("*.py") if "tenacity" in path.read_text()]
     assert knowing == ["retries"]
-
-
-def test_the_sandbox_shares_no_code_with_the_client():
-    """A test against the sandbox is no mirror: of the client it knows only the session it hands out."""
-    imported = {name for path in PACKAGE.glob("sandbox/*.py") for name in runtime_imports(path)}
-    foreign = {name for name in imported if not name.startswith("b24batch.sandbox")}
-    assert foreign <= {"b24batch.session", "b24batch.oauth", "b24batch.tokens"}
 
 
 def test_all_is_what_the_package_offers():
@@ -95,7 +94,7 @@ def test_all_is_what_the_package_offers():
 
 TESTS = [
     node
-    for path in Path(__file__).parent.glob("test_*.py")
+    for path in Path(__file__).parent.rglob("test_*.py")
     for node in ast.walk(ast.parse(path.read_text()))
     if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
 ]

@@ -6,8 +6,8 @@ import threading
 import pytest
 
 from b24batch import LeakyBucket, RateLimited, Session
-from b24batch.limits import OperatingTime, shared_bucket
 from b24batch.sandbox import FakeClock
+from b24batch.wire.rate import OperatingTime, shared_bucket
 
 
 def test_a_burst_and_then_the_rate(clock):

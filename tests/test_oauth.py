@@ -16,12 +16,12 @@ import requests
 from canary import assert_hidden
 
 from b24batch import AnswerLost, ExpiredToken, NotSent, OAuth, RetryPolicy, Session, TokenRefreshError, UsageError
-from b24batch.auth import Secret
-from b24batch.connections import Connections
+from b24batch.oauth.server import TokenServer
+from b24batch.oauth.sqlite import SQLiteTokenStore
+from b24batch.oauth.tokens import MemoryTokenStore, Token
 from b24batch.sandbox import FAULTS, Answer, Portal, PortalError
-from b24batch.sqlite import SQLiteTokenStore
-from b24batch.token_server import TokenServer
-from b24batch.tokens import MemoryTokenStore, Token
+from b24batch.wire.auth import Secret
+from b24batch.wire.connections import Connections
 
 AT_ONCE = RetryPolicy(wait_initial=0.0)
 WRITE = ("crm.deal.add", {"fields": {"TITLE": "once"}})
@@ -446,7 +446,7 @@ def test_who_comes_later_asks_again(portal):
 CALLER = """
 import sys
 from b24batch import OAuth, Session
-from b24batch.sqlite import SQLiteTokenStore
+from b24batch.oauth.sqlite import SQLiteTokenStore
 path, token_url, client_id, secret, member_id = sys.argv[1:]
 oauth = OAuth(client_id, secret, member_id=member_id, store=SQLiteTokenStore(path), token_url=token_url)
 print("ready", flush=True)

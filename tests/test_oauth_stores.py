@@ -20,10 +20,10 @@ from test_oauth import CALLER, Failing, Shifted, caller, credentials, refreshes,
 
 import b24batch
 from b24batch import NotSent, OAuth, SdkError, TokenRefreshError, UsageError
-from b24batch.connections import Connections
+from b24batch.oauth.sqlite import SQLiteTokenStore
+from b24batch.oauth.tokens import MemoryTokenStore, Token
 from b24batch.sandbox import Answer, FakeClock, Portal, PortalError
-from b24batch.sqlite import SQLiteTokenStore
-from b24batch.tokens import MemoryTokenStore, Token
+from b24batch.wire.connections import Connections
 
 AHEAD = 600
 PACKAGE = Path(b24batch.__file__).parent
@@ -548,7 +548,7 @@ FULL = """
 import resource, sys
 from pathlib import Path
 from b24batch import OAuth, Session, TokenRefreshError
-from b24batch.sqlite import SQLiteTokenStore
+from b24batch.oauth.sqlite import SQLiteTokenStore
 path, token_url, client_id, secret, member_id = sys.argv[1:]
 oauth = OAuth(client_id, secret, member_id=member_id, store=SQLiteTokenStore(path), token_url=token_url)
 b24 = Session(oauth, limits=None)

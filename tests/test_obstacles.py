@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from b24batch import UsageError
-from b24batch.encoding import Unfit
-from b24batch.query import Query
+from b24batch.calls.query import Query
+from b24batch.calls.values import Unfit
 
 
 def nested(depth):

@@ -15,11 +15,11 @@ import pytest
 from shell import PATIENCE, against, command, interrupt, outcomes, run, started
 
 from b24batch import UsageError
-from b24batch.limits import Wait
-from b24batch.program.params import from_pairs
-from b24batch.program.rows import Table, copied
-from b24batch.program.terminal import tell_wait
+from b24batch.cli.params import from_pairs
+from b24batch.cli.rows import Table, copied
+from b24batch.cli.terminal import tell_wait
 from b24batch.sandbox import Page, Portal, PortalError
+from b24batch.wire.rate import Wait
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from shell import PATIENCE, command, interrupt, outcomes, started
 
 from b24batch import UsageError
 from b24batch.__main__ import main
-from b24batch.program.interrupts import GivenUp, handled, held_back
+from b24batch.cli.interrupts import GivenUp, handled, held_back
 from b24batch.sandbox import Portal, PortalError
 
 ADD = '{"method": "crm.deal.add", "params": {"fields": {"TITLE": "Deal"}}}\n'

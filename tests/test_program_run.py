@@ -16,8 +16,8 @@ import pytest
 from shell import PATIENCE, against, command, interrupt, outcomes, run, started
 
 from b24batch import AjaxResult, AnswerLost, Command, NotSent
-from b24batch.program.lines import Line, Report
-from b24batch.program.terminal import Exit
+from b24batch.cli.lines import Line, Report
+from b24batch.cli.terminal import Exit
 from b24batch.sandbox import Portal
 
 TIME = '{"method": "server.time"}\n'

@@ -149,7 +149,7 @@ def test_the_sandbox_is_loaded_on_demand(tests_of_a_user):
         def test_loaded():
             assert "b24batch.pytest_plugin" in sys.modules
             loaded = {".".join(name.split(".")[:2]) for name in sys.modules if name.startswith("b24batch")}
-            assert not loaded & {"b24batch.sandbox", "b24batch.program", "b24batch.demo"}
+            assert not loaded & {"b24batch.sandbox", "b24batch.cli", "b24batch.cli.demo"}
             assert not {"pandas", "tqdm", "django"} & set(sys.modules)
         """
     )

@@ -5,9 +5,10 @@ import threading
 import gates
 import pytest
 
-from b24batch import LeakyBucket, Session, limits
-from b24batch.limits import shared_bucket
+from b24batch import LeakyBucket, Session
 from b24batch.sandbox import FakeClock, Portal
+from b24batch.wire import rate as limits
+from b24batch.wire.rate import shared_bucket
 
 COMMANDS = [("server.time", {"n": n}) for n in range(10_000)]
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from sandbox_wire import Wire
 
-from b24batch.sandbox import Page, Portal, PortalError, batches
-from b24batch.sandbox.php_values import answered, intval, mapping, received
+from b24batch.sandbox import Page, Portal, PortalError
+from b24batch.sandbox.php.values import answered, intval, mapping, received
+from b24batch.sandbox.rest import batch as batches
 
 VECTORS = Path(__file__).parent / "vectors" / "batch.jsonl"
 TIME = {"start": 1.5, "finish": 2, "duration": 0.5, "processing": 0.25}

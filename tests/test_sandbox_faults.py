@@ -13,7 +13,8 @@ import time
 import pytest
 from sandbox_wire import Raw, Wire
 
-from b24batch.sandbox import FAULTS, Answer, FakeClock, Portal, PortalError, Travel, faults
+from b24batch.sandbox import FAULTS, Answer, FakeClock, Portal, PortalError, Travel
+from b24batch.sandbox.faults import table as faults
 
 LIMITED = {"error": "QUERY_LIMIT_EXCEEDED", "error_description": "Too many requests"}
 HANGING = ["silent", "stall", "drip", "slow"]

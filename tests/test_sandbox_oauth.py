@@ -14,7 +14,7 @@ from sandbox_wire import Raw, Wire
 
 from b24batch.sandbox import Answer, FakeClock, Portal, PortalError
 from b24batch.sandbox.clocks import START
-from b24batch.sandbox.staff import SCOPE
+from b24batch.sandbox.methods.staff import SCOPE
 
 FORM = "application/x-www-form-urlencoded"
 SCOPES = ",".join(SCOPE)

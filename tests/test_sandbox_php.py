@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from b24batch.sandbox import php_json
-from b24batch.sandbox.php_query import parse_str
-from b24batch.sandbox.php_url import parse_url
-from b24batch.sandbox.php_values import answered, intval, key_of, received, text_of
+from b24batch.sandbox.php import json as php_json
+from b24batch.sandbox.php.query import parse_str
+from b24batch.sandbox.php.url import parse_url
+from b24batch.sandbox.php.values import answered, intval, key_of, received, text_of
 
 
 @pytest.mark.parametrize(

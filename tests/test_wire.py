@@ -12,9 +12,9 @@ import gates
 import pytest
 
 from b24batch import AnswerLost, NotSent, RetryPolicy, Session, TokenRefreshError, UsageError
-from b24batch.auth import Secret
-from b24batch.connections import Connections
-from b24batch.token_server import TokenServer
+from b24batch.oauth.server import TokenServer
+from b24batch.wire.auth import Secret
+from b24batch.wire.connections import Connections
 
 #: Seconds that a request may take once its server has it, and those after which it counts as hanging.
 DEADLINE, HANGS = 0.1, 30.0

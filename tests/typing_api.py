@@ -24,9 +24,9 @@ from b24batch import (
     Webhook,
     ref,
 )
-from b24batch.application import Event, Install, Placement
 from b24batch.django import event_view, get_session, install_view, placement_view, session_for
-from b24batch.progress import Bar
+from b24batch.oauth.posted import Event, Install, Placement
+from b24batch.runs.progress import Bar
 from b24batch.sandbox import Portal
 
 b24 = Session("https://example.bitrix24.com/rest/1/code/")
@@ -76,7 +76,7 @@ assert_type(b24.call_list("crm.item.list", {"entityTypeId": 2}, descending=True)
 
 
 class Counter:
-    """A bar of one's own, as `b24batch.progress.Bar` describes it."""
+    """A bar of one's own, as `b24batch.runs.progress.Bar` describes it."""
 
     def __init__(self, total: int | None = None, unit: str = "") -> None: ...
     def update(self, n: int = 1) -> bool | None: ...

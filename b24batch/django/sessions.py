@@ -8,14 +8,14 @@ from collections.abc import Callable
 
 from django.core.signals import setting_changed
 
-from b24batch.auth import Auth, Secret, Webhook
+from b24batch.django.cache import Sessions
 from b24batch.django.conf import Config, configured
-from b24batch.django.kept import Sessions
 from b24batch.django.stores import DjangoTokenStore
-from b24batch.limits import LeakyBucket
-from b24batch.oauth import MARGIN, OAuth
+from b24batch.oauth.credentials import MARGIN, OAuth
+from b24batch.oauth.tokens import Token
 from b24batch.session import Session
-from b24batch.tokens import Token
+from b24batch.wire.auth import Auth, Secret, Webhook
+from b24batch.wire.rate import LeakyBucket
 
 #: Sessions that a process keeps; each holds a socket or more for a while.
 MAX_SESSIONS = 100

@@ -12,10 +12,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, IntegrityError, OperationalError, connections, router, transaction
 from django.utils import timezone
 
-from b24batch.auth import Secret
 from b24batch.locks import ProcessLock
-from b24batch.succession import is_replaced, with_replaced
-from b24batch.tokens import StoredRow, Token, stored_token
+from b24batch.oauth.succession import is_replaced, with_replaced
+from b24batch.oauth.tokens import StoredRow, Token, stored_token
+from b24batch.wire.auth import Secret
 
 _T = TypeVar("_T")
 

@@ -17,11 +17,11 @@ from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from b24batch.application import Event, Install, Placement
-from b24batch.django import posts
+from b24batch.django import posted as posts
 from b24batch.django.conf import Config, configured
 from b24batch.django.middleware import try_later
 from b24batch.errors import AuthError, SdkError, TokenRefreshError, UsageError
+from b24batch.oauth.posted import Event, Install, Placement
 from b24batch.session import Session
 
 P = ParamSpec("P")
@@ -44,7 +44,7 @@ def placement_view(view: View[Placement, P, R], *, alias: str = "default") -> De
 @overload
 def placement_view(view: None = None, *, alias: str = "default") -> ViewDecorator[Placement]: ...
 def placement_view(view: Callable[..., Any] | None = None, *, alias: str = "default") -> Any:
-    """Make a view the page of a placement: it is called with request, session and `b24batch.application.Placement`.
+    """Make a view the page of a placement: it is called with request, session and `b24batch.oauth.posted.Placement`.
 
     The session has the token of the user who opened the page. Nothing of it is stored, since a form can claim to be
     of any portal: only what the session answers is true, of the host ``placement.token.address.host``. The session
@@ -68,7 +68,7 @@ def event_view(view: View[Event, P, R], *, alias: str = "default") -> Decorated[
 @overload
 def event_view(view: None = None, *, alias: str = "default") -> ViewDecorator[Event]: ...
 def event_view(view: Callable[..., Any] | None = None, *, alias: str = "default") -> Any:
-    """Make a view the handler of events: it is called with request, session and `b24batch.application.Event`.
+    """Make a view the handler of events: it is called with request, session and `b24batch.oauth.posted.Event`.
 
     The session is `session_for` the portal; for a webhook's alias it is `get_session`, and for a portal that is known
     by the setting ``APPLICATION_TOKEN`` alone it has the token of the event. An event without a token (ONAPPUNINSTALL
@@ -93,7 +93,7 @@ def install_view(view: View[Install, P, R], *, alias: str = "default") -> Decora
 @overload
 def install_view(view: None = None, *, alias: str = "default") -> ViewDecorator[Install]: ...
 def install_view(view: Callable[..., Any] | None = None, *, alias: str = "default") -> Any:
-    """Make a view the handler of ONAPPINSTALL: it is called with request, session and `b24batch.application.Install`.
+    """Make a view the handler of ONAPPINSTALL: it is called with request, session and `b24batch.oauth.posted.Install`.
 
     Before, the portal is asked whether the posted token is an administrator's (``user.admin``), since any user who
     opens a placement has one. Then the token is renewed: that the OAuth server does so, and names the posted portal at

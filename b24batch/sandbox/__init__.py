@@ -1,11 +1,11 @@
 """A Bitrix24 portal on loopback, for the demo and for tests of code that uses b24batch."""
 
-from b24batch.sandbox.answers import Answer, Page, PortalError
 from b24batch.sandbox.clocks import FakeClock
-from b24batch.sandbox.faults import FAULTS, Fault
+from b24batch.sandbox.faults.table import FAULTS, Fault
 from b24batch.sandbox.journal import Executed, Request, TokenRequest
 from b24batch.sandbox.portal import Portal
-from b24batch.sandbox.travel import Travel
+from b24batch.sandbox.server.answers import Answer, Page, PortalError
+from b24batch.sandbox.server.travel import Travel
 
 __all__ = [
     "FAULTS",

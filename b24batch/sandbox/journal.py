@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import attrs
 
-from b24batch.sandbox.answers import Answer
-from b24batch.sandbox.php_values import JSON, received
+from b24batch.sandbox.php.values import JSON, received
+from b24batch.sandbox.server.answers import Answer
 
 
 @attrs.frozen

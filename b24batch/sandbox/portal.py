@@ -8,27 +8,27 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self, TypeVar, Unpack
 
-from b24batch.sandbox import methods
-from b24batch.sandbox.answers import Answer, PortalError
 from b24batch.sandbox.clocks import Clock, FakeClock, SystemClock
-from b24batch.sandbox.credentials import CODE, USER
-from b24batch.sandbox.dispatcher import Dispatcher, Handler
-from b24batch.sandbox.front import Front
-from b24batch.sandbox.incoming import Wire
+from b24batch.sandbox.faults.plans import Plan, Planned, fault_of
 from b24batch.sandbox.journal import Executed, Journal, Request
-from b24batch.sandbox.oauth_portal import OAuthPortal
-from b24batch.sandbox.oauth_server import ROOT, OAuthServer
-from b24batch.sandbox.operating import OperatingTime
-from b24batch.sandbox.php_values import JSON
-from b24batch.sandbox.plans import Plan, Planned, fault_of
-from b24batch.sandbox.rates import RateBucket
-from b24batch.sandbox.server import Server
-from b24batch.sandbox.tokens import Tokens
+from b24batch.sandbox.methods import all as methods
+from b24batch.sandbox.oauth.portal import OAuthPortal
+from b24batch.sandbox.oauth.server import ROOT, OAuthServer
+from b24batch.sandbox.oauth.tokens import Tokens
+from b24batch.sandbox.php.values import JSON
+from b24batch.sandbox.rest.credentials import CODE, USER
+from b24batch.sandbox.rest.dispatcher import Dispatcher, Handler
+from b24batch.sandbox.rest.front import Front
+from b24batch.sandbox.rest.operating import OperatingTime
+from b24batch.sandbox.rest.rate import RateBucket
+from b24batch.sandbox.server.answers import Answer, PortalError
+from b24batch.sandbox.server.incoming import Wire
+from b24batch.sandbox.server.server import Server
 
 if TYPE_CHECKING:
-    from b24batch.auth import Auth
     from b24batch.options import Options
     from b24batch.session import Session
+    from b24batch.wire.auth import Auth
 
 _H = TypeVar("_H", bound=Handler)
 
@@ -146,7 +146,7 @@ class Portal(OAuthPortal):
         """Let coming requests fail.
 
         Args:
-            fault: A name in `FAULTS`; ``help("b24batch.sandbox.faults")`` tells what each does.  Or a
+            fault: A name in `FAULTS`; ``help("b24batch.sandbox.faults.table")`` tells what each does.  Or a
                 `PortalError`, which is answered with its status, nothing executed.  Or an `Answer`, which is
                 sent in the place of the real one, after execution.  Or a function that is called before the
                 request is executed as usual: with `execute` in it, rows change while somebody reads them.

@@ -1,0 +1,1 @@
+"""What is asked: commands, values, query text, references, chunks. Pure: no HTTP, no clock."""

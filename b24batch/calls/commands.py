@@ -1,0 +1,171 @@
+"""Commands: what the caller hands over, in three formats."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from types import NoneType
+from typing import TypeAlias
+
+import attrs
+
+from b24batch.calls.v3_methods import V3_ONLY
+from b24batch.calls.values import (
+    JsonValue,
+    Params,
+    Unfit,
+    shown,
+    wire_text,
+)
+from b24batch.errors import UsageError
+
+_METHOD = re.compile(r"(?:(?P<vendor>[A-Za-z0-9_]+):)?[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*", re.ASCII)
+_NO_METHOD = "a method looks like crm.deal.add, not like"
+_FORMAT_SUFFIXES = (".json", ".xml")
+#: What is looked for often comes first: an abstract class costs ten times as much.
+_PARAMS = (dict, list, tuple, NoneType, Mapping)
+
+
+def _wrong_method(method: object) -> str:
+    reason = _why_no_method(method) if isinstance(method, str) else _NO_METHOD
+    return f"{reason} {shown(method)}" if reason else ""
+
+
+@functools.lru_cache(maxsize=1024)
+def _why_no_method(text: str) -> str:
+    name = text.casefold()
+    if not _METHOD.fullmatch(text):
+        return _NO_METHOD
+    if name.endswith(_FORMAT_SUFFIXES):
+        return "a method is written without a format at its end:"
+    return "a method that exists only in REST 3.0, which b24batch does not speak:" if name in V3_ONLY else ""
+
+
+def _wrong_name(name: object) -> str:
+    if not isinstance(name, str) or not name:
+        return f"a name is text of at least one character, not {shown(name)}"
+    try:
+        wire_text(name)
+    except Unfit as unfit:
+        return f"a name {unfit.reason}"
+    return ""
+
+
+def _wrong_params(params: object) -> str:
+    if isinstance(params, _PARAMS):
+        return ""
+    return f"params are a mapping, or a list for a positional method, not {shown(params)}"
+
+
+@attrs.frozen(init=False)
+class Command:
+    """One call of a method, to be sent alone or in a batch.
+
+    Args:
+        method: A method of the portal, such as ``crm.deal.add``; it may start with ``vendor:``.
+        params: Its parameters by name; a list for the positional ``task.*`` methods; None for no parameters.
+        name: The key under which its outcome is found; by default its position in the list of calls.
+        idempotent: Whether it may run twice with the effect of once. Only then, or when its method is known to
+            only read, is it sent again after its answer was lost.
+
+    Raises:
+        UsageError: For a method, name or params of the wrong shape.
+    """
+
+    method: str
+    params: Params = None
+    name: str | None = attrs.field(default=None, kw_only=True)
+    idempotent: bool = attrs.field(default=False, kw_only=True)
+
+    def __init__(
+        self, method: str, params: Params = None, *, name: str | None = None, idempotent: bool = False
+    ) -> None:
+        wrong = _wrong_method(method) or _wrong_params(params) or ("" if name is None else _wrong_name(name))
+        if wrong:
+            del self, method, params, name  # one of them may be the URL of a webhook, and a traceback would show it
+            raise UsageError(wrong)
+        self.__attrs_init__(method, params, name=name, idempotent=idempotent)
+
+
+#: A call in any of its three formats.
+Call: TypeAlias = Command | Mapping[str, JsonValue] | tuple[str] | tuple[str, Params] | list[JsonValue]
+
+
+def normalize(calls: Iterable[Call] | Mapping[str, Call]) -> Iterator[tuple[str, Command]]:
+    """Yield the name on the wire and the `Command` of each call; no later code tests a format.
+
+    Raises:
+        UsageError: For anything that is not a call; it names position and value. Raised as the call is reached.
+    """
+    if isinstance(calls, str | bytes | Command) or not isinstance(calls, Iterable):
+        raise UsageError(f"calls are a list or a mapping of calls, not {shown(calls)}")
+    if isinstance(calls, Mapping):
+        return _named(iter(calls.items()))
+    return _placed(enumerate(calls))
+
+
+# No frame from which these raise holds a call: where its method should be, it may have the URL of a webhook.
+
+
+def _placed(calls: Iterator[tuple[int, Call]]) -> Iterator[tuple[str, Command]]:
+    for position, call in calls:
+        try:
+            command = _command(call)
+        except UsageError as error:
+            wrong = error.description
+        else:
+            yield (str(position) if command.name is None else command.name), command
+            continue
+        del call
+        raise UsageError(f"call {position}: {wrong}")
+
+
+def _named(calls: Iterator[tuple[str, Call]]) -> Iterator[tuple[str, Command]]:
+    for name, call in calls:
+        try:
+            command = _named_command(name, call)
+        except UsageError as error:
+            wrong = error.description
+        else:
+            yield name, command
+            continue
+        del call
+        raise UsageError(f"call {shown(name)}: {wrong}")
+
+
+def _named_command(name: str, call: Call) -> Command:
+    if wrong := _wrong_name(name):
+        raise UsageError(wrong)
+    if type(call) is tuple and len(call) == 2:
+        return Command(*call, name=name)
+    command = _command(call)
+    if command.name not in (None, name):
+        raise UsageError(f"it has another name of its own, {shown(command.name)}")
+    return attrs.evolve(command, name=name)
+
+
+def _command(call: Call) -> Command:
+    if type(call) is tuple and len(call) == 2:
+        return Command(*call)
+    match call:
+        case Command():
+            return call
+        case Mapping() if "method" in call:
+            return _command_of_mapping(call)
+        case [method] | [method, None]:
+            return Command(method)
+        case [method, params]:
+            return Command(method, params)
+    raise UsageError(_why_no_call(call))
+
+
+def _why_no_call(call: object) -> str:
+    advice = f'; write ("{call}",), a tuple' if isinstance(call, str) and _METHOD.fullmatch(call) else ""
+    return f"this is no (method, params), no mapping with a method and no Command: {shown(call)}{advice}"
+
+
+def _command_of_mapping(call: Mapping[str, JsonValue]) -> Command:
+    if unknown := call.keys() - {"method", "params"}:
+        raise UsageError(f"a call has the keys method and params, not {', '.join(sorted(map(shown, unknown)))}")
+    return Command(call["method"], call.get("params"))

@@ -1,0 +1,207 @@
+"""Commands ready to travel: each with the text that a batch carries, or with the reason why it goes alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+
+import attrs
+
+from b24batch.calls.commands import Call, Command, normalize
+from b24batch.calls.earlier import Earlier
+from b24batch.calls.query import Query
+from b24batch.calls.references import Ref, found, refers, replaced
+from b24batch.calls.values import JsonValue, Unfit, WireParams, refuse_renumbered, shown, wire_params
+from b24batch.errors import UsageError
+
+#: Our own bound on the body of one request: a portal takes far more, but has 60 seconds for all of it.
+MAX_BODY_BYTES = 4_000_000
+#: The most bytes that one character of a name takes in JSON.
+_ESCAPED = 12
+#: What a batch's body has around its commands.
+ENVELOPE_BYTES = len('{"halt": 1, "cmd": {}}')
+
+#: A portal refuses these inside a batch, but looks at their case only.
+_NOT_IN_A_BATCH = frozenset({"batch", "download", "upload"})
+
+
+@attrs.define
+class EncodedCommand:
+    """A command with all that its request needs, made once.
+
+    Attributes:
+        name: Its key in the request.
+        command: What the caller handed over.
+        position: Its place in the calls; None where those have names instead.
+        text: The command text for a batch; empty when it cannot travel in one.
+        params: The parameters of a direct call, or with references in them; None for any other command.
+        obstacle: Why it cannot travel in a batch; empty when it can.
+        references: The references in `params`, by the names of their commands on the wire.
+    """
+
+    name: str
+    command: Command
+    position: int | None
+    text: str = ""
+    params: WireParams | None = None
+    obstacle: str = ""
+    references: tuple[Ref, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """What an error message calls it."""
+        return _label(self.position, self.command)
+
+    @property
+    def size(self) -> int:
+        """The bytes it adds to the body of a batch."""
+        return _size(self.name, self.text)
+
+
+def encoded_calls(
+    calls: Iterable[Call] | Mapping[str, Call], *, halt: bool, memory: int | None = None
+) -> Iterator[EncodedCommand]:
+    """Return an iterator over `calls` that normalises and encodes each as it is reached; see both.
+
+    Args:
+        calls: In any format.
+        halt: Whether the portal runs nothing of a request after an error in it.
+        memory: How many calls back a reference may lead; None for any number.
+    """
+    commands = normalize(calls)
+    return _encoded(commands, Earlier(memory), named=isinstance(calls, Mapping), halt=halt)
+
+
+def _encoded(
+    commands: Iterator[tuple[str, Command]], earlier: Earlier, *, named: bool, halt: bool
+) -> Iterator[EncodedCommand]:
+    alone = []
+    for position, (name, command) in enumerate(commands):
+        encoded = encode(name, command, None if named else position, earlier, halt=halt)
+        if encoded.obstacle and earlier.memory is None:
+            alone.append(encoded)
+        yield encoded
+        earlier.add(name, command.name)
+    for encoded in alone:
+        _refuse_spelt(encoded, earlier)
+
+
+def _label(position: int | None, command: Command) -> str:
+    place = [*([] if position is None else [str(position)]), *([] if command.name is None else [shown(command.name)])]
+    return f"call {' '.join(place)} ({command.method})"
+
+
+def encode(name: str, command: Command, position: int | None, earlier: Earlier, *, halt: bool) -> EncodedCommand:
+    """Return `command` ready for a batch, or for a direct call where a batch would change it.
+
+    Args:
+        name: Its key in the request.
+        command: What to send.
+        position: Its place in the calls; None where those have names instead.
+        earlier: The commands that its references may lead to.
+        halt: Whether the portal runs nothing of a request after an error in it.
+
+    Raises:
+        UsageError: For a value that can be sent in no way; it names the command and the path to the value.
+    """
+    try:
+        if command.method.casefold() in _NOT_IN_A_BATCH:
+            raise Unfit("cannot be called inside a batch")
+        return _plain(name, command, position, halt=halt) or _bound(name, command, position, earlier, halt=halt)
+    except Unfit as unfit:
+        reason = str(unfit)
+    raise UsageError(f"{_label(position, command)}: {reason}")
+
+
+def _refuse_spelt(encoded: EncodedCommand, earlier: Earlier) -> None:
+    """Raise `UsageError` when a command that goes alone would carry a reference in the portal's spelling as text."""
+    try:
+        earlier.refuse_spelt(encoded.params, encoded.name)
+    except Unfit as unfit:
+        reason = str(unfit)
+    else:
+        return
+    raise UsageError(f"{encoded.label}: {reason}")
+
+
+def _plain(name: str, command: Command, position: int | None, *, halt: bool) -> EncodedCommand | None:
+    """Return a command that has no references and travels in a batch, as nearly all do; None for any other."""
+    try:
+        refuse_vendor(command.method)
+        query = Query(command.params, command.method, halt=halt)
+        if not query.placeholders:
+            return EncodedCommand(name, command, position, _text(name, command.method, query))
+    except Unfit:
+        pass
+    return None
+
+
+def _bound(name: str, command: Command, position: int | None, earlier: Earlier, *, halt: bool) -> EncodedCommand:
+    params = wire_params(command.params, command.method)
+    references = tuple(earlier.bound(reference) for reference in found(params))
+    if references:
+        params = replaced(params, earlier.bound)
+    encoded = _with_text(EncodedCommand(name, command, position, params=params, references=references), halt=halt)
+    if encoded.obstacle:
+        earlier.refuse_spelt(encoded.params, name)
+    return encoded
+
+
+def resolved(encoded: EncodedCommand, values: Mapping[Ref, JsonValue], *, halt: bool) -> EncodedCommand:
+    """Return a command with these values in the places of their references; raise `Unfit` when it cannot be sent."""
+    params = replaced(encoded.params, lambda reference: values.get(reference, reference))
+    params = wire_params(params, encoded.command.method)
+    references = tuple(reference for reference in encoded.references if reference not in values)
+    encoded = attrs.evolve(encoded, params=params, references=references, text="", obstacle="")
+    return _with_text(encoded, halt=halt)
+
+
+def _with_text(encoded: EncodedCommand, *, halt: bool) -> EncodedCommand:
+    params: WireParams = encoded.params or {}
+    try:
+        method = encoded.command.method
+        refuse_vendor(method)
+        text = _text(encoded.name, method, Query(params, method, halt=halt))
+    except Unfit as unfit:
+        obstacle = str(unfit)
+    else:
+        return attrs.evolve(encoded, text=text, params=params if encoded.references else None)
+    try:
+        refuse_renumbered(params)
+    except Unfit as unfit:
+        raise Unfit(f"{unfit}; and in a batch {obstacle}") from None
+    return attrs.evolve(encoded, obstacle=obstacle)
+
+
+def refuse_vendor(method: str) -> None:
+    """Raise `Unfit` for a method that only a direct call can name."""
+    if ":" in method:
+        raise Unfit("a batch would drop the part of the method before the colon")
+
+
+def _text(name: str, method: str, query: Query) -> str:
+    parameters = query.text
+    text = f"{method}?{parameters}" if parameters else method
+    at_most = len(text) + _ESCAPED * (len(name) + ENVELOPE_BYTES)
+    if at_most > MAX_BODY_BYTES and _size(name, text) + ENVELOPE_BYTES > MAX_BODY_BYTES:
+        raise Unfit(f"it is more than {MAX_BODY_BYTES} bytes of text")
+    return text
+
+
+def _size(name: str, text: str) -> int:
+    quoted = len(name) + 2 if name.isalnum() and name.isascii() else len(json.dumps(name))
+    return len(text) + quoted + len('"": , ')
+
+
+def encode_direct(command: Command) -> WireParams:
+    """Return the parameters of `command` for a direct call; raise `UsageError` as `encode` does."""
+    try:
+        params = wire_params(command.params, command.method)
+        refuse_renumbered(params)
+        if refers(params):
+            raise Unfit("has a reference in it, which only a batch or a chunked run can follow")
+    except Unfit as unfit:
+        reason = str(unfit)
+    else:
+        return params
+    raise UsageError(f"{command.method}: {reason}")

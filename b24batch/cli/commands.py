@@ -1,0 +1,159 @@
+"""The commands of the program: each takes its arguments, and returns its exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from b24batch.calls.chunks import MAX_COMMANDS
+from b24batch.cli import demo as story
+from b24batch.cli.file_run import FileRun
+from b24batch.cli.lines import Lines, Report
+from b24batch.cli.params import params_of
+from b24batch.cli.rows import JsonLines, Table, copied
+from b24batch.cli.terminal import Exit, output, say, standard_input, tell_wait
+from b24batch.errors import AnswerLost, UsageError
+from b24batch.options import ListOptions
+from b24batch.results import AjaxResult
+from b24batch.sandbox import Portal
+from b24batch.session import Session
+from b24batch.wire.retries import RetryPolicy
+
+_NO_PORTAL = "which portal? Put its webhook URL into B24_WEBHOOK_URL, or pass --webhook or --sandbox"
+
+
+def call(arguments: Namespace) -> Exit:
+    """Call one method and print its result."""
+    params = params_of(arguments.params, arguments.json)
+    with _session(arguments) as b24:
+        try:
+            row = b24.call(arguments.method, params, request_id=arguments.request_id)
+        except AnswerLost as error:
+            say(f"{arguments.method}: {error}; it may have been executed")
+            return Exit.UNKNOWN
+        except KeyboardInterrupt as interrupt:
+            executed = "may have been" if vars(interrupt).get("request_sent", True) else "was not"
+            say(f"{arguments.method}: interrupted; it {executed} executed")
+            raise
+    try:
+        output().write(f"{json.dumps(row.data, ensure_ascii=False, indent=2)}\n")
+        sys.stdout.flush()
+    except BaseException:
+        say(f"{arguments.method}: it was executed, but its result could not be written")
+        raise
+    _sum_up(arguments, f"{arguments.method}: ok{_counted(row)}")
+    return Exit.OK
+
+
+def _counted(row: AjaxResult) -> str:
+    counted = {"rows in all": row.total, "the next page is start": row.next}
+    return "".join(f", {what}: {count}" for what, count in counted.items() if count is not None)
+
+
+def run(arguments: Namespace) -> Exit:
+    """Send a file of commands, and print the outcome of each."""
+    with _opened(arguments.file) as file, _session(arguments) as b24:
+        lines, report = Lines(file), Report(output())
+        outcomes = b24.stream_batch(
+            lines.commands(),
+            halt_on_error=arguments.halt,
+            stop_on_error=arguments.stop,
+            chunk_size=arguments.chunk_size,
+            request_id=arguments.request_id,
+        )
+        code = FileRun(arguments.file, _to_go_on(arguments), lines, report, outcomes).to_its_end()
+    _sum_up(arguments, report.summary())
+    return code
+
+
+def _to_go_on(arguments: Namespace) -> list[str]:
+    """Return the options that decide what becomes of the rest of a file."""
+    halting = [f"--{name}" for name in ("halt", "stop") if getattr(arguments, name)]
+    size = arguments.chunk_size
+    return halting if size == MAX_COMMANDS else [*halting, "--chunk-size", str(size)]
+
+
+def list_rows(arguments: Namespace) -> Exit:
+    """Print all rows of a list method."""
+    params = params_of(arguments.params, arguments.json)
+    with _session(arguments) as b24:
+        pages = b24.fetch_list(arguments.method, params, **_list_options(arguments))
+        count = copied(pages, Table(output()) if arguments.format == "csv" else JsonLines(output()))
+    _sum_up(arguments, f"{count} rows")
+    return Exit.OK
+
+
+def _list_options(arguments: Namespace) -> ListOptions:
+    return {
+        "id_key": arguments.id_key,
+        "cursor_id_key": arguments.cursor_id_key,
+        "result_key": arguments.result_key,
+        "paging": arguments.paging,
+        "descending": arguments.descending,
+        "request_id": arguments.request_id,
+    }
+
+
+def demo(arguments: Namespace) -> Exit:
+    """Tell the story of the library, on a portal of the user's or on a sandbox."""
+    url = arguments.webhook
+    if url is None:
+        url = os.environ.get("B24_WEBHOOK_URL") or None
+    if url is None:
+        story.on_sandbox()
+    else:
+        story.on_portal(url)
+    return Exit.OK
+
+
+def sandbox(arguments: Namespace) -> Exit:
+    """Serve a sandbox portal until Ctrl-C."""
+    portal = Portal(record=False, port=arguments.port)
+    with contextlib.suppress(KeyboardInterrupt):
+        try:
+            portal.start()
+        except OSError as error:
+            say(f"port {arguments.port} cannot be used: {error.strerror}")
+            return Exit.FAILED
+        print(portal.url, flush=True)
+        if not arguments.quiet:
+            print("This is its webhook URL: b24batch.Session(URL). All is in memory; Ctrl-C ends it.", flush=True)
+        portal.serve_forever()
+    return Exit.OK
+
+
+@contextlib.contextmanager
+def _session(arguments: Namespace) -> Iterator[Session]:
+    """Open a session on the portal that the arguments or the environment name."""
+    retries = RetryPolicy(attempts=arguments.attempts)
+    on_wait = None if arguments.quiet else tell_wait
+    if arguments.sandbox:
+        with Portal(record=False) as portal, portal.session(retries=retries, on_wait=on_wait) as b24:
+            yield b24
+        return
+    url = os.environ.get("B24_WEBHOOK_URL") if arguments.webhook is None else arguments.webhook
+    if url is None or (not url and arguments.webhook is None):
+        raise UsageError(_NO_PORTAL)
+    with Session(url, retries=retries, on_wait=on_wait) as b24:
+        yield b24
+
+
+def _opened(name: str) -> contextlib.AbstractContextManager[BinaryIO]:
+    try:
+        if name == "-":
+            return contextlib.nullcontext(standard_input())
+        return Path(name).open("rb")
+    except OSError as error:
+        reason = error.strerror
+    raise UsageError(f"{name} cannot be read: {reason}")
+
+
+def _sum_up(arguments: Namespace, sentence: str) -> None:
+    if not arguments.quiet:
+        say(sentence)

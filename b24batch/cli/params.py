@@ -1,0 +1,129 @@
+"""Params as they are typed in a shell: ``key=value`` with PHP's brackets, or JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from b24batch.calls.values import JsonValue, Params, shown
+from b24batch.cli.terminal import standard_input
+from b24batch.errors import UsageError
+
+_PAIR = re.compile(r"(?P<name>[^\[\]=]+)(?P<path>(?:\[[^\[\]]*\])*)=(?P<value>.*)", re.DOTALL)
+_KEY = re.compile(r"\[([^\[\]]*)\]")
+#: PHP drops what is nested deeper (max_input_nesting_level), and counts on from numbers of 64 bits.
+_DEEPEST = 64
+_DIGITS = 18
+
+
+def params_of(pairs: Sequence[str], text: str | None) -> Params:
+    """Return the params given as pairs, or as JSON; None for neither.
+
+    Args:
+        pairs: Such as ``fields[TITLE]=Deal``, ``filter[>ID]=100`` and, any number of times, ``select[]=ID``. A value
+            is text. The keys 0, 1, 2 and so on make a list, as for the portal.
+        text: JSON; ``@FILE`` for that of a file, ``-`` for that of stdin.
+
+    Raises:
+        UsageError: For both at once, for what is neither, and for a key given twice.
+    """
+    if text is None:
+        return from_pairs(pairs)
+    if pairs:
+        raise UsageError(f"params come from --params or from key=value, not from both: {shown(pairs[0])}")
+    params = _from_json(text)
+    if not isinstance(params, dict | list):
+        raise UsageError(f"--params is a JSON object or array, not {shown(params)}")
+    return params
+
+
+def from_pairs(pairs: Sequence[str]) -> Params:
+    """Return the params in pairs of ``key=value``; see `params_of`."""
+    tree: dict[str, JsonValue] = {}
+    for pair in pairs:
+        _put(tree, pair)
+    params: Params = _with_lists(tree) if tree else None
+    return params
+
+
+def _put(tree: dict[str, JsonValue], pair: str) -> None:
+    match = _PAIR.fullmatch(pair)
+    if match is None:
+        raise UsageError(f"params are key=value, such as fields[TITLE]=Deal, not {shown(pair)}")
+    *parents, last = [match["name"], *_KEY.findall(match["path"])]
+    if len(parents) > _DEEPEST:
+        raise UsageError(f"more than {_DEEPEST} keys in brackets: {shown(pair)}")
+    for key in parents:
+        tree = tree.setdefault(_key(tree, key), {})
+        if not isinstance(tree, dict):
+            raise UsageError(f"{shown(key)} has a value already: {shown(pair)}")
+    key = _key(tree, last)
+    if key in tree:
+        raise UsageError(f"the same key again: {shown(pair)}")
+    tree[key] = match["value"]
+
+
+def _key(tree: dict[str, JsonValue], key: str) -> str:
+    """Return a key, in the place of an empty one the next number."""
+    if key:
+        return key
+    numbers = [other for other in tree if other.isdecimal()]
+    for number in numbers:
+        if len(number) > _DIGITS:
+            raise UsageError(f"no number follows the key {shown(number)}")
+    return str(1 + max(map(int, numbers), default=-1))
+
+
+def _with_lists(value: JsonValue) -> JsonValue:
+    if not isinstance(value, dict):
+        return value
+    items = {key: _with_lists(item) for key, item in value.items()}
+    return list(items.values()) if list(items) == [str(place) for place in range(len(items))] else items
+
+
+def _from_json(text: str) -> JsonValue:
+    try:
+        return decoded(_content(text))
+    except UsageError as error:
+        reason = error.description
+    except OSError as error:
+        reason = f"cannot be read: {error.strerror}"
+    raise UsageError(f"--params {reason}")
+
+
+def _content(text: str) -> bytes:
+    if text == "-":
+        return standard_input().read()
+    return Path(text[1:]).read_bytes() if text.startswith("@") else text.encode(errors="surrogateescape")
+
+
+def decoded(content: bytes) -> JsonValue:
+    """Return the value of a JSON text; raise `UsageError` when it is none."""
+    try:
+        return json.loads(content.decode("utf-8-sig"), parse_constant=_no_number, object_pairs_hook=_object)
+    except UnicodeDecodeError:
+        reason = "is not UTF-8"
+    except json.JSONDecodeError as error:
+        reason = f"is not JSON: {error.msg} (character {error.pos + 1})"
+    except UsageError as error:
+        reason = error.description
+    except ValueError as error:
+        reason = f"is not JSON: {error}"
+    except RecursionError:
+        reason = "is nested too deep"
+    raise UsageError(reason)
+
+
+def _object(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise UsageError(f"has the key {shown(next(key for key in value if keys.count(key) > 1))} twice")
+    return value
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number")

@@ -1,0 +1,97 @@
+"""The rows of a list on their way to the output, as JSON Lines or as CSV."""
+
+from __future__ import annotations
+
+import csv
+import json
+import tempfile
+from collections.abc import Iterable, Iterator
+from typing import IO, Protocol, TextIO
+
+import attrs
+
+from b24batch.calls.values import JsonValue
+from b24batch.cli.interrupts import held_back
+from b24batch.cli.terminal import json_line, say
+from b24batch.lists.families import Row
+
+
+class Rows(Protocol):
+    """What takes the rows of a list, page by page."""
+
+    def add(self, page: list[Row]) -> None:
+        """Take one page."""
+
+    def close(self) -> None:
+        """Write whatever is not written yet."""
+
+
+@attrs.define
+class JsonLines:
+    """Rows as JSON, one a line, each page at once."""
+
+    output: TextIO
+
+    def add(self, page: list[Row]) -> None:
+        """Write one page."""
+        with held_back():
+            self.output.write("".join(map(json_line, page)))
+            self.output.flush()
+
+    def close(self) -> None:
+        """Do nothing: all is written."""
+
+
+@attrs.define
+class Table:
+    """Rows as CSV, written at the end: only then all columns are known. Until then they are in a temporary file."""
+
+    output: TextIO
+    _columns: dict[str, None] = attrs.field(factory=dict, init=False)
+    _spool: IO[str] = attrs.field(init=False)
+
+    @_spool.default
+    def _open(self) -> IO[str]:
+        return tempfile.TemporaryFile("w+", encoding="ascii")
+
+    def add(self, page: list[Row]) -> None:
+        """Put one page aside."""
+        for row in page:
+            self._columns.update(dict.fromkeys(row))
+            self._spool.write(f"{json.dumps(row)}\n")
+
+    def close(self) -> None:
+        """Write the names of the columns, and all rows."""
+        with self._spool:
+            self._spool.seek(0)
+            table = csv.DictWriter(self.output, list(self._columns))
+            if self._columns:
+                table.writeheader()
+            table.writerows(self._cells())
+            self.output.flush()
+
+    def _cells(self) -> Iterator[dict[str, str]]:
+        for line in self._spool:
+            yield {name: _cell(value) for name, value in json.loads(line).items()}
+
+
+def _cell(value: JsonValue) -> str:
+    """Return the text of a cell: nothing for null, and JSON for what is no text."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def copied(pages: Iterable[list[Row]], rows: Rows) -> int:
+    """Copy all pages, and return the number of rows; when something ends it early, say so and keep what there is."""
+    count = 0
+    try:
+        for page in pages:
+            rows.add(page)
+            count += len(page)
+    except BaseException:
+        say(f"the list is not complete: it ended after {count} rows")
+        rows.close()
+        raise
+    rows.close()
+    return count

@@ -1,0 +1,166 @@
+"""The pages of a list by the number of rows before them, and lists that come whole."""
+
+from __future__ import annotations
+
+import attrs
+
+from b24batch.calls.commands import Command
+from b24batch.calls.encoded import EncodedCommand, encode_direct
+from b24batch.calls.values import JsonValue, Params
+from b24batch.errors import CursorStalled, UnexpectedAnswer
+from b24batch.lists.conditions import gathered, named, placed, refuse, respelt
+from b24batch.lists.families import Family, Row
+from b24batch.lists.page_commands import PAGE_SIZE, together
+from b24batch.lists.repeats import Repeats
+from b24batch.results import AjaxResult
+
+#: So many empty pages running are a portal that tells of a next page for ever.
+_MOST_EMPTY = 100
+
+
+@attrs.define(eq=False)
+class ByStart:
+    """Pages by the number of rows before them; several in one request as far as the portal's `total` goes.
+
+    Attributes:
+        command: What is called, with the caller's own params.
+        family: How the method spells its rows and their ids.
+        whole: Whether all rows come in the first answer, unless it tells of more.
+        ended: Whether the list has no more pages.
+        unbroken: Whether the portal's `next` is where the next page was asked for.
+    """
+
+    command: Command
+    family: Family
+    whole: bool = False
+    ended: bool = attrs.field(default=False, init=False)
+    unbroken: bool = attrs.field(default=False, init=False)
+    _params: Params = attrs.field(init=False)
+    _start: int = attrs.field(default=0, init=False)
+    _step: int = attrs.field(default=0, init=False)
+    _horizon: int = attrs.field(default=0, init=False)
+    _told: bool = attrs.field(default=False, init=False)
+    _empty: int = attrs.field(default=0, init=False)
+    _repeats: Repeats = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        method, params, family = self.command.method, self.command.params, self.family
+        self._repeats = Repeats(family.id_key, sure=bool(family.kind), named=family.named)
+        self._params = placed(method, params) if self.whole else named(method, params)
+        if isinstance(self._params, dict):
+            self._params = respelt(method, self._params, family.filter, family.order, family.sort)
+            refuse(method, self._params, ["start"], "all pages are read, from the first one on")
+            if family.filter and family.filter in self._params:
+                self._params = gathered(method, self._params, family.filter)
+        encode_direct(self._page(0))
+
+    def ask(self, pages: int) -> list[EncodedCommand]:
+        """Return the commands for up to so many of the next pages."""
+        starts = range(self._start, self._horizon, self._step)[:pages] if self._step else ()
+        return together([self._page(start) for start in starts or (self._start,)])
+
+    def take(self, outcome: AjaxResult) -> list[Row]:
+        """Return those rows of the next page that were not there before, and go on where the answer leads.
+
+        Raises:
+            CursorStalled: The portal gave a page again in the place of the one asked for.
+            UnexpectedAnswer: The answer has another shape, or does not tell whether it is the last.
+        """
+        rows = self.family.shape.find(self.command.method, outcome.data).rows
+        fresh = self._repeats.without(rows)
+        repeated = bool(rows) and not fresh and self._start > 0
+        following = self._behind_repeats(outcome) if repeated else self._behind(len(rows), outcome)
+        self._empty = 0 if rows else self._empty + 1
+        if following is None:
+            self.ended = True
+        elif isinstance(self._params, list | tuple):
+            raise self._unexpected("more rows are told of, but params by place have no start")
+        elif self._empty > _MOST_EMPTY:
+            raise self._stalled(f"{_MOST_EMPTY} empty pages came, each with a next one")
+        else:
+            self._go_on(following, outcome)
+        return fresh
+
+    def _go_on(self, following: int, outcome: AjaxResult) -> None:
+        self.unbroken = self._step in (0, following - self._start)
+        self._step, self._start = following - self._start, following
+        total = 0 if self._is_silent else outcome.total or 0
+        counted_up = self._is_silent or (self._is_sized and not total)
+        self._horizon = max(total, following + PAGE_SIZE * self._step if counted_up else 0)
+
+    @property
+    def _is_silent(self) -> bool:
+        return self.family.kind == "start" and "silent" in self.family.word
+
+    @property
+    def _is_sized(self) -> bool:
+        return self.family.kind == "start" and "sized" in self.family.word
+
+    def _behind(self, rows: int, outcome: AjaxResult) -> int | None:
+        """Return where the page behind one with so many rows starts; None when it was the last."""
+        total, reached = outcome.total or 0, self._start + rows
+        if outcome.next is not None and outcome.next > self._start:
+            self._told = True
+            return outcome.next
+        if total > max(reached, self._start + self._step if self._told else 0):
+            return self._behind_untold(reached, outcome)
+        if not rows:
+            return None
+        if self._is_silent:
+            return reached if rows >= PAGE_SIZE else None
+        if total >= reached or self._told or self._silence_ends(rows):
+            return None
+        if self.family.kind == "start":
+            return reached
+        raise self._untold()
+
+    def _silence_ends(self, rows: int) -> bool:
+        """Whether a page that tells nothing is the last: of methods that come whole, and a short one of the known."""
+        if self.family.kind in ("cursor", "start"):
+            short = rows < PAGE_SIZE and self.family.word != "thinned" and not self._is_sized
+            return short and (self.whole or self.family.kind == "start")
+        return self.whole
+
+    def _behind_untold(self, reached: int, outcome: AjaxResult) -> int:
+        """Return where to go on when the portal counts rows behind a page, but gives no place for them."""
+        if outcome.next is None and not self.whole and self.family.kind != "start":
+            raise self._untold()
+        return reached if outcome.next is None and reached > self._start else _rounded(self._start)
+
+    def _behind_repeats(self, outcome: AjaxResult) -> int | None:
+        """Return where to go on behind a page that came before.
+
+        Past its end a list may begin anew. Where permissions thinned a page and `next` with it, the portal may have
+        rounded the place down to that page.
+        """
+        if 0 < (outcome.total or 0) <= self._start:
+            return None
+        if self._start % PAGE_SIZE:
+            return _rounded(self._start)
+        if self.family.kind == "start" and (outcome.next or 0) > self._start:
+            return outcome.next
+        raise self._stalled(f"start={self._start} gave rows that came before: the portal ignores it")
+
+    def _page(self, start: int) -> Command:
+        if self.whole and start == 0:
+            return Command(self.command.method, self._params)
+        params: dict[str, JsonValue] = named(self.command.method, self._params)
+        return Command(self.command.method, {**params, "start": start})
+
+    def _untold(self) -> UnexpectedAnswer:
+        reason = "an answer without a next, and no total that says it is the last: there may be more rows"
+        own = f" ({self.family.own})" if self.family.own.strip("-") else ""
+        way = f"use paging='whole' if all come in one answer, else page with the method's own parameters{own}"
+        return self._unexpected(f"{reason}; {way}")
+
+    def _unexpected(self, reason: str) -> UnexpectedAnswer:
+        return UnexpectedAnswer(f"{self.command.method}: {reason}", data=self._repeats.page)
+
+    def _stalled(self, reason: str) -> CursorStalled:
+        way = "use paging='cursor', or 'whole' if all rows come in one answer"
+        return CursorStalled(f"{self.command.method}: {reason}; {way}")
+
+
+def _rounded(start: int) -> int:
+    """Return the start of the first page behind `start`."""
+    return (start // PAGE_SIZE + 1) * PAGE_SIZE

@@ -1,0 +1,41 @@
+"""Pages of a list as commands: several for one batch, or one for a direct call."""
+
+from __future__ import annotations
+
+from b24batch.calls.commands import Command
+from b24batch.calls.encoded import EncodedCommand, encode_direct, refuse_vendor
+from b24batch.calls.query import Query, has_empty
+from b24batch.calls.values import Unfit, wire_params
+
+#: Portal-imposed and fixed: the rows of a page.
+PAGE_SIZE = 50
+
+
+def name_of(place: int) -> str:
+    """Return what a page is called in its batch."""
+    return f"p{place}"
+
+
+def alone(page: Command) -> EncodedCommand:
+    """Return a page for a direct call."""
+    return EncodedCommand(name_of(0), page, None, params=encode_direct(page), obstacle="it is the only one")
+
+
+def for_a_batch(name: str, page: Command) -> EncodedCommand:
+    """Return a page for a batch; raise `Unfit` where a batch would change it."""
+    refuse_vendor(page.method)
+    params = wire_params(page.params, page.method)
+    if has_empty(params):
+        raise Unfit("an empty list means another thing in a query than in the first page, a direct call")
+    text = f"{page.method}?{Query(params, page.method).text}"
+    return EncodedCommand(name, page, None, text)
+
+
+def together(pages: list[Command]) -> list[EncodedCommand]:
+    """Return pages for one batch; the first alone, for a direct call, where a batch would change them."""
+    if len(pages) > 1:
+        try:
+            return [for_a_batch(name_of(place), page) for place, page in enumerate(pages)]
+        except Unfit:
+            pass
+    return [alone(pages[0])]

@@ -1,0 +1,195 @@
+"""The pages of a list by cursor: the commands that ask for them, and what an answered one says of the place reached."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from operator import gt, lt
+
+import attrs
+
+from b24batch.calls.commands import Command
+from b24batch.calls.encoded import EncodedCommand, encode_direct
+from b24batch.calls.references import Ref
+from b24batch.calls.values import JsonValue, Unfit, shown
+from b24batch.errors import CursorStalled, UnexpectedAnswer, UsageError
+from b24batch.lists.conditions import gathered, joinable, named, refuse, select_id, taken
+from b24batch.lists.families import Family, Row
+from b24batch.lists.page_commands import PAGE_SIZE, alone, for_a_batch, name_of
+from b24batch.results import AjaxResult
+
+#: With this for a start the portal does not count the rows, which takes it longer than finding them.
+_UNCOUNTED = -1
+#: So many hidden rows running are a portal that tells of more rows without an end.
+_MOST_BEHIND = 100_000
+#: No documented method has shorter pages: fewer rows are all there are, if the next page is empty.
+_SMALLEST_PAGE = 10
+_OTHER_WAYS = "use paging='start', or paging='whole' where all rows come in one answer"
+_ORDER = (
+    "pages follow the ids, and each begins behind the last id of the one before; descending=True reads the newest"
+    " first, paging='start' keeps an order or a start of your own, and sorted(rows, key=...) orders what came"
+)
+
+
+@attrs.define(eq=False)
+class ByCursor:
+    """Pages in the order of their ids, each beginning behind the last id of the one before.
+
+    In one request a page knows where it begins by a reference to the 50th row of the page before. If that is
+    missing, the portal reads the first page again, or refuses the filter: what follows a short page is void.
+
+    Attributes:
+        command: What is called, with the caller's own params.
+        family: How the method spells what a cursor needs.
+        descending: Whether the newest row comes first.
+        ended: Whether the list has no more pages.
+        unbroken: Whether the last page was full.
+    """
+
+    command: Command
+    family: Family
+    descending: bool
+    ended: bool = attrs.field(default=False, init=False)
+    unbroken: bool = attrs.field(default=False, init=False)
+    _params: dict[str, JsonValue] = attrs.field(init=False)
+    _filter: dict[str, JsonValue] = attrs.field(init=False)
+    _last_id: JsonValue = attrs.field(default=None, init=False)
+    _start: int = attrs.field(default=_UNCOUNTED, init=False)
+    _length: int = attrs.field(default=0, init=False)
+    _chain: list[EncodedCommand] = attrs.field(factory=list, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        method, given = self.command.method, named(self.command.method, self.command.params)
+        self.family = family = self.family.with_cursor(given)
+        if not family.id_key:
+            raise UsageError(
+                f"{method}: its rows have no id that is known; name it with id_key=, or use paging='start'"
+            )
+        params = gathered(method, given, family.filter)
+        refuse(method, params, ["start", family.order, *filter(None, [family.sort])], _ORDER)
+        self._filter = joinable(method, taken(method, params, family.filter), groups=family.groups)
+        select_id(method, params, family.cursor_id_key)
+        self._params = {**params, **family.ordered("DESC" if self.descending else "ASC")}
+        encode_direct(self._page(None))
+
+    def ask(self, pages: int) -> list[EncodedCommand]:
+        """Return the commands for up to so many of the next pages, each but the first referring to the one before."""
+        first = self._page(self._last_id)
+        if pages == 1:
+            return [alone(first)]
+        try:
+            self._lengthen(pages - 1)
+            return [for_a_batch(name_of(0), first), *self._chain[: pages - 1]]
+        except Unfit:
+            return [alone(first)]
+
+    def _lengthen(self, chain: int) -> None:
+        """Encode pages up to so many; they are the same in each request, with a reference to the page before."""
+        path: tuple[str | int, ...] = (*self.family.path, PAGE_SIZE - 1, self.family.id_key)
+        for place in range(len(self._chain), chain):
+            self._chain.append(for_a_batch(name_of(place + 1), self._page(Ref(name_of(place), path))))
+
+    def take(self, outcome: AjaxResult) -> list[Row]:
+        """Return the rows of the next page, and put the cursor behind them.
+
+        Raises:
+            CursorStalled: An id does not lie behind the one before it.
+            UnexpectedAnswer: The answer has another shape, or an id is no number.
+        """
+        found = self.family.shape.find(self.command.method, outcome.data)
+        rows = found.rows if self._start == _UNCOUNTED else self._behind_last(found.rows)
+        ids = self._ids(rows)
+        places = self._numbers(ids if self._last_id is None else [self._last_id, *ids])
+        if not all(map(gt if self.descending else lt, places, places[1:])):
+            raise self._stalled(places)
+        if found.key != self.family.result_key:
+            self.family = attrs.evolve(self.family, result_key=found.key)
+        self.unbroken = found.listed and len(ids) == PAGE_SIZE
+        if ids:
+            self._last_id, self._start, self._length = ids[-1], _UNCOUNTED, len(ids)
+            self.ended = self._is_last(len(ids), outcome)
+        else:
+            self._look_behind(outcome)
+        return rows
+
+    def _behind_last(self, rows: list[JsonValue]) -> list[JsonValue]:
+        """Return the rows of a counted page without the last one that came, with which it begins.
+
+        Raises:
+            CursorStalled: It does not: the filter gives nothing where there is a row.
+        """
+        places = self._numbers(self._ids(rows))
+        if self._start > 0 or self._last_id is None:
+            return rows
+        if int(self._last_id) not in places:
+            if self._length < _SMALLEST_PAGE:
+                return rows
+            reason = f"the filter {self._cursor(self._last_id)} gave no row {self._last_id}, which is there"
+            raise CursorStalled(f"{self.command.method}: {reason}; {_OTHER_WAYS}")
+        return rows[places.index(int(self._last_id)) + 1 :]
+
+    @property
+    def _settled(self) -> bool:
+        """Whether it is known that the pages of the method are never thinned."""
+        return self.family.kind == "cursor" and not self.family.word
+
+    def _is_last(self, rows: int, outcome: AjaxResult) -> bool:
+        """Whether a page with rows is the last: a short one is, unless pages may be thinned or more is told of."""
+        return self._settled and rows < PAGE_SIZE and not outcome.next and (outcome.total or 0) <= rows
+
+    def _look_behind(self, outcome: AjaxResult) -> None:
+        """Go on behind an empty page if the portal counts rows there: permissions may have thinned it to nothing.
+
+        Where it is not known that the filter holds, the last row is asked for again, and what is behind it counted.
+        """
+        behind = max(self._start, 0) + PAGE_SIZE
+        if behind > _MOST_BEHIND:
+            raise CursorStalled(f"{self.command.method}: no row on {behind // PAGE_SIZE} pages, and no end")
+        if (outcome.total or 0) > behind or (outcome.next or 0) > max(self._start, 0):
+            self._start = behind
+        elif self._start == _UNCOUNTED and not self._settled:
+            self._start = 0
+        else:
+            self.ended = True
+
+    def _page(self, behind: JsonValue) -> Command:
+        cursor = {} if behind is None else self._cursor(behind)
+        conditions = {**self._filter, **cursor}
+        own = {self.family.filter: conditions} if conditions else {}
+        return Command(self.command.method, {**self._params, "start": self._start, **own})
+
+    def _cursor(self, behind: JsonValue) -> dict[str, JsonValue]:
+        """Return the condition of the rows behind an id; a counted page begins with the row of that id itself."""
+        if self._start != _UNCOUNTED:
+            behind = int(behind) + (1 if self.descending else -1)
+        return {f"{'<' if self.descending else '>'}{self.family.cursor_id_key}": behind}
+
+    def _stalled(self, places: list[int]) -> CursorStalled:
+        ahead = gt if self.descending else lt
+        there, here = next(pair for pair in pairwise(places) if not ahead(*pair))
+        reason = f"{self.command.method}: id {here} came after id {there}: the portal does not keep the order"
+        key = f"the filter by {self.family.cursor_id_key} (cursor_id_key)"
+        return CursorStalled(f"{reason}, or {key}; where there is none, {_OTHER_WAYS}")
+
+    def _ids(self, rows: list[JsonValue]) -> list[JsonValue]:
+        """Return the ids of `rows`; raise `UnexpectedAnswer` for a row without one."""
+        key = self.family.id_key
+        for row in rows:
+            if not isinstance(row, dict):
+                raise self._unexpected(f"its rows are no objects but values like {shown(row)}", rows)
+            if row.get(key) is None:
+                names = ", ".join(list(row)[:10])
+                raise self._unexpected(f"a row without {key}, but with {names}: name the id with id_key=", rows)
+        return [row[key] for row in rows]
+
+    def _numbers(self, ids: list[JsonValue]) -> list[int]:
+        numbers: list[int] = []
+        try:
+            numbers.extend(map(int, ids))
+            return numbers
+        except (TypeError, ValueError, OverflowError):  # 1e999 is JSON, and infinite
+            bad = shown(ids[len(numbers)])
+        reason = f"the id {bad} is no number and cannot be a cursor"
+        raise self._unexpected(f"{reason}: name another one with id_key=, or use paging='start'", ids)
+
+    def _unexpected(self, reason: str, data: JsonValue) -> UnexpectedAnswer:
+        return UnexpectedAnswer(f"{self.command.method}: {reason}", data=data)

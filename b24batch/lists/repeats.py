@@ -1,0 +1,61 @@
+"""Repeats: rows that moved to a later page while a list was read by counting, and come again."""
+
+from __future__ import annotations
+
+import attrs
+
+from b24batch.calls.values import JsonValue
+
+
+@attrs.define(eq=False)
+class Repeats:
+    """What came so far, by id. Rows without an id of their own are never taken for repeats of others.
+
+    Args:
+        id_key: The id in a row; empty when there is none.
+        sure: Whether the method is known to have ids there. Otherwise a row is a repeat only if all of it came before.
+        named: Whether the caller said so: it is believed as long as no page has an id twice.
+
+    Attributes:
+        page: The rows of the last page, repeats and all.
+    """
+
+    id_key: str
+    sure: bool
+    named: bool
+    _seen: dict[str, int] = attrs.field(factory=dict, init=False)
+    page: list[JsonValue] = attrs.field(factory=list, init=False)
+    _first: list[JsonValue] = attrs.field(factory=list, init=False)
+    _last: list[JsonValue] = attrs.field(factory=list, init=False)
+
+    def without(self, rows: list[JsonValue]) -> list[JsonValue]:
+        """Return those of a page's rows that did not come before; none when the whole page did."""
+        self.page = rows
+        ids = self._ids(rows)
+        if ids is None:
+            return self._unless_same(rows)
+        return [row for row, row_id in zip(rows, ids, strict=True) if self._is_new(row, row_id)]
+
+    def _ids(self, rows: list[JsonValue]) -> list[str] | None:
+        """Return the ids of `rows`; None when they have none, or what is no id: all alike for instance."""
+        if not self.id_key or not all(isinstance(row, dict) and row.get(self.id_key) is not None for row in rows):
+            return None
+        ids = [str(row[self.id_key]) for row in rows]
+        different = len(set(ids))
+        if different < len(ids) and (different == 1 or self.named):
+            self.id_key = ""
+            return None
+        return ids
+
+    def _is_new(self, row: dict[str, JsonValue], row_id: str) -> bool:
+        content = 0 if self.sure else hash(tuple(map(str, row.values())))
+        if self._seen.get(row_id) == content:
+            return False
+        self._seen[row_id] = content
+        return True
+
+    def _unless_same(self, rows: list[JsonValue]) -> list[JsonValue]:
+        if rows and rows in (self._first, self._last):
+            return []
+        self._first, self._last = self._first or rows, rows
+        return rows

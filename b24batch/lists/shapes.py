@@ -1,0 +1,84 @@
+"""Shapes of answers: where the rows of a list lie in a result, and what to say when they lie nowhere."""
+
+from __future__ import annotations
+
+import attrs
+
+from b24batch.calls.values import JsonValue, shown
+from b24batch.errors import UnexpectedAnswer
+
+
+@attrs.frozen
+class Shape:
+    """What is known of the results of a list method.
+
+    Attributes:
+        result_key: The key of the result under which the rows are; None when the result is the list itself.
+        keyed: Whether the rows are a map by id, whatever its keys look like.
+        open: Whether the only list in a result is taken for the rows when the result is none itself.
+    """
+
+    result_key: str | None
+    keyed: bool = False
+    open: bool = False
+
+    def find(self, method: str, result: JsonValue) -> Rows:
+        """Return the rows in the result of `method`; raise `UnexpectedAnswer` when it has another shape."""
+        found = self._at_key(result) if self.result_key is not None else self._anywhere(result)
+        if found is None:
+            raise UnexpectedAnswer(f"{method}: {_described(result, self.result_key)}", data=result)
+        return found
+
+    def _at_key(self, result: JsonValue) -> Rows | None:
+        if result == []:  # PHP writes an empty object as a list
+            return Rows([], self.result_key)
+        return self._rows(result.get(self.result_key), self.result_key) if isinstance(result, dict) else None
+
+    def _anywhere(self, result: JsonValue) -> Rows | None:
+        found = self._rows(result, None)
+        if found is not None or not self.open or not isinstance(result, dict):
+            return found
+        held = [rows for rows in (self._rows(value, key) for key, value in result.items()) if rows is not None]
+        lists = [rows for rows in held if rows.listed] or held
+        return lists[0] if len(lists) == 1 else None
+
+    def _rows(self, value: JsonValue, key: str | None) -> Rows | None:
+        if isinstance(value, list):
+            return Rows(value, key)
+        if isinstance(value, dict) and (self.keyed or _is_map_by_id(value)):
+            return Rows(list(value.values()), key, listed=False)
+        return None
+
+
+@attrs.frozen
+class Rows:
+    """The rows of one answer.
+
+    Attributes:
+        rows: In the order of the answer.
+        key: Under which key of the result they were; None when they were the result itself.
+        listed: Whether they were a list; otherwise a map by id.
+    """
+
+    rows: list[JsonValue]
+    key: str | None
+    listed: bool = True
+
+
+def _is_map_by_id(value: dict[str, JsonValue]) -> bool:
+    """Whether these are rows under their ids: PHP writes a list with gaps in it as an object."""
+    return bool(value) and all(
+        isinstance(row, dict) and (name.isdecimal() or name == str(row.get("id", row.get("ID"))))
+        for name, row in value.items()
+    )
+
+
+def _described(result: JsonValue, result_key: str | None) -> str:
+    if isinstance(result, list):
+        return f"the result is a list and has no {result_key}: leave result_key away"
+    if not isinstance(result, dict):
+        return f"the result is no list but {shown(result)}"
+    lists = [name for name, value in result.items() if isinstance(value, list)]
+    held = f"a list in {' and in '.join(lists)}" if lists else f"no list, only {', '.join(list(result)[:10])}"
+    expected = "is no list" if result_key is None else f"has no list in {result_key}"
+    return f"the result {expected}; it holds {held}: name where the rows are with result_key="

@@ -1,0 +1,109 @@
+"""A form that a portal posts: fields with the flat names PHP gives them, tokens among them."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Mapping
+
+from b24batch.calls.values import JsonValue, shown
+from b24batch.errors import UsageError
+from b24batch.oauth.tokens import Token
+from b24batch.wire.addresses import is_host_name, is_loopback
+from b24batch.wire.auth import Secret
+
+#: ``data[FIELDS][ID]``; PHP itself reads no more than 64 brackets.
+_NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\]){0,64})")
+
+
+#: Seconds: a portal's token lasts an hour, whatever a form says.
+_LONGEST = 3600
+
+
+class Form:
+    """The fields of a form; wrapped at once, so that no traceback shows the tokens.
+
+    Every method raises `UsageError` with the name of the field that is missing or cannot be.
+    """
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        self._fields = fields
+
+    def has(self, name: str) -> bool:
+        """Return whether a field is there and not empty."""
+        return bool(self._fields.get(name))
+
+    def text(self, name: str, default: str | None = None) -> str:
+        """Return a field, which is no secret."""
+        if not self.has(name) and default is not None:
+            return default
+        return self.secret(name).reveal()
+
+    def secret(self, name: str) -> Secret:
+        """Return a field, wrapped."""
+        if not self.has(name):
+            raise UsageError(f"the form has no {name}")
+        if not isinstance(self._fields[name], str):
+            raise UsageError(f"{name} is of type {type(self._fields[name]).__name__}, where text is wanted")
+        return Secret(self._fields[name])
+
+    def integer(self, name: str) -> int:
+        """Return a field that is a whole number."""
+        if not re.fullmatch(r"[0-9]{1,15}", self.text(name)):
+            raise UsageError(f"{name} is no whole number: {shown(self.text(name))}")
+        return int(self.text(name))
+
+    def json(self, name: str) -> JsonValue:
+        """Return what a field says in JSON; None when it is missing."""
+        try:
+            return json.loads(self.text(name, "null"))
+        except (ValueError, RecursionError):
+            problem = f"{name} is not JSON: {shown(self.text(name))}"
+        raise UsageError(problem)
+
+    def nested(self, name: str) -> dict[str, JsonValue]:
+        """Return the fields ``name[...]`` as nested dicts; lists have their numbers as names."""
+        tree: dict[str, JsonValue] = {}
+        for field, value in self._fields.items():
+            whole = _NAME.fullmatch(field)
+            if whole is not None and whole[1] == name and whole[2]:
+                *path, last = re.findall(r"\[([^\[\]]*)\]", whole[2])
+                _descend(tree, path)[last] = value
+        return tree
+
+    def token(self, names: tuple[str, str, str, str], member_id: str, *, local: bool) -> Token:
+        """Return the token in the form.
+
+        Args:
+            names: Of the fields with the access token, the refresh token, the seconds it lasts, and the host.
+            member_id: Of the field with the portal's id.
+            local: Whether the portal may be on this machine.
+        """
+        access, refresh, expires_in, domain = names
+        return Token(
+            self.secret(access),
+            self.secret(refresh) if self.has(refresh) else None,
+            time.time() + min(self.integer(expires_in), _LONGEST),
+            self._endpoint(domain, local=local),
+            self.text(member_id),
+        )
+
+    def _endpoint(self, domain: str, *, local: bool) -> str:
+        """Return where methods are called; the host comes from whoever posted the form."""
+        host = self.text(domain)
+        if local and re.fullmatch(r"[\w.]+(?::[0-9]+)?", host) and is_loopback(host):
+            return f"http://{host}/rest/"
+        if not is_host_name(host):
+            raise UsageError(f"{domain} is no name of a host that a portal can have: {shown(host)}")
+        return f"https://{host}/rest/"
+
+
+def _descend(tree: dict[str, JsonValue], path: list[str]) -> dict[str, JsonValue]:
+    for name in path:
+        if not isinstance(tree.get(name), dict):
+            tree[name] = {}
+        tree = tree[name]
+    return tree

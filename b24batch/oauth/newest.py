@@ -1,0 +1,65 @@
+"""Which of two tokens of a portal is the newer one, and what is said of one that could not be stored."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+from b24batch.errors import SdkError, TokenRefreshError, UsageError
+from b24batch.oauth.server import AGAIN
+from b24batch.oauth.tokens import Token, TokenStore, locked
+
+
+def first_token(store: TokenStore, member_id: str, token: Token | None, now: float) -> Token:
+    """Return the token to begin with, the caller's or the stored one, and see that it is stored.
+
+    Raises:
+        UsageError: There is none.
+    """
+    with nullcontext() if token is None else locked(store, member_id, None):
+        stored = store.get(member_id)
+        if token is not None and (stored is None or _is_newer(token, stored, store, now)):
+            store.put(token)
+            stored = token
+    if stored is None:
+        raise UsageError(f"the store has no token of {member_id}: authorise the application first")
+    return stored
+
+
+def _is_newer(token: Token, stored: Token, store: TokenStore, now: float) -> bool:
+    """Return whether a token of the caller's comes from a newer authorisation than the stored one.
+
+    When the two expire does not tell: two machines' clocks may have counted it.
+    """
+    if token.refresh_token is None or token.access_token == stored.access_token:
+        return False
+    has_replaced = getattr(store, "has_replaced", None)
+    if has_replaced is not None and has_replaced(token):
+        return False
+    return stored.refresh_token is None or token.expires > now
+
+
+def refuse_stranger(new: Token, old: Token) -> None:
+    """Raise `TokenRefreshError` when a new token is of another portal than the old one, or leads from https to http."""
+    if new.member_id != old.member_id:
+        raise TokenRefreshError(f"the OAuth server answered with a token of another portal; {AGAIN}")
+    if old.address.scheme == "https" != new.address.scheme:
+        raise TokenRefreshError(f"the OAuth server named an address without https; {AGAIN}")
+
+
+def not_stored(token: Token, error: Exception) -> TokenRefreshError:
+    """Return what to raise when a store refuses a new token, whose predecessor is worth nothing any more."""
+    return TokenRefreshError(
+        f"the new token of {token.address.host} could not be stored: {_reason(error, token)}; it is kept in memory, "
+        "and the next call stores it first: mend the store, and do not end the program before",
+        code="TOKEN_NOT_STORED",
+        temporary=True,
+    )
+
+
+def _reason(error: Exception, token: Token) -> str:
+    if isinstance(error, SdkError):
+        return error.description
+    text = str(error).partition("\n")[0]
+    for secret in filter(None, (token.access_token, token.refresh_token)):
+        text = text.replace(secret.reveal(), "***")
+    return f"{type(error).__name__}: {text[:200]}"

@@ -1,0 +1,188 @@
+"""What a portal posts to an application: placements, the installation, events.
+
+Anybody can post a form. Until the portal or the OAuth server has answered a request that was made with its token, a
+`Placement` and an `Install` only claim to be of their portal; see `b24batch.OAuth.refresh`.
+"""
+
+from __future__ import annotations
+
+import hmac
+import time
+from collections.abc import Mapping
+from typing import Self, Unpack
+
+import attrs
+
+from b24batch.calls.values import JsonValue, shown
+from b24batch.errors import AuthError, UsageError
+from b24batch.oauth.credentials import OAuth, OAuthOptions
+from b24batch.oauth.forms import Form
+from b24batch.oauth.server import TOKEN_URL, to_secret
+from b24batch.oauth.tokens import Token
+from b24batch.wire.auth import Secret
+from b24batch.wire.rate import Clock
+
+#: Where a placement and an event have the access token, the refresh token, its seconds, and the host.
+_PLACEMENT = ("AUTH_ID", "REFRESH_ID", "AUTH_EXPIRES", "DOMAIN")
+_AUTH = ("auth[access_token]", "auth[refresh_token]", "auth[expires_in]", "auth[domain]")
+_APPLICATION_TOKEN = "auth[application_token]"
+
+
+@attrs.frozen(kw_only=True)
+class Placement:
+    """A page of the application that a user opened inside the portal, as the frame of the JS SDK has it.
+
+    Attributes:
+        token: Of this user.
+        placement: Where the page is: ``DEFAULT`` is the application's own, ``CRM_DEAL_DETAIL_TAB`` one of the others.
+        options: What the place says of itself, such as ``{"ID": "7"}`` of the deal.
+        language: Of the portal, ``en``.
+    """
+
+    token: Token
+    placement: str
+    options: JsonValue = attrs.field(repr=False)
+    language: str
+
+    @classmethod
+    def from_form(cls, form: Mapping[str, str], *, allow_loopback: bool = False) -> Self:
+        """Return what a portal posted to a page.
+
+        Args:
+            form: The fields of query and body together: ``DOMAIN, LANG, AUTH_ID, REFRESH_ID, AUTH_EXPIRES,
+                member_id, PLACEMENT, PLACEMENT_OPTIONS``.
+            allow_loopback: Whether the portal may be on this machine, as the sandbox is.
+
+        Raises:
+            UsageError: A field is missing or cannot be; the message names it.
+        """
+        posted = Form(form)
+        del form
+        return cls(
+            token=posted.token(_PLACEMENT, "member_id", local=allow_loopback),
+            placement=posted.text("PLACEMENT", "DEFAULT"),
+            options=posted.json("PLACEMENT_OPTIONS"),
+            language=posted.text("LANG", ""),
+        )
+
+    def oauth(
+        self, client_id: str, client_secret: str | Secret, *, token_url: str = TOKEN_URL, clock: Clock = time
+    ) -> OAuth:
+        """Return the user's credentials for a `b24batch.Session`; the arguments are those of `b24batch.OAuth`.
+
+        They live in memory: in a store they would take the place of the installation's, and anybody can post a form.
+        """
+        return OAuth(client_id, client_secret, self.token, token_url=token_url, clock=clock)
+
+
+@attrs.frozen(kw_only=True)
+class Event:
+    """Something that happened on the portal.
+
+    Attributes:
+        event: Its name, ``ONCRMDEALADD``.
+        data: What happened, nested: ``{"FIELDS": {"ID": "7"}}``. All values are text. Those of a chat bot have its
+            tokens in them, so that no repr shows them.
+        timestamp: Unix time in seconds of its making.
+        member_id: The portal's own id.
+        token: Of the user who caused it, without a refresh token; None when nobody did, as with an uninstallation.
+    """
+
+    event: str
+    data: dict[str, JsonValue] = attrs.field(repr=False)
+    timestamp: int
+    member_id: str
+    token: Token | None
+
+    @classmethod
+    def from_form(
+        cls, form: Mapping[str, str], *, application_token: str | Secret, allow_loopback: bool = False
+    ) -> Self:
+        """Return what a portal posted to the handler of an event.
+
+        Args:
+            form: The fields of the body under their flat names: ``event``, ``ts``, ``data[FIELDS][ID]``,
+                ``auth[application_token]`` and the others of ``auth``.
+            application_token: The one that came with the installation. It alone tells the portal's events from
+                anybody else's.
+            allow_loopback: Whether the portal may be on this machine, as the sandbox is.
+
+        Raises:
+            AuthError: Another application token came; the code is ``INVALID_APPLICATION_TOKEN``.
+            UsageError: A field is missing or cannot be; the message names it.
+        """
+        posted, expected = Form(form), to_secret(application_token, "an application_token")
+        del form, application_token
+        if not _is_equal(posted.secret(_APPLICATION_TOKEN), expected):
+            raise AuthError("the application token is not this portal's", code="INVALID_APPLICATION_TOKEN")
+        has_token = posted.has("auth[access_token]")
+        return cls(
+            event=posted.text("event"),
+            data=posted.nested("data"),
+            timestamp=posted.integer("ts"),
+            member_id=posted.text("auth[member_id]"),
+            token=posted.token(_AUTH, "auth[member_id]", local=allow_loopback) if has_token else None,
+        )
+
+    def oauth(self, client_id: str, client_secret: str | Secret, **options: Unpack[OAuthOptions]) -> OAuth:
+        """Return the credentials for a `b24batch.Session`; the arguments are those of `b24batch.OAuth`.
+
+        With a `store` they are those of the installation, which can be renewed; without one they are the user's own,
+        good for an hour at most.
+
+        Raises:
+            UsageError: The event has no token, or the store none of this portal.
+        """
+        token = self.token if options.get("store") is None else None
+        return OAuth(client_id, client_secret, token, member_id=self.member_id, **options)
+
+
+@attrs.frozen(kw_only=True)
+class Install:
+    """The application was installed: the event ``ONAPPINSTALL``, which brings what has to be kept.
+
+    Attributes:
+        token: Of the user who installed it; to be kept in a store.
+        application_token: To be kept, and compared with that of every later event.
+        data: ``VERSION``, ``ACTIVE``, ``INSTALLED`` and ``LANGUAGE_ID``, as text.
+    """
+
+    token: Token
+    application_token: Secret
+    data: dict[str, JsonValue] = attrs.field(repr=False)
+
+    @classmethod
+    def from_form(cls, form: Mapping[str, str], *, allow_loopback: bool = False) -> Self:
+        """Return what a portal posted to the handler of the installation.
+
+        Args:
+            form: As in `Event.from_form`.
+            allow_loopback: Whether the portal may be on this machine, as the sandbox is.
+
+        Raises:
+            UsageError: It is another event, or a field is missing or cannot be; the message names it.
+        """
+        posted = Form(form)
+        del form
+        if posted.text("event").upper() != "ONAPPINSTALL":
+            raise UsageError(f"an installation is the event ONAPPINSTALL, not {shown(posted.text('event'))}")
+        return cls(
+            token=posted.token(_AUTH, "auth[member_id]", local=allow_loopback),
+            application_token=posted.secret(_APPLICATION_TOKEN),
+            data=posted.nested("data"),
+        )
+
+    def oauth(
+        self, client_id: str, client_secret: str | Secret, *, token_url: str = TOKEN_URL, clock: Clock = time
+    ) -> OAuth:
+        """Return the credentials for a `b24batch.Session`; the arguments are those of `b24batch.OAuth`.
+
+        They live in memory. What ``oauth(...).refresh()`` returns is proof of the portal, and may be put into a store.
+        """
+        return OAuth(client_id, client_secret, self.token, token_url=token_url, clock=clock)
+
+
+def _is_equal(given: Secret, expected: Secret) -> bool:
+    # A form can hold any text, also what is no character.
+    texts = (secret.reveal().encode(errors="surrogatepass") for secret in (given, expected))
+    return hmac.compare_digest(*texts)

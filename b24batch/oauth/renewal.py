@@ -1,0 +1,161 @@
+"""The token of a portal that is in use: renewed once for all who share its store, and stored before it is used."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from contextlib import suppress
+
+import attrs
+
+from b24batch.errors import SdkError, TokenRefreshError
+from b24batch.oauth.interrupts import is_interrupt
+from b24batch.oauth.newest import not_stored, refuse_stranger
+from b24batch.oauth.server import AGAIN, SPENT, TokenServer, spent
+from b24batch.oauth.tokens import Token, TokenStore, locked
+from b24batch.wire.auth import Access, Renewal, Secret
+from b24batch.wire.connections import Connections
+
+#: A token is renewed so many seconds before it expires, so that it does not expire on its way.
+MARGIN = 60.0
+
+
+@attrs.define(eq=False, init=False, repr=False)
+class RenewedToken:
+    """A token, the store that it is in, and the server that renews it.
+
+    Attributes:
+        member_id: The portal's.
+    """
+
+    member_id: str
+    _server: TokenServer
+    _token: Token
+    _store: TokenStore
+    _on_refresh: Callable[[Token], object] | None
+    #: The last renewal that failed; who waited for it fails like it.
+    _failure: SdkError | None = attrs.field(default=None, init=False)
+    #: The access token that is not known to be in the store, and the one that it takes the place of there.
+    _unstored: dict[Secret, Secret] = attrs.field(factory=dict, init=False)
+
+    @property
+    def host(self) -> str:
+        """The portal's host, with its port if it has one."""
+        return self._token.address.host
+
+    @property
+    def scheme(self) -> str:
+        """``https`` or ``http``."""
+        return self._token.address.scheme
+
+    def access(self) -> Access:
+        """Return the present token, and whether it has to be renewed, or stored, before it is used."""
+        token = self._token
+        stale = bool(self._unstored) or self._is_stale(token)
+        hidden = tuple(filter(None, (token.refresh_token, self._server.client_secret)))
+        return Access(Secret(token.client_endpoint), token.access_token, stale, hidden)
+
+    def renew(self, refused: Access, connections: Connections, max_wait: float | None = None) -> Renewal:
+        """Get a newer token than the one that was refused, from the store or from the OAuth server.
+
+        Args:
+            refused: What was refused, or is `Access.stale`.
+            connections: What a request to the OAuth server travels on.
+            max_wait: The most seconds to wait for another process that has the store, where the store can tell.
+
+        Raises:
+            NotSent: The OAuth server could not be reached.
+            TokenRefreshError: There will be no other token: authorise the application again. When it is `temporary`:
+                the OAuth server or the store fails.
+        """
+        before = self._failure
+        try:
+            with locked(self._store, self.member_id, max_wait):
+                renewal = self._renewed(refused, connections, before)
+                token = self._token
+        except Exception as error:
+            failure = self._explained(error)
+        else:
+            if self._unstored.pop(token.access_token, None) is not None and self._on_refresh is not None:
+                self._on_refresh(token)
+            return renewal
+        raise failure
+
+    def _is_stale(self, token: Token) -> bool:
+        return self._server.clock.time() > token.expires - MARGIN
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether the token in use is in the store; False after the store has failed, until a later call."""
+        return not self._unstored
+
+    def _renewed(self, refused: Access, connections: Connections, before: SdkError | None) -> Renewal:
+        if self._unstored and self._store_again():
+            return "taken"
+        token = self._stored()
+        if (refused.stale or token.access_token != refused.token) and not self._is_stale(token):
+            self._token = token
+            return "taken"
+        failure = self._failure
+        if failure is not None and failure is not before:  # it failed for somebody while this one waited
+            raise copy.copy(failure)
+        self._refresh(token, connections)
+        return "refreshed"
+
+    def _store_again(self) -> bool:
+        """Store the token whose `put` failed, if the store still has the one before it; return whether it did."""
+        stored = self._store.get(self.member_id)
+        if stored is None or stored.access_token == self._unstored.get(self._token.access_token):
+            self._store.put(self._token)
+            return True
+        if stored.access_token != self._token.access_token:  # somebody has authorised the application again
+            self._unstored.clear()
+        return stored.access_token == self._token.access_token
+
+    def _stored(self) -> Token:
+        token = self._store.get(self.member_id)
+        if token is None:
+            raise TokenRefreshError(f"the store has no token of {self.member_id}; {AGAIN}")
+        is_spent = self._token.refresh_token is None and self._token.access_token == token.access_token
+        return self._token if is_spent else token
+
+    def _refresh(self, token: Token, connections: Connections) -> None:
+        """Ask for the token's successor and store it, also when the program is interrupted once it is there."""
+        putting = False
+        try:
+            self._ask(token, connections)
+            putting = True
+            self._store.put(self._token)
+        except BaseException as error:
+            if self._unstored and (is_interrupt(error) or not putting):
+                with suppress(Exception):  # it stays among the unstored
+                    self._store.put(self._token)
+            raise
+
+    def _ask(self, token: Token, connections: Connections) -> None:
+        def keep(new: Token) -> None:
+            refuse_stranger(new, token)
+            self._unstored[new.access_token] = token.access_token
+            self._token = new
+
+        try:
+            if token.refresh_token is None:
+                raise spent()
+            grant = {"grant_type": Secret("refresh_token"), "refresh_token": token.refresh_token}
+            self._server.token(grant, connections, keep)
+            return
+        except SdkError as error:
+            failure = error
+        if failure.code == SPENT and token.refresh_token is not None:
+            self._note_spent(token)
+        self._failure = copy.copy(failure)
+        raise failure
+
+    def _note_spent(self, token: Token) -> None:
+        """Let nobody who has the store ask for this token again: the OAuth server blocks who asks too often."""
+        self._token = attrs.evolve(token, refresh_token=None)
+        with suppress(Exception):
+            self._store.put(self._token)
+
+    def _explained(self, error: Exception) -> Exception:
+        return not_stored(self._token, error) if self._unstored and not is_interrupt(error) else error

@@ -1,0 +1,196 @@
+"""A store of tokens in a SQLite file, for all processes of a machine."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import TypeVar
+
+from b24batch.errors import TokenRefreshError
+from b24batch.oauth.sqlite_errors import is_locked, reason_of
+from b24batch.oauth.succession import is_replaced, with_replaced
+from b24batch.oauth.tokens import StoredRow, Token, stored_token
+from b24batch.wire.auth import Secret
+from b24batch.wire.rate import Clock
+
+#: Seconds to wait for another process to finish its refresh.
+_PATIENCE = 120.0
+#: Seconds to wait for readers when a token is there to be written: the one before it is worth nothing by then.
+_PATIENCE_AT_THE_END = 5.0
+#: Seconds between two looks at a file that another one has locked; SQLite itself would wait deaf to Ctrl-C.
+_STEP = 0.05
+
+_TABLES = (
+    "CREATE TABLE IF NOT EXISTS b24batch_tokens (member_id TEXT PRIMARY KEY, access_token TEXT NOT NULL,"
+    " refresh_token TEXT, expires REAL NOT NULL, client_endpoint TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS b24batch_replaced (member_id TEXT PRIMARY KEY, replaced TEXT NOT NULL)",
+)
+_GET = (
+    "SELECT access_token, refresh_token, expires, client_endpoint, member_id FROM b24batch_tokens WHERE member_id = ?"
+)
+_SAME = "SELECT * FROM b24batch_tokens WHERE member_id = ?"
+_T = TypeVar("_T")
+
+
+class SQLiteTokenStore:
+    """Keeps tokens in a SQLite file, which all processes of one machine may share.
+
+    The file is made when it does not exist, readable for its owner only. Do not put it on a network drive, where
+    its locks may not hold.
+
+    Args:
+        path: Of the file.
+        clock: What sleeps while another process has the file locked; default the module `time`.
+
+    Raises:
+        TokenRefreshError: The file is damaged, locked, full or read-only, here and in every method; its code is
+            ``TOKEN_STORE``.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, clock: Clock = time) -> None:
+        self._path = Path(path).absolute()
+        self._clock = clock
+        self._held = threading.local()
+        self._patient(self._connect, _PATIENCE).close()
+
+    def get(self, member_id: str) -> Token | None:
+        """Return the token of a portal; None when there is none."""
+        row = self._first(_GET, member_id)
+        return stored_token(row, member_id) if row else None
+
+    def has_replaced(self, token: Token) -> bool:
+        """Return whether a token was here once, and another took its place."""
+        return is_replaced(self._replaced(token.member_id), token.access_token)
+
+    def put(self, token: Token) -> None:
+        """Keep a token in the place of the portal's last one."""
+        database = self._database()
+        if database is None:
+            with self.lock(token.member_id):
+                return self.put(token)
+        old = self.get(token.member_id)
+        replaced = self._replaced(token.member_id)
+        replaced = with_replaced(replaced, old.access_token if old else None, token.access_token)
+        write = "INSERT OR REPLACE INTO b24batch_tokens VALUES (?, ?, ?, ?, ?)"
+        note = "INSERT OR REPLACE INTO b24batch_replaced VALUES (?, ?)"
+        self._patient(lambda: database.execute(write, _row_of(token)), 0)
+        self._patient(lambda: database.execute(note, (token.member_id, replaced)), 0)
+
+    @contextmanager
+    def lock(self, member_id: str, max_wait: float | None = None) -> Iterator[None]:
+        """Keep other threads and processes from the file while the block lasts; prove that it can be written.
+
+        Args:
+            member_id: The portal whose token may be put.
+            max_wait: The most seconds to wait until others are done; never more than 120.
+        """
+        patience = _PATIENCE if max_wait is None else min(max_wait, _PATIENCE)
+        with closing(self._patient(lambda: self._begun(member_id), patience)) as database:
+            file = self._identity()
+            try:
+                self._held.database = database
+                yield
+                self._end(database, file)
+            except BaseException:
+                with suppress(TokenRefreshError):  # what was put stands if it can, and what is raised stays
+                    self._end(database, file)
+                raise
+            finally:
+                self._held.database = None
+
+    def _begun(self, member_id: str) -> sqlite3.Connection:
+        database = self._connect()
+        try:
+            database.execute("BEGIN IMMEDIATE")
+            # A disk that is full tells so now, before a refresh token is spent.
+            database.execute(f"INSERT OR REPLACE INTO b24batch_tokens {_SAME}", (member_id,))
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    def _end(self, database: sqlite3.Connection, file: tuple[int, int] | None) -> None:
+        self._held.database = None
+        if database.in_transaction:
+            self._patient(lambda: database.execute("COMMIT"), _PATIENCE_AT_THE_END)
+        if self._identity() != file:
+            raise self._failure("was deleted meanwhile")
+
+    def _first(self, query: str, member_id: str) -> StoredRow | None:
+        """Return the first row, from the connection that holds the lock in this thread or from one for this time."""
+        held = self._database()
+        database = held or self._patient(self._connect, _PATIENCE)
+        try:
+            row: StoredRow | None = self._patient(lambda: database.execute(query, (member_id,)).fetchone(), _PATIENCE)
+            return row
+        finally:
+            if held is None:
+                database.close()
+
+    def _replaced(self, member_id: str) -> str:
+        row = self._first("SELECT replaced, NULL, 0, '', '' FROM b24batch_replaced WHERE member_id = ?", member_id)
+        return row[0].reveal() if row else ""
+
+    def _database(self) -> sqlite3.Connection | None:
+        return getattr(self._held, "database", None)
+
+    def _connect(self) -> sqlite3.Connection:
+        self._make()
+        # SQLite itself would make a file that others may read.
+        database = sqlite3.connect(f"{self._path.as_uri()}?mode=rw", uri=True, timeout=0, isolation_level=None)
+        database.row_factory = _wrapped_row
+        try:
+            for table in _TABLES:
+                database.execute(table)
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    def _make(self) -> None:
+        # A file that exists is not opened here: closing it would drop the locks this process has on it.
+        try:
+            os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        except OSError as error:
+            if error.errno is None:  # not of the operating system, but of a signal's handler
+                raise
+            # Whatever else it is but that the file exists, SQLite will say so.
+
+    def _identity(self) -> tuple[int, int] | None:
+        """Return what tells the file from another one at its path."""
+        with suppress(FileNotFoundError):
+            status = self._path.stat()
+            return status.st_dev, status.st_ino
+        return None
+
+    def _patient(self, act: Callable[[], _T], seconds: float) -> _T:
+        """Return what `act` does, tried again until the file is not locked any more."""
+        until = self._clock.monotonic() + seconds
+        while True:
+            try:
+                return act()
+            except sqlite3.Error as error:
+                reason, may_pass = reason_of(error, seconds), is_locked(error)
+            left = until - self._clock.monotonic()
+            if not may_pass or left <= 0:
+                raise self._failure(reason)
+            self._clock.sleep(min(_STEP, left))
+
+    def _failure(self, reason: str) -> TokenRefreshError:
+        return TokenRefreshError(f"the store of tokens {self._path} {reason}", code="TOKEN_STORE", temporary=True)
+
+
+def _row_of(token: Token) -> tuple[str, str, str | None, float, str]:
+    refresh = token.refresh_token.reveal() if token.refresh_token else None
+    return token.member_id, token.access_token.reveal(), refresh, token.expires, token.client_endpoint
+
+
+def _wrapped_row(cursor: sqlite3.Cursor, row: tuple[str, str | None, float, str, str]) -> StoredRow:
+    del cursor
+    access, refresh, expires, endpoint, member_id = row
+    return Secret(access), None if refresh is None else Secret(refresh), expires, endpoint, member_id

@@ -1,0 +1,1 @@
+"""Many requests as one run, and what came of each command."""

@@ -1,0 +1,57 @@
+"""Elements of one call: methods that answer 200 though some of what they were given failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from b24batch.calls.values import JsonValue
+from b24batch.errors import AjaxError
+from b24batch.redaction import masked
+from b24batch.wire.auth import Secret
+
+#: From their pages: the first answers an object with an ``error`` in the place of each element that failed, the second
+#: a ``STATUS`` that is SUCCESS, CONFLICT or ERROR.
+_MANY_AT_ONCE = frozenset(["crm.item.batchimport", "crm.entity.mergebatch"])
+_ERRORS = ("error", "errors")
+_SUCCESS = "SUCCESS"
+
+
+def failed_elements(method: str, result: JsonValue, secrets: tuple[Secret, ...]) -> AjaxError | None:
+    """Return an error that lists the elements in a result that failed; None when there are none.
+
+    Args:
+        method: What was called.
+        result: What it returned.
+        secrets: What no text of an error may show.
+    """
+    if method.casefold() not in _MANY_AT_ONCE:
+        return None
+    failed = list(_failures(result, ""))
+    if not failed:
+        return None
+    listed = "; ".join(f"{path or 'result'}: {code} {description}".strip() for path, code, description in failed)
+    code = masked(failed[0][1], secrets)
+    return AjaxError(masked(f"{len(failed)} failed: {listed}", secrets), code=code, method=method)
+
+
+def _failures(value: JsonValue, path: str) -> Iterator[tuple[str, str, str]]:
+    """Yield where each element that failed is, its code and its description."""
+    if isinstance(value, dict):
+        error = next((value[name] for name in _ERRORS if name in value), None)
+        status = value.get("STATUS")
+        if any(name in value for name in _ERRORS) and error != []:
+            yield path, *_words(error, value)
+        elif isinstance(status, str) and status.upper() != _SUCCESS:
+            yield path, status, f"of {value.get('ENTITY_IDS')}"
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, item in items:
+        if name not in _ERRORS:
+            yield from _failures(item, f"{path}.{name}" if path else str(name))
+
+
+def _words(error: JsonValue, element: dict[str, JsonValue]) -> tuple[str, str]:
+    """Return the code and the description of an element's error, which is text, an object, or a list of these."""
+    first = error[0] if isinstance(error, list) and error else error
+    if isinstance(first, dict):
+        return str(first.get("code", "")), str(first.get("message", first.get("error_description", "")))
+    return str(first), str(element.get("error_description", ""))

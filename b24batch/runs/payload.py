@@ -1,0 +1,123 @@
+"""The bodies of requests and answers: how commands go into one request, and their outcomes come out of its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from b24batch.calls.chunks import Chunk
+from b24batch.calls.commands import Command
+from b24batch.calls.values import JsonValue, WireParams
+from b24batch.errors import AnswerLost, SdkError, command_error_class
+from b24batch.redaction import masked
+from b24batch.results import AjaxResult
+from b24batch.runs.elements import failed_elements
+from b24batch.statuses import Status
+from b24batch.wire.answers import Answer, text_of
+from b24batch.wire.extra import extra_of
+
+#: A portal counts in 64 bit.
+_MOST_ROWS = 2**63 - 1
+
+
+def dump(chunk: Chunk, *, halt: bool) -> tuple[str, WireParams]:
+    """Return the method and the body of the request that carries `chunk`."""
+    if chunk.alone is not None:
+        return chunk.alone.command.method, chunk.alone.params or {}
+    return "batch", {"halt": int(halt), "cmd": {command.name: command.text for command in chunk.commands}}
+
+
+def load(chunk: Chunk, answer: Answer, *, halt: bool) -> list[AjaxResult]:
+    """Return the outcome of each command of `chunk`, in its order, whatever is in the answer."""
+    if chunk.alone is not None:
+        return [load_direct(chunk.alone.command, answer)]
+    return list(_rows(chunk, answer, _Maps(answer), halt=halt))
+
+
+def load_direct(command: Command, answer: Answer) -> AjaxResult:
+    """Return the outcome of a command that was called directly."""
+    return _ok(command, answer, *(answer.envelope.get(key) for key in ("result", "total", "next", "time")))
+
+
+class _Maps:
+    """The five maps of an answer, each as a dict: PHP writes an empty one, or one with keys 0, 1, 2, as a list.
+
+    One that is neither has nothing in it: that the first two can be read is seen to when the answer is opened.
+    """
+
+    def __init__(self, answer: Answer) -> None:
+        maps = _map(answer.envelope["result"])
+        self.result = _map(maps.get("result"))
+        self.error = _map(maps.get("result_error"))
+        self.total = _map(maps.get("result_total"))
+        self.next = _map(maps.get("result_next"))
+        self.time = _map(maps.get("result_time"))
+
+
+def _map(value: JsonValue) -> dict[str, JsonValue]:
+    if isinstance(value, dict):
+        return value
+    return {str(place): item for place, item in enumerate(value)} if isinstance(value, list) else {}
+
+
+def _rows(chunk: Chunk, answer: Answer, maps: _Maps, *, halt: bool) -> Iterator[AjaxResult]:
+    halted = False
+    for encoded in chunk.commands:
+        name, command = encoded.name, encoded.command
+        succeeded, refused = name in maps.result, name in maps.error
+        if succeeded and not refused:
+            total, following, time = maps.total.get(name), maps.next.get(name), maps.time.get(name)
+            yield _ok(command, answer, maps.result[name], total, following, time)
+        elif refused and not succeeded:
+            halted = halt
+            yield _not_ok(command, answer, "failed", _command_error(command, maps.error[name], answer))
+        elif halted and not refused:
+            yield _not_ok(command, answer, "skipped")
+        else:
+            yield _not_ok(command, answer, "unknown", _untold(answer))
+
+
+def _ok(
+    command: Command, answer: Answer, data: JsonValue, total: JsonValue, next: JsonValue, time: JsonValue
+) -> AjaxResult:
+    return AjaxResult(
+        command,
+        "ok",
+        data,
+        failed_elements(command.method, data, answer.secrets),
+        _count(total),
+        _count(next),
+        time if isinstance(time, dict) else None,
+        answer.http_status,
+        answer.request_id,
+    )
+
+
+def _count(value: JsonValue) -> int | None:
+    """Return a number of rows, which may come as digits in text or as a whole float; None for what cannot be one."""
+    if isinstance(value, str) and value.isdecimal() and value.isascii() and len(value) < len(str(_MOST_ROWS)):
+        value = int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_ROWS else None
+
+
+def _not_ok(command: Command, answer: Answer, status: Status, error: SdkError | None = None) -> AjaxResult:
+    return AjaxResult(command, status, error=error, http_status=answer.http_status, request_id=answer.request_id)
+
+
+def _command_error(command: Command, entry: JsonValue, answer: Answer) -> SdkError:
+    fields = entry if isinstance(entry, dict) else {"error": entry}
+    code = text_of(fields.get("error"))
+    return command_error_class(code)(
+        masked(text_of(fields.get("error_description")), answer.secrets),
+        code=masked(code, answer.secrets),
+        method=command.method,
+        extra=extra_of(fields, lambda text: masked(text, answer.secrets)),
+        http_status=answer.http_status,
+        request_id=answer.request_id,
+    )
+
+
+def _untold(answer: Answer) -> AnswerLost:
+    description = "the answer does not tell what became of it"
+    return AnswerLost(description, http_status=answer.http_status, request_id=answer.request_id)

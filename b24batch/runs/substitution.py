@@ -1,0 +1,143 @@
+"""What references become: a value from an earlier answer, or the reason why their command is not sent."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+import attrs
+
+from b24batch.calls.chunks import Chunk
+from b24batch.calls.encoded import EncodedCommand, resolved
+from b24batch.calls.references import Ref
+from b24batch.calls.values import JsonValue, Unfit
+from b24batch.errors import AjaxError, ReferenceMissed, UsageError
+from b24batch.results import AjaxResult
+from b24batch.wire.retries import is_read
+
+#: How many calls back a reference in a stream may lead: as many as one request holds.
+MEMORY = 50
+_RAN = "the command ran with another value"
+
+
+@attrs.define(eq=False)
+class Answered:
+    """The outcomes that references of later commands may lead to.
+
+    Attributes:
+        wanted: The names to remember; None for the last 50, whatever their names.
+    """
+
+    wanted: Collection[str] | None = None
+    _rows: dict[str, AjaxResult] = attrs.field(factory=dict, init=False)
+
+    def note(self, name: str, row: AjaxResult) -> None:
+        """Remember an outcome."""
+        if self.wanted is None or name in self.wanted:
+            self._rows[name] = row
+
+    def note_all(self, commands: Iterable[EncodedCommand], rows: Iterable[AjaxResult]) -> None:
+        """Remember the outcomes of commands."""
+        if self.wanted is None or self.wanted:
+            for encoded, row in zip(commands, rows, strict=True):
+                self.note(encoded.name, row)
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Forget what is too far back once the commands of these names have their last outcome."""
+        for name in names if self.wanted is None else ():
+            self._rows[name] = self._rows.pop(name)
+        while self.wanted is None and len(self._rows) > MEMORY:
+            del self._rows[next(iter(self._rows))]
+
+    def ready(self, encoded: EncodedCommand, part: Collection[str], *, halt: bool) -> EncodedCommand | AjaxResult:
+        """Return a command as it can be sent with those named in `part`, or the outcome of one that cannot.
+
+        A reference into `part` is left to the portal, the value of any other is put in. A command that depends on one
+        without success is skipped; one whose value is missing has failed.
+        """
+        values: dict[Ref, JsonValue] = {}
+        for reference in encoded.references:
+            if reference.target in part:
+                continue
+            row = self._rows.get(str(reference.target))
+            if row is None or not row.is_success:
+                return AjaxResult(encoded.command, "skipped")
+            values[reference] = reference.found_in(row.data, row.total, row.next)
+            if values[reference] is None:
+                return AjaxResult(
+                    encoded.command, "failed", error=_missed(reference, "the command was not sent", not_executed=True)
+                )
+        try:
+            return _put_in(encoded, values, halt=halt) if values else encoded
+        except Unfit as unfit:
+            reason = f"{encoded.label}: {unfit}"
+        return AjaxResult(encoded.command, "failed", error=UsageError(reason))
+
+
+def _put_in(encoded: EncodedCommand, values: dict[Ref, JsonValue], *, halt: bool) -> EncodedCommand:
+    """Return a command with these values in it; a boolean whose form nobody knows as a portal puts it in, if it reads.
+
+    Raises:
+        Unfit: It cannot be sent with them.
+    """
+    try:
+        return resolved(encoded, values, halt=halt)
+    except Unfit:
+        if not is_read(encoded.command.method):
+            raise
+    numbers = {reference: int(value) if isinstance(value, bool) else value for reference, value in values.items()}
+    return resolved(encoded, numbers, halt=halt)
+
+
+def with_missed_references(chunk: Chunk, rows: list[AjaxResult]) -> list[AjaxResult]:
+    """Return `rows`, the outcomes of one request, where a command that ran with a wrong value says so."""
+    if not chunk.has_references:
+        return rows
+    checked: dict[str, AjaxResult] = {}
+    for encoded, row in zip(chunk.commands, rows, strict=True):
+        checked[encoded.name] = _checked(encoded, row, checked)
+    return list(checked.values())
+
+
+def _checked(encoded: EncodedCommand, row: AjaxResult, earlier: dict[str, AjaxResult]) -> AjaxResult:
+    """Return `row`, or one with a `ReferenceMissed` where the portal put in another value; for a refused one, too."""
+    refused = type(row.error) is AjaxError
+    for reference in encoded.references if row.status == "ok" or refused else ():
+        target = earlier[str(reference.target)]
+        value = reference.found_in(target.data, target.total, target.next) if target.is_success else None
+        if value is None:
+            consequence = f"the portal refused another value ({row.error})" if refused else _RAN
+            return attrs.evolve(row, error=_missed(reference, consequence))
+        if isinstance(value, bool) and _reads_letters(encoded, reference):
+            text = f"{reference!r} is {value}, and the portal put it in as a flag where Y or N is read"
+            return attrs.evolve(row, error=ReferenceMissed(f"{text}: send the command in a later request"))
+    return row
+
+
+def _reads_letters(encoded: EncodedCommand, reference: Ref) -> bool:
+    """Return whether a boolean in the place of `reference` is known to be read in another form than a portal's."""
+    try:
+        forms = {resolved(encoded, {reference: value}, halt=True).text for value in (True, 1)}
+    except Unfit:
+        return False
+    return len(forms) > 1
+
+
+def without_misread(chunk: Chunk, rows: list[AjaxResult]) -> list[AjaxResult]:
+    """Return `rows`, where a command that read with a wrong value has failed as if it had not been sent.
+
+    So the outcome is the same whether the portal follows a reference or the library.
+    """
+    if not chunk.has_references:
+        return rows
+    return [
+        AjaxResult(row.command, "failed", error=row.error, http_status=row.http_status, request_id=row.request_id)
+        if row.status == "ok" and isinstance(row.error, ReferenceMissed) and is_read(row.command.method)
+        else row
+        for row in rows
+    ]
+
+
+def _missed(reference: Ref, consequence: str, *, not_executed: bool = False) -> ReferenceMissed:
+    error = ReferenceMissed(f"{reference!r} is missing, null or itself made from such a value: {consequence}")
+    error.not_executed = not_executed
+    return error

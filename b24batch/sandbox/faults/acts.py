@@ -1,0 +1,91 @@
+"""What faults do with a request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+from b24batch.sandbox.server.answers import Answer, PortalError, page, refusal
+from b24batch.sandbox.server.travel import CLOSED, Travel
+
+
+@attrs.frozen
+class Exchange:
+    """A request in the hands of a fault.
+
+    Attributes:
+        execute: Executes so many commands of the request, None for all, and returns the answer.
+        sleep: Lets seconds of the portal's clock pass.
+        target: The path and query of the request.
+        seconds: The pause that was planned.
+        commands: The number of commands that was planned.
+
+    """
+
+    execute: Callable[[int | None], Answer]
+    sleep: Callable[[float], object]
+    target: str
+    seconds: float
+    commands: int
+
+
+#: Turns a request into the answer that is sent.
+Act = Callable[[Exchange], Answer]
+
+
+def changed(change: Callable[[Answer], Answer]) -> Act:
+    """Execute, and answer what a function makes of the answer."""
+    return lambda exchange: change(exchange.execute(None))
+
+
+def instead(answer: Answer) -> Act:
+    """Execute, and answer this."""
+    return changed(lambda _answer: answer)
+
+
+def travelling(travel: Travel) -> Act:
+    """Execute, and send the answer this way."""
+    return changed(lambda answer: attrs.evolve(answer, travel=travel))
+
+
+def preceded(act: Callable[[], object]) -> Act:
+    """Call a function, then execute."""
+
+    def act_first(exchange: Exchange) -> Answer:
+        act()
+        return exchange.execute(None)
+
+    return act_first
+
+
+def unexecuted(answer: Answer) -> Act:
+    """Answer this, and execute nothing."""
+    return lambda _exchange: answer
+
+
+def refused(error: PortalError) -> Act:
+    """Answer this error, and execute nothing."""
+    return unexecuted(refusal(error))
+
+
+def slow(exchange: Exchange) -> Answer:
+    """Execute, and answer later."""
+    answer = exchange.execute(None)
+    exchange.sleep(exchange.seconds)
+    return answer
+
+
+def drip(exchange: Exchange) -> Answer:
+    """Execute, and send the body byte by byte."""
+    return attrs.evolve(exchange.execute(None), travel=Travel(piece=1, pause=exchange.seconds))
+
+
+def die(exchange: Exchange) -> Answer:
+    """Execute the first commands, and answer nothing."""
+    return attrs.evolve(exchange.execute(exchange.commands), travel=CLOSED)
+
+
+def move(exchange: Exchange) -> Answer:
+    """Send the client elsewhere, credentials in the address and all, as a portal does."""
+    return page("302 Found", 302, {"Location": f"https://moved.example{exchange.target}"})

@@ -1,0 +1,90 @@
+"""Answers that have been spoilt on their way."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Mapping
+
+import attrs
+
+from b24batch.sandbox.php import json as php_json
+from b24batch.sandbox.php.values import JSON
+from b24batch.sandbox.server.answers import Answer
+from b24batch.sandbox.server.travel import Travel
+
+_NO_MAPS: dict[str, JSON] = {
+    "result": "nonsense",
+    "result_error": 7,
+    "result_total": True,
+    "result_next": 1.5,
+    "result_time": "",
+}
+
+
+def half_body_unsized(answer: Answer) -> Answer:
+    """Return half of the body with nothing that tells its length."""
+    return _with(answer, answer.body[: len(answer.body) // 2], {"Connection": "close"})
+
+
+def chunked_cut(answer: Answer) -> Answer:
+    """Return two chunks, the second one cut off."""
+    body, half = answer.body, len(answer.body) // 2
+    whole, cut = b"%x\r\n%b\r\n" % (half, body[:half]), b"%x\r\n%b" % (len(body), body[half:])
+    return attrs.evolve(_chunked(answer, whole + cut), travel=Travel(then="close"))
+
+
+def chunked_garbage(answer: Answer) -> Answer:
+    """Return a chunk whose size is no number."""
+    return attrs.evolve(_chunked(answer, b"many\r\n%b\r\n" % answer.body), travel=Travel(then="close"))
+
+
+def many_headers(answer: Answer) -> Answer:
+    """Return the answer under 1000 more headers; Python's own client takes 100."""
+    return _with(answer, answer.body, {f"X-Header-{number}": "x" for number in range(1000)})
+
+
+def garbage_gzip(answer: Answer) -> Answer:
+    """Return the body as it is and call it gzip."""
+    return _with(answer, answer.body, {"Content-Encoding": "gzip"})
+
+
+def cut_gzip(answer: Answer) -> Answer:
+    """Return half of the body's gzip, with the length of the half."""
+    packed = gzip.compress(answer.body, mtime=0)
+    return _with(answer, packed[: len(packed) // 2], {"Content-Encoding": "gzip"})
+
+
+def invalid_json(answer: Answer) -> Answer:
+    """Return the body without its last byte."""
+    return _with(answer, answer.body[:-1])
+
+
+def malformed_maps(answer: Answer) -> Answer:
+    """Return a batch's answer with nonsense in the place of its maps."""
+    return _with_result(answer, dict(_NO_MAPS))
+
+
+def missing_maps(answer: Answer) -> Answer:
+    """Return a batch's answer without its maps."""
+    return _with_result(answer, {})
+
+
+def no_result(answer: Answer) -> Answer:
+    """Return 200 and the ``time`` block alone."""
+    return Answer(php_json.dumps({"time": answer.envelope().get("time", {})}))
+
+
+def _with(answer: Answer, body: bytes, headers: Mapping[str, str] | None = None) -> Answer:
+    return attrs.evolve(answer, body=body, headers={**answer.headers, **(headers or {})})
+
+
+def _chunked(answer: Answer, body: bytes) -> Answer:
+    return _with(answer, body, {"Transfer-Encoding": "chunked"})
+
+
+def _with_result(answer: Answer, result: JSON) -> Answer:
+    envelope = answer.envelope()
+    maps = envelope.get("result")
+    if not isinstance(maps, dict) or "result_error" not in maps:
+        return answer
+    return _with(answer, php_json.dumps({**envelope, "result": result}).encode())

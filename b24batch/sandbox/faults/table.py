@@ -1,0 +1,168 @@
+"""What can go wrong with a request on purpose; ``portal.fail_next(name)`` plans it.
+
+Executed, then the answer is lost:
+
+``lost_after``
+    The connection closes without an answer.
+``reset_after``
+    The connection is reset without an answer.
+``silent``
+    No answer, ever: the connection stays open until the client hangs up or the portal closes.
+``half_headers``, ``half_headers_reset``
+    The status line and some headers, then the connection closes, or is reset.
+``half_body``, ``half_body_reset``
+    All headers and half of the body, then the connection closes, or is reset.
+``half_body_unsized``
+    Half of the body and nothing that tells its length, then the connection closes.
+``stall``
+    All headers and half of the body, then nothing more, as with ``silent``.
+``chunked_cut``
+    A chunked body whose last chunk is cut off, then the connection closes.
+``chunked_garbage``
+    A chunked body with a line that gives no size, then the connection closes.
+``garbage_status``
+    Bytes with no status line, then the connection closes.
+``many_headers``
+    200 with 1000 headers, more than HTTP clients take.
+``garbage_gzip``, ``cut_gzip``
+    The answer says it is gzip: it is none, or half of one.
+``html_200``, ``html_502``, ``html_503``
+    A page of HTML with this status.
+``empty``
+    200 with an empty body.
+``invalid_json``
+    The answer without its last byte, its length right.
+``malformed_maps``, ``missing_maps``
+    The maps of a batch are no maps, or not there; a direct call is answered as usual.
+``no_result``
+    200 with ``time`` and no ``result``.
+``wrong_encoding``
+    200 ``WRONG_ENCODING``: the portal cannot write the result as JSON.
+``json_500``
+    500 ``ERROR_CORE``.
+``dies``
+    The first ``commands`` commands of a batch are executed, then the connection closes without an answer.  A
+    direct call is one command.
+
+Not executed:
+
+``lost_before``
+    The connection closes without an answer.
+``reset_before``
+    The connection is reset without an answer.
+``rate_limited``
+    503 ``QUERY_LIMIT_EXCEEDED``.
+``operating_limit``
+    429 ``OPERATION_TIME_LIMIT``.
+``overload``
+    503 ``OVERLOAD_LIMIT``.
+``unauthorized``
+    401 ``INVALID_CREDENTIALS``.
+``expired_token``
+    401 ``expired_token``.
+``refused``
+    403 ``ACCESS_DENIED``.
+``error_200``
+    200 with an error in the place of the result.
+``too_large``
+    413 with a page of HTML.
+``html_404``
+    404 with a page of HTML.
+``moved``
+    302 to the same path on a host that does not exist.
+
+Executed and answered, in an odd way:
+
+``slow``
+    Answered ``seconds`` (default 1) later by the portal's clock, or when it closes.
+``drip``
+    The right answer, but its body byte by byte, with ``seconds`` (default 5) of the portal's clock before each.  It
+    ends early when the portal closes, or at the next byte when the client has hung up.
+``closes``
+    The right answer, then the connection closes though nothing announced it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal
+
+import attrs
+
+from b24batch.sandbox.faults import spoilt
+from b24batch.sandbox.faults.acts import Act, changed, die, drip, instead, move, refused, slow, travelling, unexecuted
+from b24batch.sandbox.oauth.tokens import expired_token
+from b24batch.sandbox.rest.operating import over_operating_time
+from b24batch.sandbox.rest.rate import over_rate
+from b24batch.sandbox.server.answers import Answer, PortalError, page, refusal
+from b24batch.sandbox.server.travel import CLOSED, HUNG, RESET, Travel
+
+
+@attrs.frozen
+class Fault:
+    """One way to fail.
+
+    Attributes:
+        name: Its name.
+        executed: Whether the request is executed; ``"partly"``: the first commands of it.
+        answered: Whether the client gets an answer in JSON that it can read, if it waits long enough.  An error,
+            and an answer that lacks what it should have, are answers.
+        act: What it does.
+        seconds: The default of ``fail_next(seconds=...)``, where that means something.
+
+    """
+
+    name: str
+    executed: Literal["yes", "no", "partly"]
+    answered: bool
+    act: Act = attrs.field(repr=False)
+    seconds: float = attrs.field(default=0.0, repr=False)
+
+
+_ROWS = (
+    Fault("lost_after", "yes", False, travelling(CLOSED)),
+    Fault("reset_after", "yes", False, travelling(RESET)),
+    Fault("silent", "yes", False, travelling(HUNG)),
+    Fault("half_headers", "yes", False, travelling(Travel("half_head", "close"))),
+    Fault("half_headers_reset", "yes", False, travelling(Travel("half_head", "reset"))),
+    Fault("half_body", "yes", False, travelling(Travel("half_body", "close"))),
+    Fault("half_body_reset", "yes", False, travelling(Travel("half_body", "reset"))),
+    Fault("half_body_unsized", "yes", False, changed(spoilt.half_body_unsized)),
+    Fault("stall", "yes", False, travelling(Travel("half_body", "hang"))),
+    Fault("chunked_cut", "yes", False, changed(spoilt.chunked_cut)),
+    Fault("chunked_garbage", "yes", False, changed(spoilt.chunked_garbage)),
+    Fault("garbage_status", "yes", False, instead(Answer("ouch\r\n\r\n", travel=Travel("body", "close")))),
+    Fault("many_headers", "yes", False, changed(spoilt.many_headers)),
+    Fault("garbage_gzip", "yes", False, changed(spoilt.garbage_gzip)),
+    Fault("cut_gzip", "yes", False, changed(spoilt.cut_gzip)),
+    Fault("html_200", "yes", False, instead(page("Welcome"))),
+    Fault("html_502", "yes", False, instead(page("502 Bad Gateway", 502))),
+    Fault("html_503", "yes", False, instead(page("503 Service Temporarily Unavailable", 503))),
+    Fault("empty", "yes", False, instead(Answer(""))),
+    Fault("invalid_json", "yes", False, changed(spoilt.invalid_json)),
+    Fault("malformed_maps", "yes", True, changed(spoilt.malformed_maps)),
+    Fault("missing_maps", "yes", True, changed(spoilt.missing_maps)),
+    Fault("no_result", "yes", True, changed(spoilt.no_result)),
+    Fault("wrong_encoding", "yes", True, instead(refusal(PortalError("WRONG_ENCODING", "Wrong encoding", 200)))),
+    Fault("json_500", "yes", True, instead(refusal(PortalError("ERROR_CORE", "SQL query error!", 500)))),
+    Fault("dies", "partly", False, die),
+    Fault("lost_before", "no", False, unexecuted(Answer("", travel=CLOSED))),
+    Fault("reset_before", "no", False, unexecuted(Answer("", travel=RESET))),
+    Fault("rate_limited", "no", True, refused(over_rate())),
+    Fault("operating_limit", "no", True, refused(over_operating_time())),
+    Fault("overload", "no", True, refused(PortalError("OVERLOAD_LIMIT", "REST API is blocked due to overload.", 503))),
+    Fault("unauthorized", "no", True, refused(PortalError("INVALID_CREDENTIALS", "Invalid request credentials", 401))),
+    Fault("expired_token", "no", True, refused(expired_token())),
+    Fault("refused", "no", True, refused(PortalError("ACCESS_DENIED", "Access denied!", 403))),
+    Fault("error_200", "no", True, refused(PortalError("WRONG_REQUEST", "Wrong request", 200))),
+    Fault("too_large", "no", False, unexecuted(page("413 Request Entity Too Large", 413))),
+    Fault("html_404", "no", False, unexecuted(page("404 Not Found", 404))),
+    Fault("moved", "no", False, move),
+    Fault("slow", "yes", True, slow, seconds=1.0),
+    Fault("drip", "yes", True, drip, seconds=5.0),
+    Fault("closes", "yes", True, travelling(Travel("whole", "close"))),
+)
+
+#: Every fault by its name.
+FAULTS: Mapping[str, Fault] = MappingProxyType({fault.name: fault for fault in _ROWS})

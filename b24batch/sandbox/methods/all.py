@@ -1,0 +1,41 @@
+"""All built-in methods."""
+
+from __future__ import annotations
+
+from b24batch.sandbox.methods import (
+    application,
+    calendars,
+    catalogue,
+    crm_items,
+    crm_legacy,
+    crm_links,
+    crm_lookup,
+    crm_products,
+    disk,
+    messenger,
+    staff,
+    storage_items,
+    storages,
+    task_items,
+    tasks,
+    telephony,
+    universal_lists,
+)
+from b24batch.sandbox.methods.crm_store import CrmStore
+from b24batch.sandbox.rest.dispatcher import Dispatcher
+
+
+def install(dispatcher: Dispatcher) -> None:
+    """Register every built-in method, over one new store."""
+    crm = CrmStore(dispatcher.clock.time)
+    data = storages.Storages()
+    users = staff.users()
+    staff.install(dispatcher, users)
+    for module in (crm_legacy, crm_items, crm_links, crm_lookup, crm_products):
+        module.install(dispatcher, crm)
+    storages.install(dispatcher, data)
+    storage_items.install(dispatcher, data)
+    disk.install(dispatcher, users)
+    task_items.install(dispatcher, tasks.install(dispatcher))
+    for part in (application, calendars, catalogue, messenger, telephony, universal_lists):
+        part.install(dispatcher)

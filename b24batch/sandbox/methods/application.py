@@ -1,0 +1,96 @@
+"""What a portal says of itself, and what an application keeps there: options and handlers of events."""
+
+from __future__ import annotations
+
+import attrs
+
+from b24batch.sandbox.methods.arguments import in_capitals, needed
+from b24batch.sandbox.methods.staff import SCOPE
+from b24batch.sandbox.php.values import JSON, mapping
+from b24batch.sandbox.rest.dispatcher import Dispatcher, Params
+from b24batch.sandbox.rest.time_blocks import iso
+from b24batch.sandbox.server.answers import PortalError
+
+_ABOUT = {"SCOPE": SCOPE, "LICENSE": "sandbox"}
+
+#: The features that `feature.get` says no to are all others.
+_FEATURES = ("rest_offline_extended", "rest_auth_connector")
+
+
+@attrs.define
+class Options:
+    """Values by name."""
+
+    _values: dict[JSON, JSON] = attrs.field(factory=dict, init=False)
+
+    def get(self, params: Params) -> JSON:
+        """Return one value, or all of them when none is named; an unknown one is null."""
+        name = params.get("option")
+        return self._values.get(name) if name is not None else dict(self._values)
+
+    def set(self, params: Params) -> JSON:
+        """Store values; those that are not named stay."""
+        options = mapping(params.get("options", params))
+        if not options:
+            raise PortalError("ERROR_ARGUMENT", "Argument 'options' is null or empty", extra={"argument": "options"})
+        self._values.update(options)
+        return True
+
+
+@attrs.define
+class Handlers:
+    """The addresses that events go to.  Nothing is sent to them; a test posts events itself."""
+
+    _bound: list[dict[str, str]] = attrs.field(factory=list, init=False)
+
+    def bind(self, params: Params) -> JSON:
+        """Store an address; the same one for the same event is refused."""
+        bound = self._named(params)
+        if bound in self._bound:
+            raise PortalError("ERROR_CORE", "Unable to set event handler: Handler already binded")
+        self._bound.append(bound)
+        return True
+
+    def unbind(self, params: Params) -> JSON:
+        """Forget an address."""
+        bound = self._named(params)
+        count = self._bound.count(bound)
+        self._bound = [other for other in self._bound if other != bound]
+        return {"count": count}
+
+    def get(self, params: Params) -> JSON:
+        """Return all addresses."""
+        del params
+        return [{**bound, "auth_type": "0", "offline": "0"} for bound in self._bound]
+
+    def _named(self, params: Params) -> dict[str, str]:
+        arguments = in_capitals(params)
+        return {"event": needed(arguments, "EVENT").upper(), "handler": needed(arguments, "HANDLER")}
+
+
+def _feature(params: Params) -> JSON:
+    code = needed({str(name).lower(): value for name, value in params.items()}, "code")
+    return {"value": "Y" if code in _FEATURES else "N"}
+
+
+def install(dispatcher: Dispatcher) -> None:
+    """Register the methods."""
+
+    def known(params: Params) -> JSON:
+        name = needed({str(name).lower(): value for name, value in params.items()}, "name")
+        is_known = name.lower() in dispatcher.names()
+        return {"isExisting": is_known, "isAvailable": is_known}
+
+    handlers = Handlers()
+    for name in ("bind", "unbind", "get"):
+        dispatcher.add(f"event.{name}", getattr(handlers, name))
+    for owner in ("app", "user"):
+        options = Options()
+        dispatcher.add(f"{owner}.option.get", options.get)
+        dispatcher.add(f"{owner}.option.set", options.set)
+    dispatcher.add("app.info", lambda _params: _ABOUT)
+    dispatcher.add("scope", lambda _params: list(SCOPE))
+    dispatcher.add("method.get", known)
+    dispatcher.add("feature.get", _feature)
+    dispatcher.add("server.time", lambda _params: iso(dispatcher.clock.time()))
+    dispatcher.add("methods", lambda _params: dispatcher.names())

@@ -1,0 +1,109 @@
+"""``im.*``: chats and their messages, which are paged by the id of the last one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+from b24batch.sandbox.methods.arguments import in_capitals
+from b24batch.sandbox.php.values import JSON, intval, mapping, text_of
+from b24batch.sandbox.rest.dispatcher import Dispatcher, Params
+from b24batch.sandbox.rest.time_blocks import iso
+from b24batch.sandbox.server.answers import PortalError
+from b24batch.sandbox.store.rows import Row, Table
+
+#: The documented size of a page, and the greatest there is.
+_LIMIT, _GREATEST = 20, 50
+
+#: The user whom the webhook belongs to.
+_MYSELF = 1
+
+
+@attrs.define
+class Messenger:
+    """All chats and messages; a talk with a user is a chat too."""
+
+    time: Callable[[], float]
+    chats: Table = attrs.field(factory=Table, init=False)
+    messages: Table = attrs.field(factory=Table, init=False)
+
+    def add_chat(self, params: Params) -> JSON:
+        """Make a chat and return its id."""
+        arguments = in_capitals(params)
+        users = [intval(user) for user in mapping(arguments.get("USERS")).values()]
+        return self.chats.add({"name": text_of(arguments.get("TITLE")), "users": [_MYSELF, *users], "muted": False})
+
+    def mute(self, params: Params) -> JSON:
+        """Mute a chat, or let it be heard; only the letter Y is a yes."""
+        arguments = in_capitals(params)
+        self._chat(arguments.get("CHAT_ID"), "CHAT_ID_EMPTY")["muted"] = arguments.get("MUTE") == "Y"
+        return True
+
+    def users(self, params: Params) -> JSON:
+        """Return the ids of all users of a chat."""
+        return self._chat(in_capitals(params).get("CHAT_ID"), "CHAT_ID_EMPTY")["users"]
+
+    def get_dialog(self, params: Params) -> JSON:
+        """Describe a chat."""
+        chat = self._dialog(in_capitals(params))
+        muted = [_MYSELF] if chat["muted"] else []
+        return {"id": chat["ID"], "dialog_id": f"chat{chat['ID']}", "name": chat["name"], "mute_list": muted}
+
+    def add_message(self, params: Params) -> JSON:
+        """Store a message and return its id; one of the system has no author."""
+        arguments = in_capitals(params)
+        chat = self._dialog(arguments)
+        if not text_of(arguments.get("MESSAGE")) and not arguments.get("ATTACH"):
+            raise PortalError("MESSAGE_EMPTY", "Message can't be empty")
+        message: Row = {
+            "chat_id": chat["ID"],
+            "author_id": 0 if arguments.get("SYSTEM") == "Y" else _MYSELF,
+            "date": iso(self.time()),
+            "text": text_of(arguments.get("MESSAGE")),
+            "params": [] if arguments.get("URL_PREVIEW", "Y") == "Y" else {"URL_PREVIEW": "N"},
+        }
+        return self.messages.add(message)
+
+    def get_messages(self, params: Params) -> JSON:
+        """Return messages, the newest first: the last ones, those before ``LAST_ID``, or those after ``FIRST_ID``."""
+        arguments = in_capitals(params)
+        chat = self._dialog(arguments)
+        limit = min(intval(arguments.get("LIMIT")) or _LIMIT, _GREATEST)
+        found = [message for message in self.messages.rows.values() if message["chat_id"] == chat["ID"]]
+        if arguments.get("FIRST_ID") is not None:
+            shown = [message for message in found if message["ID"] > intval(arguments["FIRST_ID"])][:limit]
+        else:
+            last = intval(arguments.get("LAST_ID"))
+            shown = [message for message in reversed(found) if not last or message["ID"] < last][:limit]
+        rows = [{"id": message["ID"], **{k: v for k, v in message.items() if k != "ID"}} for message in shown]
+        return {"chat_id": chat["ID"], "messages": rows, "users": [], "files": []}
+
+    def _dialog(self, arguments: dict[str, JSON]) -> Row:
+        """Return the chat of ``chat5``, or of a user's number, which is made when it is first named."""
+        dialog = text_of(arguments.get("DIALOG_ID"))
+        if dialog.startswith("chat") or not intval(dialog):
+            return self._chat(dialog.removeprefix("chat"), "DIALOG_ID_EMPTY")
+        talks = (chat for chat in self.chats.rows.values() if chat.get("user") == intval(dialog))
+        found = next(talks, None)
+        if found is None:
+            talk = {"name": "", "users": [_MYSELF, intval(dialog)], "muted": False, "user": intval(dialog)}
+            found = self.chats.rows[self.chats.add(talk)]
+        return found
+
+    def _chat(self, chat_id: JSON, code: str) -> Row:
+        chat = self.chats.rows.get(intval(chat_id))
+        if chat is None:
+            raise PortalError(code, "There is no such dialog")
+        return chat
+
+
+def install(dispatcher: Dispatcher) -> None:
+    """Register the methods."""
+    messenger = Messenger(dispatcher.clock.time)
+    dispatcher.add("im.chat.add", messenger.add_chat)
+    dispatcher.add("im.chat.mute", messenger.mute)
+    dispatcher.add("im.chat.user.list", messenger.users)
+    dispatcher.add("im.dialog.get", messenger.get_dialog)
+    dispatcher.add("im.message.add", messenger.add_message)
+    dispatcher.add("im.dialog.messages.get", messenger.get_messages)

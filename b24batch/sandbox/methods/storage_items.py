@@ -1,0 +1,123 @@
+"""``entity.item.*``: the items of data storages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+from b24batch.sandbox.methods.arguments import in_capitals, needed, needed_id
+from b24batch.sandbox.methods.storages import Storage, Storages
+from b24batch.sandbox.php.values import JSON, items_of
+from b24batch.sandbox.rest.dispatcher import Dispatcher, Params
+from b24batch.sandbox.rest.time_blocks import iso
+from b24batch.sandbox.server.answers import Page, PortalError
+from b24batch.sandbox.store import filters
+from b24batch.sandbox.store.queries import LEGACY, Field, Query
+from b24batch.sandbox.store.rows import Row
+from b24batch.sandbox.store.values import printed, stored, values_of
+
+_KINDS = {
+    "integer": "ID MODIFIED_BY CREATED_BY SORT SECTION",
+    "datetime": "TIMESTAMP_X DATE_CREATE DATE_ACTIVE_FROM DATE_ACTIVE_TO",
+    "string": "ACTIVE NAME PREVIEW_PICTURE PREVIEW_TEXT DETAIL_PICTURE DETAIL_TEXT CODE ENTITY",
+}
+_KIND_OF = {name: kind for kind, names in _KINDS.items() for name in names.split()}
+
+#: The documented order of the fields in an answer.
+_ORDER = (
+    "ID TIMESTAMP_X MODIFIED_BY DATE_CREATE CREATED_BY ACTIVE DATE_ACTIVE_FROM DATE_ACTIVE_TO SORT NAME "
+    "PREVIEW_PICTURE PREVIEW_TEXT DETAIL_PICTURE DETAIL_TEXT CODE ENTITY SECTION"
+)
+_NAMES = _ORDER.split()
+
+#: Set by the portal alone.
+_OWN = frozenset({"ID", "TIMESTAMP_X", "DATE_CREATE", "CREATED_BY", "MODIFIED_BY", "ENTITY"})
+
+#: What a new item starts with.
+_DEFAULTS: Row = {"ACTIVE": "Y", "SORT": 500, "DATE_ACTIVE_FROM": "", "DATE_ACTIVE_TO": ""}
+
+_PROPERTY = "PROPERTY_"
+
+
+@attrs.define
+class StorageItemMethods:
+    """The methods, over the items of all storages."""
+
+    storages: Storages
+    time: Callable[[], float]
+
+    def add(self, params: Params) -> JSON:
+        """Store an item and return its id."""
+        arguments = in_capitals(params)
+        storage = self.storages.of(arguments)
+        needed(arguments, "NAME")
+        now = iso(self.time())
+        stamps = {"DATE_CREATE": now, "TIMESTAMP_X": now, "CREATED_BY": 1, "MODIFIED_BY": 1}
+        own = {**_DEFAULTS, **stamps, "ENTITY": storage.about["ENTITY"]}
+        return storage.items.add({**own, **_values(storage, arguments)})
+
+    def get(self, params: Params) -> JSON:
+        """Return a page of items; filters on unknown fields are dropped."""
+        arguments = in_capitals(params)
+        storage, query = self.storages.of(arguments), Query()
+        for name, value in items_of(arguments.get("FILTER")):
+            prefix, plain = filters.split(str(name))
+            field = _field(storage, plain)
+            if field is not None:
+                query.where(prefix, field, value)
+        query.order_by(arguments.get("SORT"), lambda name: _field(storage, name))
+        page = LEGACY.page(storage.items, query, params.start)
+        return Page([_shown(storage, row) for row in page.rows], page.next, page.total)
+
+    def update(self, params: Params) -> JSON:
+        """Change an item."""
+        arguments = in_capitals(params)
+        storage = self.storages.of(arguments)
+        row = storage.items.rows.get(needed_id(arguments))
+        if row is None:
+            raise _missing()
+        row.update(_values(storage, arguments), TIMESTAMP_X=iso(self.time()))
+        return True
+
+    def delete(self, params: Params) -> JSON:
+        """Remove an item; the second time fails."""
+        arguments = in_capitals(params)
+        if not self.storages.of(arguments).items.delete(needed_id(arguments)):
+            raise _missing()
+        return True
+
+
+def _missing() -> PortalError:
+    return PortalError("ERROR_ITEM_NOT_FOUND", "Item not found")
+
+
+def _field(storage: Storage, name: str) -> Field | None:
+    if name in _KIND_OF:
+        return name, _KIND_OF[name]
+    about = storage.properties.get(name.removeprefix(_PROPERTY))
+    if about is None or not name.startswith(_PROPERTY):
+        return None
+    return name, "double" if about["TYPE"] == "N" else "string"
+
+
+def _values(storage: Storage, arguments: dict[str, JSON]) -> Row:
+    """Properties lie in the row beside the fields, under the names that filters have for them."""
+    plain = {name: value for name, value in arguments.items() if name in _KIND_OF and name not in _OWN}
+    values = values_of(plain, lambda name: (name, _KIND_OF[name]), stored)
+    given = items_of(arguments.get("PROPERTY_VALUES"))
+    return values | {f"{_PROPERTY}{code}": value for code, value in given if code in storage.properties}
+
+
+def _shown(storage: Storage, row: Row) -> Row:
+    shown = {name: printed(_KIND_OF[name], row.get(name)) for name in _NAMES}
+    if storage.properties:
+        shown["PROPERTY_VALUES"] = {code: printed("user", row.get(f"{_PROPERTY}{code}")) for code in storage.properties}
+    return shown
+
+
+def install(dispatcher: Dispatcher, storages: Storages) -> None:
+    """Register the methods."""
+    methods = StorageItemMethods(storages, dispatcher.clock.time)
+    for suffix in ("add", "get", "update", "delete"):
+        dispatcher.add(f"entity.item.{suffix}", getattr(methods, suffix))

@@ -1,0 +1,75 @@
+"""What a portal posts to an application: a placement that a user opens, and events."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping
+
+import requests
+
+from b24batch.sandbox.oauth.tokens import APPLICATION_TOKEN
+from b24batch.sandbox.php import json as php_json
+from b24batch.sandbox.php.values import JSON, items_of, text_of
+
+#: The fields of a placement that stand in the query; the others are the body.
+PLACEMENT_QUERY = ("DOMAIN", "PROTOCOL", "LANG", "APP_SID")
+
+#: The id of the handler; any event of the sandbox has this one.
+_HANDLER_ID = 1
+
+#: Real seconds to connect, and to wait for the application.
+_TIMEOUT = 30.0
+
+#: A form, flat: names with brackets as PHP reads them.
+Form = dict[str, str]
+
+
+def placement(token: Mapping[str, JSON], code: str, options: JSON) -> Form:
+    """Return the form of a placement; without options there is no ``PLACEMENT_OPTIONS``, as on a portal."""
+    form = {
+        "DOMAIN": token["domain"],
+        "PROTOCOL": "0",
+        "LANG": "en",
+        "APP_SID": secrets.token_hex(16),
+        "AUTH_ID": token["access_token"],
+        "AUTH_EXPIRES": str(token["expires_in"]),
+        "REFRESH_ID": token["refresh_token"],
+        "SERVER_ENDPOINT": token["server_endpoint"],
+        "member_id": token["member_id"],
+        "status": token["status"],
+        "PLACEMENT": code,
+    }
+    return {**form, "PLACEMENT_OPTIONS": php_json.dumps(options)} if options else form
+
+
+def event(token: Mapping[str, JSON], name: str, data: JSON) -> Form:
+    """Return the form of an event with all of a token in it, dated when that was issued."""
+    ts = token["expires"] - token["expires_in"]
+    auth = {**token, "application_token": APPLICATION_TOKEN}
+    whole = {"event": name, "event_handler_id": _HANDLER_ID, "data": data, "ts": ts, "auth": auth}
+    return dict(_flat(whole))
+
+
+def _flat(array: JSON, name: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the fields that PHP writes an array as: null and empty arrays are left out."""
+    for key, value in items_of(array):
+        inner = f"{name}[{key}]" if name else str(key)
+        if isinstance(value, (list, dict)):
+            yield from _flat(value, inner)
+        elif value is not None:
+            yield inner, text_of(int(value) if isinstance(value, bool) else value)
+
+
+def changed(form: Form, fields: Mapping[str, str | int | None]) -> Form:
+    """Return a form with some fields replaced, or left out where None stands for them."""
+    merged = {**form, **fields}
+    return {name: str(value) for name, value in merged.items() if value is not None}
+
+
+def post(url: str, form: Form) -> requests.Response:
+    """Post a form to an application, past all proxies, and return its answer; redirects are not followed."""
+    query = {name: form[name] for name in PLACEMENT_QUERY if name in form}
+    body = {name: value for name, value in form.items() if name not in query}
+    with requests.Session() as http:
+        http.trust_env = False
+        return http.post(url, params=query, data=body, timeout=_TIMEOUT, allow_redirects=False)

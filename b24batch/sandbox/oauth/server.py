@@ -1,0 +1,114 @@
+"""OAuth 2.0: the address at which tokens are given out, and the one at which a user agrees to it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from urllib.parse import urlencode
+
+import attrs
+
+from b24batch.sandbox.faults.plans import Plan
+from b24batch.sandbox.journal import Journal, TokenRequest
+from b24batch.sandbox.methods.staff import SCOPE
+from b24batch.sandbox.oauth.tokens import ACCESS_LIFE, CLIENT_ID, CLIENT_SECRET, MEMBER_ID, Pair, Tokens
+from b24batch.sandbox.php import json as php_json
+from b24batch.sandbox.php.values import JSON, text_of
+from b24batch.sandbox.server.answers import Answer, PortalError, page, refusal
+from b24batch.sandbox.server.incoming import Wire, fields_of, path_and_query
+
+#: Below this are the addresses of this module.
+ROOT = "/oauth/"
+
+#: The user all tokens are for, and what kind of application has them: a local one.
+_USER_ID = 1
+_STATUS = "L"
+
+#: The answer to a code lacks what the answer to a refresh token has, as documented.
+_OF_A_REFRESH = ("expires", "user_id")
+
+
+@attrs.define
+class OAuthServer:
+    """The server that has the tokens; a portal of the sandbox is its own one.
+
+    Attributes:
+        tokens: What it has given out.
+        origin: Returns the beginning of all addresses, ``http://127.0.0.1:PORT``.
+        redirect_uri: Where a user is sent back to with a code; None: nowhere.
+
+    """
+
+    tokens: Tokens
+    journal: Journal
+    plan: Plan
+    origin: Callable[[], str]
+    redirect_uri: str | None = attrs.field(default=None, init=False)
+
+    def respond(self, wire: Wire) -> Answer:
+        """Return the answer to a request below `ROOT`."""
+        path, query = path_and_query(wire)
+        fields = {str(name): text_of(value) for name, value in fields_of(wire).items()}
+        if path.rstrip("/") == "/oauth/authorize":
+            return self._authorize(fields)
+        if path.rstrip("/") != "/oauth/token":
+            return page("404 Not Found", 404)
+        request = TokenRequest(fields, wire.verb, query)
+        self.journal.note_token_request(request)
+        answer = self.plan.carry_out(functools.partial(self._execute, fields), wire.target)
+        self.journal.note_token_answer(request, answer)
+        return answer
+
+    def _execute(self, fields: Mapping[str, str], commands: int | None) -> Answer:
+        if commands == 0:
+            return Answer("")
+        try:
+            return Answer(php_json.dumps(self._grant(fields)))
+        except PortalError as refused:
+            return refusal(refused)
+
+    def _grant(self, fields: Mapping[str, str]) -> dict[str, JSON]:
+        kind = fields.get("grant_type", "")
+        names = {"authorization_code": "code", "refresh_token": "refresh_token"}
+        needed = ("client_id", "client_secret", names.get(kind, ""))
+        if not all(fields.get(name) for name in needed):
+            raise PortalError("invalid_request", "A parameter is missing or cannot be", 400)
+        if (fields["client_id"], fields["client_secret"]) != (CLIENT_ID, CLIENT_SECRET):
+            raise PortalError("invalid_client", "There is no such application", 400)
+        if kind == "refresh_token":
+            return self.described(self.tokens.refresh(fields["refresh_token"]))
+        answer = self.described(self.tokens.exchange(fields["code"]))
+        return {name: value for name, value in answer.items() if name not in _OF_A_REFRESH}
+
+    def issue(self, expires_in: int = ACCESS_LIFE) -> dict[str, JSON]:
+        """Make a pair of tokens and describe it as the answer to a refresh token does."""
+        return self.described(self.tokens.issue(expires_in))
+
+    def described(self, pair: Pair) -> dict[str, JSON]:
+        """Return the answer that a pair is given out with; ``domain`` is this server, not the portal."""
+        endpoint = f"{self.origin()}/rest/"
+        return {
+            **attrs.asdict(pair),
+            "client_endpoint": endpoint,
+            "server_endpoint": endpoint,
+            "domain": self._host(),
+            "member_id": MEMBER_ID,
+            "scope": ",".join(SCOPE),
+            "status": _STATUS,
+            "user_id": _USER_ID,
+        }
+
+    def _host(self) -> str:
+        return self.origin().removeprefix("http://")
+
+    def _authorize(self, fields: Mapping[str, str]) -> Answer:
+        """Take the user's consent for granted; without it, and to a stranger, nobody is sent back."""
+        if fields.get("client_id") != CLIENT_ID:
+            return page("There is no such application", 400)
+        if self.redirect_uri is None:
+            return page("The application is authorized")
+        domains = {"domain": self._host(), "server_domain": self._host()}
+        given = {"code": self.tokens.issue_code(), "member_id": MEMBER_ID, "scope": ",".join(SCOPE), **domains}
+        query = urlencode(given | ({"state": fields["state"]} if "state" in fields else {}))
+        joint = "&" if "?" in self.redirect_uri else "?"
+        return page("302 Found", 302, {"Location": f"{self.redirect_uri}{joint}{query}"})

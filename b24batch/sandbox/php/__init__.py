@@ -1,0 +1,1 @@
+"""PHP's way with JSON, queries, addresses and values."""

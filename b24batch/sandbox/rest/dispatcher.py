@@ -1,0 +1,148 @@
+"""From a method's name and params to its answer, for direct calls and for the commands of a batch."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Collection
+
+import attrs
+
+from b24batch.sandbox.clocks import Clock
+from b24batch.sandbox.journal import Journal
+from b24batch.sandbox.php.values import FALSY, JSON, answered, intval, is_list, mapping, received
+from b24batch.sandbox.rest import batch as batches
+from b24batch.sandbox.rest.operating import OperatingTime
+from b24batch.sandbox.rest.time_blocks import TimeBlocks
+from b24batch.sandbox.server.answers import Page, PortalError
+
+
+class Params(dict[JSON, JSON]):
+    """What a handler gets: the decoded params, and the page asked for in ``start``.
+
+    Keys are int or str as PHP has them; nested maps with the keys 0..n-1 are lists, empty ones too.
+    """
+
+    start: int = 0
+
+
+#: A method's code: decoded params in, a JSON value or a `Page` out; it may raise `PortalError`.
+Handler = Callable[[Params], JSON]
+
+
+@attrs.define
+class Dispatcher:
+    """Runs methods one at a time; names are matched without case."""
+
+    clock: Clock
+    journal: Journal
+    operating: OperatingTime
+    _handlers: dict[str, Handler] = attrs.field(factory=dict, init=False)
+    _lock: threading.RLock = attrs.field(factory=threading.RLock, init=False)
+    _times: TimeBlocks = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Take the time from the clock."""
+        self._times = TimeBlocks(self.clock.time)
+
+    def add(self, method: str, handler: Handler) -> None:
+        """Put a method in, or in the place of the one that has this name."""
+        with self._lock:
+            self._handlers[method.lower()] = handler
+
+    def names(self) -> list[str]:
+        """Return the names of all methods."""
+        return ["batch", *self._handlers]
+
+    def call(
+        self, method: str, params: dict[JSON, JSON], credentials: Collection[str] = ()
+    ) -> tuple[int, dict[str, JSON]]:
+        """Run one request and return its HTTP status and its envelope.
+
+        Params that are named in ``credentials`` reach no method, neither directly nor in the commands of a batch.
+        """
+        with self._lock:
+            return self._attempt(method, params, credentials)
+
+    def _attempt(
+        self, method: str, params: dict[JSON, JSON], credentials: Collection[str]
+    ) -> tuple[int, dict[str, JSON]]:
+        name = method.lower()
+        params = {key: value for key, value in params.items() if key not in credentials}
+        try:
+            handler = self._find(name, params)
+            return 200, self._run(name, handler, params) if handler else self._batch(params, credentials)
+        except PortalError as refusal:
+            return refusal.http_status, refusal.envelope()
+
+    def _batch(self, params: dict[JSON, JSON], credentials: Collection[str]) -> dict[str, JSON]:
+        began = self.clock.time()
+        maps = batches.run(params, lambda method, inner: self._attempt(method, inner, credentials)[1])
+        return {"result": maps, "time": self._times.block(began) | self.operating.charge("batch")}
+
+    def _find(self, name: str, params: dict[JSON, JSON]) -> Handler | None:
+        """Return a method's code, and None for ``batch``; a token stands for a signed link, which nobody has here."""
+        handler = self._handlers.get(name)
+        signed = params.get("token") is not None
+        if handler is None and (signed or name != "batch"):
+            raise _not_found(name)
+        if signed:
+            raise PortalError("ACCESS_DENIED", "Access denied! Link check failed", http_status=403)
+        return handler
+
+    def look_up(self, method: str) -> None:
+        """Make sure that there is such a method.
+
+        Raises:
+            PortalError: 404 ``ERROR_METHOD_NOT_FOUND``.
+
+        """
+        if method != "batch" and method not in self._handlers:
+            raise _not_found(method)
+
+    def _run(self, name: str, handler: Handler, params: dict[JSON, JSON]) -> dict[str, JSON]:
+        self.operating.check(name)
+        began = self.clock.time()
+        envelope = _envelope(handler(_cleaned(params)))
+        self.journal.note_executed(name, params)
+        if "error" not in envelope:
+            envelope["time"] = self._times.block(began) | self.operating.charge(name)
+        return envelope
+
+
+def _cleaned(params: dict[JSON, JSON]) -> Params:
+    """Take away what the core keeps for itself; a ``start`` that is null stays."""
+    cleaned = Params((key, received(value)) for key, value in params.items() if key != "state")
+    if cleaned.get("start") is not None:
+        cleaned.start = intval(cleaned.pop("start"))
+    return cleaned
+
+
+def _not_found(method: str) -> PortalError:
+    """Word the error for whoever tests with a method that a portal may well have."""
+    hint = f" The sandbox lacks it: add it with @portal.method({json.dumps(method, ensure_ascii=False)})"
+    known = method in ("", "batch")
+    return PortalError("ERROR_METHOD_NOT_FOUND", f"Method not found!{'' if known else hint}", http_status=404)
+
+
+def _envelope(value: JSON) -> dict[str, JSON]:
+    """Wrap a result; ``next`` and ``total`` move out of it, an error object stays unwrapped."""
+    page = value if isinstance(value, Page) else Page(value)
+    result = answered(page.rows)
+    found = {"next": page.next, "total": page.total}
+    envelope = {"result": result, **{name: number for name, number in found.items() if number is not None}}
+    if not isinstance(result, dict):
+        return envelope
+    if not any(result.get(name) in FALSY for name in ("error", "error_description")):
+        return result
+    return envelope | _lifted(result)
+
+
+def _lifted(result: dict[JSON, JSON]) -> dict[str, JSON]:
+    # The portal asks for ``next`` with isset, which null does not pass, and whether there is a ``total`` at all.
+    named = [name for name in ("next", "total") if name in result and (name, result[name]) != ("next", None)]
+    lifted = {name: intval(result[name]) for name in named}
+    if not lifted:
+        return {}
+    rest = {key: value for key, value in mapping(result).items() if key not in lifted}
+    return {"result": list(rest.values()) if is_list(rest) else rest, **lifted}

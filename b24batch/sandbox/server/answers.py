@@ -1,0 +1,115 @@
+"""What a method and a portal can answer: a page of rows, an error, a whole HTTP answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import attrs
+
+from b24batch.sandbox.php import json as php_json
+from b24batch.sandbox.php.values import JSON, mapping
+from b24batch.sandbox.server.travel import USUAL, Travel
+
+#: The headers every answer of the REST address carries.
+CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Headers": "origin, content-type, accept",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class PortalError(Exception):
+    """A refusal by a method: raise it from a handler, or hand it to ``Portal.fail_next``.
+
+    Args:
+        code: The value of ``error``; the portal has empty codes too.
+        description: The value of ``error_description``.
+        http_status: The status of a direct call; inside a batch it is not seen.
+        extra: More keys for the error object, such as ``argument``.
+
+    """
+
+    def __init__(
+        self,
+        code: str,
+        description: str = "",
+        http_status: int = 400,
+        *,
+        extra: Mapping[str, JSON] | None = None,
+    ) -> None:
+        """Keep the parts; they are attributes of the same names."""
+        super().__init__(code, description, http_status)
+        self.code = code
+        self.description = description
+        self.http_status = http_status
+        self.extra = dict(extra or {})
+
+    def envelope(self) -> dict[str, JSON]:
+        """Return the error object that goes over the wire."""
+        return {"error": self.code, "error_description": self.description, **self.extra}
+
+
+@attrs.frozen
+class Page:
+    """A result with its ``next`` and ``total`` beside it; None leaves one out."""
+
+    rows: JSON
+    next: int | None = None
+    total: int | None = None
+
+
+def _bytes_of(body: bytes | str) -> bytes:
+    return body.encode() if isinstance(body, str) else body
+
+
+@attrs.frozen
+class Answer:
+    """A whole HTTP answer; text bodies are sent as UTF-8.
+
+    The content type is JSON unless ``headers`` says otherwise.  The length is worked out; with ``Connection:
+    close`` among the headers there is none, the body then ends where the connection does, and with
+    ``Transfer-Encoding`` the body must be in that form already.
+
+    Args:
+        body: The body.
+        status: The HTTP status.
+        headers: Headers, beside those that every answer has.
+        travel: How it gets to the client.
+
+    """
+
+    body: bytes = attrs.field(converter=_bytes_of)
+    status: int = 200
+    headers: Mapping[str, str] = attrs.field(factory=dict)
+    travel: Travel = USUAL
+
+    def head(self) -> dict[str, str]:
+        """Return all headers by name, apart from those that tell of the server."""
+        headers = {"Content-Type": "application/json; charset=utf-8", **CORS, **self.headers}
+        if self.closes or "Transfer-Encoding" in headers:
+            return headers
+        return {**headers, "Content-Length": str(len(self.body))}
+
+    def envelope(self) -> dict[JSON, JSON]:
+        """Return the JSON object in the body; an empty one when there is none."""
+        try:
+            return mapping(json.loads(self.body))
+        except ValueError:
+            return {}
+
+    @property
+    def closes(self) -> bool:
+        """Whether the answer says that the connection ends with it."""
+        return self.headers.get("Connection", "").lower() == "close"
+
+
+def refusal(error: PortalError) -> Answer:
+    """Return the answer that says a request was refused."""
+    return Answer(php_json.dumps(error.envelope()), error.http_status)
+
+
+def page(title: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
+    """Return a page of HTML, as web servers in front of the portal write them."""
+    body = f"<html><body><h1>{title}</h1></body></html>"
+    return Answer(body, status, {"Content-Type": "text/html", **(headers or {})})

@@ -1,0 +1,1 @@
+"""One request there and back: connections, credentials, answers, retries, the rate. Knows no commands."""

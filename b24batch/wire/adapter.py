@@ -1,0 +1,266 @@
+"""The adapter whose connections tell whether a request has left, keep its deadline, and never mix up two answers."""
+
+from __future__ import annotations
+
+import io
+import socket
+import ssl
+from collections import deque
+from functools import partial
+from http.client import CONTINUE, SWITCHING_PROTOCOLS, HTTPException, HTTPResponse
+from queue import Empty, Full, LifoQueue
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.utils import select_proxy
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, ProxyManager
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+from urllib3.util.connection import allowed_gai_family
+
+from b24batch.wire.delivery import delivery_of, left_of
+from b24batch.wire.faults import foreign_exception
+
+#: Bytes up to which the parts of a request are copied together, to travel as one packet.
+_SMALL = 65536
+
+
+class _Reader(io.RawIOBase):
+    """Reads from a socket, each time for no longer than the request has left."""
+
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket, timeout: float | None) -> None:
+        self._raw, self._sock, self._timeout, self._is_over = raw, sock, timeout, False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        if self._is_over:
+            return None
+        _limit(self._sock, self._timeout)
+        read: int | None = self._raw.readinto(buffer)
+        return read
+
+    def stop(self) -> bool:
+        """Read nothing more; return whether TLS has something that was not asked for."""
+        self._is_over = True
+        return bool(isinstance(self._sock, ssl.SSLSocket) and self._sock.pending())
+
+    def close(self) -> None:
+        super().close()
+        self._raw.close()
+
+
+class _Response(HTTPResponse):
+    """A response that skips interim answers, and leaves no byte of it behind for the next request."""
+
+    fp: Any
+
+    def __init__(self, connection: _Connection, sock: socket.socket, *args: Any, **options: Any) -> None:
+        super().__init__(sock, *args, **options)
+        self._connection, self._had_interim = connection, False
+        self._reader = _Reader(self.fp.detach(), sock, connection.timeout)
+        self.fp = io.BufferedReader(self._reader)
+
+    def _read_status(self) -> tuple[str, int, str]:
+        """Do as http.client does, which skips 100 and asks again; let it skip the other interim answers too."""
+        version, status, reason = super()._read_status()  # type: ignore[misc]
+        if status == SWITCHING_PROTOCOLS:
+            raise HTTPException("the answer switches protocols, which nobody asked for")
+        self._had_interim = self._had_interim or status < 200
+        return version, CONTINUE if status < 200 else status, reason
+
+    def _close_conn(self) -> None:
+        """Let go of the socket; a connection that has said more than its answer is closed."""
+        reader, self.fp = self.fp, None
+        try:
+            clean = self.headers is None or not (self._had_interim or self._has_more(reader))
+        finally:
+            reader.close()
+        if not clean:
+            self._connection.close()
+
+    def _has_more(self, reader: io.BufferedReader) -> bool:
+        """Return whether more than the answer was read; what was not read is found before the connection's next use."""
+        return self._reader.stop() or bool(reader.peek(1))
+
+
+def _limit(sock: socket.socket, timeout: float | None) -> None:
+    """Let the next step of a socket take no longer than its request has left."""
+    left = left_of(timeout)
+    if sock.gettimeout() != left:
+        sock.settimeout(left)
+
+
+def _pass_on_foreign(error: Exception) -> None:
+    """Raise the exception of somebody else that is behind one of the network, if there is one."""
+    foreign = foreign_exception(error)
+    if foreign is not None:
+        raise foreign
+
+
+class _Connection(HTTPConnection):
+    """A connection that notes in the delivery of its request when the first byte leaves."""
+
+    _connecting = False
+    _interrupt: BaseException | None = None
+    _unsent: list[bytes]
+
+    @property
+    def response_class(self) -> Any:  # type: ignore[override]
+        """What makes the responses of this connection."""
+        return partial(_Response, self)
+
+    def connect(self) -> None:
+        # What is said to a proxy, or in a handshake, is not the request.
+        self._connecting = True
+        try:
+            super().connect()
+        finally:
+            self._connecting = False
+
+    def _new_conn(self) -> socket.socket:
+        """Try the addresses of the host one after the other, together for no longer than the request has left."""
+        host, timeout = self._dns_host, self.timeout
+        try:
+            *others, last = self._addresses(host)
+            for address in others:
+                try:
+                    return self._connected(address, timeout)
+                except (ConnectTimeoutError, NewConnectionError) as error:
+                    _pass_on_foreign(error)
+            return self._connected(last, timeout)
+        finally:
+            self._dns_host, self.timeout = host, timeout
+
+    def _connected(self, address: str, timeout: float | None) -> socket.socket:
+        self._dns_host, self.timeout = address, left_of(timeout)
+        sock = super()._new_conn()
+        sock.settimeout(left_of(timeout))  # for a handshake
+        return sock
+
+    def _addresses(self, host: str) -> list[str]:
+        try:
+            found = socket.getaddrinfo(host.strip("[]"), self.port, allowed_gai_family(), socket.SOCK_STREAM)
+        except (socket.gaierror, UnicodeError):
+            return [host]  # which will not be found again, and urllib3 says what is wrong with it
+        return [str(address[0]) for *_, address in found]
+
+    def request(self, *args: Any, **options: Any) -> None:
+        self._interrupt, self._unsent = None, []
+        try:
+            super().request(*args, **options)
+            self._flush()
+        except OSError as error:
+            self._interrupt = foreign_exception(error)  # of which urllib3 drops those that look like a closed pipe
+            raise
+
+    def getresponse(self) -> Any:
+        if self._interrupt is not None:
+            raise self._interrupt
+        return super().getresponse()
+
+    def send(self, data: Any) -> None:
+        """Send what is said to a proxy at once, and small parts of a request together, as one packet."""
+        if self.sock is None and self.auto_open:
+            self.connect()
+        if self._connecting:
+            self._transmit(data)
+        elif len(data) <= _SMALL:
+            self._unsent.append(data)
+        else:
+            self._flush()
+            self._transmit(data)
+
+    def _flush(self) -> None:
+        unsent, self._unsent = b"".join(self._unsent), []
+        delivery = delivery_of(self.timeout)
+        if delivery is not None:
+            delivery.sent = True
+        self._transmit(unsent)
+
+    def _transmit(self, data: bytes) -> None:
+        unsent = memoryview(data)
+        while unsent:
+            _limit(self.sock, self.timeout)
+            unsent = unsent[self.sock.send(unsent) :]
+
+
+class _TLSConnection(_Connection, HTTPSConnection):
+    pass
+
+
+class _Idle:
+    """The idle connections of a pool, without a lock: a signal inside one of `queue`'s leaves it held for ever."""
+
+    def __init__(self, maxsize: int) -> None:
+        self._maxsize = maxsize
+        self._connections: deque[Any] = deque()
+
+    def get(self, block: bool = False, timeout: float | None = None) -> Any:
+        """Return the connection that was used last, or None; never wait."""
+        del block, timeout
+        try:
+            return self._connections.pop()
+        except IndexError:
+            raise Empty from None
+
+    def qsize(self) -> int:
+        """Return how many there are, None included."""
+        return len(self._connections)
+
+    def put(self, connection: Any, block: bool = False) -> None:
+        """Keep a connection, or None."""
+        del block
+        if len(self._connections) >= self._maxsize:
+            raise Full
+        self._connections.append(connection)
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self.QueueCls: Any = LifoQueue if options.get("block") else _Idle
+        super().__init__(*args, **options)
+
+
+class _TLSPool(_Pool, HTTPSConnectionPool):
+    ConnectionCls = _TLSConnection
+
+
+_POOLS: dict[str, type] = {"http": _Pool, "https": _TLSPool}
+
+
+class TrackingAdapter(HTTPAdapter):
+    """A requests adapter that knows of each request whether any of it has left, and ends it at its deadline.
+
+    No exception class can tell: a proxy's error may come after it forwarded the request, and a time-out before
+    the request was sent. Through a SOCKS proxy every request counts as sent, and the deadline is looked at between
+    the parts of an answer only.
+    """
+
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: object) -> None:
+        """Let the pools make connections that watch what they send."""
+        super().init_poolmanager(connections, maxsize, block, **options)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, proxy: str, **options: object) -> ProxyManager:
+        """Let the pools of a proxy do so too."""
+        manager: ProxyManager = super().proxy_manager_for(proxy, **options)
+        if not _is_socks(proxy):
+            manager.pool_classes_by_scheme = _POOLS
+        return manager
+
+    def send(self, request: requests.PreparedRequest, *args: object, **options: object) -> requests.Response:
+        """Send `request`; the delivery in its time-outs notes when it leaves."""
+        delivery = delivery_of(options.get("timeout"))
+        if delivery is not None:
+            proxies = options.get("proxies")
+            delivery.sent = _is_socks(select_proxy(request.url or "", proxies if isinstance(proxies, dict) else {}))
+        return super().send(request, *args, **options)  # type: ignore[arg-type]
+
+
+def _is_socks(proxy: str | None) -> bool:
+    return proxy is not None and proxy.lower().startswith("socks")

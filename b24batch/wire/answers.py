@@ -1,0 +1,210 @@
+"""Answers: what a status, its headers and a body say, as an envelope or as the error that they are."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import math
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import NoReturn, TypeVar, Unpack
+from urllib.parse import urlsplit
+
+import attrs
+
+from b24batch.calls.values import JsonValue
+from b24batch.errors import (
+    AjaxError,
+    AnswerLost,
+    Evidence,
+    OperatingLimitExceeded,
+    PortalMoved,
+    RateLimited,
+    SdkError,
+    refusal_class,
+)
+from b24batch.redaction import masked
+from b24batch.wire.auth import Secret
+from b24batch.wire.extra import extra_of
+
+_Error = TypeVar("_Error", bound=SdkError)
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+#: How a portal refuses for the rate: documented with 503; 429 is what a server in front of it may make of that.
+_RATE_STATUSES = frozenset({429, 503})
+#: Seconds, some 30 years: whatever a header says, its figure can be slept and added to a date.
+_LONGEST_HINT = 1e9
+#: Characters that a message quotes of an answer that is not JSON, and bytes that are masked for them.
+_QUOTED, _MASKED = 80, 65_536
+
+
+@attrs.frozen(repr=False)
+class Answer:
+    """A portal's answer to one request: the decoded envelope and what came with it.
+
+    Attributes:
+        envelope: It has a ``result``; that of a batch has its maps.
+        http_status: Of the answer.
+        request_id: Of the request.
+        secrets: What no text of an error may show.
+    """
+
+    envelope: dict[str, JsonValue] = attrs.field(repr=False)
+    http_status: int
+    request_id: str
+    secrets: tuple[Secret, ...] = ()
+
+
+@attrs.frozen(repr=False)
+class HttpAnswer:
+    """What came over HTTP, undecoded, with the method, the id and the secrets of its request."""
+
+    status: int
+    headers: Mapping[str, str] = attrs.field(repr=False)  # some printers look past the repr of the class
+    content: bytes = attrs.field(repr=False)
+    method: str
+    request_id: str
+    secrets: tuple[Secret, ...] = ()
+
+    def opened(self, now: float) -> Answer:
+        """Return the envelope inside.
+
+        Args:
+            now: The Unix time, for a ``Retry-After`` that is a date.
+
+        Raises:
+            AjaxError: The portal refused the request.
+            AnswerLost: Nobody can tell from this what the portal did.
+        """
+        # What came may hold a secret: it is the local of no frame that an error is raised from.
+        read = self._read(now)
+        if isinstance(read, SdkError):
+            raise read
+        return read
+
+    def _read(self, now: float) -> Answer | SdkError:
+        if self.status in _REDIRECTS:
+            host = _host(self.headers.get("Location", ""))
+            return self._error(PortalMoved, f"the portal answers at {host or 'another address'}", host=host)
+        envelope = json_object(self.content)
+        if envelope is None:
+            return self._error(AnswerLost, self._unreadable())
+        if "error" in envelope:
+            return self._refusal(envelope, now)
+        if "result" not in envelope or not 200 <= self.status < 300:
+            return self._error(AnswerLost, f"the answer (HTTP {self.status}) has no result")
+        if self.method.casefold() == "batch" and not _has_maps(envelope["result"]):
+            return self._error(AnswerLost, f"the answer (HTTP {self.status}) is none to a batch")
+        return Answer(envelope, self.status, self.request_id, self.secrets)
+
+    def _unreadable(self) -> str:
+        hint = "; is this the portal's address?" if 400 <= self.status < 500 else ""
+        hint = "; the proxy wants a user name and a password" if self.status == 407 else hint
+        # Masked before it is cut, or the beginning of a secret would be left.
+        text = masked(self.content[:_MASKED].decode(errors="replace"), self.secrets)
+        begin = f" but begins {text[:_QUOTED]!r}" if text else " but is empty"
+        return f"the answer (HTTP {self.status}) is not the JSON of a portal{begin}{hint}"
+
+    def _refusal(self, envelope: dict[str, JsonValue], now: float) -> SdkError:
+        code, description = text_of(envelope["error"]), text_of(envelope.get("error_description"))
+        if not _is_code(envelope["error"], self.status):
+            problem = (
+                f"the answer (HTTP {self.status}) has an error that is no code, {type(envelope['error']).__name__}"
+            )
+            return self._error(AnswerLost, f"{problem}: {description}")
+        error = self._error(self._class_of(code), description, code=code)
+        if isinstance(error, RateLimited):
+            error.retry_after = _seconds(self.headers.get("Retry-After", ""), now)
+        if isinstance(error, AjaxError):
+            error.extra = extra_of(envelope, self._masked)
+        if error.code.matches("CONNECTION_ERROR") and self.status == 401:  # the portal could not ask the OAuth server
+            error.not_executed = True
+        return error
+
+    def _masked(self, text: str) -> str:
+        return masked(text, self.secrets)
+
+    def _class_of(self, code: str) -> type[SdkError]:
+        kind: type[SdkError] = refusal_class(code, self.method)
+        if kind is AjaxError and self.status == 429:
+            kind = OperatingLimitExceeded
+        if kind is RateLimited and self.status not in _RATE_STATUSES:
+            kind = AjaxError
+        if code.casefold() == "wrong_encoding" or (kind is AjaxError and self.status >= 500):
+            kind = AnswerLost
+        return kind
+
+    def _error(self, kind: type[_Error], description: str, **evidence: Unpack[Evidence]) -> _Error:
+        for name in ("code", "host"):
+            if name in evidence:
+                evidence[name] = masked(evidence[name], self.secrets)
+        evidence["http_status"], evidence["request_id"] = self.status, self.request_id
+        if issubclass(kind, AjaxError):
+            evidence["method"] = self.method
+        return kind(masked(description, self.secrets), **evidence)
+
+
+def json_object(content: bytes) -> dict[str, JsonValue] | None:
+    """Return the object that a body is in strict JSON, behind a byte order mark or not; None for any other body."""
+    try:
+        value = _strict.decode(content.removeprefix(codecs.BOM_UTF8).decode())
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+_strict = json.JSONDecoder(parse_constant=_no_number)
+
+
+def _has_maps(result: JsonValue) -> bool:
+    """Return whether a result tells what became of the commands of a batch; the other maps may be missing or odd."""
+    names = ("result", "result_error")
+    return isinstance(result, dict) and all(isinstance(result.get(name, 0), dict | list | None) for name in names)
+
+
+def _is_code(error: JsonValue, status: int) -> bool:
+    """Return whether an error is the portal's word that nothing was done.
+
+    With a 200 only text is; with a status that refuses by itself also a number and empty text, which old methods have
+    for codes. Anything else no portal is documented to send.
+    """
+    if isinstance(error, str) and error.strip():
+        return True
+    return status >= 400 and isinstance(error, str | int | float) and not isinstance(error, bool)
+
+
+def _host(location: str) -> str:
+    try:
+        parts = urlsplit(location)
+        return f"{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}"
+    except ValueError:
+        return ""
+
+
+def _seconds(retry_after: str, now: float) -> float | None:
+    """The seconds that a ``Retry-After`` asks for, as a number or as a date; None when it is neither."""
+    try:
+        seconds = float(retry_after) if retry_after[-1:].isdigit() else _date(retry_after) - now  # "inf" is no number
+    except ValueError:
+        seconds = _date(retry_after) - now
+    return None if math.isnan(seconds) else min(max(0.0, seconds), _LONGEST_HINT)
+
+
+def _date(text: str) -> float:
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except (ValueError, OverflowError):
+        return math.nan
+
+
+def text_of(value: JsonValue) -> str:
+    """Return a code or a description as text; codes may be numbers or null, and nothing that JSON holds is too much."""
+    if isinstance(value, str) or value is None:
+        return value or ""
+    try:
+        return str(value)
+    except (ValueError, RecursionError):  # too many digits, or too deep
+        return f"<{type(value).__name__}>"

@@ -1,0 +1,90 @@
+"""Faults: what an exception raised below requests means, and which exceptions are not the network's at all."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+
+import requests
+from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
+from urllib3.exceptions import HTTPError, LocationValueError
+
+from b24batch.errors import AnswerLost, NotSent, TransportError
+from b24batch.wire.delivery import Delivery
+
+#: Where the exceptions of a network are raised: the modules a request passes, and those that stand in for them.
+_NETWORK = frozenset(
+    """
+    b24batch requests urllib urllib3 http ssl socket _socket select selectors email encodings codecs idna zlib gzip
+    zstandard brotli brotlicffi compression OpenSSL socks gevent eventlet dns queue
+    """.split()
+)
+_CHAIN = 10
+
+
+def foreign_exception(error: BaseException, outer: BaseException | None = None) -> BaseException | None:
+    """Return the exception behind `error` that somebody else raised, a signal handler for one; None when there is none.
+
+    Args:
+        error: What came out of requests.
+        outer: What was being handled before the request began, and is no part of it.
+    """
+    for cause in _chain(error, outer):
+        if not isinstance(cause, requests.RequestException | HTTPError) and _raised_in(cause) not in _NETWORK:
+            return cause
+    return None
+
+
+def transport_error(error: BaseException, delivery: Delivery, http_status: int | None = None) -> TransportError:
+    """Return what `error` means for a request; its own text may hold the address, and is left out.
+
+    Args:
+        error: An exception of the network, raised below requests.
+        delivery: Of the request.
+        http_status: Of the answer, as far as it came.
+    """
+    causes = ", ".join([type(error).__name__, *_causes(error)])
+    if isinstance(error, InvalidURL | MissingSchema | InvalidSchema | LocationValueError):
+        return NotSent(f"the address or the proxy's is invalid: {causes}", code="BAD_ADDRESS")
+    if delivery.sent:
+        late = f"the answer took over {delivery.deadline:g} s" if delivery.is_late else "the answer was lost"
+        return AnswerLost(f"{late}: {causes}", http_status=http_status)
+    # A plain OSError is requests' way to say that there is no such CA bundle.
+    if type(error) is OSError or any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _chain(error)):
+        return NotSent(f"the certificate cannot be checked, or is not trusted: {causes}", code="BAD_CERTIFICATE")
+    return NotSent(f"the request was not sent: {causes}")
+
+
+def _chain(error: BaseException, outer: BaseException | None = None) -> Iterator[BaseException]:
+    inner: object = error
+    for _ in range(_CHAIN):
+        if not isinstance(inner, BaseException) or inner is outer:
+            return
+        yield inner
+        behind = (getattr(inner, "reason", None), *inner.args, inner.__cause__, inner.__context__)
+        inner = next((part for part in behind if isinstance(part, BaseException)), None)
+
+
+def _raised_in(error: BaseException) -> str:
+    """The top-level module that an exception was raised in; one that was never raised was made by the network."""
+    trace = error.__traceback__
+    if trace is None:
+        return "b24batch"
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    return str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
+
+
+def _causes(error: BaseException) -> list[str]:
+    """What the operating system or a proxy said, which no address is part of."""
+    said = [cause.strerror or _of_proxy(cause) for cause in _chain(error) if isinstance(cause, OSError)]
+    return [text for text in said if text][-1:]
+
+
+def _of_proxy(error: OSError) -> str:
+    """What http.client says of a proxy that refuses a tunnel; its text has the status and no address."""
+    text = str(error.args[0]) if error.args else ""
+    if not text.startswith("Tunnel connection failed: "):
+        return ""
+    wants = ": the proxy wants a user name and a password" if text.startswith("Tunnel connection failed: 407") else ""
+    return f"the proxy refused the connection ({text.removeprefix('Tunnel connection failed: ')[:80]}){wants}"
