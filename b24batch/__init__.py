@@ -10,7 +10,6 @@ from b24batch.errors import (
     AjaxError,
     AnswerLost,
     AuthError,
-    BatchError,
     CursorStalled,
     ExpiredToken,
     NotSent,
@@ -24,7 +23,7 @@ from b24batch.errors import (
     UnexpectedAnswer,
     UsageError,
 )
-from b24batch.results import AjaxResult, Result
+from b24batch.results import AjaxResult, BatchError, Result
 from b24batch.session import Session
 from b24batch.wire.auth import Webhook
 from b24batch.wire.rate import LeakyBucket

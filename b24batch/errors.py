@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 if TYPE_CHECKING:
-    from b24batch.calls.values import JsonValue
-    from b24batch.results import AnyResult
+    from b24batch.aliases import JsonValue
 
 
 #: Python's pickle recurses: far deeper values end in its own error.
@@ -224,45 +223,3 @@ class CursorStalled(SdkError):
     """A list came back to rows that it had passed: its filter, or its order, does not hold."""
 
     code = ErrorCode("CURSOR_STALLED")
-
-
-class BatchError(SdkError):
-    """What `Result.raise_for_errors` raises.
-
-    Attributes:
-        result: The whole result, the successful commands included.
-    """
-
-    code = ErrorCode("BATCH")
-
-    def __init__(self, result: AnyResult) -> None:
-        super().__init__(result.summary())
-        self.args = (result,)
-        self.result = result
-
-
-_LIMITS: dict[str, type[AjaxError]] = {
-    "query_limit_exceeded": RateLimited,
-    "operation_time_limit": OperatingLimitExceeded,
-}
-_REFUSALS = _LIMITS | dict.fromkeys(("expired_token", "invalid_token"), ExpiredToken)
-_REFUSALS |= dict.fromkeys(
-    """
-    no_auth_found invalid_credentials invalid_request authorization_error user_access_error application_not_found
-    overload_limit payment_required not_installed error_oauth portal_deleted
-    """.split(),
-    AuthError,
-)
-#: On a method these two speak of that method; on ``batch`` itself they refuse the credentials.
-_REFUSALS_OF_BATCH = _REFUSALS | dict.fromkeys(("access_denied", "insufficient_scope"), AuthError)
-
-
-def refusal_class(code: str, method: str) -> type[AjaxError]:
-    """Return the class for the code with which a portal refused a whole request."""
-    table = _REFUSALS_OF_BATCH if method.casefold() == "batch" else _REFUSALS
-    return table.get(code.casefold(), AjaxError)
-
-
-def command_error_class(code: str) -> type[AjaxError]:
-    """Return the class for the code of one command inside a batch, whose credentials were accepted."""
-    return _LIMITS.get(code.casefold(), AjaxError)

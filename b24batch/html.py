@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TypeAlias
 
-from b24batch.calls.values import JsonValue, redacted, shown
+from b24batch.aliases import JsonValue
+from b24batch.redaction import redacted, shown
 from b24batch.statuses import counted
 
 #: A longer table would bury the cells below it.

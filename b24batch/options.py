@@ -7,9 +7,10 @@ from typing import Literal, ParamSpec, TypedDict, TypeVar, cast
 
 import requests
 
-from b24batch.calls.values import redacted, shown
+from b24batch.clock import Clock, Wait
 from b24batch.errors import UsageError
-from b24batch.wire.rate import Clock, LeakyBucket, Wait
+from b24batch.redaction import redacted, shown
+from b24batch.wire.rate import LeakyBucket
 from b24batch.wire.retries import RetryPolicy
 
 Given = ParamSpec("Given")

@@ -8,9 +8,11 @@ from typing import Generic, Self, TypeAlias, TypeVar, cast, overload
 
 import attrs
 
+from b24batch.aliases import JsonValue
 from b24batch.calls.commands import Command
-from b24batch.calls.values import JsonValue, shown
-from b24batch.errors import BatchError, SdkError
+from b24batch.calls.references import Ref, refers, replaced
+from b24batch.errors import ErrorCode, SdkError
+from b24batch.redaction import shown
 from b24batch.statuses import Status, counted
 
 Data = TypeVar("Data")
@@ -151,9 +153,7 @@ class Result(Generic[Data]):
         refused are not among them, and neither are the ``unknown`` ones. A name that is a number may clash with the
         new positions of other commands.
         """
-        from b24batch.remaining import Remaining
-
-        left = Remaining(self)
+        left = _Remaining(self)
         for place, row in enumerate(self.rows):
             if row.not_executed:
                 left.add(place, row.command)
@@ -228,3 +228,53 @@ AnyResult: TypeAlias = Result[JsonValue]
 def collect(rows: list[AjaxResult], *, named: bool = False, return_ajax_result: bool = False) -> AnyResult:
     """Return the `Result` of `rows`, its `data` as the calls and the option want it."""
     return Result(rows, named, whole_rows=return_ajax_result)
+
+
+class BatchError(SdkError):
+    """What `Result.raise_for_errors` raises.
+
+    Attributes:
+        result: The whole result, the successful commands included.
+    """
+
+    code = ErrorCode("BATCH")
+
+    def __init__(self, result: AnyResult) -> None:
+        super().__init__(result.summary())
+        self.args = (result,)
+        self.result = result
+
+
+@attrs.frozen
+class _Remaining:
+    """The commands of a result that are passed again.
+
+    Attributes:
+        result: The result that they are left of.
+        commands: In the order in which they were added.
+        places: Of each, its place in the new run, by its place and its name in the old one.
+    """
+
+    result: AnyResult
+    commands: list[Command] = attrs.field(factory=list)
+    places: dict[int | str, int] = attrs.field(factory=dict)
+
+    def add(self, place: int, command: Command) -> None:
+        """Add a command, unless a reference in it leads nowhere now."""
+        if refers(command.params):
+            try:
+                command = attrs.evolve(command, params=replaced(command.params, self._value_of))
+            except KeyError:
+                return
+        self.places[place] = len(self.commands)
+        if command.name is not None:
+            self.places[command.name] = len(self.commands)
+        self.commands.append(command)
+
+    def _value_of(self, reference: Ref) -> JsonValue:
+        row = self.result[reference.target]
+        value = reference.found_in(row.data, row.total, row.next) if row.is_success else None
+        if value is not None:
+            return value
+        place = self.places[reference.target]
+        return attrs.evolve(reference, target=place) if isinstance(reference.target, int) else reference

@@ -12,12 +12,13 @@ import attrs
 import requests
 from attrs.validators import instance_of, is_callable, optional
 
+from b24batch.aliases import JsonValue, Params
 from b24batch.calls.chunks import MAX_COMMANDS, check_size, cut, refuse_duplicates, single
 from b24batch.calls.commands import Call, Command
 from b24batch.calls.encoded import EncodedCommand, encode_direct, encoded_calls
-from b24batch.calls.values import JsonValue, Params
+from b24batch.calls.reads import is_read
+from b24batch.clock import Clock, Wait
 from b24batch.errors import UsageError
-from b24batch.oauth.patience import bounded
 from b24batch.options import (
     ListOptions,
     Options,
@@ -32,15 +33,18 @@ from b24batch.options import (
     to_timeout,
     to_wait,
 )
+from b24batch.redaction import Secret, redact_urllib3_log
 from b24batch.results import AjaxResult, AnyResult, Result, collect
 from b24batch.runs.batch import WholeRun, stream
+from b24batch.runs.operating import OperatingTime
 from b24batch.runs.payload import load_direct
 from b24batch.runs.run import Run
 from b24batch.runs.substitution import MEMORY
-from b24batch.wire.auth import Auth, Secret, Webhook, redact_urllib3_log, refuse_http
+from b24batch.wire.auth import Auth, Webhook, refuse_http
 from b24batch.wire.connections import Connections, refuse_repeats
-from b24batch.wire.rate import Clock, LeakyBucket, OperatingTime, Wait, shared_bucket
-from b24batch.wire.retries import RetryPolicy, is_read
+from b24batch.wire.patience import bounded
+from b24batch.wire.rate import LeakyBucket, shared_bucket
+from b24batch.wire.retries import RetryPolicy
 from b24batch.wire.transport import Transport
 
 if TYPE_CHECKING:
@@ -75,7 +79,7 @@ class Session:
         http: A `requests.Session` of one's own, for proxies or a CA bundle, used as it is. Which of its requests
             never left cannot be known unless a `b24batch.wire.adapter.TrackingAdapter` is mounted on it. Default: our
             own.
-        on_wait: Called with a `b24batch.wire.rate.Wait` before every wait.
+        on_wait: Called with a `b24batch.clock.Wait` before every wait.
         redact_urllib3_log: Whether the log of urllib3 is kept free of codes and tokens, for the whole process.
             Default True.
         clock: What tells the time and sleeps; default the module `time`.

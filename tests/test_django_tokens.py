@@ -14,7 +14,7 @@ from canary import texts_of
 from django_server import environment, manage, token_of
 
 from b24batch import OAuth, TokenRefreshError, UsageError
-from b24batch.wire.auth import Secret
+from b24batch.redaction import Secret
 
 pytest_plugins = ["django_fixtures"]
 

@@ -25,9 +25,10 @@ from b24batch import (
     UnexpectedAnswer,
     UsageError,
 )
-from b24batch.errors import ErrorCode, command_error_class, refusal_class
+from b24batch.errors import ErrorCode
 from b24batch.results import AjaxResult, collect
 from b24batch.sandbox import Answer
+from b24batch.wire.codes import command_error_class, refusal_class
 
 RESULT = collect([AjaxResult(Command("crm.deal.add", {"a": 1}), "failed", error=AjaxError("no", code="CODE"))])
 EXAMPLES = [

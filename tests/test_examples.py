@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from b24batch.calls.reads import is_read
 from b24batch.sandbox import PortalError
-from b24batch.wire.retries import is_read
 
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.py"))
 BY_NAME = {path.stem: path for path in EXAMPLES}

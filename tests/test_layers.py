@@ -11,7 +11,8 @@ PACKAGE = Path(b24batch.__file__).parent
 GROUND = "errors aliases clock locks statuses redaction"
 #: What each room may import beside itself, type imports included.
 ROOMS = {
-    **dict.fromkeys("errors aliases clock locks statuses".split(), ""),
+    **dict.fromkeys("aliases clock locks statuses".split(), ""),
+    "errors": "aliases",
     "redaction": "errors aliases",
     "calls": GROUND,
     "wire": GROUND,

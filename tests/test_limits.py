@@ -6,8 +6,9 @@ import threading
 import pytest
 
 from b24batch import LeakyBucket, RateLimited, Session
+from b24batch.runs.operating import OperatingTime
 from b24batch.sandbox import FakeClock
-from b24batch.wire.rate import OperatingTime, shared_bucket
+from b24batch.wire.rate import shared_bucket
 
 
 def test_a_burst_and_then_the_rate(clock):

@@ -15,8 +15,8 @@ from b24batch import (
     UsageError,
     ref,
 )
+from b24batch.clock import Wait
 from b24batch.sandbox import Page, Portal, PortalError
-from b24batch.wire.rate import Wait
 
 DEALS = {"entityTypeId": 2}
 STORED = 100_000

@@ -8,8 +8,8 @@ import attrs
 import pytest
 
 from b24batch import LeakyBucket, RetryPolicy
-from b24batch.wire.auth import redact_urllib3_log
-from b24batch.wire.rate import Wait
+from b24batch.clock import Wait
+from b24batch.redaction import redact_urllib3_log
 
 
 def lines(caplog, level):

@@ -19,8 +19,8 @@ from b24batch import AnswerLost, ExpiredToken, NotSent, OAuth, RetryPolicy, Sess
 from b24batch.oauth.server import TokenServer
 from b24batch.oauth.sqlite import SQLiteTokenStore
 from b24batch.oauth.tokens import MemoryTokenStore, Token
+from b24batch.redaction import Secret
 from b24batch.sandbox import FAULTS, Answer, Portal, PortalError
-from b24batch.wire.auth import Secret
 from b24batch.wire.connections import Connections
 
 AT_ONCE = RetryPolicy(wait_initial=0.0)

@@ -3,8 +3,9 @@
 import pytest
 
 from b24batch import LeakyBucket, OperatingLimitExceeded
+from b24batch.clock import Wait
+from b24batch.runs.operating import OperatingTime
 from b24batch.sandbox import Portal, PortalError
-from b24batch.wire.rate import OperatingTime, Wait
 
 ADDS = [("crm.item.add", {"entityTypeId": 2, "fields": {"title": f"Deal {n}"}}) for n in range(5000)]
 

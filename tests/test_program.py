@@ -10,9 +10,9 @@ from shell import PATIENCE, closing, code_of, interrupt, run, started
 
 from b24batch import Session
 from b24batch.__main__ import main
+from b24batch.calls.reads import is_read
 from b24batch.cli.terminal import say
 from b24batch.sandbox import Portal
-from b24batch.wire.retries import is_read
 
 READS = ["user.current", "app.info", "crm.deal.list", "server.time", "server.time", "user.current"]
 

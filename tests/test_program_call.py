@@ -18,8 +18,8 @@ from b24batch import UsageError
 from b24batch.cli.params import from_pairs
 from b24batch.cli.rows import Table, copied
 from b24batch.cli.terminal import tell_wait
+from b24batch.clock import Wait
 from b24batch.sandbox import Page, Portal, PortalError
-from b24batch.wire.rate import Wait
 
 
 @pytest.fixture

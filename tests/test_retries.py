@@ -7,8 +7,8 @@ import attrs
 import pytest
 
 from b24batch import AjaxError, AnswerLost, Command, LeakyBucket, NotSent, RateLimited, RetryPolicy, UsageError
+from b24batch.calls.reads import is_read
 from b24batch.sandbox import Answer, FakeClock, PortalError
-from b24batch.wire.retries import is_read
 
 VECTORS = Path(__file__).parent / "vectors"
 METHODS = [line.split("\t") for line in (VECTORS / "methods.tsv").read_text().splitlines()]

@@ -15,9 +15,8 @@ from canary import assert_hidden
 from b24batch import AjaxError, AnswerLost, Command, OAuth, PortalMoved, RetryPolicy, SdkError, Session, UsageError
 from b24batch.oauth.posted import Event, Install, Placement
 from b24batch.oauth.tokens import Token
-from b24batch.redaction import masked
+from b24batch.redaction import Secret, masked, redact_urllib3_log
 from b24batch.sandbox import Answer
-from b24batch.wire.auth import Secret, redact_urllib3_log
 
 CODE = "k7secretcode"
 URL = f"https://example.bitrix24.com/rest/1/{CODE}/"

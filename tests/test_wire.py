@@ -13,7 +13,7 @@ import pytest
 
 from b24batch import AnswerLost, NotSent, RetryPolicy, Session, TokenRefreshError, UsageError
 from b24batch.oauth.server import TokenServer
-from b24batch.wire.auth import Secret
+from b24batch.redaction import Secret
 from b24batch.wire.connections import Connections
 
 #: Seconds that a request may take once its server has it, and those after which it counts as hanging.

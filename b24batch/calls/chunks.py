@@ -8,10 +8,10 @@ import attrs
 
 from b24batch.calls.encoded import ENVELOPE_BYTES, MAX_BODY_BYTES, EncodedCommand
 from b24batch.calls.new_ids import NEW_IDS
+from b24batch.calls.reads import is_read
 from b24batch.calls.references import Ref
-from b24batch.calls.values import shown
 from b24batch.errors import UsageError
-from b24batch.wire.retries import is_read
+from b24batch.redaction import shown
 
 #: Portal-imposed: command 51 fails with ERROR_BATCH_LENGTH_EXCEEDED.
 MAX_COMMANDS = 50

@@ -10,15 +10,11 @@ from typing import TypeAlias
 
 import attrs
 
+from b24batch.aliases import JsonValue, Params
 from b24batch.calls.v3_methods import V3_ONLY
-from b24batch.calls.values import (
-    JsonValue,
-    Params,
-    Unfit,
-    shown,
-    wire_text,
-)
+from b24batch.calls.values import Unfit, wire_text
 from b24batch.errors import UsageError
+from b24batch.redaction import shown
 
 _METHOD = re.compile(r"(?:(?P<vendor>[A-Za-z0-9_]+):)?[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*", re.ASCII)
 _NO_METHOD = "a method looks like crm.deal.add, not like"

@@ -6,8 +6,10 @@ import re
 
 import attrs
 
+from b24batch.aliases import JsonValue
 from b24batch.calls.references import PLACE, Key, Ref, is_referable, texts
-from b24batch.calls.values import JsonValue, Unfit, shown
+from b24batch.calls.values import Unfit
+from b24batch.redaction import shown
 
 #: A whole value that the portal takes for a reference: one of its maps, anything up to white space, keys in brackets.
 _SPELT = re.compile(r"(?ai)\$(result|next|total|time|error)(\S+)")

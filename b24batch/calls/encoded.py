@@ -7,12 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import attrs
 
+from b24batch.aliases import JsonValue, WireParams
 from b24batch.calls.commands import Call, Command, normalize
 from b24batch.calls.earlier import Earlier
 from b24batch.calls.query import Query
 from b24batch.calls.references import Ref, found, refers, replaced
-from b24batch.calls.values import JsonValue, Unfit, WireParams, refuse_renumbered, shown, wire_params
+from b24batch.calls.values import Unfit, refuse_renumbered, wire_params
 from b24batch.errors import UsageError
+from b24batch.redaction import shown
 
 #: Our own bound on the body of one request: a portal takes far more, but has 60 seconds for all of it.
 MAX_BODY_BYTES = 4_000_000

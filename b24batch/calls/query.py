@@ -8,24 +8,22 @@ from collections.abc import Callable
 from typing import TypeAlias
 from urllib.parse import unquote
 
+from b24batch.aliases import JsonValue, Params, WireParams
 from b24batch.calls.booleans import form_at
 from b24batch.calls.values import (
     MAPPINGS,
     Encoder,
-    JsonValue,
-    Params,
     Placeholder,
     Unfit,
-    WireParams,
     arguments,
     encoder_of,
-    shown,
     text_names,
     wire_boolean,
     wire_container,
     wire_integer,
     wire_placeholder,
 )
+from b24batch.redaction import shown
 
 #: PHP's ``max_input_vars``: the tail of a longer query vanishes.
 MAX_QUERY_VALUES = 1000

@@ -8,7 +8,8 @@ from typing import Literal, NoReturn, TypeAlias
 
 import attrs
 
-from b24batch.calls.values import JsonValue, Placeholder
+from b24batch.aliases import JsonValue
+from b24batch.calls.values import Placeholder
 
 Key: TypeAlias = str | int
 #: How a position is written, in a list and among calls.

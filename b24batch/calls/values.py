@@ -8,20 +8,15 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from enum import Enum
-from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex, TypeAlias
+from typing import TYPE_CHECKING, NoReturn, SupportsIndex, TypeAlias
 
+from b24batch.aliases import JsonValue, Params, WireParams
 from b24batch.calls.booleans import NO_SPELLING, SPELLINGS, Place, form_at, is_positional
+from b24batch.redaction import shown
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
-#: Whatever JSON can hold; the one place where types end.
-JsonValue: TypeAlias = Any
-#: Parameters by name, or in their order for the positional ``task.*`` methods; None is no parameters.
-Params: TypeAlias = Mapping[str, JsonValue] | Mapping[int, JsonValue] | list[JsonValue] | tuple[JsonValue, ...] | None
-#: Parameters ready for the wire: text, numbers, flags, None at the top level, lists and dicts with text names, and
-#: placeholders.
-WireParams: TypeAlias = dict[str, JsonValue] | list[JsonValue]
 
 #: PHP's ``json_decode`` drops a body nested over 512 deep without a word; the envelope takes a few.
 MAX_JSON_DEPTH = 500
@@ -39,22 +34,6 @@ _LEFT_OUT_WHEN_EMPTY = frozenset(["filter", "select", "order", "sort"])
 _NUMPY_BOOLEANS = frozenset(["bool", "bool_"])
 _EMPTY_CELL = "an empty cell? pass None or leave the field out"
 _INTEGER_NAME = re.compile(r"0|-?[1-9][0-9]{0,18}", re.ASCII)
-_SECRETS = r"""(?i)(/rest/[^/\s"'?]+/|\b(?:auth|access_token|refresh_token|client_secret|code)=)[^/\s"'?&]+"""
-
-
-def redacted(text: str) -> str:
-    """Return `text` without the webhook codes and tokens in it."""
-    return re.sub(_SECRETS, r"\1***", text)
-
-
-def shown(value: object) -> str:
-    """Return `value` as an error message shows it: at most 80 characters, whatever its repr does."""
-    try:
-        text = repr(value)
-    except Exception:
-        text = f"<{type(value).__name__}>"
-    text = redacted(text)
-    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 class Unfit(Exception):

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from b24batch.calls.values import JsonValue, Params, shown
+from b24batch.aliases import JsonValue, Params
 from b24batch.cli.terminal import standard_input
 from b24batch.errors import UsageError
+from b24batch.redaction import shown
 
 _PAIR = re.compile(r"(?P<name>[^\[\]=]+)(?P<path>(?:\[[^\[\]]*\])*)=(?P<value>.*)", re.DOTALL)
 _KEY = re.compile(r"\[([^\[\]]*)\]")

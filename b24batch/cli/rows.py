@@ -10,7 +10,7 @@ from typing import IO, Protocol, TextIO
 
 import attrs
 
-from b24batch.calls.values import JsonValue
+from b24batch.aliases import JsonValue
 from b24batch.cli.interrupts import held_back
 from b24batch.cli.terminal import json_line, say
 from b24batch.lists.families import Row

@@ -12,9 +12,10 @@ import sys
 from enum import IntEnum
 from typing import BinaryIO, TextIO
 
-from b24batch.calls.values import JsonValue, redacted
+from b24batch.aliases import JsonValue
+from b24batch.clock import Wait
 from b24batch.errors import AnswerLost, AuthError, NotSent, SdkError, UsageError
-from b24batch.wire.rate import Wait
+from b24batch.redaction import redacted
 
 #: Seconds of waiting for the rate that are worth a line: shorter waits are how a long run works.
 _LONG_WAIT = 5.0

@@ -23,13 +23,13 @@ from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 
-from b24batch.calls.values import shown
 from b24batch.django.conf import KEYS, Config, aliases, configured
 from b24batch.django.sessions import opened
 from b24batch.errors import UsageError
 from b24batch.oauth.server import TokenServer
 from b24batch.oauth.tokens import Token
-from b24batch.wire.auth import Secret, Webhook, refuse_http
+from b24batch.redaction import Secret, shown
+from b24batch.wire.auth import Webhook, refuse_http
 
 _TAG = "b24batch"
 _HARMLESS = Secret("https://portal.invalid/rest/1/code/")

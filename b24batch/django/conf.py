@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from b24batch.oauth.server import TOKEN_URL
 from b24batch.options import Options
-from b24batch.wire.auth import Secret
+from b24batch.redaction import Secret
 from b24batch.wire.retries import RetryPolicy
 
 #: The credentials. Names of what is secret are such that Django's debug page masks them.

@@ -13,8 +13,9 @@ from b24batch.errors import AuthError, TokenRefreshError, UsageError
 from b24batch.oauth.posted import Event, Install, Placement
 from b24batch.oauth.server import AGAIN
 from b24batch.oauth.tokens import Token
+from b24batch.redaction import Secret
 from b24batch.session import Session
-from b24batch.wire.auth import Access, Renewal, Secret
+from b24batch.wire.auth import Access, Renewal
 from b24batch.wire.connections import Connections
 
 #: How long the portal of an installation may take: anybody can post its name. Seconds, but for the attempts.

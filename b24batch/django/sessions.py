@@ -13,8 +13,9 @@ from b24batch.django.conf import Config, configured
 from b24batch.django.stores import DjangoTokenStore
 from b24batch.oauth.credentials import MARGIN, OAuth
 from b24batch.oauth.tokens import Token
+from b24batch.redaction import Secret
 from b24batch.session import Session
-from b24batch.wire.auth import Auth, Secret, Webhook
+from b24batch.wire.auth import Auth, Webhook
 from b24batch.wire.rate import LeakyBucket
 
 #: Sessions that a process keeps; each holds a socket or more for a while.

@@ -15,7 +15,7 @@ from django.utils import timezone
 from b24batch.locks import ProcessLock
 from b24batch.oauth.succession import is_replaced, with_replaced
 from b24batch.oauth.tokens import StoredRow, Token, stored_token
-from b24batch.wire.auth import Secret
+from b24batch.redaction import Secret
 
 _T = TypeVar("_T")
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from b24batch.calls.values import JsonValue, Params, shown
+from b24batch.aliases import JsonValue, Params
 from b24batch.errors import UsageError
 from b24batch.lists.list_methods import CONDITIONS_OUTSIDE, PLACES
+from b24batch.redaction import shown
 
 
 def named(method: str, params: Params) -> dict[str, JsonValue]:

@@ -9,10 +9,11 @@ from typing import Literal, TypeAlias, get_args
 
 import attrs
 
-from b24batch.calls.values import JsonValue, Params, shown
+from b24batch.aliases import JsonValue, Params
 from b24batch.errors import UsageError
 from b24batch.lists.list_methods import LIST_METHODS
 from b24batch.lists.shapes import Shape
+from b24batch.redaction import shown
 
 Row: TypeAlias = dict[str, JsonValue]
 Paging: TypeAlias = Literal["cursor", "start", "whole"]

@@ -9,16 +9,17 @@ from itertools import chain
 import attrs
 
 from b24batch.calls.chunks import MAX_COMMANDS, Chunk, cut
-from b24batch.calls.values import shown
+from b24batch.clock import Clock, Wait
 from b24batch.errors import AnswerLost, OperatingLimitExceeded, SdkError, UsageError
 from b24batch.lists.families import Row
 from b24batch.lists.page_commands import PAGE_SIZE
 from b24batch.lists.ways import Pages
+from b24batch.redaction import shown
 from b24batch.results import AjaxResult
+from b24batch.runs.operating import OperatingTime
 from b24batch.runs.payload import dump, load
 from b24batch.runs.streams import Stream
 from b24batch.wire.answers import Answer
-from b24batch.wire.rate import Clock, OperatingTime, Wait
 
 #: Seconds: a portal ends a request after 60, so one that took a third of that gets fewer pages.
 SLOW_REQUEST = 20.0

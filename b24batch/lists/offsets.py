@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import attrs
 
+from b24batch.aliases import JsonValue, Params
 from b24batch.calls.commands import Command
 from b24batch.calls.encoded import EncodedCommand, encode_direct
-from b24batch.calls.values import JsonValue, Params
 from b24batch.errors import CursorStalled, UnexpectedAnswer
 from b24batch.lists.conditions import gathered, named, placed, refuse, respelt
 from b24batch.lists.families import Family, Row

@@ -7,14 +7,16 @@ from operator import gt, lt
 
 import attrs
 
+from b24batch.aliases import JsonValue
 from b24batch.calls.commands import Command
 from b24batch.calls.encoded import EncodedCommand, encode_direct
 from b24batch.calls.references import Ref
-from b24batch.calls.values import JsonValue, Unfit, shown
+from b24batch.calls.values import Unfit
 from b24batch.errors import CursorStalled, UnexpectedAnswer, UsageError
 from b24batch.lists.conditions import gathered, joinable, named, refuse, select_id, taken
 from b24batch.lists.families import Family, Row
 from b24batch.lists.page_commands import PAGE_SIZE, alone, for_a_batch, name_of
+from b24batch.redaction import shown
 from b24batch.results import AjaxResult
 
 #: With this for a start the portal does not count the rows, which takes it longer than finding them.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from b24batch.calls.values import JsonValue
+from b24batch.aliases import JsonValue
 
 
 @attrs.define(eq=False)

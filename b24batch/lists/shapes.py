@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import attrs
 
-from b24batch.calls.values import JsonValue, shown
+from b24batch.aliases import JsonValue
 from b24batch.errors import UnexpectedAnswer
+from b24batch.redaction import shown
 
 
 @attrs.frozen

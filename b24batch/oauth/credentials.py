@@ -10,16 +10,16 @@ from urllib.parse import urlencode
 import attrs
 import requests
 
+from b24batch.clock import Clock
 from b24batch.errors import UsageError
 from b24batch.oauth.interrupts import is_interrupt
 from b24batch.oauth.newest import first_token, not_stored
 from b24batch.oauth.renewal import MARGIN, RenewedToken
-from b24batch.oauth.server import TOKEN_URL, TokenServer, to_secret
+from b24batch.oauth.server import TOKEN_URL, TokenServer
 from b24batch.oauth.tokens import MemoryTokenStore, Token, TokenStore
+from b24batch.redaction import Secret, to_secret
 from b24batch.wire.addresses import http_address
-from b24batch.wire.auth import Secret
 from b24batch.wire.connections import Connections
-from b24batch.wire.rate import Clock
 
 __all__ = ["MARGIN", "OAuth", "OAuthOptions"]
 

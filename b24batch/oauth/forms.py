@@ -7,11 +7,11 @@ import re
 import time
 from collections.abc import Mapping
 
-from b24batch.calls.values import JsonValue, shown
+from b24batch.aliases import JsonValue
 from b24batch.errors import UsageError
 from b24batch.oauth.tokens import Token
+from b24batch.redaction import Secret, shown
 from b24batch.wire.addresses import is_host_name, is_loopback
-from b24batch.wire.auth import Secret
 
 #: ``data[FIELDS][ID]``; PHP itself reads no more than 64 brackets.
 _NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\]){0,64})")

@@ -13,14 +13,14 @@ from typing import Self, Unpack
 
 import attrs
 
-from b24batch.calls.values import JsonValue, shown
+from b24batch.aliases import JsonValue
+from b24batch.clock import Clock
 from b24batch.errors import AuthError, UsageError
 from b24batch.oauth.credentials import OAuth, OAuthOptions
 from b24batch.oauth.forms import Form
-from b24batch.oauth.server import TOKEN_URL, to_secret
+from b24batch.oauth.server import TOKEN_URL
 from b24batch.oauth.tokens import Token
-from b24batch.wire.auth import Secret
-from b24batch.wire.rate import Clock
+from b24batch.redaction import Secret, shown, to_secret
 
 #: Where a placement and an event have the access token, the refresh token, its seconds, and the host.
 _PLACEMENT = ("AUTH_ID", "REFRESH_ID", "AUTH_EXPIRES", "DOMAIN")

@@ -13,7 +13,8 @@ from b24batch.oauth.interrupts import is_interrupt
 from b24batch.oauth.newest import not_stored, refuse_stranger
 from b24batch.oauth.server import AGAIN, SPENT, TokenServer, spent
 from b24batch.oauth.tokens import Token, TokenStore, locked
-from b24batch.wire.auth import Access, Renewal, Secret
+from b24batch.redaction import Secret
+from b24batch.wire.auth import Access, Renewal
 from b24batch.wire.connections import Connections
 
 #: A token is renewed so many seconds before it expires, so that it does not expire on its way.

@@ -8,14 +8,13 @@ from typing import TypeAlias
 
 import attrs
 
+from b24batch.clock import Clock
 from b24batch.errors import AnswerLost, SdkError, TokenRefreshError, UsageError
 from b24batch.oauth.tokens import Token
-from b24batch.redaction import masked
+from b24batch.redaction import Secret, masked, to_secret
 from b24batch.wire.addresses import HttpAddress, http_address, is_loopback
 from b24batch.wire.answers import json_object, text_of
-from b24batch.wire.auth import Secret
 from b24batch.wire.connections import Connections, Post, Reply
-from b24batch.wire.rate import Clock
 
 #: Where every portal's tokens come from, self-hosted portals included.
 TOKEN_URL = "https://oauth.bitrix24.tech/oauth/token/"
@@ -41,16 +40,6 @@ def _to_client_id(value: object) -> str:
     if not isinstance(value, str) or not value:
         raise UsageError("a client_id is text, such as local.5f0c1d2e3a4b57.12345678")
     return value
-
-
-def to_secret(value: object, what: str = "a client_secret") -> Secret:
-    """Return a secret text wrapped, and refuse what is none without showing it."""
-    if isinstance(value, Secret):
-        return value
-    if not isinstance(value, str) or not value:
-        given = "empty" if value == "" else f"of type {type(value).__name__}"
-        raise UsageError(f"{what} is text, and not empty; this one is {given}")
-    return Secret(value)
 
 
 #: Takes a token in.

@@ -11,12 +11,12 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
+from b24batch.clock import Clock
 from b24batch.errors import TokenRefreshError
 from b24batch.oauth.sqlite_errors import is_locked, reason_of
 from b24batch.oauth.succession import is_replaced, with_replaced
 from b24batch.oauth.tokens import StoredRow, Token, stored_token
-from b24batch.wire.auth import Secret
-from b24batch.wire.rate import Clock
+from b24batch.redaction import Secret
 
 #: Seconds to wait for another process to finish its refresh.
 _PATIENCE = 120.0

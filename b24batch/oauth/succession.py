@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from b24batch.wire.auth import Secret
+from b24batch.redaction import Secret
 
 #: How many replaced tokens a store knows; one that was replaced before those has expired long ago.
 _REMEMBERED = 100

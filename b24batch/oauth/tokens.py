@@ -11,13 +11,13 @@ from typing import Any, Protocol, TypeAlias
 
 import attrs
 
-from b24batch.calls.values import JsonValue
+from b24batch.aliases import JsonValue
 from b24batch.errors import UsageError
 from b24batch.locks import ProcessLock
-from b24batch.oauth.patience import takes_max_wait
 from b24batch.oauth.succession import is_replaced, with_replaced
+from b24batch.redaction import Secret
 from b24batch.wire.addresses import HttpAddress, http_address
-from b24batch.wire.auth import Secret
+from b24batch.wire.patience import takes_max_wait
 
 #: Unix time of the year 33658; what is later is no time.
 _NEVER = 1e12

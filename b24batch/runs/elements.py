@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from b24batch.calls.values import JsonValue
+from b24batch.aliases import JsonValue
 from b24batch.errors import AjaxError
-from b24batch.redaction import masked
-from b24batch.wire.auth import Secret
+from b24batch.redaction import Secret, masked
 
 #: From their pages: the first answers an object with an ``error`` in the place of each element that failed, the second
 #: a ``STATUS`` that is SUCCESS, CONFLICT or ERROR.

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from b24batch.aliases import JsonValue, WireParams
 from b24batch.calls.chunks import Chunk
 from b24batch.calls.commands import Command
-from b24batch.calls.values import JsonValue, WireParams
-from b24batch.errors import AnswerLost, SdkError, command_error_class
+from b24batch.errors import AnswerLost, SdkError
 from b24batch.redaction import masked
 from b24batch.results import AjaxResult
 from b24batch.runs.elements import failed_elements
 from b24batch.statuses import Status
 from b24batch.wire.answers import Answer, text_of
+from b24batch.wire.codes import command_error_class
 from b24batch.wire.extra import extra_of
 
 #: A portal counts in 64 bit.

@@ -13,11 +13,12 @@ from typing import Protocol, TypeAlias, TypeVar
 
 import attrs
 
-from b24batch.calls.values import JsonValue, shown
+from b24batch.aliases import JsonValue
+from b24batch.clock import Clock, Wait
 from b24batch.errors import ReferenceMissed, UsageError
+from b24batch.redaction import shown
 from b24batch.results import AjaxResult
 from b24batch.statuses import counted
-from b24batch.wire.rate import Clock, Wait
 
 #: Seconds between two lines in the log.
 LOG_STEP = 10.0

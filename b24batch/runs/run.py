@@ -7,10 +7,11 @@ from typing import Protocol
 
 import attrs
 
+from b24batch.aliases import WireParams
 from b24batch.calls.chunks import Chunk
 from b24batch.calls.commands import Command
 from b24batch.calls.encoded import EncodedCommand
-from b24batch.calls.values import WireParams
+from b24batch.clock import Wait
 from b24batch.errors import (
     AnswerLost,
     AuthError,
@@ -21,11 +22,11 @@ from b24batch.errors import (
     TokenRefreshError,
 )
 from b24batch.results import AjaxResult
+from b24batch.runs.operating import OperatingTime
 from b24batch.runs.payload import dump, load
 from b24batch.runs.substitution import Answered, with_missed_references, without_misread
 from b24batch.statuses import Status
 from b24batch.wire.answers import Answer
-from b24batch.wire.rate import OperatingTime, Wait
 
 #: After these no request of a run will pass.
 _HOPELESS = (AuthError, TokenRefreshError, PortalMoved)

@@ -6,13 +6,14 @@ from collections.abc import Collection, Iterable
 
 import attrs
 
+from b24batch.aliases import JsonValue
 from b24batch.calls.chunks import Chunk
 from b24batch.calls.encoded import EncodedCommand, resolved
+from b24batch.calls.reads import is_read
 from b24batch.calls.references import Ref
-from b24batch.calls.values import JsonValue, Unfit
+from b24batch.calls.values import Unfit
 from b24batch.errors import AjaxError, ReferenceMissed, UsageError
 from b24batch.results import AjaxResult
-from b24batch.wire.retries import is_read
 
 #: How many calls back a reference in a stream may lead: as many as one request holds.
 MEMORY = 50

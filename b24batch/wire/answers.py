@@ -12,19 +12,10 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from b24batch.calls.values import JsonValue
-from b24batch.errors import (
-    AjaxError,
-    AnswerLost,
-    Evidence,
-    OperatingLimitExceeded,
-    PortalMoved,
-    RateLimited,
-    SdkError,
-    refusal_class,
-)
-from b24batch.redaction import masked
-from b24batch.wire.auth import Secret
+from b24batch.aliases import JsonValue
+from b24batch.errors import AjaxError, AnswerLost, Evidence, OperatingLimitExceeded, PortalMoved, RateLimited, SdkError
+from b24batch.redaction import Secret, masked
+from b24batch.wire.codes import refusal_class
 from b24batch.wire.extra import extra_of
 
 _Error = TypeVar("_Error", bound=SdkError)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
-from typing import TYPE_CHECKING, Literal, NoReturn, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
 
 import attrs
 
-from b24batch.calls.values import redacted
 from b24batch.errors import UsageError
+from b24batch.redaction import Secret
 from b24batch.wire.addresses import http_address, is_loopback
 
 if TYPE_CHECKING:
@@ -18,36 +17,6 @@ if TYPE_CHECKING:
 
 _SHAPE = "a webhook URL looks like https://example.bitrix24.com/rest/1/<code>/"
 _PATH = r"(?P<base>.*/rest/(?P<user>[^/]+)/[^/]+)(?:/[^/]*)?/?"
-
-
-class Secret:
-    """A text that shows itself only when asked to."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        """Return the text; call this in the very expression that needs it."""
-        return self._text
-
-    def __repr__(self) -> str:
-        return "Secret('***')"
-
-    def __format__(self, spec: str) -> str:
-        return "***"
-
-    __str__ = __repr__
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and self._text == other._text
-
-    def __hash__(self) -> int:
-        return hash(self._text)
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a Secret is not pickled; make it where it is used")
 
 
 @attrs.frozen(repr=False)
@@ -179,28 +148,3 @@ def refuse_http(auth: Auth) -> None:
         raise UsageError(
             f"http would show the credentials for {auth.host} to the network: use https, or allow_http=True"
         )
-
-
-class _Redaction(logging.Filter):
-    """Takes webhook codes and tokens out of log records."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        text = record.getMessage()
-        clean = redacted(text)
-        if clean != text:
-            record.msg, record.args = clean, None
-        return True
-
-
-_redaction = _Redaction()
-#: Every module of urllib3 that logs.
-_URLLIB3_LOGGERS = """
-    connection connectionpool contrib.emscripten.response contrib.pyopenssl http2.connection poolmanager response
-    util.retry
-""".split()
-
-
-def redact_urllib3_log() -> None:
-    """Keep secrets out of what urllib3 logs of its requests; once is enough for a process."""
-    for module in _URLLIB3_LOGGERS:  # a filter sees what its own logger logs, not what others do
-        logging.getLogger(f"urllib3.{module}").addFilter(_redaction)

@@ -19,11 +19,11 @@ from requests.exceptions import InvalidSchema
 from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError, SSLError
 from urllib3.util import Retry
 
-from b24batch.calls.values import JsonValue
+from b24batch.aliases import JsonValue
 from b24batch.errors import AnswerLost, SdkError, UsageError
+from b24batch.redaction import Secret
 from b24batch.wire.adapter import TrackingAdapter
 from b24batch.wire.addresses import is_loopback
-from b24batch.wire.auth import Secret
 from b24batch.wire.delivery import Delivery, left_of
 from b24batch.wire.faults import foreign_exception, transport_error
 

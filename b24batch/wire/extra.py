@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from b24batch.calls.values import JsonValue
+    from b24batch.aliases import JsonValue
 
 _CODE_AND_TEXT = frozenset(["error", "error_description"])
 #: What nobody should read in a log or find in a pickle.

@@ -8,12 +8,13 @@ from collections.abc import Callable
 
 import attrs
 
-from b24batch.calls.values import WireParams
+from b24batch.aliases import WireParams
+from b24batch.clock import Clock, Wait
 from b24batch.errors import AnswerLost, ExpiredToken, RateLimited, SdkError
 from b24batch.wire.answers import Answer, HttpAnswer
 from b24batch.wire.auth import Access, Auth, Renewal
 from b24batch.wire.connections import Connections, Post
-from b24batch.wire.rate import Clock, LeakyBucket, Wait
+from b24batch.wire.rate import LeakyBucket
 from b24batch.wire.retries import RetryPolicy
 
 _log = logging.getLogger("b24batch")
