@@ -35,11 +35,12 @@ from b24batch.options import (
 )
 from b24batch.redaction import Secret, redact_urllib3_log
 from b24batch.results import AjaxResult, AnyResult, Result, collect
-from b24batch.runs.batch import WholeRun, stream
+from b24batch.runs.chunk_run import ChunkRun
 from b24batch.runs.operating import OperatingTime
 from b24batch.runs.payload import load_direct
-from b24batch.runs.run import Run
-from b24batch.runs.substitution import MEMORY
+from b24batch.runs.requests import Requests
+from b24batch.runs.run import Run, stream
+from b24batch.runs.substitution import MEMORY, targets, with_missed_references
 from b24batch.wire.auth import Auth, Webhook, refuse_http
 from b24batch.wire.connections import Connections, refuse_repeats
 from b24batch.wire.patience import bounded
@@ -265,7 +266,9 @@ class Session:
         commands = checked(encoded_calls, calls, halt=halt)
         del calls
         chunk = single(_all_encoded(commands), halt=halt)
-        rows = self._run(request_id, halt_on_error=halt).send(chunk)
+        repeatable = self._repeatable(*(encoded.command for encoded in chunk.commands))
+        rows = self._requests(request_id).send(chunk, halt=halt, repeatable=repeatable)
+        rows = with_missed_references(chunk, rows)
         return collect(rows, named=named, return_ajax_result=as_rows)
 
     def batch_by_chunk(
@@ -308,11 +311,12 @@ class Session:
         commands = _all_encoded(read)
         session, over = self._shown(progress, " commands", len(commands))
         run = session._run(request_id, halt_on_error=halt_on_error, stop_on_error=stop_on_error)
-        whole = WholeRun(run, list(cut(commands, chunk_size, halt=halt_on_error)))
+        run.answered.wanted = targets(commands)
+        chunks = [ChunkRun(chunk) for chunk in cut(commands, chunk_size, halt=halt_on_error)]
         try:
-            return whole.result(over)
+            return collect(list(chain.from_iterable(over(map(run.deliver, chunks)))))
         except BaseException as interrupt:
-            vars(interrupt)["result"] = whole.known()
+            vars(interrupt)["result"] = collect([row for chunk in chunks for row in chunk.known()])
             raise
 
     def stream_batch(
@@ -434,16 +438,11 @@ class Session:
         family = family_of(command.method, id_key, cursor_id_key, result_key)
         by = paging_of(command.method, family, paging, command.params)
         return Listing(
-            self._transport.call,
-            self._transport.pause,
-            self._operating,
-            self._longest_wait(),
-            self.clock,
-            self._repeatable(command),
-            to_request_id(request_id),
-            check_pages(pages_per_request),
+            self._requests(request_id),
             way_through(command, family, by, cursor_id_key=cursor_id_key, descending=backwards),
-            check_limit(limit),
+            repeatable=self._repeatable(command),
+            pages_per_request=check_pages(pages_per_request),
+            limit=check_limit(limit),
         ).pages()
 
     def close(self) -> None:
@@ -452,15 +451,15 @@ class Session:
 
     def _run(self, request_id: str | None, *, halt_on_error: bool, stop_on_error: bool = False) -> Run:
         return Run(
-            self._transport.call,
-            self._transport.pause,
+            self._requests(request_id),
             self._repeatable,
-            self._operating,
-            self._longest_wait(),
-            to_request_id(request_id),
             halt_on_error=to_flag(halt_on_error),
             stop_on_error=to_flag(stop_on_error),
         )
+
+    def _requests(self, request_id: str | None) -> Requests:
+        longest_wait = self.operating_wait if self.max_wait is None else min(self.operating_wait, self.max_wait)
+        return Requests(self._transport, self._operating, to_request_id(request_id), longest_wait)
 
     def _shown(
         self, progress: bool | MakeBar | None, unit: str, total: int | None = None
@@ -473,12 +472,12 @@ class Session:
         shown = Progress(bar_maker(progress), unit, total, self.clock, self.on_wait)
         return self.with_options(on_wait=shown.on_wait), shown.over
 
-    def _longest_wait(self) -> float:
-        return self.operating_wait if self.max_wait is None else min(self.operating_wait, self.max_wait)
-
-    def _repeatable(self, command: Command) -> bool:
-        method = command.method
-        return command.idempotent or is_read(method) or method.casefold() in self.idempotent_methods
+    def _repeatable(self, *commands: Command) -> bool:
+        """Return whether a second run of these commands does no harm."""
+        return all(
+            command.idempotent or is_read(command.method) or command.method.casefold() in self.idempotent_methods
+            for command in commands
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from copy import copy
 from itertools import chain
 
 import attrs
 
-from b24batch.calls.chunks import MAX_COMMANDS, Chunk, cut
-from b24batch.clock import Clock, Wait
+from b24batch.calls.chunks import MAX_COMMANDS, cut
 from b24batch.errors import AnswerLost, OperatingLimitExceeded, SdkError, UsageError
 from b24batch.lists.families import Row
 from b24batch.lists.page_commands import PAGE_SIZE
 from b24batch.lists.ways import Pages
 from b24batch.redaction import shown
 from b24batch.results import AjaxResult
-from b24batch.runs.operating import OperatingTime
-from b24batch.runs.payload import dump, load
+from b24batch.runs.operating import Waited
+from b24batch.runs.requests import Requests
 from b24batch.runs.streams import Stream
-from b24batch.wire.answers import Answer
 
 #: Seconds: a portal ends a request after 60, so one that took a third of that gets fewer pages.
 SLOW_REQUEST = 20.0
@@ -32,32 +30,20 @@ class Listing:
     """A list on its way from one portal.
 
     Attributes:
-        call: The way to the portal.
-        pause: Lets a wait for operating time pass.
-        operating: What is known of the methods' operating time.
-        longest_wait: The most seconds to wait for it while no page comes.
-        clock: Where time comes from.
-        repeatable: Whether a request of which the answer was lost may be sent again.
-        request_id: Of the first request; the n-th has ``/n`` behind it.
-        pages_per_request: The most pages asked for at once.
+        requests: What sends them.
         way: The way through the list.
+        repeatable: Whether a request of which the answer was lost may be sent again.
+        pages_per_request: The most pages asked for at once.
         limit: How many rows are wanted; None for all.
     """
 
-    call: Callable[..., Answer]
-    pause: Callable[[Wait], None]
-    operating: OperatingTime
-    longest_wait: float
-    clock: Clock
-    repeatable: bool
-    request_id: str
-    pages_per_request: int
+    requests: Requests
     way: Pages
-    limit: int | None = None
+    repeatable: bool = attrs.field(kw_only=True)
+    pages_per_request: int = attrs.field(kw_only=True)
+    limit: int | None = attrs.field(kw_only=True)
     _size: int = attrs.field(default=1, init=False)
-    _requests: int = attrs.field(default=0, init=False)
-    _waited: float = attrs.field(default=0.0, init=False)
-    _waits: int = attrs.field(default=0, init=False)
+    _waited: Waited = attrs.field(factory=Waited, init=False)
     #: How many rows are still wanted; None for all.
     _left: int | None = attrs.field(init=False)
     #: The pages that have come and were not yielded.
@@ -102,7 +88,7 @@ class Listing:
             except SdkError as error:
                 error.http_status, error.request_id = outcome.http_status, outcome.request_id
                 return error
-            self._waited = self._waits = 0
+            self._waited = Waited()
             if rows:
                 pages.append(self._wanted(rows))
             if self.way.ended or not self.way.unbroken or self._left == 0:
@@ -116,22 +102,18 @@ class Listing:
         self._left -= len(wanted)
         return wanted
 
-    @property
-    def _request_id(self) -> str:
-        return self.request_id if self._requests <= 1 else f"{self.request_id}/{self._requests}"
-
     def _request(self, left: int | None) -> list[AjaxResult]:
         """Return the outcomes of the next pages, as many as the last request proved to be fit and as are wanted."""
         if not self.way.unbroken:
             self._size = 1
         wanted = self._size if left is None else min(self._size, -(-left // PAGE_SIZE))
-        began = self.clock.monotonic()
+        began = self.requests.clock.monotonic()
         try:
             outcomes, size = self._ask(wanted)
         except OperatingLimitExceeded as error:
             return [AjaxResult(self.way.command, "failed", error=error)]
         # Twice as many, no more: of what is asked for behind the end of a list, the portal reads the first page again.
-        slow = self.clock.monotonic() - began > SLOW_REQUEST
+        slow = self.requests.clock.monotonic() - began > SLOW_REQUEST
         self._size = max(1, size // 2) if slow else min(self.pages_per_request, size * 2)
         return outcomes
 
@@ -142,35 +124,17 @@ class Listing:
         """
         chunk = next(cut(self.way.ask(pages)))
         try:
-            return self._send(chunk, repeatable=self.repeatable), self._size
+            return self.requests.send(chunk, halt=True, repeatable=self.repeatable), self._size
         except AnswerLost as error:
             if error.http_status != _DIED or len(chunk.commands) == 1:
                 raise
         self.pages_per_request = max(1, len(chunk.commands) // 2)
-        return self._send(next(cut(self.way.ask(1))), repeatable=False), 1
-
-    def _send(self, chunk: Chunk, *, repeatable: bool) -> list[AjaxResult]:
-        self._requests += 1
-        method, params = dump(chunk, halt=True)
-        size, request_id = len(chunk.commands), self._request_id
-        answer = self.call(method, params, request_id=request_id, repeatable=repeatable, commands=size)
-        self.operating.note(method, answer.envelope.get("time"))
-        outcomes = load(chunk, answer, halt=True)
-        for outcome in outcomes:
-            self.operating.note(outcome.command.method, outcome.time)
-        return outcomes
+        return self.requests.send(next(cut(self.way.ask(1))), halt=True, repeatable=False), 1
 
     def _wait(self, error: SdkError) -> None:
         """Wait until the portal frees the method; raise `error` when that would take too long, or any other."""
-        if not isinstance(error, OperatingLimitExceeded):
+        if not isinstance(error, OperatingLimitExceeded) or not self.requests.wait([error.method], self._waited):
             raise error
-        error.reset_at = self.operating.reset_at(error.method)
-        seconds = self.operating.wait_for([error.method])
-        if self._waited + seconds > self.longest_wait:
-            raise error
-        self._waited += seconds
-        self._waits += 1
-        self.pause(Wait("operating", seconds, self._waits + 1, self._request_id))
 
 
 def check_limit(limit: object) -> int | None:

@@ -20,6 +20,11 @@ MEMORY = 50
 _RAN = "the command ran with another value"
 
 
+def targets(commands: Iterable[EncodedCommand]) -> set[str]:
+    """Return the names of what the references of `commands` lead to."""
+    return {str(reference.target) for encoded in commands for reference in encoded.references}
+
+
 @attrs.define(eq=False)
 class Answered:
     """The outcomes that references of later commands may lead to.
