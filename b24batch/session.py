@@ -13,7 +13,7 @@ import requests
 from attrs.validators import instance_of, is_callable, optional
 
 from b24batch.aliases import JsonValue, Params
-from b24batch.calls.chunks import MAX_COMMANDS, check_size, cut, refuse_duplicates, single
+from b24batch.calls.chunks import MAX_COMMANDS, cut, refuse_duplicates, single
 from b24batch.calls.commands import Call, Command
 from b24batch.calls.encoded import EncodedCommand, encode_direct, encoded_calls
 from b24batch.calls.reads import is_read
@@ -22,6 +22,7 @@ from b24batch.errors import UsageError
 from b24batch.options import (
     ListOptions,
     Options,
+    check_number,
     checked,
     to_clock,
     to_count,
@@ -305,7 +306,7 @@ class Session:
             BaseException: What stops the run half-way, Ctrl-C for one, has the outcomes so far in its `result`, at any
                 instant until this returns; only before the first request may it have none.
         """
-        check_size(chunk_size)
+        check_number("chunk_size", chunk_size, MAX_COMMANDS)
         read = checked(_unnamed, calls, halt=to_flag(halt_on_error))
         del calls
         commands = _all_encoded(read)
@@ -338,7 +339,7 @@ class Session:
         yielded yet. An exception in the body of a loop over it stops only the loop: then the iterator's own `result`
         has them, a `Result`, and its `close` ends the run.
         """
-        check_size(chunk_size)
+        check_number("chunk_size", chunk_size, MAX_COMMANDS)
         commands = checked(_unnamed, calls, halt=to_flag(halt_on_error), memory=MEMORY)
         del calls
         if isinstance(commands, Exception):
@@ -427,8 +428,8 @@ class Session:
         `result`, and that of what stops it, has the rows that have come and were not yielded.
         """
         from b24batch.lists.families import family_of, paging_of
-        from b24batch.lists.listing import Listing, check_limit, check_pages
-        from b24batch.lists.ways import refuse_write, way_through
+        from b24batch.lists.listing import Listing, way_through
+        from b24batch.lists.write_methods import refuse_write
 
         command, backwards = checked(Command, method, params), to_flag(descending)
         del method, params
@@ -441,8 +442,8 @@ class Session:
             self._requests(request_id),
             way_through(command, family, by, cursor_id_key=cursor_id_key, descending=backwards),
             repeatable=self._repeatable(command),
-            pages_per_request=check_pages(pages_per_request),
-            limit=check_limit(limit),
+            pages_per_request=check_number("pages_per_request", pages_per_request, MAX_COMMANDS),
+            left=None if limit is None else check_number("limit", limit),
         ).pages()
 
     def close(self) -> None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from copy import copy
 from itertools import chain
+from typing import Protocol
 
 import attrs
 
-from b24batch.calls.chunks import MAX_COMMANDS, cut
+from b24batch.calls.chunks import cut
+from b24batch.calls.commands import Command
+from b24batch.calls.encoded import EncodedCommand
 from b24batch.errors import AnswerLost, OperatingLimitExceeded, SdkError, UsageError
-from b24batch.lists.families import Row
+from b24batch.lists.families import Family, Row
+from b24batch.lists.offsets import ByStart
 from b24batch.lists.page_commands import PAGE_SIZE
-from b24batch.lists.ways import Pages
-from b24batch.redaction import shown
+from b24batch.lists.pages import ByCursor
 from b24batch.results import AjaxResult
 from b24batch.runs.operating import Waited
 from b24batch.runs.requests import Requests
@@ -25,6 +28,26 @@ SLOW_REQUEST = 20.0
 _DIED = 500
 
 
+class Pages(Protocol):
+    """A way through a list.
+
+    Attributes:
+        command: What is called, with the caller's own params.
+        ended: Whether the list has no more pages.
+        unbroken: Whether the pages asked for behind the one taken last are what follows it.
+    """
+
+    command: Command
+    ended: bool
+    unbroken: bool
+
+    def ask(self, pages: int) -> list[EncodedCommand]:
+        """Return the commands for up to so many of the next pages."""
+
+    def take(self, outcome: AjaxResult) -> list[Row]:
+        """Return the rows of the next page, and go on behind it."""
+
+
 @attrs.define(eq=False)
 class Listing:
     """A list on its way from one portal.
@@ -34,24 +57,18 @@ class Listing:
         way: The way through the list.
         repeatable: Whether a request of which the answer was lost may be sent again.
         pages_per_request: The most pages asked for at once.
-        limit: How many rows are wanted; None for all.
+        left: How many rows are still wanted; None for all.
     """
 
     requests: Requests
     way: Pages
     repeatable: bool = attrs.field(kw_only=True)
     pages_per_request: int = attrs.field(kw_only=True)
-    limit: int | None = attrs.field(kw_only=True)
+    left: int | None = attrs.field(kw_only=True)
     _size: int = attrs.field(default=1, init=False)
     _waited: Waited = attrs.field(factory=Waited, init=False)
-    #: How many rows are still wanted; None for all.
-    _left: int | None = attrs.field(init=False)
     #: The pages that have come and were not yielded.
     _hand: Iterator[list[Row]] = attrs.field(factory=lambda: iter(()), init=False)
-
-    @_left.default
-    def _all_wanted(self) -> int | None:
-        return self.limit
 
     def pages(self) -> Stream[list[Row], list[Row]]:
         """Return a stream of the rows of each page that has any, in the order of the list.
@@ -67,13 +84,15 @@ class Listing:
 
     def _pages(self) -> Generator[list[Row], None, None]:
         try:
-            while not self.way.ended and self._left != 0:
+            while not self.way.ended and self.left != 0:
                 pages: list[list[Row]] = []
                 self._hand = iter(pages)
-                end = self._take(self._request(self._left), pages)
+                end = self._take(self._request(), pages)
                 yield from self._hand
+                if isinstance(end, OperatingLimitExceeded) and self.requests.wait([end.method], self._waited):
+                    continue
                 if end is not None:
-                    self._wait(end)
+                    raise end
         except BaseException as interrupt:
             vars(interrupt)["result"] = self._known()
             raise
@@ -91,22 +110,22 @@ class Listing:
             self._waited = Waited()
             if rows:
                 pages.append(self._wanted(rows))
-            if self.way.ended or not self.way.unbroken or self._left == 0:
+            if self.way.ended or not self.way.unbroken or self.left == 0:
                 return None
         return None
 
     def _wanted(self, rows: list[Row]) -> list[Row]:
-        if self._left is None:
+        if self.left is None:
             return rows
-        wanted = rows[: self._left]
-        self._left -= len(wanted)
+        wanted = rows[: self.left]
+        self.left -= len(wanted)
         return wanted
 
-    def _request(self, left: int | None) -> list[AjaxResult]:
+    def _request(self) -> list[AjaxResult]:
         """Return the outcomes of the next pages, as many as the last request proved to be fit and as are wanted."""
         if not self.way.unbroken:
             self._size = 1
-        wanted = self._size if left is None else min(self._size, -(-left // PAGE_SIZE))
+        wanted = self._size if self.left is None else min(self._size, -(-self.left // PAGE_SIZE))
         began = self.requests.clock.monotonic()
         try:
             outcomes, size = self._ask(wanted)
@@ -131,21 +150,23 @@ class Listing:
         self.pages_per_request = max(1, len(chunk.commands) // 2)
         return self.requests.send(next(cut(self.way.ask(1))), halt=True, repeatable=False), 1
 
-    def _wait(self, error: SdkError) -> None:
-        """Wait until the portal frees the method; raise `error` when that would take too long, or any other."""
-        if not isinstance(error, OperatingLimitExceeded) or not self.requests.wait([error.method], self._waited):
-            raise error
 
+def way_through(command: Command, family: Family, paging: str, *, cursor_id_key: str | None, descending: bool) -> Pages:
+    """Return the way through the list that `command` asks for.
 
-def check_limit(limit: object) -> int | None:
-    """Return how many rows are wanted, None for all; raise `UsageError` for what is no such number."""
-    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
-        raise UsageError(f"limit is a whole number of rows from 1, or None, not {shown(limit)}")
-    return limit
+    Args:
+        command: The method, with the caller's own params.
+        family: How the method spells what is needed.
+        paging: ``cursor``, ``start`` or ``whole``.
+        cursor_id_key: As the caller gave it.
+        descending: Whether the newest row comes first.
 
-
-def check_pages(number: object) -> int:
-    """Return how many pages a request may ask for; raise `UsageError` unless they fit into one batch."""
-    if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= MAX_COMMANDS:
-        raise UsageError(f"pages_per_request is a whole number from 1 to {MAX_COMMANDS}, not {shown(number)}")
-    return number
+    Raises:
+        UsageError: For arguments that do not go together.
+    """
+    if paging == "cursor":
+        return ByCursor(command, family, descending)
+    if descending or cursor_id_key is not None:
+        way = "give an order in the params, and no cursor"
+        raise UsageError(f"{command.method}: paging='{paging}' keeps the order of the portal: {way}")
+    return ByStart(command, family, whole=paging == "whole")
