@@ -41,7 +41,7 @@ from b24batch.runs.operating import OperatingTime
 from b24batch.runs.payload import load_direct
 from b24batch.runs.requests import Requests
 from b24batch.runs.run import Run, stream
-from b24batch.runs.substitution import MEMORY, targets, with_missed_references
+from b24batch.runs.substitution import MEMORY, mark_missed, targets_of
 from b24batch.wire.auth import Auth, Webhook, refuse_http
 from b24batch.wire.connections import Connections, refuse_repeats
 from b24batch.wire.patience import bounded
@@ -269,7 +269,7 @@ class Session:
         chunk = single(_all_encoded(commands), halt=halt)
         repeatable = self._repeatable(*(encoded.command for encoded in chunk.commands))
         rows = self._requests(request_id).send(chunk, halt=halt, repeatable=repeatable)
-        rows = with_missed_references(chunk, rows)
+        rows = mark_missed(chunk, rows)
         return collect(rows, named=named, return_ajax_result=as_rows)
 
     def batch_by_chunk(
@@ -312,7 +312,7 @@ class Session:
         commands = _all_encoded(read)
         session, over = self._shown(progress, " commands", len(commands))
         run = session._run(request_id, halt_on_error=halt_on_error, stop_on_error=stop_on_error)
-        run.answered.wanted = targets(commands)
+        run.answered.wanted = targets_of(commands)
         chunks = [ChunkRun(chunk) for chunk in cut(commands, chunk_size, halt=halt_on_error)]
         try:
             return collect(list(chain.from_iterable(over(map(run.deliver, chunks)))))

@@ -85,8 +85,9 @@ def is_blocked(row: AjaxResult) -> bool:
     return isinstance(row.error, OperatingLimitExceeded)
 
 
-def alike(commands: Iterable[EncodedCommand], status: Status, error: SdkError) -> list[AjaxResult]:
-    """Return the outcome of a request as that of each of its commands."""
+def repeat_error(error: SdkError, commands: Iterable[EncodedCommand]) -> list[AjaxResult]:
+    """Return the error of a whole request as the outcome of each of its commands."""
+    status: Status = "unknown" if isinstance(error, AnswerLost) else "failed"
     return [
         AjaxResult(encoded.command, status, error=error, http_status=error.http_status, request_id=error.request_id)
         for encoded in commands

@@ -46,18 +46,14 @@ class Requests:
         """
         request_id = self.next_id
         self._sent += 1
-        method, params = dump(chunk, halt=halt)
-        size = len(chunk.commands)
+        (method, params), size = dump(chunk, halt=halt), len(chunk.commands)
         try:
             answer = self.transport.call(method, params, request_id=request_id, repeatable=repeatable, commands=size)
         except OperatingLimitExceeded as error:
             self._note_reset(error)
             raise
         rows = load(chunk, answer, halt=halt)
-        self._note_times(method, answer, rows)
-        for row in rows:
-            if row.error is not None:
-                self._note_reset(row.error)
+        self._learn(method, answer, rows)
         return rows
 
     def wait(self, methods: Iterable[str], waited: Waited) -> bool:
@@ -88,10 +84,14 @@ class Requests:
     def _id(self, number: int) -> str:
         return self.request_id if number <= 1 else f"{self.request_id}/{number}"
 
-    def _note_times(self, method: str, answer: Answer, rows: list[AjaxResult]) -> None:
+    def _learn(self, method: str, answer: Answer, rows: list[AjaxResult]) -> None:
+        """Note the operating times that an answer tells, and tell its errors when the portal frees their methods."""
         last = {method: answer.envelope.get("time")} | {row.command.method: row.time for row in rows if row.time}
         for called, time_block in last.items():
             self.operating.note(called, time_block)
+        for row in rows:
+            if row.error is not None:
+                self._note_reset(row.error)
 
     def _note_reset(self, error: SdkError) -> None:
         if isinstance(error, OperatingLimitExceeded):

@@ -9,12 +9,12 @@ import attrs
 
 from b24batch.calls.chunks import Chunk, refuse_duplicates
 from b24batch.calls.encoded import EncodedCommand
-from b24batch.errors import AnswerLost, AuthError, NotSent, PortalMoved, SdkError, TokenRefreshError
+from b24batch.errors import AuthError, NotSent, PortalMoved, SdkError, TokenRefreshError
 from b24batch.results import AjaxResult, AnyResult, collect
-from b24batch.runs.chunk_run import ChunkRun, Part, alike, is_blocked
+from b24batch.runs.chunk_run import ChunkRun, Part, is_blocked, repeat_error
 from b24batch.runs.requests import Requests
 from b24batch.runs.streams import Stream
-from b24batch.runs.substitution import Answered, with_missed_references, without_misread
+from b24batch.runs.substitution import Answered, fail_misread, mark_missed
 
 #: After these no request of a run will pass.
 _HOPELESS = (AuthError, TokenRefreshError, PortalMoved)
@@ -53,7 +53,7 @@ class Run:
             try:
                 chunk.leave(part, self.requests.next_id)
                 rows = self.requests.send(request, halt=self.halt_on_error, repeatable=repeatable)
-                self._note(chunk, part, without_misread(request, with_missed_references(request, rows)))
+                self._note(chunk, part, fail_misread(request, mark_missed(request, rows)))
                 self._not_sent = 0
             except SdkError as error:
                 self._fail(chunk, part, error)
@@ -108,7 +108,7 @@ class Run:
 
     def _fail(self, chunk: ChunkRun, part: Part, error: SdkError) -> None:
         """Note the error of one request as that of each of its commands."""
-        self._note(chunk, part, alike(part.values(), "unknown" if isinstance(error, AnswerLost) else "failed", error))
+        self._note(chunk, part, repeat_error(error, part.values()))
         self._not_sent = self._not_sent + 1 if isinstance(error, NotSent) else 0
         if isinstance(error, _HOPELESS) or self._not_sent == _NOT_SENT_IN_A_ROW:
             self.ended = True
