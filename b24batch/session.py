@@ -313,7 +313,7 @@ class Session:
         session, over = self._shown(progress, " commands", len(commands))
         run = session._run(request_id, halt_on_error=halt_on_error, stop_on_error=stop_on_error)
         run.answered.wanted = targets_of(commands)
-        chunks = [ChunkRun(chunk) for chunk in cut(commands, chunk_size, halt=halt_on_error)]
+        chunks = [ChunkRun(chunk.commands) for chunk in cut(commands, chunk_size, halt=halt_on_error)]
         try:
             return collect(list(chain.from_iterable(over(map(run.deliver, chunks)))))
         except BaseException as interrupt:
@@ -428,8 +428,7 @@ class Session:
         `result`, and that of what stops it, has the rows that have come and were not yielded.
         """
         from b24batch.lists.families import family_of, paging_of
-        from b24batch.lists.listing import Listing, way_through
-        from b24batch.lists.write_methods import refuse_write
+        from b24batch.lists.listing import Listing, refuse_write, way_through
 
         command, backwards = checked(Command, method, params), to_flag(descending)
         del method, params

@@ -10,7 +10,7 @@ from b24batch.lists.list_methods import CONDITIONS_OUTSIDE, PLACES
 from b24batch.redaction import shown
 
 
-def copy_named(method: str, params: Params) -> dict[str, JsonValue]:
+def named(method: str, params: Params) -> dict[str, JsonValue]:
     """Return a copy of `params`; raise `UsageError` for positional ones."""
     if params is None:
         return {}
@@ -20,7 +20,7 @@ def copy_named(method: str, params: Params) -> dict[str, JsonValue]:
     return {str(name): value for name, value in params.items()}
 
 
-def gather_conditions(method: str, params: dict[str, JsonValue], wanted: str) -> dict[str, JsonValue]:
+def gathered(method: str, params: dict[str, JsonValue], wanted: str) -> dict[str, JsonValue]:
     """Return `params` with the conditions beside a filter in it, where the portal would drop them without a word.
 
     Args:
@@ -37,7 +37,7 @@ def gather_conditions(method: str, params: dict[str, JsonValue], wanted: str) ->
     kept = {*staying.split(), wanted.casefold()}
     outside = {name: value for name, value in params.items() if name.casefold() not in kept}
     rest = {name: value for name, value in params.items() if name not in outside}
-    inside = pop_param(method, rest, wanted)
+    inside = taken(method, rest, wanted)
     if inside is not None and not isinstance(inside, Mapping):
         raise UsageError(f"{method}: a filter is a mapping, not {shown(inside)}")
     own = {str(name): value for name, value in (inside or {}).items()}
@@ -46,7 +46,7 @@ def gather_conditions(method: str, params: dict[str, JsonValue], wanted: str) ->
     return {**rest, wanted: {**outside, **own}} if outside or own else rest
 
 
-def place_params(method: str, params: Params) -> Params:
+def placed(method: str, params: Params) -> Params:
     """Return params by name in the places where the portal looks for them, with an empty list for one left out.
 
     Raises:
@@ -67,7 +67,7 @@ def place_params(method: str, params: Params) -> Params:
     return dict(given.get(key, (spell(name), [])) for key, name in zip(order[: last + 1], names, strict=False))
 
 
-def respell(method: str, params: dict[str, JsonValue], *names: str) -> dict[str, JsonValue]:
+def respelt(method: str, params: dict[str, JsonValue], *names: str) -> dict[str, JsonValue]:
     """Return `params` with these names as a known method spells them: the portal drops one in another case."""
     spelt = {name.casefold(): name for name in names if name and method.casefold() not in PLACES}
     if len({name.casefold() for name in params}) < len(params):
@@ -83,7 +83,7 @@ def refuse(method: str, params: dict[str, JsonValue], names: list[str], why: str
             raise UsageError(f"{method}: a list is read without {name} in its params: {why}")
 
 
-def pop_param(method: str, params: dict[str, JsonValue], wanted: str) -> JsonValue:
+def taken(method: str, params: dict[str, JsonValue], wanted: str) -> JsonValue:
     """Take a parameter out of `params`, in whatever case it is written."""
     names = [name for name in params if name.casefold() == wanted.casefold()]
     if len(names) > 1:
@@ -91,7 +91,7 @@ def pop_param(method: str, params: dict[str, JsonValue], wanted: str) -> JsonVal
     return params.pop(names[0]) if names else None
 
 
-def make_joinable(method: str, conditions: JsonValue, *, groups: bool) -> dict[str, JsonValue]:
+def joinable(method: str, conditions: JsonValue, *, groups: bool) -> dict[str, JsonValue]:
     """Return a filter that a condition can be added to: one with a logic of its own becomes a group in it.
 
     Raises:

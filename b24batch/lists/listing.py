@@ -17,6 +17,7 @@ from b24batch.lists.families import Family, Row
 from b24batch.lists.offsets import ByStart
 from b24batch.lists.page_commands import PAGE_SIZE
 from b24batch.lists.pages import ByCursor
+from b24batch.lists.write_methods import WRITE_NAMES, WRITES
 from b24batch.results import AjaxResult
 from b24batch.runs.operating import Waited
 from b24batch.runs.requests import Requests
@@ -170,3 +171,10 @@ def way_through(command: Command, family: Family, paging: str, *, cursor_id_key:
         way = "give an order in the params, and no cursor"
         raise UsageError(f"{command.method}: paging='{paging}' keeps the order of the portal: {way}")
     return ByStart(command, family, whole=paging == "whole")
+
+
+def refuse_write(method: str) -> None:
+    """Raise `UsageError` for a method that is known to write."""
+    name = method.casefold()
+    if name in WRITES or name.rpartition(".")[2] in WRITE_NAMES:
+        raise UsageError(f"{method} writes: a list only reads; use call")

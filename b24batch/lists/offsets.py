@@ -8,7 +8,7 @@ from b24batch.aliases import JsonValue, Params
 from b24batch.calls.commands import Command
 from b24batch.calls.encoded import EncodedCommand, encode_direct
 from b24batch.errors import CursorStalled, UnexpectedAnswer
-from b24batch.lists.conditions import copy_named, gather_conditions, place_params, refuse, respell
+from b24batch.lists.conditions import gathered, named, placed, refuse, respelt
 from b24batch.lists.families import Family, Row
 from b24batch.lists.page_commands import PAGE_SIZE, together
 from b24batch.lists.repeats import Repeats
@@ -46,12 +46,12 @@ class ByStart:
     def __attrs_post_init__(self) -> None:
         method, params, family = self.command.method, self.command.params, self.family
         self._repeats = Repeats(family.id_key, sure=bool(family.kind), named=family.named)
-        self._params = place_params(method, params) if self.whole else copy_named(method, params)
+        self._params = placed(method, params) if self.whole else named(method, params)
         if isinstance(self._params, dict):
-            self._params = respell(method, self._params, family.filter, family.order, family.sort)
+            self._params = respelt(method, self._params, family.filter, family.order, family.sort)
             refuse(method, self._params, ["start"], "all pages are read, from the first one on")
             if family.filter and family.filter in self._params:
-                self._params = gather_conditions(method, self._params, family.filter)
+                self._params = gathered(method, self._params, family.filter)
         encode_direct(self._page(0))
 
     def ask(self, pages: int) -> list[EncodedCommand]:
@@ -144,7 +144,7 @@ class ByStart:
     def _page(self, start: int) -> Command:
         if self.whole and start == 0:
             return Command(self.command.method, self._params)
-        params: dict[str, JsonValue] = copy_named(self.command.method, self._params)
+        params: dict[str, JsonValue] = named(self.command.method, self._params)
         return Command(self.command.method, {**params, "start": start})
 
     def _untold(self) -> UnexpectedAnswer:

@@ -13,7 +13,7 @@ from b24batch.calls.encoded import EncodedCommand, encode_direct
 from b24batch.calls.references import Ref
 from b24batch.calls.values import Unfit
 from b24batch.errors import CursorStalled, UnexpectedAnswer, UsageError
-from b24batch.lists.conditions import copy_named, gather_conditions, make_joinable, pop_param, refuse, select_id
+from b24batch.lists.conditions import gathered, joinable, named, refuse, select_id, taken
 from b24batch.lists.families import Family, Row
 from b24batch.lists.page_commands import PAGE_SIZE, alone, for_a_batch, name_of
 from b24batch.redaction import shown
@@ -60,15 +60,15 @@ class ByCursor:
     _chain: list[EncodedCommand] = attrs.field(factory=list, init=False)
 
     def __attrs_post_init__(self) -> None:
-        method, given = self.command.method, copy_named(self.command.method, self.command.params)
+        method, given = self.command.method, named(self.command.method, self.command.params)
         self.family = family = self.family.with_cursor(given)
         if not family.id_key:
             raise UsageError(
                 f"{method}: its rows have no id that is known; name it with id_key=, or use paging='start'"
             )
-        params = gather_conditions(method, given, family.filter)
+        params = gathered(method, given, family.filter)
         refuse(method, params, ["start", family.order, *filter(None, [family.sort])], _ORDER)
-        self._filter = make_joinable(method, pop_param(method, params, family.filter), groups=family.groups)
+        self._filter = joinable(method, taken(method, params, family.filter), groups=family.groups)
         select_id(method, params, family.cursor_id_key)
         self._params = {**params, **family.ordered("DESC" if self.descending else "ASC")}
         encode_direct(self._page(None))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from b24batch.errors import UsageError
-
 #: The last parts of their names, where no method that reads ends in one.
 WRITE_NAMES = frozenset(
     """
@@ -49,10 +47,3 @@ WRITES = frozenset(
     vote.attachedvote.recall vote.attachedvote.vote voximplant.authorization.get
     """.split()
 )
-
-
-def refuse_write(method: str) -> None:
-    """Raise `UsageError` for a method that is known to write."""
-    name = method.casefold()
-    if name in WRITES or name.rpartition(".")[2] in WRITE_NAMES:
-        raise UsageError(f"{method} writes: a list only reads; use call")

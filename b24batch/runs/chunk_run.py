@@ -8,7 +8,6 @@ from typing import TypeAlias
 
 import attrs
 
-from b24batch.calls.chunks import Chunk
 from b24batch.calls.encoded import EncodedCommand
 from b24batch.errors import AnswerLost, OperatingLimitExceeded, SdkError
 from b24batch.results import AjaxResult
@@ -24,7 +23,7 @@ class ChunkRun:
     """A chunk on its way, in one request or in several.
 
     Attributes:
-        chunk: What is sent.
+        commands: What is sent, in order.
         rows: By name, the outcomes of its commands as far as they are known at any moment: None for one that is on
             its way, nothing for one that was not attempted. It changes in one step each time, so that an exception
             at any instant (Ctrl-C, a soft time limit) finds what is true.
@@ -33,7 +32,7 @@ class ChunkRun:
         request_id: The ``X-Request-ID`` of the request on its way.
     """
 
-    chunk: Chunk
+    commands: tuple[EncodedCommand, ...]
     rows: dict[str, AjaxResult | None] = attrs.field(factory=dict, init=False)
     blocked: set[str] = attrs.field(factory=set, init=False)
     waited: Waited = attrs.field(factory=Waited, init=False)
@@ -61,7 +60,7 @@ class ChunkRun:
 
     def blocked_commands(self) -> list[EncodedCommand]:
         """Return the commands to send again, in order."""
-        return [encoded for encoded in self.chunk.commands if encoded.name in self.blocked]
+        return [encoded for encoded in self.commands if encoded.name in self.blocked]
 
     def blocked_methods(self) -> set[str]:
         """Return the methods that have used up their operating time."""
@@ -70,7 +69,7 @@ class ChunkRun:
 
     def known(self) -> list[AjaxResult]:
         """Return the outcome of each command, in order; what was not attempted is skipped."""
-        return [self.rows.get(encoded.name) or self._open(encoded) for encoded in self.chunk.commands]
+        return [self.rows.get(encoded.name) or self._open(encoded) for encoded in self.commands]
 
     def _open(self, encoded: EncodedCommand) -> AjaxResult:
         """Return the outcome of a command that has none yet."""

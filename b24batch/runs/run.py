@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from copy import copy
 
 import attrs
@@ -63,23 +63,23 @@ class Run:
                 raise
         rows = chunk.known()
         self.ended = self.ended or (self.stop_on_error and not all(row.is_success for row in rows))
-        self.answered.note_all(chunk.chunk.commands, rows)
-        self.answered.forget(encoded.name for encoded in chunk.chunk.commands)
+        self.answered.note_all(chunk.commands, rows)
+        self.answered.forget(encoded.name for encoded in chunk.commands)
         return rows
 
     def _parts(self, chunk: ChunkRun) -> Iterator[Part]:
         """Yield what goes into each request, until all ran or the wait for operating time would be too long."""
         if not self.ended:
-            yield from self._divide(chunk, chunk.chunk.commands)
+            yield from self._divide(chunk, chunk.commands)
         while chunk.blocked and not self.ended and self.requests.wait(chunk.blocked_methods(), chunk.waited):
             commands = chunk.blocked_commands()
             yield from self._divide(chunk, commands)
             if len(chunk.blocked) < len(commands):
                 chunk.waited.seconds = 0.0
 
-    def _divide(self, chunk: ChunkRun, commands: Iterable[EncodedCommand]) -> Iterator[Part]:
+    def _divide(self, chunk: ChunkRun, commands: Collection[EncodedCommand]) -> Iterator[Part]:
         """Yield all commands for one request, unless a value makes one of them go alone."""
-        if not chunk.chunk.has_references:
+        if not any(encoded.references for encoded in commands):
             yield {encoded.name: encoded for encoded in commands}
             return
         part: Part = {}
@@ -141,7 +141,7 @@ class _Streaming:
         try:
             for chunk in self.chunks:
                 refuse_duplicates(chunk.commands)
-                self.chunk, self.hand = ChunkRun(chunk), None
+                self.chunk, self.hand = ChunkRun(chunk.commands), None
                 self.hand = iter(self.run.deliver(self.chunk))
                 yield from self.hand
         except BaseException as interrupt:
