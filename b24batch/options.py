@@ -50,6 +50,14 @@ class ListOptions(TypedDict, total=False):
     limit: int | None
 
 
+def check_number(name: str, value: object, most: int | None = None) -> int:
+    """Return the value of an option; raise `UsageError` unless it is a whole number from 1 to `most`, None for any."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1 or (most is not None and value > most):
+        bound = "" if most is None else f" to {most}"
+        raise UsageError(f"{name} is a whole number from 1{bound}, not {shown(value)}")
+    return value
+
+
 def checked(make: Callable[Given, Made], /, *args: Given.args, **kwargs: Given.kwargs) -> Made | TypeError | UsageError:
     """Return what is made of these arguments, or what is wrong with them as a new error.
 

@@ -13,7 +13,7 @@ import requests
 from attrs.validators import instance_of, is_callable, optional
 
 from b24batch.aliases import JsonValue, Params
-from b24batch.calls.chunks import MAX_COMMANDS, check_size, cut, refuse_duplicates, single
+from b24batch.calls.chunks import MAX_COMMANDS, cut, refuse_duplicates, single
 from b24batch.calls.commands import Call, Command
 from b24batch.calls.encoded import EncodedCommand, encode_direct, encoded_calls
 from b24batch.calls.reads import is_read
@@ -22,6 +22,7 @@ from b24batch.errors import UsageError
 from b24batch.options import (
     ListOptions,
     Options,
+    check_number,
     checked,
     to_clock,
     to_count,
@@ -35,11 +36,12 @@ from b24batch.options import (
 )
 from b24batch.redaction import Secret, redact_urllib3_log
 from b24batch.results import AjaxResult, AnyResult, Result, collect
-from b24batch.runs.batch import WholeRun, stream
+from b24batch.runs.chunk_run import ChunkRun
 from b24batch.runs.operating import OperatingTime
 from b24batch.runs.payload import load_direct
-from b24batch.runs.run import Run
-from b24batch.runs.substitution import MEMORY
+from b24batch.runs.requests import Requests
+from b24batch.runs.run import Run, stream
+from b24batch.runs.substitution import MEMORY, mark_missed, targets_of
 from b24batch.wire.auth import Auth, Webhook, refuse_http
 from b24batch.wire.connections import Connections, refuse_repeats
 from b24batch.wire.rate import LeakyBucket, shared_bucket
@@ -264,7 +266,9 @@ class Session:
         commands = checked(encoded_calls, calls, halt=halt)
         del calls
         chunk = single(_all_encoded(commands), halt=halt)
-        rows = self._run(request_id, halt_on_error=halt).send(chunk)
+        repeatable = self._repeatable(*(encoded.command for encoded in chunk.commands))
+        rows = self._requests(request_id).send(chunk, halt=halt, repeatable=repeatable)
+        rows = mark_missed(chunk, rows)
         return collect(rows, named=named, return_ajax_result=as_rows)
 
     def batch_by_chunk(
@@ -301,17 +305,18 @@ class Session:
             BaseException: What stops the run half-way, Ctrl-C for one, has the outcomes so far in its `result`, at any
                 instant until this returns; only before the first request may it have none.
         """
-        check_size(chunk_size)
+        check_number("chunk_size", chunk_size, MAX_COMMANDS)
         read = checked(_unnamed, calls, halt=to_flag(halt_on_error))
         del calls
         commands = _all_encoded(read)
         session, over = self._shown(progress, " commands", len(commands))
         run = session._run(request_id, halt_on_error=halt_on_error, stop_on_error=stop_on_error)
-        whole = WholeRun(run, list(cut(commands, chunk_size, halt=halt_on_error)))
+        run.answered.wanted = targets_of(commands)
+        chunks = [ChunkRun(chunk.commands) for chunk in cut(commands, chunk_size, halt=halt_on_error)]
         try:
-            return whole.result(over)
+            return collect(list(chain.from_iterable(over(map(run.deliver, chunks)))))
         except BaseException as interrupt:
-            vars(interrupt)["result"] = whole.known()
+            vars(interrupt)["result"] = collect([row for chunk in chunks for row in chunk.known()])
             raise
 
     def stream_batch(
@@ -333,7 +338,7 @@ class Session:
         yielded yet. An exception in the body of a loop over it stops only the loop: then the iterator's own `result`
         has them, a `Result`, and its `close` ends the run.
         """
-        check_size(chunk_size)
+        check_number("chunk_size", chunk_size, MAX_COMMANDS)
         commands = checked(_unnamed, calls, halt=to_flag(halt_on_error), memory=MEMORY)
         del calls
         if isinstance(commands, Exception):
@@ -422,8 +427,7 @@ class Session:
         `result`, and that of what stops it, has the rows that have come and were not yielded.
         """
         from b24batch.lists.families import family_of, paging_of
-        from b24batch.lists.listing import Listing, check_limit, check_pages
-        from b24batch.lists.ways import refuse_write, way_through
+        from b24batch.lists.listing import Listing, refuse_write, way_through
 
         command, backwards = checked(Command, method, params), to_flag(descending)
         del method, params
@@ -433,16 +437,11 @@ class Session:
         family = family_of(command.method, id_key, cursor_id_key, result_key)
         by = paging_of(command.method, family, paging, command.params)
         return Listing(
-            self._transport.call,
-            self._transport.pause,
-            self._operating,
-            self._longest_wait(),
-            self.clock,
-            self._repeatable(command),
-            to_request_id(request_id),
-            check_pages(pages_per_request),
+            self._requests(request_id),
             way_through(command, family, by, cursor_id_key=cursor_id_key, descending=backwards),
-            check_limit(limit),
+            repeatable=self._repeatable(command),
+            pages_per_request=check_number("pages_per_request", pages_per_request, MAX_COMMANDS),
+            left=None if limit is None else check_number("limit", limit),
         ).pages()
 
     def close(self) -> None:
@@ -451,15 +450,15 @@ class Session:
 
     def _run(self, request_id: str | None, *, halt_on_error: bool, stop_on_error: bool = False) -> Run:
         return Run(
-            self._transport.call,
-            self._transport.pause,
+            self._requests(request_id),
             self._repeatable,
-            self._operating,
-            self._longest_wait(),
-            to_request_id(request_id),
             halt_on_error=to_flag(halt_on_error),
             stop_on_error=to_flag(stop_on_error),
         )
+
+    def _requests(self, request_id: str | None) -> Requests:
+        longest_wait = self.operating_wait if self.max_wait is None else min(self.operating_wait, self.max_wait)
+        return Requests(self._transport, self._operating, to_request_id(request_id), longest_wait)
 
     def _shown(
         self, progress: bool | MakeBar | None, unit: str, total: int | None = None
@@ -472,12 +471,12 @@ class Session:
         shown = Progress(bar_maker(progress), unit, total, self.clock, self.on_wait)
         return self.with_options(on_wait=shown.on_wait), shown.over
 
-    def _longest_wait(self) -> float:
-        return self.operating_wait if self.max_wait is None else min(self.operating_wait, self.max_wait)
-
-    def _repeatable(self, command: Command) -> bool:
-        method = command.method
-        return command.idempotent or is_read(method) or method.casefold() in self.idempotent_methods
+    def _repeatable(self, *commands: Command) -> bool:
+        """Return whether a second run of these commands does no harm."""
+        return all(
+            command.idempotent or is_read(command.method) or command.method.casefold() in self.idempotent_methods
+            for command in commands
+        )
 
     def __enter__(self) -> Self:
         return self

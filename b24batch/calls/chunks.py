@@ -44,12 +44,6 @@ class Chunk:
         return first if first.obstacle else None
 
 
-def check_size(size: object) -> None:
-    """Raise `UsageError` unless `size` commands fit into one batch."""
-    if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= MAX_COMMANDS:
-        raise UsageError(f"chunk_size is a whole number from 1 to {MAX_COMMANDS}, not {shown(size)}")
-
-
 def cut(commands: Iterable[EncodedCommand], size: int = MAX_COMMANDS, *, halt: bool = True) -> Iterator[Chunk]:
     """Yield chunks of at most `size` commands and 4 MB, as soon as each is full, reading no further ahead.
 

@@ -20,6 +20,11 @@ MEMORY = 50
 _RAN = "the command ran with another value"
 
 
+def targets_of(commands: Iterable[EncodedCommand]) -> set[str]:
+    """Return the names of what the references of `commands` lead to."""
+    return {str(reference.target) for encoded in commands for reference in encoded.references}
+
+
 @attrs.define(eq=False)
 class Answered:
     """The outcomes that references of later commands may lead to.
@@ -89,7 +94,7 @@ def _put_in(encoded: EncodedCommand, values: dict[Ref, JsonValue], *, halt: bool
     return resolved(encoded, numbers, halt=halt)
 
 
-def with_missed_references(chunk: Chunk, rows: list[AjaxResult]) -> list[AjaxResult]:
+def mark_missed(chunk: Chunk, rows: list[AjaxResult]) -> list[AjaxResult]:
     """Return `rows`, the outcomes of one request, where a command that ran with a wrong value says so."""
     if not chunk.has_references:
         return rows
@@ -123,7 +128,7 @@ def _reads_letters(encoded: EncodedCommand, reference: Ref) -> bool:
     return len(forms) > 1
 
 
-def without_misread(chunk: Chunk, rows: list[AjaxResult]) -> list[AjaxResult]:
+def fail_misread(chunk: Chunk, rows: list[AjaxResult]) -> list[AjaxResult]:
     """Return `rows`, where a command that read with a wrong value has failed as if it had not been sent.
 
     So the outcome is the same whether the portal follows a reference or the library.
