@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from typing import Any
 
 import attrs
 
 from b24batch.aliases import WireParams
-from b24batch.clock import Clock, Wait
+from b24batch.clock import Wait
 from b24batch.errors import AnswerLost, ExpiredToken, RateLimited, SdkError
 from b24batch.wire.answers import Answer, HttpAnswer
 from b24batch.wire.auth import Access, Auth, Renewal
 from b24batch.wire.connections import Connections, Post
-from b24batch.wire.rate import LeakyBucket
-from b24batch.wire.retries import RetryPolicy
+from b24batch.wire.patience import takes_max_wait
+from b24batch.wire.settings import WireSettings
 
 _log = logging.getLogger("b24batch")
 _MOST_RENEWALS = 2
@@ -23,31 +23,17 @@ _MOST_RENEWALS = 2
 
 @attrs.frozen(eq=False)
 class Transport:
-    """Sends requests to one portal; times are seconds.
+    """Sends requests to one portal.
 
     Attributes:
         auth: Where the portal is and with what secret it is called.
         connections: What the requests travel on.
-        limits: The rate that is kept; None for none.
-        retries: Whether and when a request is sent again.
-        clock: Where time comes from.
-        timeout: To connect, and between two bytes of an answer.
-        deadline: For a whole request, from its first byte to the last of its answer.
-        max_answer: The most bytes that a decoded answer may have.
-        max_wait: For any single wait, whatever its reason; None for no bound.
-        on_wait: Told of every wait before it begins; None for nobody.
+        settings: How they are sent.
     """
 
     auth: Auth
     connections: Connections
-    limits: LeakyBucket | None
-    retries: RetryPolicy
-    clock: Clock
-    timeout: tuple[float, float]
-    deadline: float
-    max_answer: int
-    max_wait: float | None
-    on_wait: Callable[[Wait], None] | None
+    settings: WireSettings
 
     def call(self, method: str, params: WireParams, *, request_id: str, repeatable: bool, commands: int = 1) -> Answer:
         """Return the portal's answer to one request, sent again where that is safe.
@@ -76,7 +62,7 @@ class Transport:
     def pause(self, wait: Wait) -> None:
         """Let the seconds of a wait pass, once it is announced."""
         self.announce(wait)
-        self.clock.sleep(wait.seconds)
+        self.settings.clock.sleep(wait.seconds)
 
     def announce(self, wait: Wait) -> None:
         """Tell log and caller of a wait that is about to begin."""
@@ -88,8 +74,15 @@ class Transport:
                 wait.attempt,
                 wait.request_id,
             )
-        if self.on_wait is not None:
-            self.on_wait(wait)
+        if self.settings.on_wait is not None:
+            self.settings.on_wait(wait)
+
+    def renew(self, refused: Access) -> Renewal:
+        """Get a newer token; a renewal that can be told waits no longer than the session waits for anything."""
+        patience: dict[str, Any] = {}
+        if self.settings.max_wait is not None and takes_max_wait(self.auth.renew):
+            patience["max_wait"] = self.settings.max_wait
+        return self.auth.renew(refused, self.connections, **patience)
 
 
 @attrs.define(eq=False)
@@ -117,8 +110,8 @@ class _Exchange:
                 raise first.pop()
             return self._attempt()
 
-        transport = self.transport
-        return transport.retries.retrying(repeatable=repeatable, max_wait=transport.max_wait, sleep=self.pause)(again)
+        settings = self.transport.settings
+        return settings.retries.retrying(repeatable=repeatable, max_wait=settings.max_wait, sleep=self.pause)(again)
 
     def _attempt(self) -> Answer:
         self.attempts += 1
@@ -147,14 +140,15 @@ class _Exchange:
         """Get a newer token: one refresh for the whole exchange, and one that another refreshed, so that it ends."""
         if "refreshed" in self.renewals or len(self.renewals) == _MOST_RENEWALS:
             return False
-        renewal = self.transport.auth.renew(access, self.transport.connections)
+        renewal = self.transport.renew(access)
         self.renewals.append(renewal)
         return renewal != "none"
 
     def _send(self, access: Access) -> Answer:
-        limits, clock = self.transport.limits, self.transport.clock
+        settings = self.transport.settings
+        limits, clock = settings.limits, settings.clock
         if limits is not None:
-            limits.acquire(max_wait=self.transport.max_wait, on_wait=self._announce_rate)
+            limits.acquire(max_wait=settings.max_wait, on_wait=self._announce_rate)
         lost_before, began = self.lost, clock.monotonic()
         self.lost = True  # until the contrary is known, whatever interrupts
         try:
@@ -174,24 +168,25 @@ class _Exchange:
     def _note(self, error: SdkError) -> None:
         if isinstance(error, AnswerLost):
             error.request_id = self.request_id
-        if isinstance(error, RateLimited) and self.transport.limits is not None:
-            self.transport.limits.penalize(min(error.retry_after or 0.0, self.transport.retries.total_wait))
+        settings = self.transport.settings
+        if isinstance(error, RateLimited) and settings.limits is not None:
+            settings.limits.penalize(min(error.retry_after or 0.0, settings.retries.total_wait))
 
     def _announce_rate(self, seconds: float) -> None:
         self.transport.announce(Wait("rate", seconds, self.attempts, self.request_id))
 
     def _post(self, access: Access) -> Answer:
-        transport = self.transport
+        settings = self.transport.settings
         post = Post(
             access.url(self.method).reveal(),
             access.signed(self.body),
             {"Content-Type": "application/json", "X-Request-ID": self.request_id},
-            transport.timeout,
-            transport.deadline,
-            transport.max_answer,
+            settings.timeout,
+            settings.deadline,
+            settings.max_answer,
         )
-        with transport.connections.post(post) as reply:
+        with self.transport.connections.post(post) as reply:
             answer = HttpAnswer(
                 reply.status, reply.headers, reply.content, self.method, self.request_id, access.secrets
             )
-            return answer.opened(transport.clock.time())
+            return answer.opened(settings.clock.time())
