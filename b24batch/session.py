@@ -26,8 +26,9 @@ from b24batch.runs.payload import load_direct
 from b24batch.runs.run import Run
 from b24batch.runs.substitution import MEMORY
 from b24batch.wire.auth import Auth, Webhook, refuse_http
-from b24batch.wire.connections import Connections, refuse_repeats
+from b24batch.wire.connections import Connections
 from b24batch.wire.rate import LeakyBucket, Limiter
+from b24batch.wire.repeats import refuse_repeats
 from b24batch.wire.retries import RetryPolicy
 from b24batch.wire.transport import Transport
 

@@ -13,7 +13,8 @@ from b24batch.clock import Wait
 from b24batch.errors import AnswerLost, ExpiredToken, RateLimited, SdkError
 from b24batch.wire.answers import Answer, HttpAnswer
 from b24batch.wire.auth import Access, Auth, Renewal
-from b24batch.wire.connections import Connections, Post
+from b24batch.wire.connections import Connections
+from b24batch.wire.messages import Post
 from b24batch.wire.patience import takes_max_wait
 from b24batch.wire.settings import WireSettings
 
