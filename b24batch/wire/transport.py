@@ -14,7 +14,7 @@ from b24batch.errors import AnswerLost, ExpiredToken, RateLimited, SdkError
 from b24batch.wire.answers import Answer, HttpAnswer
 from b24batch.wire.auth import Access, Auth, Renewal
 from b24batch.wire.connections import Connections
-from b24batch.wire.messages import Post
+from b24batch.wire.messages import Post, Reply
 from b24batch.wire.patience import takes_max_wait
 from b24batch.wire.settings import WireSettings
 
@@ -51,8 +51,10 @@ class Transport:
                 exception that is none of ours, such as Ctrl-C, has `request_sent`: whether an attempt had left.
         """
         exchange = _Exchange(self, method, json.dumps(params).encode(), request_id, commands)
+        settings = self.settings
+        retry = settings.retries.retrying(repeatable=repeatable, max_wait=settings.max_wait, sleep=exchange.pause)
         try:
-            return exchange.answer(repeatable=repeatable)
+            return retry(exchange.attempt)
         except SdkError as error:
             failure = error
         except BaseException as interrupt:
@@ -99,32 +101,27 @@ class _Exchange:
     lost: bool = False
     renewals: list[Renewal] = attrs.field(factory=list)
 
-    def answer(self, *, repeatable: bool) -> Answer:
-        """Return the answer to the first attempt, or to a later one; most requests need no retrying at all."""
-        try:
-            return self._attempt()
-        except SdkError as error:
-            first = [error]
-
-        def again() -> Answer:
-            if first:
-                raise first.pop()
-            return self._attempt()
-
-        settings = self.transport.settings
-        return settings.retries.retrying(repeatable=repeatable, max_wait=settings.max_wait, sleep=self.pause)(again)
-
-    def _attempt(self) -> Answer:
+    def attempt(self) -> Answer:
+        """Send the request, and once more with another token where the first one was refused."""
         self.attempts += 1
         while True:
-            access = self.transport.auth.access()
-            if access.stale and self._renew(access):
-                access = self.transport.auth.access()
+            access = self._get_access()
+            self._keep_rate()
+            lost_before, began = self.lost, self._now()
+            self.lost = True  # until the contrary is known, whatever interrupts
             try:
-                return self._send(access)
-            except ExpiredToken:
-                if not self._renew(access):
+                with self.transport.connections.post(self._make_post(access)) as reply:
+                    return self._open(reply, access)
+            except BaseException as error:
+                self._note(error, lost_before)
+                if not isinstance(error, ExpiredToken):
                     raise
+                refused = error
+            finally:
+                what = (self.method, self.commands, self._now() - began, self.request_id)
+                _log.debug("%s: %d commands, %.3f s, request id %s", *what)
+            if not self._renew(access):
+                raise refused
 
     def pause(self, seconds: float) -> None:
         """Wait before the next attempt."""
@@ -145,40 +142,36 @@ class _Exchange:
         self.renewals.append(renewal)
         return renewal != "none"
 
-    def _send(self, access: Access) -> Answer:
-        settings = self.transport.settings
-        limits, clock = settings.limits, settings.clock
-        if limits is not None:
-            limits.acquire(max_wait=settings.max_wait, on_wait=self._announce_rate)
-        lost_before, began = self.lost, clock.monotonic()
-        self.lost = True  # until the contrary is known, whatever interrupts
-        try:
-            return self._post(access)
-        except SdkError as error:
-            self.lost = lost_before or isinstance(error, AnswerLost)
-            self._note(error)
-            raise
-        except BaseException as interrupt:
-            if not vars(interrupt).get("request_sent", True):
-                self.lost = lost_before
-            raise
-        finally:
-            what = (self.method, self.commands, clock.monotonic() - began, self.request_id)
-            _log.debug("%s: %d commands, %.3f s, request id %s", *what)
+    def _get_access(self) -> Access:
+        access = self.transport.auth.access()
+        return self.transport.auth.access() if access.stale and self._renew(access) else access
 
-    def _note(self, error: SdkError) -> None:
-        if isinstance(error, AnswerLost):
-            error.request_id = self.request_id
+    def _keep_rate(self) -> None:
         settings = self.transport.settings
-        if isinstance(error, RateLimited) and settings.limits is not None:
-            settings.limits.penalize(min(error.retry_after or 0.0, settings.retries.total_wait))
+        if settings.limits is not None:
+            settings.limits.acquire(max_wait=settings.max_wait, on_wait=self._announce_rate)
 
     def _announce_rate(self, seconds: float) -> None:
         self.transport.announce(Wait("rate", seconds, self.attempts, self.request_id))
 
-    def _post(self, access: Access) -> Answer:
+    def _now(self) -> float:
+        return self.transport.settings.clock.monotonic()
+
+    def _note(self, error: BaseException, lost_before: bool) -> None:
+        """Keep in mind whether an attempt may have been executed, and slow down when the portal says so."""
         settings = self.transport.settings
-        post = Post(
+        if isinstance(error, SdkError):
+            self.lost = lost_before or isinstance(error, AnswerLost)
+        elif not vars(error).get("request_sent", True):
+            self.lost = lost_before
+        if isinstance(error, AnswerLost):
+            error.request_id = self.request_id
+        if isinstance(error, RateLimited) and settings.limits is not None:
+            settings.limits.penalize(min(error.retry_after or 0.0, settings.retries.total_wait))
+
+    def _make_post(self, access: Access) -> Post:
+        settings = self.transport.settings
+        return Post(
             access.url(self.method).reveal(),
             access.signed(self.body),
             {"Content-Type": "application/json", "X-Request-ID": self.request_id},
@@ -186,8 +179,7 @@ class _Exchange:
             settings.deadline,
             settings.max_answer,
         )
-        with self.transport.connections.post(post) as reply:
-            answer = HttpAnswer(
-                reply.status, reply.headers, reply.content, self.method, self.request_id, access.secrets
-            )
-            return answer.opened(settings.clock.time())
+
+    def _open(self, reply: Reply, access: Access) -> Answer:
+        answer = HttpAnswer(reply.status, reply.headers, reply.content, self.method, self.request_id, access.secrets)
+        return answer.opened(self.transport.settings.clock.time())
