@@ -63,9 +63,9 @@ class Session:
         idempotent_methods: Methods of which a second run does no harm, besides those that only read.
         allow_http: Whether credentials may go unencrypted to another machine. Default False.
         http: A `requests.Session` of one's own, for proxies or a CA bundle, used as it is. Which of its requests
-            never left cannot be known unless a `b24batch.wire.adapter.TrackingAdapter` is mounted on it. Default: our
+            never left cannot be known unless a `b24batch.wire.TrackingAdapter` is mounted on it. Default: our
             own.
-        on_wait: Called with a `b24batch.clock.Wait` before every wait.
+        on_wait: Called with a `b24batch.wire.Wait` before every wait.
         redact_urllib3_log: Whether the log of urllib3 is kept free of codes and tokens, for the whole process.
             Default True.
         clock: What tells the time and sleeps; default the module `time`.
