@@ -106,14 +106,35 @@ def vary(settings: Settings, options: Options) -> Settings:
     return attrs.evolve(settings, **options)
 
 
-class Option(Generic[Made]):
-    """An option of a session, as an attribute that can be read."""
+class _Option(Generic[Made]):
+    """An option, as an attribute that can be read."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
 
     def __get__(self, session: Any, owner: type) -> Made:
         return cast("Made", self if session is None else getattr(session._settings, self._name))
+
+
+class Configured:
+    """What has settings, and shows each of them as an attribute."""
+
+    __slots__ = ()
+    _settings: Settings
+
+    timeout = _Option[tuple[float, float]]()
+    deadline = _Option[float]()
+    max_answer = _Option[int]()
+    retries = _Option[RetryPolicy]()
+    clock = _Option[Clock]()
+    limits = _Option[Limiter | None]()
+    max_wait = _Option[float | None]()
+    operating_wait = _Option[float]()
+    idempotent_methods = _Option[frozenset[str]]()
+    allow_http = _Option[bool]()
+    http = _Option[requests.Session | None]()
+    on_wait = _Option[Callable[[Wait], None] | None]()
+    redact_urllib3_log = _Option[bool]()
 
 
 def to_request_id(value: object) -> str:

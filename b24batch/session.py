@@ -8,16 +8,24 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal, NoReturn, Self, TypeVar, Unpack, overload
 
 import attrs
-import requests
 
 from b24batch.aliases import JsonValue, Params
 from b24batch.calls.chunks import MAX_COMMANDS, check_size, cut, refuse_duplicates, single
 from b24batch.calls.commands import Call, Command
 from b24batch.calls.encoded import EncodedCommand, encode_direct, encoded_calls
 from b24batch.calls.reads import is_read
-from b24batch.clock import Clock, Wait
 from b24batch.errors import UsageError
-from b24batch.options import ListOptions, Option, Options, Settings, checked, to_flag, to_request_id, to_settings, vary
+from b24batch.options import (
+    Configured,
+    ListOptions,
+    Options,
+    Settings,
+    checked,
+    to_flag,
+    to_request_id,
+    to_settings,
+    vary,
+)
 from b24batch.redaction import Secret, redact_urllib3_log
 from b24batch.results import AjaxResult, AnyResult, Result, collect
 from b24batch.runs.batch import WholeRun, stream
@@ -27,9 +35,8 @@ from b24batch.runs.run import Run
 from b24batch.runs.substitution import MEMORY
 from b24batch.wire.auth import Auth, Webhook, refuse_http
 from b24batch.wire.connections import Connections
-from b24batch.wire.rate import LeakyBucket, Limiter
+from b24batch.wire.rate import LeakyBucket
 from b24batch.wire.repeats import refuse_repeats
-from b24batch.wire.retries import RetryPolicy
 from b24batch.wire.transport import Transport
 
 if TYPE_CHECKING:
@@ -39,7 +46,7 @@ _Group = TypeVar("_Group", bound=list[JsonValue])
 
 
 @attrs.frozen(init=False, eq=False, repr=False)
-class Session:
+class Session(Configured):
     """Calls the REST methods of one Bitrix24 portal, one by one or in batches.
 
     A session may be shared by threads, and lives as long as the program; ``close``, or a ``with`` block, drops its
@@ -80,20 +87,6 @@ class Session:
     _connections: Connections
     _operating: OperatingTime
     _transport: Transport = attrs.field(init=False)
-
-    timeout = Option[tuple[float, float]]()
-    deadline = Option[float]()
-    max_answer = Option[int]()
-    retries = Option[RetryPolicy]()
-    clock = Option[Clock]()
-    limits = Option[Limiter | None]()
-    max_wait = Option[float | None]()
-    operating_wait = Option[float]()
-    idempotent_methods = Option[frozenset[str]]()
-    allow_http = Option[bool]()
-    http = Option[requests.Session | None]()
-    on_wait = Option[Callable[[Wait], None] | None]()
-    redact_urllib3_log = Option[bool]()
 
     def __init__(self, portal: str | Auth, /, **options: Unpack[Options]) -> None:
         credentials = Secret(portal) if isinstance(portal, str) else portal

@@ -113,7 +113,7 @@ class _Exchange:
                 with self.transport.connections.post(self._make_post(access)) as reply:
                     return self._open(reply, access)
             except BaseException as error:
-                self._note(error, lost_before)
+                self._note(error, lost_before=lost_before)
                 if not isinstance(error, ExpiredToken):
                     raise
                 refused = error
@@ -157,7 +157,7 @@ class _Exchange:
     def _now(self) -> float:
         return self.transport.settings.clock.monotonic()
 
-    def _note(self, error: BaseException, lost_before: bool) -> None:
+    def _note(self, error: BaseException, *, lost_before: bool) -> None:
         """Keep in mind whether an attempt may have been executed, and slow down when the portal says so."""
         settings = self.transport.settings
         if isinstance(error, SdkError):
