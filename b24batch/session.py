@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, NoReturn, Self, TypeVar, Unpack, overload
 
 import attrs
-import requests
-from attrs.validators import instance_of, is_callable, optional
 
 from b24batch.aliases import JsonValue, Params
 from b24batch.calls.chunks import MAX_COMMANDS, cut, refuse_duplicates, single
 from b24batch.calls.commands import Call, Command
 from b24batch.calls.encoded import EncodedCommand, encode_direct, encoded_calls
 from b24batch.calls.reads import is_read
-from b24batch.clock import Clock, Wait
 from b24batch.errors import UsageError
 from b24batch.options import (
+    Configured,
     ListOptions,
     Options,
+    Settings,
     check_number,
     checked,
-    to_clock,
-    to_count,
     to_flag,
-    to_max_wait,
-    to_methods,
     to_request_id,
-    to_seconds,
-    to_timeout,
-    to_wait,
+    to_settings,
+    vary,
 )
 from b24batch.redaction import Secret, redact_urllib3_log
 from b24batch.results import AjaxResult, AnyResult, Result, collect
@@ -43,9 +36,9 @@ from b24batch.runs.requests import Requests
 from b24batch.runs.run import Run, stream
 from b24batch.runs.substitution import MEMORY, mark_missed, targets_of
 from b24batch.wire.auth import Auth, Webhook, refuse_http
-from b24batch.wire.connections import Connections, refuse_repeats
-from b24batch.wire.rate import LeakyBucket, shared_bucket
-from b24batch.wire.retries import RetryPolicy
+from b24batch.wire.connections import Connections
+from b24batch.wire.rate import LeakyBucket
+from b24batch.wire.repeats import refuse_repeats
 from b24batch.wire.transport import Transport
 
 if TYPE_CHECKING:
@@ -55,7 +48,7 @@ _Group = TypeVar("_Group", bound=list[JsonValue])
 
 
 @attrs.frozen(init=False, eq=False, repr=False)
-class Session:
+class Session(Configured):
     """Calls the REST methods of one Bitrix24 portal, one by one or in batches.
 
     A session may be shared by threads, and lives as long as the program; ``close``, or a ``with`` block, drops its
@@ -70,7 +63,8 @@ class Session:
         max_answer: The most bytes that a decoded answer may have; one beyond it is an `AnswerLost`. Default 256
             million.
         retries: How patient it is. Default ``RetryPolicy()``.
-        limits: The rate it keeps; by default the one bucket of this portal, None for no limit.
+        limits: The rate it keeps, a `LeakyBucket` or any `b24batch.wire.Limiter`; by default the one bucket of this
+            portal, None for no limit.
         max_wait: The longest single wait in seconds, whatever its reason; instead of a longer one the error is
             raised at once, a `RateLimited` with its `retry_after`. Default None: no bound.
         operating_wait: The most seconds to wait in a chunked run until the portal frees a method that has used up
@@ -78,9 +72,9 @@ class Session:
         idempotent_methods: Methods of which a second run does no harm, besides those that only read.
         allow_http: Whether credentials may go unencrypted to another machine. Default False.
         http: A `requests.Session` of one's own, for proxies or a CA bundle, used as it is. Which of its requests
-            never left cannot be known unless a `b24batch.wire.adapter.TrackingAdapter` is mounted on it. Default: our
+            never left cannot be known unless a `b24batch.wire.TrackingAdapter` is mounted on it. Default: our
             own.
-        on_wait: Called with a `b24batch.clock.Wait` before every wait.
+        on_wait: Called with a `b24batch.wire.Wait` before every wait.
         redact_urllib3_log: Whether the log of urllib3 is kept free of codes and tokens, for the whole process.
             Default True.
         clock: What tells the time and sleeps; default the module `time`.
@@ -91,21 +85,9 @@ class Session:
     """
 
     auth: Auth
-    timeout: tuple[float, float] = attrs.field(default=(10.0, 75.0), converter=to_timeout)
-    deadline: float = attrs.field(default=120.0, converter=to_seconds)
-    max_answer: int = attrs.field(default=256_000_000, converter=to_count)
-    retries: RetryPolicy = attrs.field(factory=RetryPolicy, validator=instance_of(RetryPolicy))
-    clock: Clock = attrs.field(default=time, converter=to_clock)
-    limits: LeakyBucket | None = attrs.field(validator=optional(instance_of(LeakyBucket)))
-    max_wait: float | None = attrs.field(default=None, converter=to_max_wait)
-    operating_wait: float = attrs.field(default=660.0, converter=to_wait)
-    idempotent_methods: frozenset[str] = attrs.field(default=(), converter=to_methods)
-    allow_http: bool = attrs.field(default=False, converter=to_flag)
-    http: requests.Session | None = attrs.field(default=None, validator=optional(instance_of(requests.Session)))
-    on_wait: Callable[[Wait], None] | None = attrs.field(default=None, validator=optional(is_callable()))
-    redact_urllib3_log: bool = attrs.field(default=True, converter=to_flag)
-    _connections: Connections = attrs.field()
-    _operating: OperatingTime = attrs.field()
+    _settings: Settings
+    _connections: Connections
+    _operating: OperatingTime
     _transport: Transport = attrs.field(init=False)
 
     def __init__(self, portal: str | Auth, /, **options: Unpack[Options]) -> None:
@@ -114,12 +96,14 @@ class Session:
         auth: object = Webhook(credentials) if isinstance(credentials, Secret) else credentials
         if not isinstance(auth, Auth):
             kind = type(auth).__name__
-            del auth, credentials
+            del auth, credentials, options
             raise UsageError(f"a Session is made from a webhook URL as text, not from a {kind}")
-        made = checked(self.__attrs_init__, auth, **options)
+        settings = checked(to_settings, auth.host, options)
         del options
-        if isinstance(made, Exception):
-            raise made
+        if isinstance(settings, Exception):
+            raise settings
+        connections = Connections(settings.clock.monotonic, settings.http)
+        self.__attrs_init__(auth, settings, connections, OperatingTime(settings.clock))
 
     def __attrs_post_init__(self) -> None:
         if not self.allow_http:
@@ -129,45 +113,23 @@ class Session:
         if self.redact_urllib3_log:
             redact_urllib3_log()
 
-    @limits.default
-    def _shared_limits(self) -> LeakyBucket:
-        return shared_bucket(self.auth.host, self.clock)
-
-    @_connections.default
-    def _connect(self) -> Connections:
-        return Connections(self.clock.monotonic, self.http)
-
-    @_operating.default
-    def _learn(self) -> OperatingTime:
-        return OperatingTime(self.clock)
-
     @_transport.default
     def _wire(self) -> Transport:
-        return Transport(
-            self.auth,
-            self._connections,
-            self.limits,
-            self.retries,
-            self.clock,
-            self.timeout,
-            self.deadline,
-            self.max_answer,
-            self.max_wait,
-            self.on_wait,
-        )
+        return Transport(self.auth, self._connections, self._settings)
 
     def with_options(self, **options: Unpack[Options]) -> Self:
         """Return a session with other options over the same connections and limits."""
-        kept: dict[str, JsonValue] = {name: getattr(self, name) for name in Options.__annotations__}
-        if "http" not in options:
-            kept["connections"] = self._connections
-        if "clock" not in options:
-            kept["operating"] = self._operating
-        sibling = object.__new__(type(self))
-        made = checked(sibling.__attrs_init__, self.auth, **{**kept, **options})
+        settings = checked(vary, self._settings, options)
         del options
-        if isinstance(made, Exception):
-            raise made
+        if isinstance(settings, Exception):
+            raise settings
+        connections, operating = self._connections, self._operating
+        if settings.http is not self.http:
+            connections = Connections(settings.clock.monotonic, settings.http)
+        if settings.clock is not self.clock:
+            operating = OperatingTime(settings.clock)
+        sibling = object.__new__(type(self))
+        sibling.__attrs_init__(self.auth, settings, connections, operating)
         return sibling
 
     def call(
@@ -494,8 +456,10 @@ class Session:
         from b24batch.html import of_facts
 
         limits, credentials = self.limits, type(self.auth).__name__
-        rate = limits and f"{limits.level:.0f} of {limits.capacity} requests, {limits.leak_rate:g} per second leak out"
-        return of_facts("Session", {"host": self.auth.host, "credentials": credentials, "rate": rate or "no limit"})
+        rate = f"{limits.level:.0f} requests" if limits else "no limit"
+        if isinstance(limits, LeakyBucket):
+            rate = f"{limits.level:.0f} of {limits.capacity} requests, {limits.leak_rate:g} per second leak out"
+        return of_facts("Session", {"host": self.auth.host, "credentials": credentials, "rate": rate})
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Session is not pickled: it holds sockets and a secret; make one in each process")

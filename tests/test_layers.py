@@ -113,3 +113,11 @@ def test_every_error_class_is_public():
 
     classes = {name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, Exception)}
     assert classes <= set(b24batch.__all__)
+
+
+def test_the_public_line_of_the_wire():
+    """What one needs for credentials, limiters, clocks and adapters of one's own is offered in one place."""
+    from b24batch import wire
+
+    assert wire.__all__ == ["Access", "Auth", "Clock", "LeakyBucket", "Limiter", "Secret", "TrackingAdapter", "Wait"]
+    assert all(getattr(wire, name).__doc__ for name in wire.__all__)

@@ -5,10 +5,10 @@ import threading
 import gates
 import pytest
 
-from b24batch import LeakyBucket, Session
-from b24batch.sandbox import FakeClock, Portal
+from b24batch import LeakyBucket, RateLimited, Session
+from b24batch.sandbox import Answer, FakeClock, Portal
 from b24batch.wire import rate as limits
-from b24batch.wire.rate import shared_bucket
+from b24batch.wire.rate import Limiter, shared_bucket
 
 COMMANDS = [("server.time", {"n": n}) for n in range(10_000)]
 
@@ -141,3 +141,52 @@ def test_buckets_do_not_pile_up(clock):
         shared_bucket(f"{number}.example.com", clock)
     assert len(limits._shared) <= limits._MANY + 1
     assert shared_bucket("busy.example.com", clock) is busy
+
+
+class Turnstile:
+    """A limiter of one's own: counts the requests, tells of a wait, and refuses them when it is shut."""
+
+    def __init__(self):
+        self.passed, self.penalties, self.shut = [], [], False
+
+    @property
+    def level(self):
+        return float(len(self.passed))
+
+    def acquire(self, *, max_wait, on_wait):
+        if self.shut:
+            raise RateLimited("shut", retry_after=9.0)
+        on_wait(0.25)
+        self.passed.append(max_wait)
+
+    def penalize(self, seconds):
+        self.penalties.append(seconds)
+
+
+def test_a_limiter_of_ones_own(clock):
+    """Anything with acquire, penalize and level paces every attempt of a session, and is told what the portal says."""
+    turnstile, waits = Turnstile(), []
+    with Portal(clock=clock) as portal, portal.session(clock=clock, limits=turnstile, max_wait=5) as b24:
+        portal.fail_next(Answer('{"error":"QUERY_LIMIT_EXCEEDED"}', 503, {"Retry-After": "2"}))
+        assert b24.with_options(on_wait=waits.append).batch([("server.time",)]).is_success
+        assert (turnstile.passed, turnstile.penalties) == ([5.0, 5.0], [2.0])
+        assert [(wait.reason, wait.seconds, wait.attempt) for wait in waits] == [
+            ("rate", 0.25, 1),
+            ("retry", 2.0, 2),
+            ("rate", 0.25, 2),
+        ]
+        assert "2 requests" in b24._repr_html_()
+        turnstile.shut = True
+        with pytest.raises(RateLimited, match="shut"):
+            b24.call("echo")
+        assert len(portal.requests) == 2
+
+
+@pytest.mark.parametrize(
+    "limits", [5, "2/s", LeakyBucket, Turnstile, FakeClock()], ids=["number", "text", "class", "own class", "clock"]
+)
+def test_what_is_no_limiter(limits):
+    """What lacks one of the three, or is a class, is refused when the session is made."""
+    with pytest.raises(TypeError, match=r"limits: expected a LeakyBucket, another b24batch\.wire\.Limiter or None"):
+        Session("https://example.bitrix24.com/rest/1/code/", limits=limits)
+    assert isinstance(LeakyBucket(), Limiter)

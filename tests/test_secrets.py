@@ -14,6 +14,7 @@ from canary import assert_hidden
 
 from b24batch import AjaxError, AnswerLost, Command, OAuth, PortalMoved, RetryPolicy, SdkError, Session, UsageError
 from b24batch.oauth import Event, Install, Placement, Token
+from b24batch.options import Options
 from b24batch.redaction import Secret, masked, redact_urllib3_log
 from b24batch.sandbox import Answer
 
@@ -235,7 +236,7 @@ def test_a_webhook_for_a_method(b24, place):
         assert_hidden([CODE], caught.value)
 
 
-@pytest.mark.parametrize("name", [*Session.__annotations__, "webhook_url"])
+@pytest.mark.parametrize("name", [*Options.__annotations__, "auth", "host", "webhook_url"])
 def test_a_webhook_for_an_option(b24, name):
     """A webhook's URL for an option, one that there is or not, stands in neither the error nor a frame of ours."""
     for value in (URL, [URL], {"url": URL}):
