@@ -11,8 +11,8 @@ from typing import TypeAlias
 import attrs
 
 from b24batch.aliases import JsonValue, Params
+from b24batch.calls.scalars import wire_text
 from b24batch.calls.v3_methods import V3_ONLY
-from b24batch.calls.values import Unfit, wire_text
 from b24batch.errors import UsageError
 from b24batch.redaction import shown
 
@@ -43,8 +43,8 @@ def _wrong_name(name: object) -> str:
         return f"a name is text of at least one character, not {shown(name)}"
     try:
         wire_text(name)
-    except Unfit as unfit:
-        return f"a name {unfit.reason}"
+    except UsageError as error:
+        return f"a name {error.description}"
     return ""
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
+from enum import Enum
 
 import attrs
 
@@ -12,19 +12,17 @@ from b24batch.calls.commands import Call, Command, normalize
 from b24batch.calls.earlier import Earlier
 from b24batch.calls.query import Query
 from b24batch.calls.references import Ref, found, refers, replaced
-from b24batch.calls.values import Unfit, refuse_renumbered, wire_params
+from b24batch.calls.values import refuse_renumbered, wire_params
+from b24batch.calls.words import NOT_IN_A_BATCH, command_size, command_text, refuse_vendor
 from b24batch.errors import UsageError
 from b24batch.redaction import shown
 
-#: Our own bound on the body of one request: a portal takes far more, but has 60 seconds for all of it.
-MAX_BODY_BYTES = 4_000_000
-#: The most bytes that one character of a name takes in JSON.
-_ESCAPED = 12
-#: What a batch's body has around its commands.
-ENVELOPE_BYTES = len('{"halt": 1, "cmd": {}}')
 
-#: A portal refuses these inside a batch, but looks at their case only.
-_NOT_IN_A_BATCH = frozenset({"batch", "download", "upload"})
+class Way(Enum):
+    """How a command travels."""
+
+    BATCH = "with others, in a batch"
+    DIRECT = "alone, as a direct call"
 
 
 @attrs.define
@@ -35,9 +33,10 @@ class EncodedCommand:
         name: Its key in the request.
         command: What the caller handed over.
         position: Its place in the calls; None where those have names instead.
-        text: The command text for a batch; empty when it cannot travel in one.
+        text: The command text for a batch; empty for a direct call.
         params: The parameters of a direct call, or with references in them; None for any other command.
-        obstacle: Why it cannot travel in a batch; empty when it can.
+        way: How it travels.
+        obstacle: Why a batch would change it; empty when none would.
         references: The references in `params`, by the names of their commands on the wire.
     """
 
@@ -46,6 +45,7 @@ class EncodedCommand:
     position: int | None
     text: str = ""
     params: WireParams | None = None
+    way: Way = Way.BATCH
     obstacle: str = ""
     references: tuple[Ref, ...] = ()
 
@@ -57,7 +57,7 @@ class EncodedCommand:
     @property
     def size(self) -> int:
         """The bytes it adds to the body of a batch."""
-        return _size(self.name, self.text)
+        return command_size(self.name, self.text)
 
 
 def encoded_calls(
@@ -80,7 +80,7 @@ def _encoded(
     alone = []
     for position, (name, command) in enumerate(commands):
         encoded = encode(name, command, None if named else position, earlier, halt=halt)
-        if encoded.obstacle and earlier.memory is None:
+        if encoded.way is Way.DIRECT and earlier.memory is None:
             alone.append(encoded)
         yield encoded
         earlier.add(name, command.name)
@@ -107,11 +107,11 @@ def encode(name: str, command: Command, position: int | None, earlier: Earlier, 
         UsageError: For a value that can be sent in no way; it names the command and the path to the value.
     """
     try:
-        if command.method.casefold() in _NOT_IN_A_BATCH:
-            raise Unfit("cannot be called inside a batch")
+        if command.method.casefold() in NOT_IN_A_BATCH:
+            raise UsageError("cannot be called inside a batch")
         return _plain(name, command, position, halt=halt) or _bound(name, command, position, earlier, halt=halt)
-    except Unfit as unfit:
-        reason = str(unfit)
+    except UsageError as error:
+        reason = error.description
     raise UsageError(f"{_label(position, command)}: {reason}")
 
 
@@ -119,8 +119,8 @@ def _refuse_spelt(encoded: EncodedCommand, earlier: Earlier) -> None:
     """Raise `UsageError` when a command that goes alone would carry a reference in the portal's spelling as text."""
     try:
         earlier.refuse_spelt(encoded.params, encoded.name)
-    except Unfit as unfit:
-        reason = str(unfit)
+    except UsageError as error:
+        reason = error.description
     else:
         return
     raise UsageError(f"{encoded.label}: {reason}")
@@ -131,11 +131,10 @@ def _plain(name: str, command: Command, position: int | None, *, halt: bool) -> 
     try:
         refuse_vendor(command.method)
         query = Query(command.params, command.method, halt=halt)
-        if not query.placeholders:
-            return EncodedCommand(name, command, position, _text(name, command.method, query))
-    except Unfit:
-        pass
-    return None
+        text = command_text(name, command.method, query.text)
+    except UsageError:
+        return None
+    return None if query.references else EncodedCommand(name, command, position, text)
 
 
 def _bound(name: str, command: Command, position: int | None, earlier: Earlier, *, halt: bool) -> EncodedCommand:
@@ -143,56 +142,35 @@ def _bound(name: str, command: Command, position: int | None, earlier: Earlier, 
     references = tuple(earlier.bound(reference) for reference in found(params))
     if references:
         params = replaced(params, earlier.bound)
-    encoded = _with_text(EncodedCommand(name, command, position, params=params, references=references), halt=halt)
-    if encoded.obstacle:
+    encoded = _with_way(EncodedCommand(name, command, position, params=params, references=references), halt=halt)
+    if encoded.way is Way.DIRECT:
         earlier.refuse_spelt(encoded.params, name)
     return encoded
 
 
 def resolved(encoded: EncodedCommand, values: Mapping[Ref, JsonValue], *, halt: bool) -> EncodedCommand:
-    """Return a command with these values in the places of their references; raise `Unfit` when it cannot be sent."""
+    """Return a command with these values in place of their references; raise `UsageError` when it cannot be sent."""
     params = replaced(encoded.params, lambda reference: values.get(reference, reference))
     params = wire_params(params, encoded.command.method)
     references = tuple(reference for reference in encoded.references if reference not in values)
-    encoded = attrs.evolve(encoded, params=params, references=references, text="", obstacle="")
-    return _with_text(encoded, halt=halt)
+    bare = EncodedCommand(encoded.name, encoded.command, encoded.position, params=params, references=references)
+    return _with_way(bare, halt=halt)
 
 
-def _with_text(encoded: EncodedCommand, *, halt: bool) -> EncodedCommand:
-    params: WireParams = encoded.params or {}
+def _with_way(encoded: EncodedCommand, *, halt: bool) -> EncodedCommand:
+    params, method = encoded.params or {}, encoded.command.method
     try:
-        method = encoded.command.method
         refuse_vendor(method)
-        text = _text(encoded.name, method, Query(params, method, halt=halt))
-    except Unfit as unfit:
-        obstacle = str(unfit)
+        text = command_text(encoded.name, method, Query(params, method, halt=halt).text)
+    except UsageError as error:
+        obstacle = error.description
     else:
         return attrs.evolve(encoded, text=text, params=params if encoded.references else None)
     try:
         refuse_renumbered(params)
-    except Unfit as unfit:
-        raise Unfit(f"{unfit}; and in a batch {obstacle}") from None
-    return attrs.evolve(encoded, obstacle=obstacle)
-
-
-def refuse_vendor(method: str) -> None:
-    """Raise `Unfit` for a method that only a direct call can name."""
-    if ":" in method:
-        raise Unfit("a batch would drop the part of the method before the colon")
-
-
-def _text(name: str, method: str, query: Query) -> str:
-    parameters = query.text
-    text = f"{method}?{parameters}" if parameters else method
-    at_most = len(text) + _ESCAPED * (len(name) + ENVELOPE_BYTES)
-    if at_most > MAX_BODY_BYTES and _size(name, text) + ENVELOPE_BYTES > MAX_BODY_BYTES:
-        raise Unfit(f"it is more than {MAX_BODY_BYTES} bytes of text")
-    return text
-
-
-def _size(name: str, text: str) -> int:
-    quoted = len(name) + 2 if name.isalnum() and name.isascii() else len(json.dumps(name))
-    return len(text) + quoted + len('"": , ')
+    except UsageError as error:
+        raise UsageError(f"{error.description}; and in a batch {obstacle}") from None
+    return attrs.evolve(encoded, way=Way.DIRECT, obstacle=obstacle)
 
 
 def encode_direct(command: Command) -> WireParams:
@@ -201,9 +179,9 @@ def encode_direct(command: Command) -> WireParams:
         params = wire_params(command.params, command.method)
         refuse_renumbered(params)
         if refers(params):
-            raise Unfit("has a reference in it, which only a batch or a chunked run can follow")
-    except Unfit as unfit:
-        reason = str(unfit)
+            raise UsageError("has a reference in it, which only a batch or a chunked run can follow")
+    except UsageError as error:
+        reason = error.description
     else:
         return params
     raise UsageError(f"{command.method}: {reason}")
