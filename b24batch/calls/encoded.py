@@ -7,13 +7,13 @@ from enum import Enum
 
 import attrs
 
-from b24batch.aliases import JsonValue, WireParams
+from b24batch.aliases import JsonValue, Params, WireParams
 from b24batch.calls.commands import Call, Command, normalize
 from b24batch.calls.earlier import Earlier
 from b24batch.calls.query import Query
 from b24batch.calls.references import Ref, found, refers, replaced
 from b24batch.calls.values import refuse_renumbered, wire_params
-from b24batch.calls.words import NOT_IN_A_BATCH, command_size, command_text, refuse_vendor
+from b24batch.calls.words import NOT_IN_A_BATCH, command_size, command_text
 from b24batch.errors import UsageError
 from b24batch.redaction import shown
 
@@ -52,7 +52,9 @@ class EncodedCommand:
     @property
     def label(self) -> str:
         """What an error message calls it."""
-        return _label(self.position, self.command)
+        place = [] if self.position is None else [str(self.position)]
+        name = [] if self.command.name is None else [shown(self.command.name)]
+        return f"call {' '.join(place + name)} ({self.command.method})"
 
     @property
     def size(self) -> int:
@@ -79,7 +81,8 @@ def _encoded(
 ) -> Iterator[EncodedCommand]:
     alone = []
     for position, (name, command) in enumerate(commands):
-        encoded = encode(name, command, None if named else position, earlier, halt=halt)
+        encoded = EncodedCommand(name, command, None if named else position)
+        _encode(encoded, earlier, halt=halt)
         if encoded.way is Way.DIRECT and earlier.memory is None:
             alone.append(encoded)
         yield encoded
@@ -88,31 +91,22 @@ def _encoded(
         _refuse_spelt(encoded, earlier)
 
 
-def _label(position: int | None, command: Command) -> str:
-    place = [*([] if position is None else [str(position)]), *([] if command.name is None else [shown(command.name)])]
-    return f"call {' '.join(place)} ({command.method})"
-
-
-def encode(name: str, command: Command, position: int | None, earlier: Earlier, *, halt: bool) -> EncodedCommand:
-    """Return `command` ready for a batch, or for a direct call where a batch would change it.
-
-    Args:
-        name: Its key in the request.
-        command: What to send.
-        position: Its place in the calls; None where those have names instead.
-        earlier: The commands that its references may lead to.
-        halt: Whether the portal runs nothing of a request after an error in it.
+def _encode(encoded: EncodedCommand, earlier: Earlier, *, halt: bool) -> None:
+    """Make a command ready for a batch, or for a direct call where a batch would change it.
 
     Raises:
         UsageError: For a value that can be sent in no way; it names the command and the path to the value.
     """
     try:
-        if command.method.casefold() in NOT_IN_A_BATCH:
+        if encoded.command.method.casefold() in NOT_IN_A_BATCH:
             raise UsageError("cannot be called inside a batch")
-        return _plain(name, command, position, halt=halt) or _bound(name, command, position, earlier, halt=halt)
+        if not _is_plain(encoded, halt=halt):
+            _bind(encoded, earlier, halt=halt)
     except UsageError as error:
         reason = error.description
-    raise UsageError(f"{_label(position, command)}: {reason}")
+    else:
+        return
+    raise UsageError(f"{encoded.label}: {reason}")
 
 
 def _refuse_spelt(encoded: EncodedCommand, earlier: Earlier) -> None:
@@ -126,26 +120,31 @@ def _refuse_spelt(encoded: EncodedCommand, earlier: Earlier) -> None:
     raise UsageError(f"{encoded.label}: {reason}")
 
 
-def _plain(name: str, command: Command, position: int | None, *, halt: bool) -> EncodedCommand | None:
-    """Return a command that has no references and travels in a batch, as nearly all do; None for any other."""
+def _is_plain(encoded: EncodedCommand, *, halt: bool) -> bool:
+    """Return whether a command has no references and travels in a batch, as nearly all do; then it has its text."""
+    command = encoded.command
     try:
-        refuse_vendor(command.method)
-        query = Query(command.params, command.method, halt=halt)
-        text = command_text(name, command.method, query.text)
+        encoded.text, references = batch_text(encoded.name, command.method, command.params, halt=halt)
     except UsageError:
-        return None
-    return None if query.references else EncodedCommand(name, command, position, text)
+        return False
+    return not references
 
 
-def _bound(name: str, command: Command, position: int | None, earlier: Earlier, *, halt: bool) -> EncodedCommand:
-    params = wire_params(command.params, command.method)
-    references = tuple(earlier.bound(reference) for reference in found(params))
-    if references:
-        params = replaced(params, earlier.bound)
-    encoded = _with_way(EncodedCommand(name, command, position, params=params, references=references), halt=halt)
+def batch_text(name: str, method: str, params: Params, *, halt: bool) -> tuple[str, list[Ref]]:
+    """Return what a batch says of a command, with the references in it; raise `UsageError` where it would change it."""
+    if ":" in method:
+        raise UsageError("a batch would drop the part of the method before the colon")
+    query = Query(params, method, halt=halt)
+    return command_text(name, method, query.text), query.references
+
+
+def _bind(encoded: EncodedCommand, earlier: Earlier, *, halt: bool) -> None:
+    params = wire_params(encoded.command.params, encoded.command.method)
+    encoded.references = tuple(earlier.bound(reference) for reference in found(params))
+    encoded.params = replaced(params, earlier.bound) if encoded.references else params
+    _choose_way(encoded, halt=halt)
     if encoded.way is Way.DIRECT:
-        earlier.refuse_spelt(encoded.params, name)
-    return encoded
+        earlier.refuse_spelt(encoded.params, encoded.name)
 
 
 def resolved(encoded: EncodedCommand, values: Mapping[Ref, JsonValue], *, halt: bool) -> EncodedCommand:
@@ -153,28 +152,31 @@ def resolved(encoded: EncodedCommand, values: Mapping[Ref, JsonValue], *, halt: 
     params = replaced(encoded.params, lambda reference: values.get(reference, reference))
     params = wire_params(params, encoded.command.method)
     references = tuple(reference for reference in encoded.references if reference not in values)
-    bare = EncodedCommand(encoded.name, encoded.command, encoded.position, params=params, references=references)
-    return _with_way(bare, halt=halt)
+    copy = EncodedCommand(encoded.name, encoded.command, encoded.position, params=params, references=references)
+    _choose_way(copy, halt=halt)
+    return copy
 
 
-def _with_way(encoded: EncodedCommand, *, halt: bool) -> EncodedCommand:
-    params, method = encoded.params or {}, encoded.command.method
+def _choose_way(encoded: EncodedCommand, *, halt: bool) -> None:
+    params = encoded.params or {}
     try:
-        refuse_vendor(method)
-        text = command_text(encoded.name, method, Query(params, method, halt=halt).text)
+        encoded.text, _ = batch_text(encoded.name, encoded.command.method, params, halt=halt)
     except UsageError as error:
-        obstacle = error.description
+        encoded.way, encoded.text, encoded.obstacle = Way.DIRECT, "", error.description
     else:
-        return attrs.evolve(encoded, text=text, params=params if encoded.references else None)
+        encoded.params = params if encoded.references else None
+        return
     try:
         refuse_renumbered(params)
     except UsageError as error:
-        raise UsageError(f"{error.description}; and in a batch {obstacle}") from None
-    return attrs.evolve(encoded, way=Way.DIRECT, obstacle=obstacle)
+        reason = error.description
+    else:
+        return
+    raise UsageError(f"{reason}; and in a batch {encoded.obstacle}")
 
 
 def encode_direct(command: Command) -> WireParams:
-    """Return the parameters of `command` for a direct call; raise `UsageError` as `encode` does."""
+    """Return the parameters of `command` for a direct call; raise `UsageError` as `encoded_calls` does."""
     try:
         params = wire_params(command.params, command.method)
         refuse_renumbered(params)

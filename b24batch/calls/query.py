@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from b24batch.aliases import JsonValue, Params
 from b24batch.calls.booleans import form_at
 from b24batch.calls.references import Ref
-from b24batch.calls.scalars import InvalidValue, wire_boolean, wire_integer
+from b24batch.calls.scalars import InvalidValue, wire_boolean, wire_float, wire_integer
 from b24batch.calls.values import (
     MAPPINGS,
     Encoder,
@@ -71,19 +71,14 @@ class Query:
         """The query, percent-encoded once but for the brackets that nest it."""
         return "&".join(self._pairs)
 
-    def _write_plain(self, key: str, value: JsonValue) -> None:
-        self._pairs.append(f"{key}={self._texts[type(value)](value)}")
-
     def _write_reference(self, key: str, value: Ref) -> None:
         self.references.append(value)
         self._pairs.append(f"{key}={_quoted(value.text())}")
 
-    def _write_other(self, key: str, value: JsonValue) -> None:
-        wire = encoder_of(type(value))(value, ())
-        if isinstance(wire, float):
-            self._pairs.append(f"{key}={_quoted(repr(wire))}")
-        else:
-            self._write_plain(key, wire)
+    def _write_scalar(self, key: str, value: JsonValue) -> None:
+        if type(value) not in self._texts:
+            value = encoder_of(type(value))(value, ())
+        self._pairs.append(f"{key}={self._texts[type(value)](value)}")
 
     def _write_boolean(self, key: str, value: bool) -> None:
         self._pairs.append(f"{key}={_boolean(self._method, key, bool(value))}")
@@ -119,7 +114,7 @@ _WRITERS: dict[Encoder, _Writer] = {
 
 
 def _find_writer(kind: type) -> _Writer:
-    return Query._write_plain if kind in _TEXTS else _WRITERS.get(encoder_of(kind), Query._write_other)
+    return _WRITERS.get(encoder_of(kind), Query._write_scalar)
 
 
 _writer_of: Callable[[type], _Writer] = functools.cache(_find_writer)
@@ -138,10 +133,11 @@ def _text_for(*, halt: bool) -> Callable[[str], str]:
     return text
 
 
-#: The text of the commonest values; nearly all others become one of them.
+#: The text of what values of all other types become on the wire.
 _TEXTS: dict[type, Callable[[JsonValue], str]] = {
     str: _text_for(halt=True),
     int: lambda value: str(wire_integer(value)),
+    float: lambda value: _quoted(repr(wire_float(value))),
 }
 _TEXTS_WITHOUT_HALT = _TEXTS | {str: _text_for(halt=False)}
 

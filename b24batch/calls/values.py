@@ -54,15 +54,13 @@ def arguments(params: Params, method: str) -> Iterable[tuple[str, JsonValue]]:
     """Return name and value of each argument that is sent; those by position have their number for a name."""
     if not isinstance(params, MAPPINGS):
         return [(str(place), value) for place, value in enumerate(params or ())]
-    items = list(text_names(params))
-    for name, _ in items:
+    items = []
+    for name, value in text_names(params):
         if name in RESERVED_NAMES:
             raise InvalidValue("is a name the portal keeps for itself", name)
-    return [
-        (name, value)
-        for name, value in items
-        if not isinstance(value, CONTAINERS) or value or not _is_left_out(name, method)
-    ]
+        if not isinstance(value, CONTAINERS) or value or not _is_left_out(name, method):
+            items.append((name, value))
+    return items
 
 
 def _is_left_out(name: str, method: str) -> bool:
@@ -139,18 +137,14 @@ def _find_encoder(kind: type) -> Encoder:
 encoder_of: Callable[[type], Encoder] = functools.cache(_find_encoder)
 
 
-def text_names(
-    mapping: Mapping[str, JsonValue] | Mapping[int, JsonValue],
-) -> Iterable[tuple[str, JsonValue]]:
+def text_names(mapping: Mapping[JsonValue, JsonValue]) -> Iterable[tuple[str, JsonValue]]:
     """Return the items of `mapping`, each name as text; raise `InvalidValue` for any other, or a second one."""
     if type(mapping) is dict and set(map(type, mapping)) <= _TEXT_ONLY and "".join(mapping).isascii():
         return mapping.items()
     return _text_names(mapping)
 
 
-def _text_names(
-    mapping: Mapping[str, JsonValue] | Mapping[int, JsonValue],
-) -> Iterator[tuple[str, JsonValue]]:
+def _text_names(mapping: Mapping[JsonValue, JsonValue]) -> Iterator[tuple[str, JsonValue]]:
     seen = set()
     for name, value in mapping.items():
         text = _text_name(name)

@@ -59,12 +59,6 @@ def may_refer(text: str, *, halt: bool) -> bool:
     return any((end := word.rfind("]")) > 0 and _KEY.search(word, 2, end) for word in words)
 
 
-def refuse_vendor(method: str) -> None:
-    """Raise `UsageError` for a method that only a direct call can name."""
-    if ":" in method:
-        raise UsageError("a batch would drop the part of the method before the colon")
-
-
 def command_text(name: str, method: str, query: str) -> str:
     """Return what a batch says of a command; raise `UsageError` when no batch has room for it."""
     text = f"{method}?{query}" if query else method

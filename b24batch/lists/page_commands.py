@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from b24batch.calls.commands import Command
-from b24batch.calls.encoded import EncodedCommand, Way, encode_direct
-from b24batch.calls.query import Query
+from b24batch.calls.encoded import EncodedCommand, Way, batch_text, encode_direct
 from b24batch.calls.references import leaves
 from b24batch.calls.values import wire_params
-from b24batch.calls.words import command_text, refuse_vendor
 from b24batch.errors import UsageError
 
 #: Portal-imposed and fixed: the rows of a page.
@@ -26,11 +24,10 @@ def alone(page: Command) -> EncodedCommand:
 
 def for_a_batch(name: str, page: Command) -> EncodedCommand:
     """Return a page for a batch; raise `UsageError` where a batch would change it."""
-    refuse_vendor(page.method)
     params = wire_params(page.params, page.method)
     if any(path and value in ([], {}) for path, value in leaves(params)):
         raise UsageError("an empty list means another thing in a query than in the first page, a direct call")
-    text = command_text(name, page.method, Query(params, page.method).text)
+    text, _ = batch_text(name, page.method, params, halt=False)
     return EncodedCommand(name, page, None, text)
 
 
