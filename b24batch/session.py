@@ -16,7 +16,7 @@ from b24batch.aliases import JsonValue, Params
 from b24batch.calls.chunks import MAX_COMMANDS, check_size, cut, refuse_duplicates, single
 from b24batch.calls.commands import Call, Command
 from b24batch.calls.encoded import EncodedCommand, encode_direct, encoded_calls
-from b24batch.calls.reads import is_read
+from b24batch.calls.methods import is_read
 from b24batch.clock import Clock, Wait
 from b24batch.errors import UsageError
 from b24batch.options import (

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator
 import attrs
 
 from b24batch.calls.encoded import EncodedCommand, Way
-from b24batch.calls.new_ids import NEW_IDS
-from b24batch.calls.reads import is_read
+from b24batch.calls.methods import NEW_IDS, is_read
 from b24batch.calls.references import Ref
 from b24batch.calls.words import ENVELOPE_BYTES, MAX_BODY_BYTES
 from b24batch.errors import UsageError

@@ -11,8 +11,8 @@ from typing import TypeAlias
 import attrs
 
 from b24batch.aliases import JsonValue, Params
+from b24batch.calls.methods import V3_ONLY
 from b24batch.calls.scalars import wire_text
-from b24batch.calls.v3_methods import V3_ONLY
 from b24batch.errors import UsageError
 from b24batch.redaction import shown
 

@@ -50,9 +50,8 @@ class Earlier:
         if name is None:
             raise UsageError(f"has {reference!r}, {self._why_not(reference.target)}")
         if not is_referable(name):
-            raise UsageError(
-                f"has {reference!r}, a name that the portal could not find: it has white space or a ] in it"
-            )
+            why_not = "a name that the portal could not find: it has white space or a ] in it"
+            raise UsageError(f"has {reference!r}, {why_not}")
         return attrs.evolve(reference, target=name, written=reference.target)
 
     def refuse_spelt(self, params: JsonValue, name: str) -> None:

@@ -79,6 +79,10 @@ def batch_request(commands: Iterable[tuple[str, str]], *, halt: bool) -> tuple[s
     return "batch", {"halt": int(halt), "cmd": dict(commands)}
 
 
+#: What the answer to a direct call says: data, number of rows, where to go on, times.
+DIRECT_ANSWER = ("result", "total", "next", "time")
+
+
 class BatchAnswer:
     """The five maps of a batch's answer, each as a dict: PHP writes an empty one, or one with keys 0, 1, 2, as a list.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from b24batch.aliases import JsonValue, WireParams
 from b24batch.calls.chunks import Chunk
 from b24batch.calls.commands import Command
-from b24batch.calls.words import BatchAnswer, batch_request
+from b24batch.calls.words import DIRECT_ANSWER, BatchAnswer, batch_request
 from b24batch.errors import AnswerLost, SdkError
 from b24batch.redaction import masked
 from b24batch.results import AjaxResult
@@ -37,7 +37,7 @@ def load(chunk: Chunk, answer: Answer, *, halt: bool) -> list[AjaxResult]:
 
 def load_direct(command: Command, answer: Answer) -> AjaxResult:
     """Return the outcome of a command that was called directly."""
-    return _ok(command, answer, *(answer.envelope.get(key) for key in ("result", "total", "next", "time")))
+    return _ok(command, answer, *map(answer.envelope.get, DIRECT_ANSWER))
 
 
 def _rows(chunk: Chunk, answer: Answer, maps: BatchAnswer, *, halt: bool) -> Iterator[AjaxResult]:

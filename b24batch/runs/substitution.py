@@ -9,7 +9,7 @@ import attrs
 from b24batch.aliases import JsonValue
 from b24batch.calls.chunks import Chunk
 from b24batch.calls.encoded import EncodedCommand, resolved
-from b24batch.calls.reads import is_read
+from b24batch.calls.methods import is_read
 from b24batch.calls.references import Ref
 from b24batch.errors import AjaxError, ReferenceMissed, UsageError
 from b24batch.results import AjaxResult
