@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
 
 from b24batch.aliases import JsonValue, WireParams
 from b24batch.errors import UsageError
@@ -74,9 +73,9 @@ def command_size(name: str, text: str) -> int:
     return len(text) + quoted + len('"": , ')
 
 
-def batch_request(commands: Iterable[tuple[str, str]], *, halt: bool) -> tuple[str, WireParams]:
-    """Return the method and the body of the request that carries these names and texts of commands."""
-    return "batch", {"halt": int(halt), "cmd": dict(commands)}
+def batch_request(texts: dict[str, str], *, halt: bool) -> tuple[str, WireParams]:
+    """Return the method and the body of the request that carries these texts of commands, by their names."""
+    return "batch", {"halt": int(halt), "cmd": texts}
 
 
 #: What the answer to a direct call says: data, number of rows, where to go on, times.

@@ -25,7 +25,7 @@ def dump(chunk: Chunk, *, halt: bool) -> tuple[str, WireParams]:
     """Return the method and the body of the request that carries `chunk`."""
     if chunk.alone is not None:
         return chunk.alone.command.method, chunk.alone.params or {}
-    return batch_request(((command.name, command.text) for command in chunk.commands), halt=halt)
+    return batch_request({command.name: command.text for command in chunk.commands}, halt=halt)
 
 
 def load(chunk: Chunk, answer: Answer, *, halt: bool) -> list[AjaxResult]:
