@@ -13,7 +13,7 @@ from b24batch.aliases import JsonValue, Params
 from b24batch.calls.chunks import MAX_COMMANDS, cut, refuse_duplicates, single
 from b24batch.calls.commands import Call, Command
 from b24batch.calls.encoded import EncodedCommand, encode_direct, encoded_calls
-from b24batch.calls.reads import is_read
+from b24batch.calls.methods import is_read
 from b24batch.errors import UsageError
 from b24batch.options import (
     Configured,

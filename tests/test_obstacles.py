@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from b24batch import UsageError
 from b24batch.calls.query import Query
-from b24batch.calls.values import Unfit
 
 
 def nested(depth):
@@ -159,7 +158,7 @@ def test_what_counts_as_a_reference(halt, pieces):
     text = "".join(pieces)
     try:
         Query({"x": text}, "m", halt=halt)
-    except Unfit:
+    except UsageError:
         refused = True
     else:
         refused = False

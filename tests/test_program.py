@@ -10,7 +10,7 @@ from shell import PATIENCE, closing, code_of, interrupt, run, started
 
 from b24batch import Session
 from b24batch.__main__ import main
-from b24batch.calls.reads import is_read
+from b24batch.calls.methods import is_read
 from b24batch.cli.terminal import say
 from b24batch.sandbox import Portal
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from b24batch import Command, ReferenceMissed, RetryPolicy, UsageError, ref
-from b24batch.calls.new_ids import NEW_IDS
+from b24batch.calls.methods import NEW_IDS
 from b24batch.sandbox import Portal, PortalError
 
 FIND = Command("crm.duplicate.findbycomm", {"type": "EMAIL", "values": ["a@example.com"]}, name="find")

@@ -7,7 +7,7 @@ import attrs
 import pytest
 
 from b24batch import AjaxError, AnswerLost, Command, LeakyBucket, NotSent, RateLimited, RetryPolicy, UsageError
-from b24batch.calls.reads import is_read
+from b24batch.calls.methods import is_read
 from b24batch.sandbox import Answer, FakeClock, PortalError
 
 VECTORS = Path(__file__).parent / "vectors"

@@ -11,7 +11,6 @@ from b24batch.aliases import JsonValue
 from b24batch.calls.commands import Command
 from b24batch.calls.encoded import EncodedCommand, encode_direct
 from b24batch.calls.references import Ref
-from b24batch.calls.values import Unfit
 from b24batch.errors import CursorStalled, UnexpectedAnswer, UsageError
 from b24batch.lists.conditions import gathered, joinable, named, refuse, select_id, taken
 from b24batch.lists.families import Family, Row
@@ -81,7 +80,7 @@ class ByCursor:
         try:
             self._lengthen(pages - 1)
             return [for_a_batch(name_of(0), first), *self._chain[: pages - 1]]
-        except Unfit:
+        except UsageError:
             return [alone(first)]
 
     def _lengthen(self, chain: int) -> None:

@@ -9,9 +9,8 @@ import attrs
 from b24batch.aliases import JsonValue
 from b24batch.calls.chunks import Chunk
 from b24batch.calls.encoded import EncodedCommand, resolved
-from b24batch.calls.reads import is_read
+from b24batch.calls.methods import is_read
 from b24batch.calls.references import Ref
-from b24batch.calls.values import Unfit
 from b24batch.errors import AjaxError, ReferenceMissed, UsageError
 from b24batch.results import AjaxResult
 
@@ -74,8 +73,8 @@ class Answered:
                 )
         try:
             return _put_in(encoded, values, halt=halt) if values else encoded
-        except Unfit as unfit:
-            reason = f"{encoded.label}: {unfit}"
+        except UsageError as error:
+            reason = f"{encoded.label}: {error.description}"
         return AjaxResult(encoded.command, "failed", error=UsageError(reason))
 
 
@@ -83,11 +82,11 @@ def _put_in(encoded: EncodedCommand, values: dict[Ref, JsonValue], *, halt: bool
     """Return a command with these values in it; a boolean whose form nobody knows as a portal puts it in, if it reads.
 
     Raises:
-        Unfit: It cannot be sent with them.
+        UsageError: It cannot be sent with them.
     """
     try:
         return resolved(encoded, values, halt=halt)
-    except Unfit:
+    except UsageError:
         if not is_read(encoded.command.method):
             raise
     numbers = {reference: int(value) if isinstance(value, bool) else value for reference, value in values.items()}
@@ -123,7 +122,7 @@ def _reads_letters(encoded: EncodedCommand, reference: Ref) -> bool:
     """Return whether a boolean in the place of `reference` is known to be read in another form than a portal's."""
     try:
         forms = {resolved(encoded, {reference: value}, halt=True).text for value in (True, 1)}
-    except Unfit:
+    except UsageError:
         return False
     return len(forms) > 1
 
