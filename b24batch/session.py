@@ -228,10 +228,9 @@ class Session(Configured):
         commands = checked(encoded_calls, calls, halt=halt)
         del calls
         chunk = single(_all_encoded(commands), halt=halt)
-        repeatable = self._repeatable(*(encoded.command for encoded in chunk.commands))
+        repeatable = all(self._repeatable(encoded.command) for encoded in chunk.commands)
         rows = self._requests(request_id).send(chunk, halt=halt, repeatable=repeatable)
-        rows = mark_missed(chunk, rows)
-        return collect(rows, named=named, return_ajax_result=as_rows)
+        return collect(mark_missed(chunk, rows), named=named, return_ajax_result=as_rows)
 
     def batch_by_chunk(
         self,
@@ -433,12 +432,9 @@ class Session(Configured):
         shown = Progress(bar_maker(progress), unit, total, self.clock, self.on_wait)
         return self.with_options(on_wait=shown.on_wait), shown.over
 
-    def _repeatable(self, *commands: Command) -> bool:
-        """Return whether a second run of these commands does no harm."""
-        return all(
-            command.idempotent or is_read(command.method) or command.method.casefold() in self.idempotent_methods
-            for command in commands
-        )
+    def _repeatable(self, command: Command) -> bool:
+        method = command.method
+        return command.idempotent or is_read(method) or method.casefold() in self.idempotent_methods
 
     def __enter__(self) -> Self:
         return self

@@ -8,6 +8,7 @@ from copy import copy
 import attrs
 
 from b24batch.calls.chunks import Chunk, refuse_duplicates
+from b24batch.calls.commands import Command
 from b24batch.calls.encoded import EncodedCommand
 from b24batch.errors import AuthError, NotSent, PortalMoved, SdkError, TokenRefreshError
 from b24batch.results import AjaxResult, AnyResult, collect
@@ -28,7 +29,7 @@ class Run:
 
     Attributes:
         requests: What sends them.
-        repeatable: Whether commands may run twice.
+        repeatable: Whether a command may run twice.
         halt_on_error: Whether the portal skips the rest of a chunk after an error in it.
         stop_on_error: Whether the run ends after a chunk in which anything failed or is unknown.
         ended: Whether the run has ended; what comes is skipped.
@@ -36,7 +37,7 @@ class Run:
     """
 
     requests: Requests
-    repeatable: Callable[..., bool]
+    repeatable: Callable[[Command], bool]
     halt_on_error: bool = attrs.field(default=True, kw_only=True)
     stop_on_error: bool = attrs.field(default=False, kw_only=True)
     ended: bool = attrs.field(default=False, init=False)
@@ -49,7 +50,7 @@ class Run:
             if self.ended or not part:
                 continue
             request, before = Chunk(tuple(part.values())), chunk.rows
-            repeatable = self.repeatable(*(encoded.command for encoded in request.commands))
+            repeatable = all(self.repeatable(encoded.command) for encoded in request.commands)
             try:
                 chunk.leave(part, self.requests.next_id)
                 rows = self.requests.send(request, halt=self.halt_on_error, repeatable=repeatable)
