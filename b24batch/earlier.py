@@ -57,16 +57,21 @@ class Earlier:
             raise Unfit(f"has {reference!r}, a name that the portal could not find: it has white space or a ] in it")
         return attrs.evolve(reference, target=name, written=reference.target)
 
-    def refuse_spelt(self, params: JsonValue, name: str) -> None:
-        """Raise `Unfit` for text in `params` that elsewhere is a reference to a command, other than the one `name`."""
+    def refuse_spelt(self, params: JsonValue, name: str, advice: str = "") -> None:
+        """Raise `Unfit` for text in `params` that elsewhere is a reference to a command, other than the one `name`.
+
+        Args:
+            params: With their values.
+            name: On the wire.
+            advice: What to do instead; by default the ``ref(...)`` to write.
+        """
         for path, text in texts(params):
             spelt = _SPELT.fullmatch(text)
             keys = _KEYS.findall(spelt[2]) if spelt else []
             target = self._target(keys[0]) if keys else None
             if spelt and target is not None and self._names[target] != name:
-                raise Unfit(
-                    f"is {shown(text)}, which is text here: {_advice(spelt[1].lower(), target, keys[1:])}", path
-                )
+                what = advice or _advice(spelt[1].lower(), target, keys[1:])
+                raise Unfit(f"is {shown(text)}, which is text here: {what}", path)
 
     def _target(self, key: str) -> Key | None:
         if key in self._names:
