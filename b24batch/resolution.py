@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 import attrs
 
@@ -52,7 +52,7 @@ class Answered:
         """Return a command as it can be sent with those named in `part`, or the outcome of one that cannot.
 
         A reference into `part` is left to the portal, the value of any other is put in. A command that depends on one
-        without success is skipped; one whose value is missing has failed.
+        without success is skipped; one whose value is missing, or no id in the place of one, has failed.
         """
         values: dict[Ref, JsonValue] = {}
         for reference in encoded.references:
@@ -67,10 +67,24 @@ class Answered:
                     encoded.command, "failed", error=_missed(reference, "the command was not sent", not_executed=True)
                 )
         try:
-            return _put_in(encoded, values, halt=halt) if values else encoded
+            return _refused(encoded, values) or _put_in(encoded, values, halt=halt) if values else encoded
         except Unfit as unfit:
             reason = f"{encoded.label}: {unfit}"
         return AjaxResult(encoded.command, "failed", error=UsageError(reason))
+
+
+def _refused(encoded: EncodedCommand, values: Mapping[Ref, JsonValue]) -> AjaxResult | None:
+    """Return the outcome of a write with a value that is no id in the place of one, which a portal takes for 1."""
+    params = encoded.params if isinstance(encoded.params, dict) else {}
+    ids = [value for name, value in params.items() if name.casefold() == "id" and isinstance(value, Ref)]
+    for reference in () if is_read(encoded.command.method) else ids:
+        value = values.get(reference)
+        if isinstance(value, list | dict | bool):
+            what = value if isinstance(value, bool) else "a list" if isinstance(value, list) else "an object"
+            error = ReferenceMissed(f"{reference!r} is {what}, and no id: the command was not sent")
+            error.not_executed = True
+            return AjaxResult(encoded.command, "failed", error=error)
+    return None
 
 
 def _put_in(encoded: EncodedCommand, values: dict[Ref, JsonValue], *, halt: bool) -> EncodedCommand:

@@ -61,6 +61,35 @@ def test_what_is_found_is_deleted(portal, b24, found):
     assert portal.executed[-1].params == {"id": "1"}
 
 
+@pytest.mark.parametrize("halt", [True, False])
+@pytest.mark.parametrize(
+    ("name", "reference", "what"),
+    [
+        ("id", ref("find")["COMPANY"], "a list"),
+        ("ID", ref("find")["empty"], "a list"),
+        ("id", ref("find"), "an object"),
+        ("id", ref("find")["yes"], "True"),
+    ],
+)
+def test_what_is_no_id_is_not_written_to(portal, b24, found, halt, name, reference, what):
+    """A list, an object and a yes are the number 1 to a portal that wants an id: the write is not sent."""
+    found |= {"COMPANY": [5], "empty": [], "yes": True}
+    for find, delete in ways(b24, [FIND, ("crm.company.delete", {name: reference})], halt_on_error=halt):
+        assert (find.status, delete.status, type(delete.error)) == ("ok", "failed", ReferenceMissed)
+        assert f"{reference!r} is {what}, and no id" in str(delete.error)
+    assert b24.call("crm.company.get", {"id": 1}).is_success
+
+
+def test_what_is_no_id_goes_elsewhere(portal, b24, found):
+    """Lists and objects are put in wherever an id is not the whole argument, and for a read."""
+    found |= {"COMPANY": [1, 2], "fields": {"TITLE": "Company 2"}}
+    fields = {"ids": ref("find")["COMPANY"], "fields": ref("find")["fields"]}
+    calls = [FIND, ("crm.company.add", fields), ("user.get", {"ID": ref("find")["COMPANY"]})]
+    assert b24.batch_by_chunk(calls).raise_for_errors()
+    sent = portal.executed[-2].params
+    assert sent == {"ids": ["1", "2"], "fields": {"TITLE": "Company 2"}}
+
+
 ITEM = {"entityTypeId": 4, "fields": {"title": "Company"}}
 #: Chains whose writes take new ids only: from the documented place of each.
 CHAINS = {
