@@ -158,6 +158,13 @@ def refers(params: JsonValue) -> bool:
     return next(found(params), None) is not None
 
 
+def no_ids(params: JsonValue, value_of: Callable[[Ref], JsonValue]) -> Iterator[Ref]:
+    """Yield each reference that is the whole ``id`` among `params` and leads to what a portal takes for 1."""
+    for name, value in params.items() if isinstance(params, Mapping) else ():
+        if isinstance(value, Ref) and str(name).casefold() == "id" and isinstance(value_of(value), list | dict | bool):
+            yield value
+
+
 def replaced(params: JsonValue, value_of: Callable[[Ref], JsonValue]) -> JsonValue:
     """Return `params` with every reference in it replaced."""
     if isinstance(params, Ref):

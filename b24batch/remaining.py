@@ -8,7 +8,8 @@ import attrs
 
 from b24batch.commands import Command
 from b24batch.encoding import JsonValue
-from b24batch.references import Ref, refers, replaced
+from b24batch.references import Ref, no_ids, refers, replaced
+from b24batch.retries import is_read
 
 if TYPE_CHECKING:
     from b24batch.results import AnyResult
@@ -29,9 +30,12 @@ class Remaining:
     places: dict[int | str, int] = attrs.field(factory=dict)
 
     def add(self, place: int, command: Command) -> None:
-        """Add a command, unless a reference in it leads nowhere now."""
+        """Add a command, unless a reference in it leads nowhere now, or to no id in the place of one."""
         if refers(command.params):
             try:
+                no_id = next(no_ids(command.params, self._value_of), None)
+                if no_id is not None and not is_read(command.method):
+                    return
                 command = attrs.evolve(command, params=replaced(command.params, self._value_of))
             except KeyError:
                 return

@@ -10,7 +10,7 @@ from b24batch.chunks import Chunk
 from b24batch.encoded import EncodedCommand, resolved
 from b24batch.encoding import JsonValue, Unfit
 from b24batch.errors import AjaxError, ReferenceMissed, UsageError
-from b24batch.references import Ref
+from b24batch.references import Ref, no_ids
 from b24batch.results import AjaxResult
 from b24batch.retries import is_read
 
@@ -74,17 +74,15 @@ class Answered:
 
 
 def _refused(encoded: EncodedCommand, values: Mapping[Ref, JsonValue]) -> AjaxResult | None:
-    """Return the outcome of a write with a value that is no id in the place of one, which a portal takes for 1."""
-    params = encoded.params if isinstance(encoded.params, dict) else {}
-    ids = [value for name, value in params.items() if name.casefold() == "id" and isinstance(value, Ref)]
-    for reference in () if is_read(encoded.command.method) else ids:
-        value = values.get(reference)
-        if isinstance(value, list | dict | bool):
-            what = value if isinstance(value, bool) else "a list" if isinstance(value, list) else "an object"
-            error = ReferenceMissed(f"{reference!r} is {what}, and no id: the command was not sent")
-            error.not_executed = True
-            return AjaxResult(encoded.command, "failed", error=error)
-    return None
+    """Return the outcome of a write with a value that is no id in the place of one."""
+    reference = None if is_read(encoded.command.method) else next(no_ids(encoded.params, values.get), None)
+    if reference is None:
+        return None
+    value = values[reference]
+    what = value if isinstance(value, bool) else "a list" if isinstance(value, list) else "an object"
+    error = ReferenceMissed(f"{reference!r} is {what}, and no id: the command was not sent")
+    error.not_executed = True
+    return AjaxResult(encoded.command, "failed", error=error)
 
 
 def _put_in(encoded: EncodedCommand, values: dict[Ref, JsonValue], *, halt: bool) -> EncodedCommand:

@@ -13,6 +13,7 @@ from b24batch.sandbox import Portal, PortalError
 
 FIND = Command("crm.duplicate.findbycomm", {"type": "EMAIL", "values": ["a@example.com"]}, name="find")
 GET = Command("crm.contact.get", {"id": ref("find")["CONTACT"][0]}, name="contact")
+WRONG = ("no.such.method",)
 DELETE = Command("crm.company.delete", {"id": ref("contact")["COMPANY_ID"]})
 
 
@@ -77,6 +78,8 @@ def test_what_is_no_id_is_not_written_to(portal, b24, found, halt, name, referen
     for find, delete in ways(b24, [FIND, ("crm.company.delete", {name: reference})], halt_on_error=halt):
         assert (find.status, delete.status, type(delete.error)) == ("ok", "failed", ReferenceMissed)
         assert f"{reference!r} is {what}, and no id" in str(delete.error)
+    run = b24.batch_by_chunk([FIND, WRONG, ("crm.company.delete", {name: reference})], stop_on_error=True)
+    assert (run[2].status, run.remaining()) == ("skipped", [])
     assert b24.call("crm.company.get", {"id": 1}).is_success
 
 
