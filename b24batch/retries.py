@@ -46,11 +46,17 @@ def is_read(method: str) -> bool:
     """Return whether `method` certainly changes nothing on the portal; in doubt it is a write."""
     name = method.casefold()
     last = name.rpartition(".")[2]
-    if name in _WRITES_IN_DISGUISE or (_CREATING_PATTERN.fullmatch(last) and name not in _READS_ALL_THE_SAME):
+    if name in _WRITES_IN_DISGUISE or creates(name):
         return False
     if last in _READ_NAMES or name in _READS_OF_ONE_PART or name.startswith("crm.enum."):
         return True
     return _READ_PATTERN.fullmatch(last) is not None
+
+
+def creates(method: str) -> bool:
+    """Return whether `method` creates what it does not find, though its name looks like that of a read."""
+    name = method.casefold()
+    return name not in _READS_ALL_THE_SAME and _CREATING_PATTERN.fullmatch(name.rpartition(".")[2]) is not None
 
 
 @attrs.frozen

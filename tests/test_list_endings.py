@@ -488,6 +488,8 @@ def test_a_portal_that_is_down(portal, b24):
         "tasks.task.add",
         "event.offline.get",
         "im.notify.read.list",
+        "my.deal.getOrCreate",
+        "my.deal.getpublicurl",
     ],
 )
 @pytest.mark.parametrize("paging", [None, "cursor", "start", "whole"])
