@@ -13,6 +13,7 @@ from b24batch.encoding import JsonValue, Placeholder
 Key: TypeAlias = str | int
 #: How a position is written, in a list and among calls.
 PLACE = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
+_ONE_ID = re.compile(r"(?!(?i:uf)).+(?:_ID|Id[0-9]*)")
 _PHP_SPACE = frozenset(" \t\n\v\f\r")
 
 
@@ -159,10 +160,21 @@ def refers(params: JsonValue) -> bool:
 
 
 def no_ids(params: JsonValue, value_of: Callable[[Ref], JsonValue]) -> Iterator[Ref]:
-    """Yield each reference that is the whole ``id`` among `params` and leads to what a portal takes for 1."""
-    for name, value in params.items() if isinstance(params, Mapping) else ():
-        if isinstance(value, Ref) and str(name).casefold() == "id" and isinstance(value_of(value), list | dict | bool):
+    """Yield each reference that is a whole id among `params` and leads to what a portal takes for the number 1.
+
+    An id is the argument ``id``, and below ``fields`` what ends in ``_ID`` or ``Id`` and is no user field: one value.
+    """
+    for value in _ids(params):
+        if isinstance(value, Ref) and isinstance(value_of(value), list | dict | bool):
             yield value
+
+
+def _ids(params: JsonValue) -> Iterator[JsonValue]:
+    for name, value in params.items() if isinstance(params, Mapping) else ():
+        if str(name).casefold() == "id":
+            yield value
+        if str(name).casefold() == "fields" and isinstance(value, Mapping):
+            yield from (item for key, item in value.items() if _ONE_ID.fullmatch(str(key)))
 
 
 def replaced(params: JsonValue, value_of: Callable[[Ref], JsonValue]) -> JsonValue:

@@ -83,14 +83,36 @@ def test_what_is_no_id_is_not_written_to(portal, b24, found, halt, name, referen
     assert b24.call("crm.company.get", {"id": 1}).is_success
 
 
+@pytest.mark.parametrize(
+    ("method", "fields"),
+    [
+        ("crm.contact.update", {"COMPANY_ID": ref("find")["COMPANY"]}),
+        ("crm.item.update", {"companyId": ref("find")["COMPANY"]}),
+        ("crm.item.update", {"parentId128": 1, "assignedById": ref("find")}),
+    ],
+)
+def test_what_is_no_id_is_not_stored(portal, b24, found, method, fields):
+    """A field that is one id is not set from a list: the portal would store the number 1, with ok beside it."""
+    found["COMPANY"] = [5]
+    for _, update in ways(b24, [FIND, (method, {"entityTypeId": 3, "id": 1, "fields": fields})]):
+        assert (update.status, type(update.error)) == ("failed", ReferenceMissed)
+    assert {executed.method for executed in portal.executed[2:]} == {"crm.duplicate.findbycomm"}
+
+
 def test_what_is_no_id_goes_elsewhere(portal, b24, found):
     """Lists and objects are put in wherever an id is not the whole argument, and for a read."""
     found |= {"COMPANY": [1, 2], "fields": {"TITLE": "Company 2"}}
-    fields = {"ids": ref("find")["COMPANY"], "fields": ref("find")["fields"]}
-    calls = [FIND, ("crm.company.add", fields), ("user.get", {"ID": ref("find")["COMPANY"]})]
+    both = ref("find")["COMPANY"]
+    calls = [
+        FIND,
+        ("crm.company.add", {"ids": both, "fields": ref("find")["fields"]}),
+        ("crm.company.add", {"USER_ID": both, "fields": {"CONTACT_IDS": both, "UF_CRM_ID": both, "paid": both}}),
+        ("user.get", {"ID": both, "fields": {"X_ID": both}}),
+    ]
     assert b24.batch_by_chunk(calls).raise_for_errors()
-    sent = portal.executed[-2].params
-    assert sent == {"ids": ["1", "2"], "fields": {"TITLE": "Company 2"}}
+    sent = [executed.params for executed in portal.executed[-3:]]
+    assert sent[0] == {"ids": ["1", "2"], "fields": {"TITLE": "Company 2"}}
+    assert sent[1]["fields"] == dict.fromkeys(["CONTACT_IDS", "UF_CRM_ID", "paid"], ["1", "2"])
 
 
 ITEM = {"entityTypeId": 4, "fields": {"title": "Company"}}
