@@ -112,7 +112,7 @@ def test_what_is_no_id_goes_elsewhere(portal, b24, found):
     assert b24.batch_by_chunk(calls).raise_for_errors()
     sent = [executed.params for executed in portal.executed[-3:]]
     assert sent[0] == {"ids": ["1", "2"], "fields": {"TITLE": "Company 2"}}
-    assert sent[1]["fields"] == dict.fromkeys(["CONTACT_IDS", "UF_CRM_ID", "paid"], ["1", "2"])
+    assert sent[1]["fields"] == {key: ["1", "2"] for key in ("CONTACT_IDS", "UF_CRM_ID", "paid")}
 
 
 ITEM = {"entityTypeId": 4, "fields": {"title": "Company"}}
