@@ -252,6 +252,38 @@ def test_a_webhook_for_an_option(b24, name):
     assert_hidden([CODE], caught.value)
 
 
+RUN_OPTIONS = ("halt_on_error", "request_id", "url")
+CHUNK_OPTIONS = (*RUN_OPTIONS, "stop_on_error", "chunk_size")
+LIST_OPTIONS = ("paging", "pages_per_request", "descending", "request_id", "limit", "url")
+#: The methods that take options, each with some that no URL fits.
+TAKERS = {
+    "call": ("crm.deal.get", ("request_id", "url")),
+    "batch": ([("echo",)], (*RUN_OPTIONS, "return_ajax_result")),
+    "batch_by_chunk": ([("echo",)], (*CHUNK_OPTIONS, "progress")),
+    "stream_batch": ([("echo",)], CHUNK_OPTIONS),
+    "call_list": ("crm.deal.list", (*LIST_OPTIONS, "progress")),
+    "fetch_list": ("crm.deal.list", LIST_OPTIONS),
+}
+
+
+@pytest.mark.parametrize("taker", TAKERS)
+def test_a_webhook_for_an_option_of_a_call(b24, taker):
+    """A webhook's URL for an option of a call, a run or a list is refused, and stands in no frame of ours."""
+    given, options = TAKERS[taker]
+    for option in options:
+        with pytest.raises((TypeError, UsageError)) as caught:
+            getattr(b24, taker)(given, **{option: URL})
+        assert_hidden([CODE], caught.value)
+
+
+@pytest.mark.parametrize("taker", ["batch", "batch_by_chunk"])
+def test_a_webhook_for_a_name(b24, taker):
+    """A webhook's URL that names a wrong call of a mapping stands in neither the error nor a frame of ours."""
+    with pytest.raises(UsageError) as caught:
+        getattr(b24, taker)({URL: ("no method",)})
+    assert_hidden([CODE], caught.value)
+
+
 # What is posted
 
 BOT = {"BOT": {"7": {"AUTH": {"access_token": ACCESS, "refresh_token": REFRESH}, "BOT_ID": "7"}}}
