@@ -128,7 +128,10 @@ def test_the_host_of_a_redirect(portal, session):
         ("xk7secretcodex K7SECRETCODE", CODE, "x***x ***"),
         ("a%2Fb%3d a/b= a%2fb%3D", "a/b=", "*** *** ***"),
         (r"a\/bcdefghi", "a/bcdefghi", "***"),
-        ("a b%20c", "a%20b%20c", "a b%20c"),
+        ("a b%20c", "a%20b%20c", "***"),
+        ("%6b7%73ecretcode", CODE, "***"),
+        ("".join(f"%{ord(letter):02x}" for letter in CODE), CODE, "***"),
+        ("".join(f"%{ord(letter):02X}" for letter in CODE.upper()), CODE, "***"),
         ("a b c", "a%20b%20c", "***"),
         ("word wordy sword word.", "word", "*** wordy sword ***."),
         ("1 of 11 elements", "1", "1 of 11 elements"),
@@ -139,7 +142,7 @@ def test_the_host_of_a_redirect(portal, session):
     ],
 )
 def test_masks(text, secret, shown):
-    """A secret is masked in any case and in percents; one like a word only as a word, one like a letter not at all."""
+    """A secret is masked in any case and in percents, few or all; one like a word only as a word, one like a letter not at all."""
     assert masked(text, (Secret(secret),)) == shown
     assert masked(text, (Secret("another secret"), Secret(secret))) == shown
 
