@@ -142,7 +142,7 @@ def test_the_host_of_a_redirect(portal, session):
     ],
 )
 def test_masks(text, secret, shown):
-    """A secret is masked in any case and in percents, few or all; one like a word only as a word, one like a letter not at all."""
+    """A secret is masked in any case and in percents, few or all; a short one only as a word, a letter not at all."""
     assert masked(text, (Secret(secret),)) == shown
     assert masked(text, (Secret("another secret"), Secret(secret))) == shown
 
