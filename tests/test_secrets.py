@@ -12,7 +12,18 @@ import pytest
 import urllib3
 from canary import assert_hidden
 
-from b24batch import AjaxError, AnswerLost, Command, OAuth, PortalMoved, RetryPolicy, SdkError, Session, UsageError
+from b24batch import (
+    AjaxError,
+    AnswerLost,
+    Command,
+    OAuth,
+    PortalMoved,
+    RetryPolicy,
+    SdkError,
+    Session,
+    UnexpectedAnswer,
+    UsageError,
+)
 from b24batch.application import Event, Install, Placement
 from b24batch.auth import Secret, redact_urllib3_log
 from b24batch.masks import masked
@@ -109,6 +120,17 @@ def test_answers_that_cannot_be_read(portal, session, answer):
             failure = fails(portal, Answer(text.encode("latin-1"), status), lambda: b24.batch([("crm.deal.add", {})]))
             assert type(failure) is AnswerLost
             assert_hidden([*secrets, *[each[:8] for each in secrets]], failure)
+
+
+@pytest.mark.parametrize("rows", [lambda told: [told], lambda told: [{told: 1}], lambda told: {told: [1], "b": [2]}])
+def test_a_page_of_a_list_that_is_none(portal, session, rows):
+    """What an error says and keeps of a page without rows has no secret."""
+    b24, secrets = session
+    answer = Answer(json.dumps({"result": {"result": {"0": rows(told(secrets))}, "result_error": []}}))
+    failure = fails(portal, answer, lambda: b24.call_list("crm.deal.list"))
+    assert type(failure) is UnexpectedAnswer
+    texts = f"{failure} {failure!r} {failure.args} {vars(failure)}".casefold()
+    assert not [secret for secret in secrets if secret.casefold() in texts]
 
 
 def test_the_host_of_a_redirect(portal, session):
