@@ -44,10 +44,11 @@ class Chunk:
         return first if first.obstacle else None
 
 
-def check_size(size: object) -> None:
-    """Raise `UsageError` unless `size` commands fit into one batch."""
+def to_size(size: object) -> int:
+    """Return how many commands a chunk may have; raise `UsageError` unless they fit into one batch."""
     if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= MAX_COMMANDS:
         raise UsageError(f"chunk_size is a whole number from 1 to {MAX_COMMANDS}, not {shown(size)}")
+    return size
 
 
 def cut(commands: Iterable[EncodedCommand], size: int = MAX_COMMANDS, *, halt: bool = True) -> Iterator[Chunk]:

@@ -130,8 +130,9 @@ def _named(calls: Iterator[tuple[str, Call]]) -> Iterator[tuple[str, Command]]:
         else:
             yield name, command
             continue
-        del call
-        raise UsageError(f"call {shown(name)}: {wrong}")
+        wrong = f"call {shown(name)}: {wrong}"
+        del call, name
+        raise UsageError(wrong)
 
 
 def _named_command(name: str, call: Call) -> Command:

@@ -135,12 +135,14 @@ class Connections:
     def _outcome(self, post: Post, delivery: Delivery, outer: BaseException | None) -> Reply | BaseException:
         response: requests.Response | None = None
         try:
-            response = self._usable().post(
+            http = self._usable()
+            response = http.post(
                 post.url,
                 data=post.data,
                 headers=post.headers,
                 timeout=delivery.timeouts(*post.timeout),
                 allow_redirects=False,
+                hooks={"response": [*http.hooks["response"], _hide_redirect]},
                 stream=True,
             )
             return _reply(response, delivery, post.max_answer)
@@ -173,7 +175,7 @@ def _reply(response: requests.Response, delivery: Delivery, max_answer: int) -> 
     lease = _Lease(response.raw)
     try:
         content = _content(response, delivery, max_answer)
-        return Reply(response.status_code, response.headers, content, lease)
+        return Reply(response.status_code, response.raw.headers, content, lease)
     except BaseException:
         lease.end(reusable=False)
         response.close()
@@ -189,6 +191,12 @@ def _content(response: requests.Response, delivery: Delivery, max_answer: int) -
         parts.append(part)
         left_of(timeout)
     return b"".join(parts)
+
+
+def _hide_redirect(response: requests.Response, **options: object) -> None:
+    """Keep requests from reading a redirect to its end, however large, as it does even when it follows none."""
+    del options
+    response.headers.pop("Location", None)
 
 
 def _status_of(response: requests.Response | None) -> int | None:
@@ -230,7 +238,7 @@ _LOOKED_FOR = (*_PROXIES, *map(str.upper, _PROXIES), "REQUESTS_CA_BUNDLE", "CURL
 
 
 class _RequestsSession(requests.Session):
-    """A session to which a redirect is an answer like any other, neither followed nor read ahead."""
+    """A session that does once what requests does again for every request."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -262,13 +270,11 @@ class _RequestsSession(requests.Session):
             self._settings = {key: settings}
         return settings | {"proxies": {**settings["proxies"]}}
 
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        del resp
-
 
 def _requests_session() -> requests.Session:
     http = _RequestsSession()
     adapter = TrackingAdapter(pool_maxsize=POOL_SIZE)
+    http.hooks["response"].append(_hide_redirect)
     http.mount("https://", adapter)
     http.mount("http://", adapter)
     http.headers["User-Agent"] = _user_agent()

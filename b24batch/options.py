@@ -63,6 +63,13 @@ def checked(make: Callable[Given, Made], /, *args: Given.args, **kwargs: Given.k
         return TypeError(redacted(str(error.args[0] if error.args else error)))
 
 
+def made(outcome: Made | TypeError | UsageError) -> Made:
+    """Return what `checked` made, or raise what was wrong."""
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
+
+
 def to_seconds(value: object) -> float:
     """Return a time in seconds; raise `UsageError` unless it is a positive, finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):

@@ -9,11 +9,14 @@ from itertools import chain
 import attrs
 
 from b24batch.answers import Answer
+from b24batch.auth import Secret
 from b24batch.chunks import MAX_COMMANDS, Chunk, cut
 from b24batch.encoding import shown
-from b24batch.errors import AnswerLost, OperatingLimitExceeded, SdkError, UsageError
+from b24batch.errors import AnswerLost, OperatingLimitExceeded, SdkError, UnexpectedAnswer, UsageError
+from b24batch.extra import masked_value
 from b24batch.families import Row
 from b24batch.limits import Clock, OperatingTime, Wait
+from b24batch.masks import masked
 from b24batch.page_commands import PAGE_SIZE
 from b24batch.payload import dump, load
 from b24batch.results import AjaxResult
@@ -59,6 +62,8 @@ class Listing:
     _waits: int = attrs.field(default=0, init=False)
     #: How many rows are still wanted; None for all.
     _left: int | None = attrs.field(init=False)
+    #: What no text of an error may show, of the answer that came last.
+    _secrets: tuple[Secret, ...] = attrs.field(default=(), init=False, repr=False)
     #: The pages that have come and were not yielded.
     _hand: Iterator[list[Row]] = attrs.field(factory=lambda: iter(()), init=False)
 
@@ -100,6 +105,7 @@ class Listing:
                 rows = self.way.take(outcome)
             except SdkError as error:
                 error.http_status, error.request_id = outcome.http_status, outcome.request_id
+                self._mask(error)
                 return error
             self._waited = self._waits = 0
             if rows:
@@ -107,6 +113,13 @@ class Listing:
             if self.way.ended or not self.way.unbroken or self._left == 0:
                 return None
         return None
+
+    def _mask(self, error: SdkError) -> None:
+        """Take out of an error what the answer that came last repeats of the session's secrets."""
+        error.description = masked(error.description, self._secrets)
+        error.args = (error.description,)
+        if isinstance(error, UnexpectedAnswer):
+            error.data = masked_value(error.data, lambda text: masked(text, self._secrets))
 
     def _wanted(self, rows: list[Row]) -> list[Row]:
         if self._left is None:
@@ -153,6 +166,7 @@ class Listing:
         method, params = dump(chunk, halt=True)
         size, request_id = len(chunk.commands), self._request_id
         answer = self.call(method, params, request_id=request_id, repeatable=repeatable, commands=size)
+        self._secrets = answer.secrets
         self.operating.note(method, answer.envelope.get("time"))
         outcomes = load(chunk, answer, halt=True)
         for outcome in outcomes:

@@ -14,7 +14,7 @@ from attrs.validators import instance_of, is_callable, optional
 
 from b24batch.auth import Auth, Secret, Webhook, redact_urllib3_log, refuse_http
 from b24batch.batch import WholeRun, stream
-from b24batch.chunks import MAX_COMMANDS, check_size, cut, refuse_duplicates, single
+from b24batch.chunks import MAX_COMMANDS, cut, refuse_duplicates, single, to_size
 from b24batch.commands import Call, Command
 from b24batch.connections import Connections, refuse_repeats
 from b24batch.encoded import EncodedCommand, encode_direct, encoded_calls
@@ -25,6 +25,7 @@ from b24batch.options import (
     ListOptions,
     Options,
     checked,
+    made,
     to_clock,
     to_count,
     to_flag,
@@ -110,10 +111,9 @@ class Session:
             kind = type(auth).__name__
             del auth, credentials
             raise UsageError(f"a Session is made from a webhook URL as text, not from a {kind}")
-        made = checked(self.__attrs_init__, auth, **options)
+        outcome = checked(self.__attrs_init__, auth, **options)
         del options
-        if isinstance(made, Exception):
-            raise made
+        made(outcome)
 
     def __attrs_post_init__(self) -> None:
         if not self.allow_http:
@@ -158,10 +158,9 @@ class Session:
         if "clock" not in options:
             kept["operating"] = self._operating
         sibling = object.__new__(type(self))
-        made = checked(sibling.__attrs_init__, self.auth, **{**kept, **options})
+        outcome = checked(sibling.__attrs_init__, self.auth, **{**kept, **options})
         del options
-        if isinstance(made, Exception):
-            raise made
+        made(outcome)
         return sibling
 
     def call(
@@ -187,14 +186,12 @@ class Session:
             AnswerLost: It may have been executed.
             AjaxError: The portal refused it.
         """
-        command = checked(Command, method, params)
-        del params
-        if isinstance(command, Exception):
-            del method
-            raise command
+        command, wanted = checked(Command, method, params), checked(to_request_id, request_id)
+        del method, params, request_id
+        command, wanted = made(command), made(wanted)
         body = encode_direct(command)
         repeatable = self._repeatable(command) if idempotent is None else idempotent
-        answer = self._transport.call(method, body, request_id=to_request_id(request_id), repeatable=repeatable)
+        answer = self._transport.call(command.method, body, request_id=wanted, repeatable=repeatable)
         return load_direct(command, answer)
 
     @overload
@@ -256,11 +253,11 @@ class Session:
             UsageError: Something is wrong with the calls; nothing was sent.
             NotSent, AnswerLost, AjaxError: The request failed as a whole, and this is what became of every command.
         """
-        as_rows, named, halt = to_flag(return_ajax_result), isinstance(calls, Mapping), to_flag(halt_on_error)
-        commands = checked(encoded_calls, calls, halt=halt)
-        del calls
-        chunk = single(_all_encoded(commands), halt=halt)
-        rows = self._run(request_id, halt_on_error=halt).send(chunk)
+        as_rows, run = checked(to_flag, return_ajax_result), checked(self._run, request_id, halt_on_error=halt_on_error)
+        commands, named = checked(encoded_calls, calls, halt=halt_on_error), isinstance(calls, Mapping)
+        del calls, request_id, halt_on_error, return_ajax_result
+        as_rows, run = made(as_rows), made(run)
+        rows = run.send(single(_all_encoded(commands), halt=run.halt_on_error))
         return collect(rows, named=named, return_ajax_result=as_rows)
 
     def batch_by_chunk(
@@ -297,13 +294,16 @@ class Session:
             BaseException: What stops the run half-way, Ctrl-C for one, has the outcomes so far in its `result`, at any
                 instant until this returns; only before the first request may it have none.
         """
-        check_size(chunk_size)
-        read = checked(_unnamed, calls, halt=to_flag(halt_on_error))
-        del calls
+        size, read = checked(to_size, chunk_size), checked(_unnamed, calls, halt=halt_on_error)
+        run = checked(self._run, request_id, halt_on_error=halt_on_error, stop_on_error=stop_on_error)
+        del calls, chunk_size, request_id, halt_on_error, stop_on_error
+        size, run = made(size), made(run)
         commands = _all_encoded(read)
-        session, over = self._shown(progress, " commands", len(commands))
-        run = session._run(request_id, halt_on_error=halt_on_error, stop_on_error=stop_on_error)
-        whole = WholeRun(run, list(cut(commands, chunk_size, halt=halt_on_error)))
+        shown = checked(self._shown, progress, " commands", len(commands))
+        del progress
+        session, over = made(shown)
+        run = attrs.evolve(run, call=session._transport.call, pause=session._transport.pause)
+        whole = WholeRun(run, list(cut(commands, size, halt=run.halt_on_error)))
         try:
             return whole.result(over)
         except BaseException as interrupt:
@@ -329,13 +329,11 @@ class Session:
         yielded yet. An exception in the body of a loop over it stops only the loop: then the iterator's own `result`
         has them, a `Result`, and its `close` ends the run.
         """
-        check_size(chunk_size)
-        commands = checked(_unnamed, calls, halt=to_flag(halt_on_error), memory=MEMORY)
-        del calls
-        if isinstance(commands, Exception):
-            raise commands
-        run = self._run(request_id, halt_on_error=halt_on_error, stop_on_error=stop_on_error)
-        return stream(run, cut(commands, chunk_size, halt=halt_on_error))
+        size, commands = checked(to_size, chunk_size), checked(_unnamed, calls, halt=halt_on_error, memory=MEMORY)
+        run = checked(self._run, request_id, halt_on_error=halt_on_error, stop_on_error=stop_on_error)
+        del calls, chunk_size, request_id, halt_on_error, stop_on_error
+        size, run = made(size), made(run)
+        return stream(run, cut(made(commands), size, halt=run.halt_on_error))
 
     def call_list(
         self,
@@ -384,14 +382,17 @@ class Session:
             BaseException: Any of these, and what else stops the list half-way, Ctrl-C for one, has the rows so far
                 in its `result`.
         """
-        command = checked(Command, method, params)
-        del method, params
-        if isinstance(command, Exception):
-            raise command
-        session, over = self._shown(progress, " rows")
+        shown = checked(self._shown, progress, " rows")
+        del progress
+        if isinstance(shown, Exception):
+            del method, params, options
+            raise shown
+        session, over = shown
+        pages = checked(session.fetch_list, method, params, **options)
+        del method, params, options
         rows: list[dict[str, JsonValue]] = []
         try:
-            rows.extend(chain.from_iterable(over(session.fetch_list(command.method, command.params, **options))))
+            rows.extend(chain.from_iterable(over(made(pages))))
             return rows
         except BaseException as interrupt:
             vars(interrupt)["result"] = rows
@@ -417,16 +418,35 @@ class Session:
         ``paging="start"`` for the ids of all rows. After an error the pages yielded before stand. The iterator's
         `result`, and that of what stops it, has the rows that have come and were not yielded.
         """
+        pages = checked(
+            self._pages,
+            *(method, params, limit, pages_per_request, request_id),
+            keys=(id_key, cursor_id_key, result_key),
+            paging=paging,
+            descending=descending,
+        )
+        del method, params, id_key, cursor_id_key, result_key, paging, pages_per_request, descending, request_id, limit
+        return made(pages)
+
+    def _pages(
+        self,
+        method: str,
+        params: Params,
+        limit: int | None,
+        pages_per_request: int,
+        request_id: str | None,
+        *,
+        keys: tuple[str | None, str | None, str | None],
+        paging: Literal["cursor", "start", "whole"] | None,
+        descending: bool,
+    ) -> Iterator[list[dict[str, JsonValue]]]:
         from b24batch.families import family_of, paging_of
         from b24batch.pagination import Listing, check_limit, check_pages
         from b24batch.ways import refuse_write, way_through
 
-        command, backwards = checked(Command, method, params), to_flag(descending)
-        del method, params
-        if isinstance(command, Exception):
-            raise command
+        command, backwards = Command(method, params), to_flag(descending)
         refuse_write(command.method)
-        family = family_of(command.method, id_key, cursor_id_key, result_key)
+        family = family_of(command.method, *keys)
         by = paging_of(command.method, family, paging, command.params)
         return Listing(
             self._transport.call,
@@ -437,7 +457,7 @@ class Session:
             self._repeatable(command),
             to_request_id(request_id),
             check_pages(pages_per_request),
-            way_through(command, family, by, cursor_id_key=cursor_id_key, descending=backwards),
+            way_through(command, family, by, cursor_id_key=keys[1], descending=backwards),
             check_limit(limit),
         ).pages()
 
@@ -498,10 +518,8 @@ class Session:
         raise TypeError("a Session is not pickled: it holds sockets and a secret; make one in each process")
 
 
-def _all_encoded(commands: Iterator[EncodedCommand] | Exception) -> list[EncodedCommand]:
-    if isinstance(commands, Exception):
-        raise commands
-    encoded = list(commands)
+def _all_encoded(commands: Iterator[EncodedCommand] | TypeError | UsageError) -> list[EncodedCommand]:
+    encoded = list(made(commands))
     refuse_duplicates(encoded)
     return encoded
 
