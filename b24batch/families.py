@@ -37,7 +37,7 @@ class Family:
         word: What the table says of the pages: ``thinned``, ``silent``, ``sized``, ``keyed``; see `list_methods`.
         own: The parameters by which a method of kind ``own`` pages.
         groups: Whether a filter may hold a group of conditions with a logic of its own.
-        named: Whether the caller named the id.
+        named: Whether the id is another one than the table's, as the caller says.
         open: Whether the only list in a result is taken for the rows.
     """
 
@@ -99,7 +99,10 @@ def family_of(method: str, id_key: str | None, cursor_id_key: str | None, result
     given = dict(_checked({"id_key": id_key, "cursor_id_key": cursor_id_key, "result_key": result_key}))
     if result_key is not None:
         given["open"] = False
-    return attrs.evolve(family, named=id_key is not None, **given)
+    if family.kind and not family.id_key:
+        given["id_key"] = ""  # rows without an id of their own share whatever is named: two addresses an entity
+    named = id_key is not None and not (family.kind and given["id_key"] == family.id_key)
+    return attrs.evolve(family, named=named, **given)
 
 
 def paging_of(method: str, family: Family, paging: str | None, params: Params) -> str:

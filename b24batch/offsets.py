@@ -45,7 +45,7 @@ class ByStart:
 
     def __attrs_post_init__(self) -> None:
         method, params, family = self.command.method, self.command.params, self.family
-        self._repeats = Repeats(family.id_key, sure=bool(family.kind), named=family.named)
+        self._repeats = Repeats(family.id_key, sure=bool(family.kind) and not family.named, named=family.named)
         self._params = placed(method, params) if self.whole else named(method, params)
         if isinstance(self._params, dict):
             self._params = respelt(method, self._params, family.filter, family.order, family.sort)
@@ -68,6 +68,8 @@ class ByStart:
         """
         rows = self.family.shape.find(self.command.method, outcome.data).rows
         fresh = self._repeats.without(rows)
+        if self.whole and self._start == 0:
+            fresh = rows  # one answer repeats nothing: the days of a recurring event share an id
         repeated = bool(rows) and not fresh and self._start > 0
         following = self._behind_repeats(outcome) if repeated else self._behind(len(rows), outcome)
         self._empty = 0 if rows else self._empty + 1

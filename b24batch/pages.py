@@ -61,9 +61,8 @@ class ByCursor:
         method, given = self.command.method, named(self.command.method, self.command.params)
         self.family = family = self.family.with_cursor(given)
         if not family.id_key:
-            raise UsageError(
-                f"{method}: its rows have no id that is known; name it with id_key=, or use paging='start'"
-            )
+            way = "whole" if family.kind == "whole" else "start"
+            raise UsageError(f"{method}: its rows have no id of their own to go by; use paging='{way}'")
         params = gathered(method, given, family.filter)
         refuse(method, params, ["start", family.order, *filter(None, [family.sort])], _ORDER)
         self._filter = joinable(method, taken(method, params, family.filter), groups=family.groups)

@@ -42,13 +42,13 @@ class Repeats:
             return None
         ids = [str(row[self.id_key]) for row in rows]
         different = len(set(ids))
-        if different < len(ids) and (different == 1 or self.named):
+        if different < len(ids) and (different == 1 or self.named or different < len(set(map(_content, rows)))):
             self.id_key = ""
             return None
         return ids
 
     def _is_new(self, row: dict[str, JsonValue], row_id: str) -> bool:
-        content = 0 if self.sure else hash(tuple(map(str, row.values())))
+        content = 0 if self.sure else _content(row)
         if self._seen.get(row_id) == content:
             return False
         self._seen[row_id] = content
@@ -59,3 +59,7 @@ class Repeats:
             return []
         self._first, self._last = self._first or rows, rows
         return rows
+
+
+def _content(row: dict[str, JsonValue]) -> int:
+    return hash(tuple(map(str, row.values())))

@@ -192,6 +192,29 @@ def test_addresses(portal, b24):
     assert b24.call_list("my.addresses", id_key="ENTITY_ID", paging="start") == addresses
 
 
+def test_a_shared_value_in_two_pages(portal, b24):
+    """A value that is different in each page, and comes again in the next, is the id of no known row without one."""
+    addresses = [{"ENTITY_ID": str(n)} for _ in "ab" for n in range(60)]
+    portal.method("crm.address.list")(
+        lambda params: Page(
+            addresses[params.start : params.start + 50], params.start + 50 if params.start < 100 else None
+        )
+    )
+    assert b24.call_list("crm.address.list", id_key="ENTITY_ID") == addresses
+    with pytest.raises(UsageError, match="no id of their own"):
+        b24.call_list("crm.address.list", id_key="ENTITY_ID", paging="cursor")
+
+
+@pytest.mark.parametrize("method", ["calendar.event.get", "my.events", "crm.timeline.comment.list"])
+@pytest.mark.parametrize("more", [1, 0])
+def test_an_id_that_rows_share(portal, b24, method, more):
+    """The days of a recurring event share its id, and each is a row: one answer repeats none."""
+    paging = "whole" if method.startswith("my") else None
+    days = [{"ID": str(n // 3), "DAY": n * (more or paging is None)} for n in range(30)]
+    portal.method(method)(lambda params: Page(days, total=30))
+    assert b24.call_list(method, paging=paging) == days
+
+
 @pytest.mark.parametrize("key", ["TYPE_ID", "ENTITY_ID", "ID", "NO"])
 def test_what_is_no_id(portal, b24, key):
     """A value that all rows of a page share is no id, and a row that differs from one with its id is no repeat."""
