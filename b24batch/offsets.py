@@ -66,7 +66,10 @@ class ByStart:
             CursorStalled: The portal gave a page again in the place of the one asked for.
             UnexpectedAnswer: The answer has another shape, or does not tell whether it is the last.
         """
-        rows = self.family.shape.find(self.command.method, outcome.data).rows
+        found = self.family.shape.find(self.command.method, outcome.data)
+        if found.key != self.family.result_key:
+            self.family = attrs.evolve(self.family, result_key=found.key)
+        rows = found.rows
         fresh = self._repeats.without(rows)
         if self.whole and self._start == 0:
             fresh = rows  # one answer repeats nothing: the days of a recurring event share an id

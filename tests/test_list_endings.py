@@ -303,9 +303,15 @@ def test_where_the_rows_are(portal, b24, result, paging):
     assert ids(b24.call_list("my.list", paging=paging)) == [1, 2, 3]
 
 
-@pytest.mark.parametrize("result", [{"task": {"id": 5}}, None, False, {"a": [], "b": []}, {"a": {"b": {"id": 1}}}])
+BESIDE = {"items": {"1": {"ID": 1}}, "tags": []}
+
+
+@pytest.mark.parametrize(
+    "result",
+    [{"task": {"id": 5}}, None, False, {"a": [], "b": []}, {"a": {"b": {"id": 1}}}, BESIDE, {**BESIDE, "tags": ["x"]}],
+)
 def test_what_is_no_list(portal, b24, result):
-    """An object that is one row, or holds two lists, is an UnexpectedAnswer with what came in its data."""
+    """An object that is one row, or holds two lists, or a map of rows and a list of none, is an UnexpectedAnswer with what came in its data."""
     portal.method("my.list")(lambda params: result)
     with pytest.raises(UnexpectedAnswer) as caught:
         b24.call_list("my.list", paging="whole")
