@@ -18,6 +18,7 @@ class Repeats:
 
     Attributes:
         page: The rows of the last page, repeats and all.
+        known: Whether these have ids, so that none of them can come twice.
     """
 
     id_key: str
@@ -25,6 +26,7 @@ class Repeats:
     named: bool
     _seen: dict[str, int] = attrs.field(factory=dict, init=False)
     page: list[JsonValue] = attrs.field(factory=list, init=False)
+    known: bool = attrs.field(default=False, init=False)
     _first: list[JsonValue] = attrs.field(factory=list, init=False)
     _last: list[JsonValue] = attrs.field(factory=list, init=False)
 
@@ -32,6 +34,7 @@ class Repeats:
         """Return those of a page's rows that did not come before; none when the whole page did."""
         self.page = rows
         ids = self._ids(rows)
+        self.known = ids is not None
         if ids is None:
             return self._unless_same(rows)
         return [row for row, row_id in zip(rows, ids, strict=True) if self._is_new(row, row_id)]

@@ -161,6 +161,31 @@ def test_pages_of_their_own_size(portal, b24, told, number):
     assert ids(b24.call_list("im.search.user.list"), "id") == list(range(5, number + 5))
 
 
+@pytest.mark.parametrize("following", [0, 50, 25])
+def test_a_next_that_turns_back(portal, b24, following):
+    """A next that led on and then leads back is no end, though no total says so."""
+    serve(portal, "my.list", {0: Page(rows(1, 50), 50), 50: Page(rows(51, 100), following), 100: rows(101, 120)})
+    with pytest.raises(UnexpectedAnswer, match="next that leads on"):
+        b24.call_list("my.list", paging="start")
+
+
+@pytest.mark.parametrize("method", ["my.list", "crm.requisite.link.list"])
+def test_a_next_among_the_rows(portal, b24, method):
+    """Rows without an id would come twice from a next that lies among them."""
+    pages = {start: Page([{"N": n} for n in range(start, start + 50)], start + 25) for start in (0, 25, 50)}
+    serve(portal, method, pages)
+    with pytest.raises(UnexpectedAnswer, match="next is 25, among the rows"):
+        b24.call_list(method, paging="start")
+
+
+@pytest.mark.parametrize("method", ["my.list", "crm.address.list"])
+def test_a_start_that_is_ignored_by_the_total_too(portal, b24, method):
+    """A total that counts the page alone does not make an end of a page that came again, next one and all."""
+    serve(portal, method, {0: Page(rows(1, 50), 50, 50)}, ignores_start=True)
+    with pytest.raises(CursorStalled):
+        b24.call_list(method, paging="start")
+
+
 def test_a_start_that_only_next_knows(portal, b24):
     """A method that repeats its first page and moves its next on is stalled as well."""
     portal.method("my.list")(lambda params: Page(rows(1, 50), params.start + 50, 400))
