@@ -186,6 +186,37 @@ def test_a_start_that_is_ignored_by_the_total_too(portal, b24, method):
         b24.call_list(method, paging="start")
 
 
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"TASKID": 1, "PARAMS": {"NAV_PARAMS": {"nPageSize": 20, "iNumPage": 2}}},
+        {"TASKID": 1, "params": {"NAV_PARAMS": {"nPageSize": 20}}},
+        [1, {}, {}, [], {"NAV_PARAMS": {"nPageSize": 20}}],
+    ],
+)
+def test_a_page_of_its_own_is_not_the_whole(portal, b24, params):
+    """With its own parameters of paging a method gives one page, which is no list unless the caller says so."""
+    portal.method("task.elapseditem.getlist")(lambda params: rows(21, 40))
+    with pytest.raises(UsageError, match="iNumPage"):
+        b24.call_list("task.elapseditem.getlist", params)
+    assert ids(b24.call_list("task.elapseditem.getlist", params, paging="whole")) == list(range(21, 41))
+    assert len(portal.requests) == 1
+
+
+def test_a_parameter_that_is_no_page(b24):
+    """Params that hold others than those of its paging do not make one page of a method's all."""
+    for method, params in [("task.item.list", {"PARAMS": {"X": 1}}), ("imopenlines.config.list.get", {"PARAMS": {}})]:
+        with pytest.raises(UsageError, match="of its own"):
+            b24.call_list(method, params, paging="whole")
+
+
+def test_pages_as_large_as_the_caller_says(portal, b24):
+    """log.blogpost.get has pages of LIMIT rows: one of that many is no short page."""
+    posts = rows(1, 70)
+    portal.method("log.blogpost.get")(lambda params: posts[params.start : params.start + int(params.get("LIMIT", 50))])
+    assert b24.call_list("log.blogpost.get", {"LIMIT": 20}) == b24.call_list("log.blogpost.get") == posts
+
+
 def test_a_start_that_only_next_knows(portal, b24):
     """A method that repeats its first page and moves its next on is stalled as well."""
     portal.method("my.list")(lambda params: Page(rows(1, 50), params.start + 50, 400))
@@ -336,7 +367,7 @@ BESIDE = {"items": {"1": {"ID": 1}}, "tags": []}
     [{"task": {"id": 5}}, None, False, {"a": [], "b": []}, {"a": {"b": {"id": 1}}}, BESIDE, {**BESIDE, "tags": ["x"]}],
 )
 def test_what_is_no_list(portal, b24, result):
-    """An object that is one row, or holds two lists, or a map of rows and a list of none, is an UnexpectedAnswer with what came in its data."""
+    """An object that is one row, or holds two lists, or a map of rows beside another list, is an error that shows it."""
     portal.method("my.list")(lambda params: result)
     with pytest.raises(UnexpectedAnswer) as caught:
         b24.call_list("my.list", paging="whole")
@@ -542,6 +573,9 @@ def test_a_portal_that_is_down(portal, b24):
         "tasks.task.add",
         "event.offline.get",
         "im.notify.read.list",
+        "my.thing.getOrCreate",
+        "my.thing.getPublicUrl",
+        "disk.file.getExternalLink",
     ],
 )
 @pytest.mark.parametrize("paging", [None, "cursor", "start", "whole"])
