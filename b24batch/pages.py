@@ -140,10 +140,13 @@ class ByCursor:
 
         Where it is not known that the filter holds, the last row is asked for again, and what is behind it counted.
         """
-        behind = max(self._start, 0) + PAGE_SIZE
+        here = max(self._start, 0)
+        behind = here + PAGE_SIZE
         if behind > _MOST_BEHIND:
             raise CursorStalled(f"{self.command.method}: no row on {behind // PAGE_SIZE} pages, and no end")
-        if (outcome.total or 0) > behind or (outcome.next or 0) > max(self._start, 0):
+        if (outcome.next or 0) > here:
+            self._start = min(behind, outcome.next or 0)
+        elif (outcome.total or 0) > behind:
             self._start = behind
         elif self._start == _UNCOUNTED and not self._settled:
             self._start = 0

@@ -407,6 +407,21 @@ def test_pages_by_cursor_thinned_to_nothing(portal, b24):
     assert ids(b24.call_list("my.list")) == [n for n in range(1, 221) if n not in hidden]
 
 
+@pytest.mark.parametrize("size", [10, 20, 50])
+def test_short_pages_by_cursor_thinned_to_nothing(portal, b24, size):
+    """Behind an empty page the list goes on where the portal's next says, not a whole page of ours further on."""
+
+    @portal.method("my.list")
+    def listed(params):
+        behind = int((params.get("filter") or {}).get(">ID", 0))
+        found = [row for row in rows(1, 120) if int(row["ID"]) > behind]
+        start = max(params.start, 0)
+        page = [row for row in found[start : start + size] if int(row["ID"]) > 60]
+        return Page(page, start + size if start + size < len(found) else None, len(found))
+
+    assert ids(b24.call_list("my.list", pages_per_request=1)) == list(range(61, 121))
+
+
 @pytest.mark.parametrize("number", [10, 30, 50, 51])
 @pytest.mark.parametrize("descending", [False, True])
 def test_a_filter_that_gives_nothing(portal, b24, number, descending):
