@@ -367,7 +367,7 @@ BESIDE = {"items": {"1": {"ID": 1}}, "tags": []}
     [{"task": {"id": 5}}, None, False, {"a": [], "b": []}, {"a": {"b": {"id": 1}}}, BESIDE, {**BESIDE, "tags": ["x"]}],
 )
 def test_what_is_no_list(portal, b24, result):
-    """An object that is one row, or holds two lists, or a map of rows beside another list, is an error that shows it."""
+    """An object that is one row, or holds two lists, or a map beside another list, is an error that shows it."""
     portal.method("my.list")(lambda params: result)
     with pytest.raises(UnexpectedAnswer) as caught:
         b24.call_list("my.list", paging="whole")
