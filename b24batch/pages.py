@@ -61,9 +61,8 @@ class ByCursor:
         method, given = self.command.method, named(self.command.method, self.command.params)
         self.family = family = self.family.with_cursor(given)
         if not family.id_key:
-            raise UsageError(
-                f"{method}: its rows have no id that is known; name it with id_key=, or use paging='start'"
-            )
+            way = "whole" if family.kind == "whole" else "start"
+            raise UsageError(f"{method}: its rows have no id of their own to go by; use paging='{way}'")
         params = gathered(method, given, family.filter)
         refuse(method, params, ["start", family.order, *filter(None, [family.sort])], _ORDER)
         self._filter = joinable(method, taken(method, params, family.filter), groups=family.groups)
@@ -141,10 +140,13 @@ class ByCursor:
 
         Where it is not known that the filter holds, the last row is asked for again, and what is behind it counted.
         """
-        behind = max(self._start, 0) + PAGE_SIZE
+        here = max(self._start, 0)
+        behind = here + PAGE_SIZE
         if behind > _MOST_BEHIND:
             raise CursorStalled(f"{self.command.method}: no row on {behind // PAGE_SIZE} pages, and no end")
-        if (outcome.total or 0) > behind or (outcome.next or 0) > max(self._start, 0):
+        if (outcome.next or 0) > here:
+            self._start = min(behind, outcome.next or 0)
+        elif (outcome.total or 0) > behind:
             self._start = behind
         elif self._start == _UNCOUNTED and not self._settled:
             self._start = 0

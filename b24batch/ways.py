@@ -11,8 +11,7 @@ from b24batch.families import Family, Row
 from b24batch.offsets import ByStart
 from b24batch.pages import ByCursor
 from b24batch.results import AjaxResult
-from b24batch.retries import creates
-from b24batch.write_methods import WRITE_NAMES, WRITES
+from b24batch.write_methods import is_known_write
 
 
 class Pages(Protocol):
@@ -58,6 +57,5 @@ def way_through(command: Command, family: Family, paging: str, *, cursor_id_key:
 
 def refuse_write(method: str) -> None:
     """Raise `UsageError` for a method that is known to write."""
-    name = method.casefold()
-    if name in WRITES or name.rpartition(".")[2] in WRITE_NAMES or creates(name):
+    if is_known_write(method):
         raise UsageError(f"{method} writes: a list only reads; use call")
