@@ -388,10 +388,10 @@ class Session:
             del method, params, options
             raise shown
         session, over = shown
-        pages = checked(session.fetch_list, method, params, **options)
-        del method, params, options
         rows: list[dict[str, JsonValue]] = []
         try:
+            pages = checked(session.fetch_list, method, params, **options)
+            del method, params, options
             rows.extend(chain.from_iterable(over(made(pages))))
             return rows
         except BaseException as interrupt:
