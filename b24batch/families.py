@@ -37,7 +37,7 @@ class Family:
         word: What the table says of the pages: ``thinned``, ``silent``, ``sized``, ``keyed``; see `list_methods`.
         own: The parameters by which a method of kind ``own`` pages, and another one if they are given.
         groups: Whether a filter may hold a group of conditions with a logic of its own.
-        named: Whether the id is another one than the table's, as the caller says.
+        named: Whether the caller named the id, other than the table does.
         open: Whether the only list in a result is taken for the rows.
     """
 
@@ -101,8 +101,9 @@ def family_of(method: str, id_key: str | None, cursor_id_key: str | None, result
         given["open"] = False
     if family.kind and not family.id_key:
         given["id_key"] = ""  # rows without an id of their own share whatever is named: two addresses an entity
-    named = id_key is not None and not (family.kind and given["id_key"] == family.id_key)
-    return attrs.evolve(family, named=named, **given)
+    made = attrs.evolve(family, **given)
+    same = (made.id_key, made.cursor_id_key) == (family.id_key, family.cursor_id_key)
+    return attrs.evolve(made, named=not same or (not family.kind and id_key is not None))
 
 
 def paging_of(method: str, family: Family, paging: str | None, params: Params) -> str:

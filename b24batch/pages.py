@@ -54,7 +54,7 @@ class ByCursor:
     _filter: dict[str, JsonValue] = attrs.field(init=False)
     _last_id: JsonValue = attrs.field(default=None, init=False)
     _start: int = attrs.field(default=_UNCOUNTED, init=False)
-    _length: int = attrs.field(default=0, init=False)
+    _came: int = attrs.field(default=0, init=False)
     _chain: list[EncodedCommand] = attrs.field(factory=list, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -104,7 +104,7 @@ class ByCursor:
             self.family = attrs.evolve(self.family, result_key=found.key)
         self.unbroken = found.listed and len(ids) == PAGE_SIZE
         if ids:
-            self._last_id, self._start, self._length = ids[-1], _UNCOUNTED, len(ids)
+            self._last_id, self._start, self._came = ids[-1], _UNCOUNTED, self._came + len(ids)
             self.ended = self._is_last(len(ids), outcome)
         else:
             self._look_behind(outcome)
@@ -120,7 +120,7 @@ class ByCursor:
         if self._start > 0 or self._last_id is None:
             return rows
         if int(self._last_id) not in places:
-            if self._length < _SMALLEST_PAGE:
+            if self._came < _SMALLEST_PAGE:
                 return rows
             reason = f"the filter {self._cursor(self._last_id)} gave no row {self._last_id}, which is there"
             raise CursorStalled(f"{self.command.method}: {reason}; {_OTHER_WAYS}")
@@ -128,8 +128,8 @@ class ByCursor:
 
     @property
     def _settled(self) -> bool:
-        """Whether it is known that the pages of the method are never thinned."""
-        return self.family.kind == "cursor" and not self.family.word
+        """Whether it is known that the method's pages are never thinned, and that its filter finds what it should."""
+        return self.family.kind == "cursor" and not self.family.word and not self.family.named
 
     def _is_last(self, rows: int, outcome: AjaxResult) -> bool:
         """Whether a page with rows is the last: a short one is, unless pages may be thinned or more is told of."""

@@ -407,6 +407,24 @@ def test_pages_by_cursor_thinned_to_nothing(portal, b24):
     assert ids(b24.call_list("my.list")) == [n for n in range(1, 221) if n not in hidden]
 
 
+@pytest.mark.parametrize("keys", [{"id_key": "TWICE"}, {"cursor_id_key": "HALF"}])
+@pytest.mark.parametrize("number", [51, 105, 130])
+def test_a_key_that_is_not_the_id(portal, b24, keys, number):
+    """Where the caller names another id than the table, the filter that finds no more must find the last row."""
+    stored = [{"ID": str(n), "TWICE": 2 * n, "HALF": n // 2} for n in range(1, number + 1)]
+
+    @portal.method("crm.deal.list")
+    def listed(params):
+        conditions = params.get("filter") or {}
+        [(name, behind)] = conditions.items() or [(">ID", 0)]
+        found = [row for row in stored if int(row[name[1:]]) > int(behind)]
+        start = max(params.start, 0)
+        return Page(found[start : start + 50], None, len(found))
+
+    with pytest.raises(CursorStalled):
+        b24.call_list("crm.deal.list", pages_per_request=1, **keys)
+
+
 @pytest.mark.parametrize("size", [10, 20, 50])
 def test_short_pages_by_cursor_thinned_to_nothing(portal, b24, size):
     """Behind an empty page the list goes on where the portal's next says, not a whole page of ours further on."""
