@@ -210,7 +210,7 @@ class TokenRefreshError(SdkError):
 
 
 class ReferenceMissed(SdkError):
-    """What a reference points at is missing or null.
+    """What a reference points at is missing or null, or is no id in the place of one.
 
     On a command that is ``ok`` it says that the command ran with a wrong value in its place; on one that is
     ``failed``, that it was not sent, or in a chunked run that it only read, and its answer is left out.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Collection
 from typing import Any, Generic, Literal, ParamSpec, TypedDict, TypeVar, cast
@@ -74,6 +75,25 @@ def checked(make: Callable[Given, Made], /, *args: Given.args, **kwargs: Given.k
         return UsageError(error.description)
     except TypeError as error:
         return TypeError(redacted(str(error.args[0] if error.args else error)))
+
+
+def hide_arguments(function: Callable[Given, Made]) -> Callable[Given, Made]:
+    """Return `function` with tracebacks that show no argument when one is invalid: it may be the URL of a webhook."""
+
+    @functools.wraps(function)
+    def hidden(*args: Given.args, **kwargs: Given.kwargs) -> Made:
+        try:
+            return function(*args, **kwargs)
+        except UsageError as error:
+            failure: Exception = error.with_traceback(None)
+        except TypeError as error:
+            if error.__traceback__ is None or error.__traceback__.tb_next is not None:
+                raise  # from within, such as a callback of the caller's
+            failure = TypeError(redacted(str(error)))
+        del args, kwargs
+        raise failure
+
+    return hidden
 
 
 def to_flag(value: object) -> bool:

@@ -10,7 +10,8 @@ import attrs
 
 from b24batch.aliases import JsonValue
 from b24batch.calls.commands import Command
-from b24batch.calls.references import Ref, refers, replaced
+from b24batch.calls.methods import is_read
+from b24batch.calls.references import Ref, no_ids, refers, replaced
 from b24batch.errors import ErrorCode, SdkError
 from b24batch.redaction import shown
 from b24batch.statuses import Status, counted
@@ -260,9 +261,12 @@ class _Remaining:
     places: dict[int | str, int] = attrs.field(factory=dict)
 
     def add(self, place: int, command: Command) -> None:
-        """Add a command, unless a reference in it leads nowhere now."""
+        """Add a command, unless a reference in it leads nowhere now, or to no id in the place of one."""
         if refers(command.params):
             try:
+                no_id = next(no_ids(command.params, self._value_of), None)
+                if no_id is not None and not is_read(command.method):
+                    return
                 command = attrs.evolve(command, params=replaced(command.params, self._value_of))
             except KeyError:
                 return

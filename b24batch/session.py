@@ -22,6 +22,7 @@ from b24batch.options import (
     Settings,
     check_number,
     checked,
+    hide_arguments,
     to_flag,
     to_request_id,
     to_settings,
@@ -132,6 +133,7 @@ class Session(Configured):
         sibling.__attrs_init__(self.auth, settings, connections, operating)
         return sibling
 
+    @hide_arguments
     def call(
         self,
         method: str,
@@ -155,14 +157,10 @@ class Session(Configured):
             AnswerLost: It may have been executed.
             AjaxError: The portal refused it.
         """
-        command = checked(Command, method, params)
-        del params
-        if isinstance(command, Exception):
-            del method
-            raise command
+        command, wanted = Command(method, params), to_request_id(request_id)
         body = encode_direct(command)
-        repeatable = self._repeatable(command) if idempotent is None else idempotent
-        answer = self._transport.call(method, body, request_id=to_request_id(request_id), repeatable=repeatable)
+        repeatable = self._repeatable(command) if idempotent is None else to_flag(idempotent)
+        answer = self._transport.call(command.method, body, request_id=wanted, repeatable=repeatable)
         return load_direct(command, answer)
 
     @overload
@@ -201,6 +199,7 @@ class Session(Configured):
         return_ajax_result: Literal[True],
         request_id: str | None = None,
     ) -> Result[list[AjaxResult]]: ...
+    @hide_arguments
     def batch(
         self,
         calls: Iterable[Call] | Mapping[str, Call],
@@ -225,13 +224,12 @@ class Session(Configured):
             NotSent, AnswerLost, AjaxError: The request failed as a whole, and this is what became of every command.
         """
         as_rows, named, halt = to_flag(return_ajax_result), isinstance(calls, Mapping), to_flag(halt_on_error)
-        commands = checked(encoded_calls, calls, halt=halt)
-        del calls
-        chunk = single(_all_encoded(commands), halt=halt)
+        chunk = single(_all_encoded(encoded_calls(calls, halt=halt)), halt=halt)
         repeatable = all(self._repeatable(encoded.command) for encoded in chunk.commands)
         rows = self._requests(request_id).send(chunk, halt=halt, repeatable=repeatable)
         return collect(mark_missed(chunk, rows), named=named, return_ajax_result=as_rows)
 
+    @hide_arguments
     def batch_by_chunk(
         self,
         calls: Iterable[Call],
@@ -267,9 +265,7 @@ class Session(Configured):
                 instant until this returns; only before the first request may it have none.
         """
         check_number("chunk_size", chunk_size, MAX_COMMANDS)
-        read = checked(_unnamed, calls, halt=to_flag(halt_on_error))
-        del calls
-        commands = _all_encoded(read)
+        commands = _all_encoded(_unnamed(calls, halt=to_flag(halt_on_error)))
         session, over = self._shown(progress, " commands", len(commands))
         run = session._run(request_id, halt_on_error=halt_on_error, stop_on_error=stop_on_error)
         run.answered.wanted = targets_of(commands)
@@ -280,6 +276,7 @@ class Session(Configured):
             vars(interrupt)["result"] = collect([row for chunk in chunks for row in chunk.known()])
             raise
 
+    @hide_arguments
     def stream_batch(
         self,
         calls: Iterable[Call],
@@ -300,13 +297,11 @@ class Session(Configured):
         has them, a `Result`, and its `close` ends the run.
         """
         check_number("chunk_size", chunk_size, MAX_COMMANDS)
-        commands = checked(_unnamed, calls, halt=to_flag(halt_on_error), memory=MEMORY)
-        del calls
-        if isinstance(commands, Exception):
-            raise commands
+        commands = _unnamed(calls, halt=to_flag(halt_on_error), memory=MEMORY)
         run = self._run(request_id, halt_on_error=halt_on_error, stop_on_error=stop_on_error)
         return stream(run, cut(commands, chunk_size, halt=halt_on_error))
 
+    @hide_arguments
     def call_list(
         self,
         method: str,
@@ -354,19 +349,16 @@ class Session(Configured):
             BaseException: Any of these, and what else stops the list half-way, Ctrl-C for one, has the rows so far
                 in its `result`.
         """
-        command = checked(Command, method, params)
-        del method, params
-        if isinstance(command, Exception):
-            raise command
         session, over = self._shown(progress, " rows")
         rows: list[dict[str, JsonValue]] = []
         try:
-            rows.extend(chain.from_iterable(over(session.fetch_list(command.method, command.params, **options))))
+            rows.extend(chain.from_iterable(over(session.fetch_list(method, params, **options))))
             return rows
         except BaseException as interrupt:
             vars(interrupt)["result"] = rows
             raise
 
+    @hide_arguments
     def fetch_list(
         self,
         method: str,
@@ -390,10 +382,7 @@ class Session(Configured):
         from b24batch.lists.families import family_of, paging_of
         from b24batch.lists.listing import Listing, refuse_write, way_through
 
-        command, backwards = checked(Command, method, params), to_flag(descending)
-        del method, params
-        if isinstance(command, Exception):
-            raise command
+        command, backwards = Command(method, params), to_flag(descending)
         refuse_write(command.method)
         family = family_of(command.method, id_key, cursor_id_key, result_key)
         by = paging_of(command.method, family, paging, command.params)
@@ -461,9 +450,7 @@ class Session(Configured):
         raise TypeError("a Session is not pickled: it holds sockets and a secret; make one in each process")
 
 
-def _all_encoded(commands: Iterator[EncodedCommand] | Exception) -> list[EncodedCommand]:
-    if isinstance(commands, Exception):
-        raise commands
+def _all_encoded(commands: Iterator[EncodedCommand]) -> list[EncodedCommand]:
     encoded = list(commands)
     refuse_duplicates(encoded)
     return encoded

@@ -161,6 +161,62 @@ def test_pages_of_their_own_size(portal, b24, told, number):
     assert ids(b24.call_list("im.search.user.list"), "id") == list(range(5, number + 5))
 
 
+@pytest.mark.parametrize("following", [0, 50, 25])
+def test_a_next_that_turns_back(portal, b24, following):
+    """A next that led on and then leads back is no end, though no total says so."""
+    serve(portal, "my.list", {0: Page(rows(1, 50), 50), 50: Page(rows(51, 100), following), 100: rows(101, 120)})
+    with pytest.raises(UnexpectedAnswer, match="next that leads on"):
+        b24.call_list("my.list", paging="start")
+
+
+@pytest.mark.parametrize("method", ["my.list", "crm.requisite.link.list"])
+def test_a_next_among_the_rows(portal, b24, method):
+    """Rows without an id would come twice from a next that lies among them."""
+    pages = {start: Page([{"N": n} for n in range(start, start + 50)], start + 25) for start in (0, 25, 50)}
+    serve(portal, method, pages)
+    with pytest.raises(UnexpectedAnswer, match="next is 25, among the rows"):
+        b24.call_list(method, paging="start")
+
+
+@pytest.mark.parametrize("method", ["my.list", "crm.address.list"])
+def test_a_start_that_is_ignored_by_the_total_too(portal, b24, method):
+    """A total that counts the page alone does not make an end of a page that came again, next one and all."""
+    serve(portal, method, {0: Page(rows(1, 50), 50, 50)}, ignores_start=True)
+    with pytest.raises(CursorStalled):
+        b24.call_list(method, paging="start")
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"TASKID": 1, "PARAMS": {"NAV_PARAMS": {"nPageSize": 20, "iNumPage": 2}}},
+        {"TASKID": 1, "params": {"NAV_PARAMS": {"nPageSize": 20}}},
+        [1, {}, {}, [], {"NAV_PARAMS": {"nPageSize": 20}}],
+    ],
+)
+def test_a_page_of_its_own_is_not_the_whole(portal, b24, params):
+    """With its own parameters of paging a method gives one page, which is no list unless the caller says so."""
+    portal.method("task.elapseditem.getlist")(lambda params: rows(21, 40))
+    with pytest.raises(UsageError, match="iNumPage"):
+        b24.call_list("task.elapseditem.getlist", params)
+    assert ids(b24.call_list("task.elapseditem.getlist", params, paging="whole")) == list(range(21, 41))
+    assert len(portal.requests) == 1
+
+
+def test_a_parameter_that_is_no_page(b24):
+    """Params that hold others than those of its paging do not make one page of a method's all."""
+    for method, params in [("task.item.list", {"PARAMS": {"X": 1}}), ("imopenlines.config.list.get", {"PARAMS": {}})]:
+        with pytest.raises(UsageError, match="of its own"):
+            b24.call_list(method, params, paging="whole")
+
+
+def test_pages_as_large_as_the_caller_says(portal, b24):
+    """log.blogpost.get has pages of LIMIT rows: one of that many is no short page."""
+    posts = rows(1, 70)
+    portal.method("log.blogpost.get")(lambda params: posts[params.start : params.start + int(params.get("LIMIT", 50))])
+    assert b24.call_list("log.blogpost.get", {"LIMIT": 20}) == b24.call_list("log.blogpost.get") == posts
+
+
 def test_a_start_that_only_next_knows(portal, b24):
     """A method that repeats its first page and moves its next on is stalled as well."""
     portal.method("my.list")(lambda params: Page(rows(1, 50), params.start + 50, 400))
@@ -190,6 +246,29 @@ def test_addresses(portal, b24):
         lambda params: Page(addresses[params.start : params.start + 50], 50 if not params.start else None, 80)
     )
     assert b24.call_list("my.addresses", id_key="ENTITY_ID", paging="start") == addresses
+
+
+def test_a_shared_value_in_two_pages(portal, b24):
+    """A value that is different in each page, and comes again in the next, is the id of no known row without one."""
+    addresses = [{"ENTITY_ID": str(n)} for _ in "ab" for n in range(60)]
+    portal.method("crm.address.list")(
+        lambda params: Page(
+            addresses[params.start : params.start + 50], params.start + 50 if params.start < 100 else None
+        )
+    )
+    assert b24.call_list("crm.address.list", id_key="ENTITY_ID") == addresses
+    with pytest.raises(UsageError, match="no id of their own"):
+        b24.call_list("crm.address.list", id_key="ENTITY_ID", paging="cursor")
+
+
+@pytest.mark.parametrize("method", ["calendar.event.get", "my.events", "crm.timeline.comment.list"])
+@pytest.mark.parametrize("more", [1, 0])
+def test_an_id_that_rows_share(portal, b24, method, more):
+    """The days of a recurring event share its id, and each is a row: one answer repeats none."""
+    paging = "whole" if method.startswith("my") else None
+    days = [{"ID": str(n // 3), "DAY": n * (more or paging is None)} for n in range(30)]
+    portal.method(method)(lambda params: Page(days, total=30))
+    assert b24.call_list(method, paging=paging) == days
 
 
 @pytest.mark.parametrize("key", ["TYPE_ID", "ENTITY_ID", "ID", "NO"])
@@ -280,9 +359,15 @@ def test_where_the_rows_are(portal, b24, result, paging):
     assert ids(b24.call_list("my.list", paging=paging)) == [1, 2, 3]
 
 
-@pytest.mark.parametrize("result", [{"task": {"id": 5}}, None, False, {"a": [], "b": []}, {"a": {"b": {"id": 1}}}])
+BESIDE = {"items": {"1": {"ID": 1}}, "tags": []}
+
+
+@pytest.mark.parametrize(
+    "result",
+    [{"task": {"id": 5}}, None, False, {"a": [], "b": []}, {"a": {"b": {"id": 1}}}, BESIDE, {**BESIDE, "tags": ["x"]}],
+)
 def test_what_is_no_list(portal, b24, result):
-    """An object that is one row, or holds two lists, is an UnexpectedAnswer with what came in its data."""
+    """An object that is one row, or holds two lists, or a map beside another list, is an error that shows it."""
     portal.method("my.list")(lambda params: result)
     with pytest.raises(UnexpectedAnswer) as caught:
         b24.call_list("my.list", paging="whole")
@@ -320,6 +405,39 @@ def test_pages_by_cursor_thinned_to_nothing(portal, b24):
         return Page(page, total=None if params.start < 0 else len(left))
 
     assert ids(b24.call_list("my.list")) == [n for n in range(1, 221) if n not in hidden]
+
+
+@pytest.mark.parametrize("keys", [{"id_key": "TWICE"}, {"cursor_id_key": "HALF"}])
+@pytest.mark.parametrize("number", [51, 105, 130])
+def test_a_key_that_is_not_the_id(portal, b24, keys, number):
+    """Where the caller names another id than the table, the filter that finds no more must find the last row."""
+    stored = [{"ID": str(n), "TWICE": 2 * n, "HALF": n // 2} for n in range(1, number + 1)]
+
+    @portal.method("crm.deal.list")
+    def listed(params):
+        conditions = params.get("filter") or {}
+        [(name, behind)] = conditions.items() or [(">ID", 0)]
+        found = [row for row in stored if int(row[name[1:]]) > int(behind)]
+        start = max(params.start, 0)
+        return Page(found[start : start + 50], None, len(found))
+
+    with pytest.raises(CursorStalled):
+        b24.call_list("crm.deal.list", pages_per_request=1, **keys)
+
+
+@pytest.mark.parametrize("size", [10, 20, 50])
+def test_short_pages_by_cursor_thinned_to_nothing(portal, b24, size):
+    """Behind an empty page the list goes on where the portal's next says, not a whole page of ours further on."""
+
+    @portal.method("my.list")
+    def listed(params):
+        behind = int((params.get("filter") or {}).get(">ID", 0))
+        found = [row for row in rows(1, 120) if int(row["ID"]) > behind]
+        start = max(params.start, 0)
+        page = [row for row in found[start : start + size] if int(row["ID"]) > 60]
+        return Page(page, start + size if start + size < len(found) else None, len(found))
+
+    assert ids(b24.call_list("my.list", pages_per_request=1)) == list(range(61, 121))
 
 
 @pytest.mark.parametrize("number", [10, 30, 50, 51])
@@ -488,6 +606,11 @@ def test_a_portal_that_is_down(portal, b24):
         "tasks.task.add",
         "event.offline.get",
         "im.notify.read.list",
+        "my.deal.getOrCreate",
+        "my.deal.getpublicurl",
+        "my.thing.getOrCreate",
+        "my.thing.getPublicUrl",
+        "disk.file.getExternalLink",
     ],
 )
 @pytest.mark.parametrize("paging", [None, "cursor", "start", "whole"])

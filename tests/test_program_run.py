@@ -188,6 +188,22 @@ def test_broken_line(portal, file, line, reason):
     assert ended.returncode == 2
 
 
+@pytest.mark.parametrize("spelt", ["$result[find][ID]", "$RESULT[find]", "$total[find]", "$result[0][ID]"])
+def test_line_that_spells_a_reference(portal, file, spelt):
+    """Text that elsewhere refers to an earlier line, by its name or its place, is not stored: nothing is sent."""
+    find = '{"method": "crm.deal.list", "name": "find"}\n'
+    ended = against(portal.url, "run", file(find + echo(1, params={"id": [spelt]}, name="find") + TIME))
+    assert f"b24batch: line 2: id.0 is '{spelt}', which is text here: lines cannot refer to each other" in ended.stderr
+    assert (ended.returncode, ended.stdout, portal.requests) == (2, "", [])
+
+
+def test_line_whose_text_has_its_own_name(portal, file):
+    """A text that names its own line, or one that is none of the file, is text."""
+    text = "$result[find][ID]"
+    ended = against(portal.url, "run", file(TIME + echo(1, params={"a": text, "b": "$result[other]"}, name="find")))
+    assert outcomes(ended.stdout)[1]["data"] == {"a": text, "b": "$result[other]"}
+
+
 def test_broken_line_in_the_first_request(portal):
     """A broken line in the first request means that nothing was sent."""
     ended = against(portal.url, "run", "-", stdin=TIME + "{\n")

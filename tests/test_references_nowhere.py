@@ -13,6 +13,7 @@ from b24batch.sandbox import Portal, PortalError
 
 FIND = Command("crm.duplicate.findbycomm", {"type": "EMAIL", "values": ["a@example.com"]}, name="find")
 GET = Command("crm.contact.get", {"id": ref("find")["CONTACT"][0]}, name="contact")
+WRONG = ("no.such.method",)
 DELETE = Command("crm.company.delete", {"id": ref("contact")["COMPANY_ID"]})
 
 
@@ -59,6 +60,59 @@ def test_what_is_found_is_deleted(portal, b24, found):
     assert result.data[2] is True
     assert [len(request.params["cmd"]) for request in portal.requests] == [2, 1]
     assert portal.executed[-1].params == {"id": "1"}
+
+
+@pytest.mark.parametrize("halt", [True, False])
+@pytest.mark.parametrize(
+    ("name", "reference", "what"),
+    [
+        ("id", ref("find")["COMPANY"], "a list"),
+        ("ID", ref("find")["empty"], "a list"),
+        ("id", ref("find"), "an object"),
+        ("id", ref("find")["yes"], "True"),
+    ],
+)
+def test_what_is_no_id_is_not_written_to(portal, b24, found, halt, name, reference, what):
+    """A list, an object and a yes are the number 1 to a portal that wants an id: the write is not sent."""
+    found |= {"COMPANY": [5], "empty": [], "yes": True}
+    for find, delete in ways(b24, [FIND, ("crm.company.delete", {name: reference})], halt_on_error=halt):
+        assert (find.status, delete.status, type(delete.error)) == ("ok", "failed", ReferenceMissed)
+        assert f"{reference!r} is {what}, and no id" in str(delete.error)
+    run = b24.batch_by_chunk([FIND, WRONG, ("crm.company.delete", {name: reference})], stop_on_error=True)
+    assert (run[2].status, run.remaining()) == ("skipped", [])
+    assert b24.call("crm.company.get", {"id": 1}).is_success
+
+
+@pytest.mark.parametrize(
+    ("method", "fields"),
+    [
+        ("crm.contact.update", {"COMPANY_ID": ref("find")["COMPANY"]}),
+        ("crm.item.update", {"companyId": ref("find")["COMPANY"]}),
+        ("crm.item.update", {"parentId128": 1, "assignedById": ref("find")}),
+    ],
+)
+def test_what_is_no_id_is_not_stored(portal, b24, found, method, fields):
+    """A field that is one id is not set from a list: the portal would store the number 1, with ok beside it."""
+    found["COMPANY"] = [5]
+    for _, update in ways(b24, [FIND, (method, {"entityTypeId": 3, "id": 1, "fields": fields})]):
+        assert (update.status, type(update.error)) == ("failed", ReferenceMissed)
+    assert {executed.method for executed in portal.executed[2:]} == {"crm.duplicate.findbycomm"}
+
+
+def test_what_is_no_id_goes_elsewhere(portal, b24, found):
+    """Lists and objects are put in wherever an id is not the whole argument, and for a read."""
+    found |= {"COMPANY": [1, 2], "fields": {"TITLE": "Company 2"}}
+    both = ref("find")["COMPANY"]
+    calls = [
+        FIND,
+        ("crm.company.add", {"ids": both, "fields": ref("find")["fields"]}),
+        ("crm.company.add", {"USER_ID": both, "fields": {"CONTACT_IDS": both, "UF_CRM_ID": both, "paid": both}}),
+        ("user.get", {"ID": both, "fields": {"X_ID": both}}),
+    ]
+    assert b24.batch_by_chunk(calls).raise_for_errors()
+    sent = [executed.params for executed in portal.executed[-3:]]
+    assert sent[0] == {"ids": ["1", "2"], "fields": {"TITLE": "Company 2"}}
+    assert sent[1]["fields"] == {key: ["1", "2"] for key in ("CONTACT_IDS", "UF_CRM_ID", "paid")}
 
 
 ITEM = {"entityTypeId": 4, "fields": {"title": "Company"}}

@@ -10,6 +10,7 @@ import tracemalloc
 
 import gates
 import pytest
+import requests
 
 from b24batch import AnswerLost, NotSent, RetryPolicy, Session, TokenRefreshError, UsageError
 from b24batch.oauth.server import TokenServer
@@ -252,6 +253,14 @@ def test_the_deadline(name):
         assert time.monotonic() - began < HANGS
 
 
+def test_the_deadline_of_a_session_of_ones_own():
+    """So it is with `http=`, where requests would read a redirect to its end before it hands it over."""
+    with Server(ENDLESS["a redirect dripped"]) as server:
+        options = {"clock": HeldClock(server.begun), "http": requests.Session()}
+        with pytest.raises(AnswerLost, match=LATE):
+            session(server, deadline=DEADLINE, **options).call("crm.deal.add")
+
+
 @pytest.mark.parametrize("name", ["silence", "headers dripped", "trailers without end", "gzip of nothing"])
 def test_the_deadline_of_the_token_server(name):
     """The OAuth server cannot hold a refresh for longer either."""
@@ -315,15 +324,17 @@ def test_all_addresses_of_a_host_share_the_deadline(monkeypatch):
 
 
 def bomb(server, connection, *request):
-    length = len(server.content)
-    connection.sendall(OK + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b" % (length, server.content))
+    head = OK.replace(b"200 OK", server.status) + b"Location: /\r\nContent-Encoding: gzip\r\n"
+    connection.sendall(head + b"Content-Length: %d\r\n\r\n%b" % (len(server.content), server.content))
 
 
-def test_a_bomb_is_an_answer_that_is_lost():
+@pytest.mark.parametrize("http", [None, requests.Session()], ids=["our own", "the caller's"])
+@pytest.mark.parametrize("status", [b"200 OK", b"302 Found"])
+def test_a_bomb_is_an_answer_that_is_lost(status, http):
     """A small answer that unpacks to more than `max_answer` costs no more memory than that, and is lost."""
     with Server(bomb) as server:
-        server.content = gzip.compress(b" " * 40_000_000)
-        b24 = session(server, max_answer=1_000_000)
+        server.status, server.content = status, gzip.compress(b" " * 40_000_000)
+        b24 = session(server, max_answer=1_000_000, http=http)
         tracemalloc.start()
         with pytest.raises(AnswerLost, match="the answer has over 1000000 bytes"):
             b24.call("crm.deal.list")

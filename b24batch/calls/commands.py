@@ -109,8 +109,9 @@ def _normalized(calls: Iterator[tuple[JsonValue, Call]], *, named: bool) -> Iter
         else:
             yield (str(key) if command.name is None else command.name), command
             continue
-        del call  # no frame from which this is raised holds it: where its method should be, it may have a secret URL
-        raise UsageError(f"call {shown(key)}: {wrong}")
+        wrong = f"call {shown(key)}: {wrong}"
+        del call, key  # no frame from which this is raised holds them: either may be a secret URL
+        raise UsageError(wrong)
 
 
 def _named_command(name: str, call: Call) -> Command:

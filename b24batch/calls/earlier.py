@@ -54,14 +54,20 @@ class Earlier:
             raise UsageError(f"has {reference!r}, {why_not}")
         return attrs.evolve(reference, target=name, written=reference.target)
 
-    def refuse_spelt(self, params: JsonValue, name: str) -> None:
-        """Raise `UsageError` for text in `params` that elsewhere is a reference to a command other than `name`."""
+    def refuse_spelt(self, params: JsonValue, name: str, advice: str = "") -> None:
+        """Raise `UsageError` for text in `params` that elsewhere is a reference to a command other than `name`.
+
+        Args:
+            params: With their values.
+            name: On the wire.
+            advice: What to do instead; by default the ``ref(...)`` to write.
+        """
         for path, text in leaves(params):
             bucket, keys = spelt(text) if isinstance(text, str) else ("", [])
             target = self._target(keys[0]) if keys else None
             if target is not None and self._names[target] != name:
-                advice = _advice(bucket, target, keys[1:])
-                raise InvalidValue(f"is {shown(text)}, which is text here: {advice}", *map(str, path))
+                what = advice or _advice(bucket, target, keys[1:])
+                raise InvalidValue(f"is {shown(text)}, which is text here: {what}", *map(str, path))
 
     def _target(self, key: str) -> Key | None:
         if key in self._names:

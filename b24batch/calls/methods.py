@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import re
 
+from b24batch.calls.write_methods import is_known_write
+
 #: Last parts of method names that only read, besides ``get...`` and ``is...``; found in the documentation's 1657
 #: methods. Any other part is a write.
 _READ_NAMES = frozenset(
@@ -18,20 +20,6 @@ _READ_NAMES = frozenset(
 _READ_PATTERN = re.compile(r"(?:get|is).+")
 #: Methods that read and have one part only.
 _READS_OF_ONE_PART = frozenset(["profile", "scope", "methods", "events"])
-#: Last parts that look like reads, but create what they do not find: a link, or anything (``getOrCreate``).
-_CREATING_PATTERN = re.compile(r"getexternallink|getpublicurl|getor.+")
-#: Documented reads with such a last part.
-_READS_ALL_THE_SAME = frozenset(
-    ["crm.enum.getorderownertypes", "landing.landing.getpublicurl", "landing.site.getpublicurl"]
-)
-#: These look like reads, but take events or notifications away, create a folder, or hand out a password or a login.
-_WRITES_IN_DISGUISE = frozenset(
-    """
-    call.videoconf.password.check disk.storage.getforapp event.offline.get im.disk.folder.get im.notify.read.list
-    im.v2.event.get im.videoconf.password.check imbot.v2.event.get mobile.disk.getuploadedfilesfolder
-    voximplant.authorization.get
-    """.split()
-)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -39,7 +27,7 @@ def is_read(method: str) -> bool:
     """Return whether `method` certainly changes nothing on the portal; in doubt it is a write."""
     name = method.casefold()
     last = name.rpartition(".")[2]
-    if name in _WRITES_IN_DISGUISE or (_CREATING_PATTERN.fullmatch(last) and name not in _READS_ALL_THE_SAME):
+    if is_known_write(name):
         return False
     if last in _READ_NAMES or name in _READS_OF_ONE_PART or name.startswith("crm.enum."):
         return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Literal, NoReturn, TypeAlias
 
@@ -11,6 +12,8 @@ from b24batch.aliases import JsonValue
 from b24batch.calls.words import PLACE, is_referable, reference_text
 
 Key: TypeAlias = str | int
+#: The names of fields that hold one id; those of user fields may hold many.
+_ONE_ID = re.compile(r"(?!(?i:uf)).+(?:_ID|Id[0-9]*)")
 
 
 def _check_key(key: object) -> None:
@@ -142,6 +145,24 @@ def found(params: JsonValue) -> Iterator[Ref]:
 def refers(params: JsonValue) -> bool:
     """Return whether there is a reference in `params`."""
     return next(found(params), None) is not None
+
+
+def no_ids(params: JsonValue, value_of: Callable[[Ref], JsonValue]) -> Iterator[Ref]:
+    """Yield each reference that is a whole id among `params` and leads to what a portal takes for the number 1.
+
+    An id is the argument ``id``, and below ``fields`` what ends in ``_ID`` or ``Id`` and is no user field: one value.
+    """
+    for value in _ids(params):
+        if isinstance(value, Ref) and isinstance(value_of(value), list | dict | bool):
+            yield value
+
+
+def _ids(params: JsonValue) -> Iterator[JsonValue]:
+    for name, value in params.items() if isinstance(params, Mapping) else ():
+        if str(name).casefold() == "id":
+            yield value
+        if str(name).casefold() == "fields" and isinstance(value, Mapping):
+            yield from (item for key, item in value.items() if _ONE_ID.fullmatch(str(key)))
 
 
 def replaced(params: JsonValue, value_of: Callable[[Ref], JsonValue]) -> JsonValue:

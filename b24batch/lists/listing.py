@@ -12,12 +12,12 @@ import attrs
 from b24batch.calls.chunks import cut
 from b24batch.calls.commands import Command
 from b24batch.calls.encoded import EncodedCommand
+from b24batch.calls.write_methods import is_known_write
 from b24batch.errors import AnswerLost, OperatingLimitExceeded, SdkError, UsageError
 from b24batch.lists.families import Family, Row
 from b24batch.lists.offsets import ByStart
 from b24batch.lists.page_commands import PAGE_SIZE
 from b24batch.lists.pages import ByCursor
-from b24batch.lists.write_methods import WRITE_NAMES, WRITES
 from b24batch.results import AjaxResult
 from b24batch.runs.operating import Waited
 from b24batch.runs.requests import Requests
@@ -107,6 +107,7 @@ class Listing:
                 rows = self.way.take(outcome)
             except SdkError as error:
                 error.http_status, error.request_id = outcome.http_status, outcome.request_id
+                self.requests.mask(error)
                 return error
             self._waited = Waited()
             if rows:
@@ -175,6 +176,5 @@ def way_through(command: Command, family: Family, paging: str, *, cursor_id_key:
 
 def refuse_write(method: str) -> None:
     """Raise `UsageError` for a method that is known to write."""
-    name = method.casefold()
-    if name in WRITES or name.rpartition(".")[2] in WRITE_NAMES:
+    if is_known_write(method):
         raise UsageError(f"{method} writes: a list only reads; use call")

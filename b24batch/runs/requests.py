@@ -8,11 +8,13 @@ import attrs
 
 from b24batch.calls.chunks import Chunk
 from b24batch.clock import Clock, Wait
-from b24batch.errors import OperatingLimitExceeded, SdkError
+from b24batch.errors import OperatingLimitExceeded, SdkError, UnexpectedAnswer
+from b24batch.redaction import masked
 from b24batch.results import AjaxResult
 from b24batch.runs.operating import OperatingTime, Waited
 from b24batch.runs.payload import dump, load
 from b24batch.wire.answers import Answer
+from b24batch.wire.extra import masked_value
 from b24batch.wire.transport import Transport
 
 
@@ -70,6 +72,14 @@ class Requests:
         waited.attempt += 1
         self.transport.pause(Wait("operating", seconds, waited.attempt, self._id(self._sent)))
         return True
+
+    def mask(self, error: SdkError) -> None:
+        """Take out of an error about an answer what that repeats of the session's secrets."""
+        secrets = self.transport.auth.access().secrets
+        error.description = masked(error.description, secrets)
+        error.args = (error.description,)
+        if isinstance(error, UnexpectedAnswer):
+            error.data = masked_value(error.data, lambda text: masked(text, secrets))
 
     @property
     def next_id(self) -> str:

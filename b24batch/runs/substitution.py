@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 import attrs
 
@@ -10,7 +10,7 @@ from b24batch.aliases import JsonValue
 from b24batch.calls.chunks import Chunk
 from b24batch.calls.encoded import EncodedCommand, resolved
 from b24batch.calls.methods import is_read
-from b24batch.calls.references import Ref
+from b24batch.calls.references import Ref, no_ids
 from b24batch.errors import AjaxError, ReferenceMissed, UsageError
 from b24batch.results import AjaxResult
 
@@ -57,7 +57,7 @@ class Answered:
         """Return a command as it can be sent with those named in `part`, or the outcome of one that cannot.
 
         A reference into `part` is left to the portal, the value of any other is put in. A command that depends on one
-        without success is skipped; one whose value is missing has failed.
+        without success is skipped; one whose value is missing, or no id in the place of one, has failed.
         """
         values: dict[Ref, JsonValue] = {}
         for reference in encoded.references:
@@ -72,10 +72,22 @@ class Answered:
                     encoded.command, "failed", error=_missed(reference, "the command was not sent", not_executed=True)
                 )
         try:
-            return _put_in(encoded, values, halt=halt) if values else encoded
+            return _refused(encoded, values) or _put_in(encoded, values, halt=halt) if values else encoded
         except UsageError as error:
             reason = f"{encoded.label}: {error.description}"
         return AjaxResult(encoded.command, "failed", error=UsageError(reason))
+
+
+def _refused(encoded: EncodedCommand, values: Mapping[Ref, JsonValue]) -> AjaxResult | None:
+    """Return the outcome of a write with a value that is no id in the place of one."""
+    reference = None if is_read(encoded.command.method) else next(no_ids(encoded.params, values.get), None)
+    if reference is None:
+        return None
+    value = values[reference]
+    what = value if isinstance(value, bool) else "a list" if isinstance(value, list) else "an object"
+    error = ReferenceMissed(f"{reference!r} is {what}, and no id: the command was not sent")
+    error.not_executed = True
+    return AjaxResult(encoded.command, "failed", error=error)
 
 
 def _put_in(encoded: EncodedCommand, values: dict[Ref, JsonValue], *, halt: bool) -> EncodedCommand:

@@ -66,7 +66,8 @@ class Connections:
 
     def _sender(self, post: Post) -> Callable[..., requests.Response]:
         if self._given is not None:
-            send = functools.partial(self._given.post, post.url, allow_redirects=False)
+            hooks = {"response": [*self._given.hooks["response"], _hide_redirect]}
+            send = functools.partial(self._given.post, post.url, allow_redirects=False, hooks=hooks)
             return functools.partial(send, data=post.data, headers=post.headers)
         if self._monotonic() - self._last_used > MAX_IDLE_SECONDS or self._pid != os.getpid():
             self._renew()
@@ -79,6 +80,12 @@ class Connections:
     def close(self) -> None:
         """Drop our own sockets; a later request opens new ones."""
         self._own.close()
+
+
+def _hide_redirect(response: requests.Response, **options: object) -> None:
+    """Keep requests from reading a redirect to its end, however large, as it does even when it follows none."""
+    del options
+    response.headers.pop("Location", None)
 
 
 def _status_of(response: requests.Response | None) -> int | None:

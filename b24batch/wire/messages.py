@@ -83,7 +83,7 @@ def read_reply(response: requests.Response, delivery: Delivery, max_answer: int)
     lease = _Lease(response.raw)
     try:
         content = _content(response, delivery, max_answer)
-        return Reply(response.status_code, response.headers, content, lease)
+        return Reply(response.status_code, response.raw.headers, content, lease)
     except BaseException:
         lease.end(reusable=False)
         response.close()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 #: The last parts of their names, where no method that reads ends in one.
-WRITE_NAMES = frozenset(
+_WRITE_NAMES = frozenset(
     """
     activate activatephone add addattachmentbycontent addattachmentsfromdisk addblock addbytemplate addcard
     addcatalogproduct addfile addfolder addfromchatmessage addfromcomment addstage addsubfolder addtask
@@ -13,7 +15,7 @@ WRITE_NAMES = frozenset(
     createfrombooking createfromwaitlist createtask deactivatephone defer delegate delete deleteblock deletebyfilter
     deletefile deleteforlanding deleteforsite deletefromcomment deletefromfavorite deletelist deletestage deletetask
     deletetree disapprove do downblock edit enable enablepublicurl end execute expose favoriteblock fillaccesses
-    finish forcecommonscopeforall forward getexternallink getforapp hide hideblock intercept invite join kill leave
+    finish forcecommonscopeforall forward getforapp hide hideblock intercept invite join kill leave
     markdelete markdeleted markdeletedblock markfolderdelete markfolderundelete markundelete markundeletedblock
     mergebatch modify move moveafter moveafteritem movebefore moveblock movetask moveto movetofolder mute pause pay
     pin pinall publicationfolder remove removeattachments removecard removecrmactivity removeentities rename renew
@@ -27,8 +29,9 @@ WRITE_NAMES = frozenset(
     updatetitle upload uploadfile uploadversion
     """.split()
 )
-#: Those that end in a word by which others read, or may; some look like reads, but take events away or create a link.
-WRITES = frozenset(
+#: Those that end in a word by which others read, or may; some look like reads, but take events or notifications away,
+#: create a folder, or hand out a password or a login.
+_WRITES = frozenset(
     """
     ai.engine.register bizproc.activity.log call.videoconf.password.check crm.duplicate.volatiletype.register
     crm.item.import crm.requisite.link.register entity.rights event.offline.error event.offline.get im.dialog.read
@@ -42,8 +45,23 @@ WRITES = frozenset(
     imopenlines.session.mode.silent imopenlines.session.open landing.demos.register landing.landing.publication
     landing.repo.register landing.repowidget.debug landing.repowidget.register landing.site.publication
     mobile.disk.getuploadedfilesfolder note.collection.archive note.document.archive sale.paysystem.pay.invoice
-    sale.paysystem.pay.payment salescenter.payment.getpublicurl sonet_group.user.request tasks.task.file.attach
+    sale.paysystem.pay.payment sonet_group.user.request tasks.task.file.attach
     tasks.task.files.attach telephony.externalcall.register telephony.externalcall.show timeman.open
     vote.attachedvote.recall vote.attachedvote.vote voximplant.authorization.get
     """.split()
 )
+#: Last parts that look like reads, but create what they do not find: a link, or anything (``getOrCreate``).
+_CREATING_PATTERN = re.compile(r"getexternallink|getpublicurl|getor.+")
+#: Documented reads with such a last part.
+_READS_ALL_THE_SAME = frozenset(
+    ["crm.enum.getorderownertypes", "landing.landing.getpublicurl", "landing.site.getpublicurl"]
+)
+
+
+def is_known_write(method: str) -> bool:
+    """Return whether `method` is known to change something, or to take it away."""
+    name = method.casefold()
+    last = name.rpartition(".")[2]
+    if name in _WRITES or last in _WRITE_NAMES:
+        return True
+    return _CREATING_PATTERN.fullmatch(last) is not None and name not in _READS_ALL_THE_SAME
