@@ -355,6 +355,7 @@ def peak_of(path, count):
     return int(ended.stderr.splitlines()[-1]) / 1024
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak of its memory in /proc")
 def test_constant_memory(tmp_path):
     """A file of 20,000 commands needs no more memory than one of 2,000, and its outcomes keep their order."""

@@ -96,6 +96,7 @@ def peak(b24, after):
     return rows, most
 
 
+@pytest.mark.slow
 def test_memory():
     """Reading three times as many rows page by page needs no more memory; the fewer fill requests of 50 pages too."""
     with Portal(record=False) as portal, portal.session() as b24:
