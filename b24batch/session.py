@@ -42,7 +42,6 @@ from b24batch.runs.run import Run
 from b24batch.runs.substitution import MEMORY
 from b24batch.wire.auth import Auth, Webhook, refuse_http
 from b24batch.wire.connections import Connections, refuse_repeats
-from b24batch.wire.patience import bounded
 from b24batch.wire.rate import LeakyBucket, shared_bucket
 from b24batch.wire.retries import RetryPolicy
 from b24batch.wire.transport import Transport
@@ -143,7 +142,7 @@ class Session:
     @_transport.default
     def _wire(self) -> Transport:
         return Transport(
-            bounded(self.auth, self.max_wait),
+            self.auth,
             self._connections,
             self.limits,
             self.retries,

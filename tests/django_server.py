@@ -8,7 +8,7 @@ import time
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from b24batch.oauth.tokens import Token
+from b24batch.oauth import Token
 
 PROJECT = Path(__file__).parent / "django_project"
 SERVERS = {

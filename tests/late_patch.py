@@ -78,7 +78,7 @@ def with_gevent(portal):
 def with_an_expired_token(portal):
     """The writes of greenlets that all find the token of an application expired."""
     from b24batch import OAuth
-    from b24batch.oauth.tokens import Token
+    from b24batch.oauth import Token
 
     names = ("access_token", "refresh_token", "client_endpoint", "member_id")
     token = Token(expires=0, **{name: portal["token"][name] for name in names})

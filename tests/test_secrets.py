@@ -13,8 +13,7 @@ import urllib3
 from canary import assert_hidden
 
 from b24batch import AjaxError, AnswerLost, Command, OAuth, PortalMoved, RetryPolicy, SdkError, Session, UsageError
-from b24batch.oauth.posted import Event, Install, Placement
-from b24batch.oauth.tokens import Token
+from b24batch.oauth import Event, Install, Placement, Token
 from b24batch.redaction import Secret, masked, redact_urllib3_log
 from b24batch.sandbox import Answer
 

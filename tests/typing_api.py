@@ -25,7 +25,7 @@ from b24batch import (
     ref,
 )
 from b24batch.django import event_view, get_session, install_view, placement_view, session_for
-from b24batch.oauth.posted import Event, Install, Placement
+from b24batch.oauth import Event, Install, Placement
 from b24batch.runs.progress import Bar
 from b24batch.sandbox import Portal
 

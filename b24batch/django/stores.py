@@ -13,8 +13,8 @@ from django.db import DatabaseError, IntegrityError, OperationalError, connectio
 from django.utils import timezone
 
 from b24batch.locks import ProcessLock
-from b24batch.oauth.succession import is_replaced, with_replaced
-from b24batch.oauth.tokens import StoredRow, Token, stored_token
+from b24batch.oauth.stores import StoredRow, is_replaced, stored_token, with_replaced
+from b24batch.oauth.tokens import Token
 from b24batch.redaction import Secret
 
 _T = TypeVar("_T")

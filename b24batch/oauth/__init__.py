@@ -1,1 +1,52 @@
-"""OAuth 2.0: the one public door to tokens, stores and what a portal posts."""
+"""OAuth 2.0: tokens of applications, the stores that keep them, and what a portal posts to an application."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from b24batch.oauth.credentials import OAuth, OAuthOptions
+    from b24batch.oauth.posted import Event, Install, Placement
+    from b24batch.oauth.server import TOKEN_URL
+    from b24batch.oauth.sqlite import SQLiteTokenStore
+    from b24batch.oauth.stores import MemoryTokenStore, TokenStore
+    from b24batch.oauth.tokens import Token
+
+#: Where each name is; loaded when it is asked for, since most programs need one or two of them.
+_PLACES = {
+    "OAuth": "credentials",
+    "OAuthOptions": "credentials",
+    "Event": "posted",
+    "Install": "posted",
+    "Placement": "posted",
+    "TOKEN_URL": "server",
+    "SQLiteTokenStore": "sqlite",
+    "MemoryTokenStore": "stores",
+    "TokenStore": "stores",
+    "Token": "tokens",
+}
+
+__all__ = [
+    "TOKEN_URL",
+    "Event",
+    "Install",
+    "MemoryTokenStore",
+    "OAuth",
+    "OAuthOptions",
+    "Placement",
+    "SQLiteTokenStore",
+    "Token",
+    "TokenStore",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -15,8 +15,9 @@ from b24batch.errors import UsageError
 from b24batch.oauth.interrupts import is_interrupt
 from b24batch.oauth.newest import first_token, not_stored
 from b24batch.oauth.renewal import MARGIN, RenewedToken
-from b24batch.oauth.server import TOKEN_URL, TokenServer
-from b24batch.oauth.tokens import MemoryTokenStore, Token, TokenStore
+from b24batch.oauth.server import TIMEOUT, TOKEN_URL, TokenServer
+from b24batch.oauth.stores import MemoryTokenStore, TokenStore
+from b24batch.oauth.tokens import Token
 from b24batch.redaction import Secret, to_secret
 from b24batch.wire.addresses import http_address
 from b24batch.wire.connections import Connections
@@ -44,10 +45,11 @@ class OAuth(RenewedToken):
         on_refresh: Called with each new `b24batch.oauth.tokens.Token` once it is stored, before the call that needed it
             goes on; other threads may use it already. To keep tokens, write a store.
         token_url: The OAuth server's, default that of Bitrix24.
+        timeout: Seconds to connect to the OAuth server, and between two bytes of its answer.
         clock: What tells the time; default the module `time`.
 
     Raises:
-        UsageError: For values that cannot be, or a store that has no token of this portal.
+        UsageError: A value is invalid, or the store has no token of this portal.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class OAuth(RenewedToken):
         store: TokenStore | None = None,
         on_refresh: Callable[[Token], object] | None = None,
         token_url: str = TOKEN_URL,
+        timeout: tuple[float, float] = TIMEOUT,
         clock: Clock = time,
     ) -> None:
         secret = to_secret(client_secret)
@@ -69,7 +72,7 @@ class OAuth(RenewedToken):
             kind = type(given).__name__
             del given, token
             raise UsageError(f"a token is a b24batch.oauth.tokens.Token, not a {kind}")
-        server = TokenServer(client_id, secret, token_url, clock)
+        server = TokenServer(client_id, secret, token_url, clock, timeout)
         member_id = token.member_id if token else member_id
         if not member_id:
             raise UsageError("an OAuth is made with a token, or with a store and the member_id of a portal in it")
@@ -117,7 +120,7 @@ class OAuth(RenewedToken):
             client_secret: Of the application.
             code: What came back with the browser.
             http: One's own `requests.Session`, for proxies or a CA bundle.
-            options: ``store``, ``on_refresh``, ``token_url`` and ``clock`` of the class.
+            options: ``store``, ``on_refresh``, ``token_url``, ``timeout`` and ``clock`` of the class.
 
         Raises:
             NotSent: The OAuth server could not be reached; the code is as good as before.
@@ -125,7 +128,8 @@ class OAuth(RenewedToken):
         """
         secret, grant = to_secret(client_secret), _grant_of(to_secret(code, "a code"))
         del client_secret, code
-        server = TokenServer(client_id, secret, options.get("token_url", TOKEN_URL), options.get("clock", time))
+        url, timeout = options.get("token_url", TOKEN_URL), options.get("timeout", TIMEOUT)
+        server = TokenServer(client_id, secret, url, options.get("clock", time), timeout)
         connections = Connections(time.monotonic, http)
         try:
             token = server.token(grant, connections)
@@ -169,6 +173,7 @@ class OAuthOptions(TypedDict, total=False):
     store: TokenStore | None
     on_refresh: Callable[[Token], object] | None
     token_url: str
+    timeout: tuple[float, float]
     clock: Clock
 
 

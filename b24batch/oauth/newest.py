@@ -6,7 +6,8 @@ from contextlib import nullcontext
 
 from b24batch.errors import SdkError, TokenRefreshError, UsageError
 from b24batch.oauth.server import AGAIN
-from b24batch.oauth.tokens import Token, TokenStore, locked
+from b24batch.oauth.stores import TokenStore, locked
+from b24batch.oauth.tokens import Token
 
 
 def first_token(store: TokenStore, member_id: str, token: Token | None, now: float) -> Token:

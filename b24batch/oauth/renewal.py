@@ -12,7 +12,8 @@ from b24batch.errors import SdkError, TokenRefreshError
 from b24batch.oauth.interrupts import is_interrupt
 from b24batch.oauth.newest import not_stored, refuse_stranger
 from b24batch.oauth.server import AGAIN, SPENT, TokenServer, spent
-from b24batch.oauth.tokens import Token, TokenStore, locked
+from b24batch.oauth.stores import TokenStore, locked
+from b24batch.oauth.tokens import Token
 from b24batch.redaction import Secret
 from b24batch.wire.auth import Access, Renewal
 from b24batch.wire.connections import Connections
@@ -38,6 +39,11 @@ class RenewedToken:
     _failure: SdkError | None = attrs.field(default=None, init=False)
     #: The access token that is not known to be in the store, and the one that it takes the place of there.
     _unstored: dict[Secret, Secret] = attrs.field(factory=dict, init=False)
+
+    @property
+    def token(self) -> Token:
+        """The token in use."""
+        return self._token
 
     @property
     def host(self) -> str:

@@ -18,6 +18,8 @@ from b24batch.wire.connections import Connections, Post, Reply
 
 #: Where every portal's tokens come from, self-hosted portals included.
 TOKEN_URL = "https://oauth.bitrix24.tech/oauth/token/"
+#: Seconds to connect, and between two bytes of an answer.
+TIMEOUT = (5.0, 10.0)
 _MOST_BYTES = 1_000_000
 AGAIN = "the application has to be authorised again"
 SPENT = "invalid_grant"
@@ -64,7 +66,7 @@ class TokenServer:
     client_secret: Secret = attrs.field(converter=to_secret)
     address: HttpAddress = attrs.field(converter=_to_address)
     clock: Clock
-    timeout: tuple[float, float] = (5.0, 10.0)
+    timeout: tuple[float, float] = TIMEOUT
     deadline: float = 15.0
 
     def token(self, grant: Mapping[str, Secret], connections: Connections, keep: Keep = lambda _: None) -> Token:

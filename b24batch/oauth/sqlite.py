@@ -14,8 +14,8 @@ from typing import TypeVar
 from b24batch.clock import Clock
 from b24batch.errors import TokenRefreshError
 from b24batch.oauth.sqlite_errors import is_locked, reason_of
-from b24batch.oauth.succession import is_replaced, with_replaced
-from b24batch.oauth.tokens import StoredRow, Token, stored_token
+from b24batch.oauth.stores import StoredRow, is_replaced, stored_token, with_replaced
+from b24batch.oauth.tokens import Token
 from b24batch.redaction import Secret
 
 #: Seconds to wait for another process to finish its refresh.

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Mapping
 from types import UnionType
-from typing import Any, Protocol, TypeAlias
+from typing import Any
 
 import attrs
 
 from b24batch.aliases import JsonValue
 from b24batch.errors import UsageError
-from b24batch.locks import ProcessLock
-from b24batch.oauth.succession import is_replaced, with_replaced
 from b24batch.redaction import Secret
 from b24batch.wire.addresses import HttpAddress, http_address
-from b24batch.wire.patience import takes_max_wait
 
 #: Unix time of the year 33658; what is later is no time.
 _NEVER = 1e12
@@ -124,19 +119,6 @@ class Token:
         return cls(access, refresh, now + _seconds(expires_in), endpoint, member_id)
 
 
-#: The columns of a stored token, in the order of `Token`, its secrets wrapped.
-StoredRow: TypeAlias = tuple[Secret, Secret | None, float, str, str]
-
-
-def stored_token(row: StoredRow, member_id: str) -> Token:
-    """Return the token in a row of a store; raise `UsageError`, which names the portal, when it cannot be one."""
-    try:
-        return Token(*row)
-    except UsageError as wrong:
-        reason = wrong.description
-    raise UsageError(f"the stored token of {member_id}: {reason}")
-
-
 def _wrapped(text: Any) -> Secret:
     return text if isinstance(text, Secret) else Secret(text)
 
@@ -146,65 +128,3 @@ def _seconds(expires_in: object) -> float:
     if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]*)?", text):
         raise UsageError("expires_in is no number of seconds")
     return float(text)
-
-
-class TokenStore(Protocol):
-    """Where tokens are kept, one for each portal.
-
-    A store may do two things more. A `lock` that takes ``max_wait=None``, the most seconds to wait for others, gets
-    that of the session. A method ``has_replaced(token)`` tells whether a token was here once and another took its
-    place, so that a program that begins with an old token does not put it over its successor.
-    """
-
-    def get(self, member_id: str) -> Token | None:
-        """Return the token of a portal; None when there is none."""
-
-    def put(self, token: Token) -> None:
-        """Keep a token in the place of the portal's last one; it is safe at the latest when `lock` is left."""
-
-    def lock(self, member_id: str) -> AbstractContextManager[object]:
-        """Keep every other thread, and process if the store is shared, from the lock of this portal."""
-
-
-def locked(store: TokenStore, member_id: str, max_wait: float | None) -> AbstractContextManager[object]:
-    """Return the lock of a store, which waits for others at most so many seconds where it can."""
-    lock: Any = store.lock
-    return lock(member_id, max_wait=max_wait) if takes_max_wait(lock) else lock(member_id)  # type: ignore[no-any-return]
-
-
-#: Seconds between two looks at a lock that somebody has.
-_STEP = 0.01
-
-
-class MemoryTokenStore:
-    """Keeps tokens while the process lives; its threads may share it."""
-
-    def __init__(self) -> None:
-        self._tokens: dict[str, Token] = {}
-        self._replaced: dict[str, str] = {}
-        self._lock = ProcessLock()
-
-    def get(self, member_id: str) -> Token | None:
-        """Return the token of a portal; None when there is none."""
-        return self._tokens.get(member_id)
-
-    def put(self, token: Token) -> None:
-        """Keep a token in the place of the portal's last one."""
-        member_id = token.member_id
-        old, replaced = self.get(member_id), self._replaced.get(member_id, "")
-        self._replaced[member_id] = with_replaced(replaced, old.access_token if old else None, token.access_token)
-        self._tokens[member_id] = token
-
-    def has_replaced(self, token: Token) -> bool:
-        """Return whether a token was here once, and another took its place."""
-        return is_replaced(self._replaced.get(token.member_id, ""), token.access_token)
-
-    @contextmanager
-    def lock(self, member_id: str) -> Iterator[None]:
-        """Keep other threads, and greenlets, from the store while the block lasts."""
-        del member_id  # one lock does for all: a refresh takes a second, once an hour
-        lock = self._lock.lock
-        while lock.locked():  # a greenlet that waited in it would hold up the thread of the one that has it
-            time.sleep(_STEP)
-        with lock:
-            yield

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import attrs
 
@@ -79,12 +81,20 @@ class Auth(Protocol):
     def renew(self, refused: Access, connections: Connections) -> Renewal:
         """Renew a token that was refused or is about to be; return how.
 
+        It may take ``max_wait=None`` as well, the most seconds to wait for somebody else who renews it.
+
         With a parameter ``max_wait=None`` it gets that of the session, for the wait for other processes.
 
         Raises:
             NotSent: The token server could not be reached.
             TokenRefreshError: It will not give another token.
         """
+
+
+def with_max_wait(function: Any, max_wait: float | None) -> Any:
+    """Return `function` with the most seconds to wait given to it, if it takes ``max_wait``."""
+    takes = "max_wait" in inspect.signature(function).parameters
+    return partial(function, max_wait=max_wait) if takes else function
 
 
 @attrs.frozen(eq=False, init=False, repr=False)

@@ -12,7 +12,7 @@ from b24batch.aliases import WireParams
 from b24batch.clock import Clock, Wait
 from b24batch.errors import AnswerLost, ExpiredToken, RateLimited, SdkError
 from b24batch.wire.answers import Answer, HttpAnswer
-from b24batch.wire.auth import Access, Auth, Renewal
+from b24batch.wire.auth import Access, Auth, Renewal, with_max_wait
 from b24batch.wire.connections import Connections, Post
 from b24batch.wire.rate import LeakyBucket
 from b24batch.wire.retries import RetryPolicy
@@ -147,7 +147,8 @@ class _Exchange:
         """Get a newer token: one refresh for the whole exchange, and one that another refreshed, so that it ends."""
         if "refreshed" in self.renewals or len(self.renewals) == _MOST_RENEWALS:
             return False
-        renewal = self.transport.auth.renew(access, self.transport.connections)
+        renew = with_max_wait(self.transport.auth.renew, self.transport.max_wait)
+        renewal: Renewal = renew(access, self.transport.connections)
         self.renewals.append(renewal)
         return renewal != "none"
 

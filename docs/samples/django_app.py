@@ -54,7 +54,7 @@ from django.urls import path
 from b24batch import Session
 from b24batch.django import event_view, get_session, install_view, placement_view, session_for
 from b24batch.django.models import PortalToken
-from b24batch.oauth.posted import Event, Install, Placement
+from b24batch.oauth import Event, Install, Placement
 
 
 def deals(request: HttpRequest) -> HttpResponse:

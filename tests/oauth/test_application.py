@@ -9,8 +9,7 @@ import pytest
 from canary import assert_hidden
 
 from b24batch import AuthError, Session, UsageError
-from b24batch.oauth.posted import Event, Install, Placement
-from b24batch.oauth.tokens import MemoryTokenStore
+from b24batch.oauth import Event, Install, MemoryTokenStore, Placement
 
 
 @pytest.fixture

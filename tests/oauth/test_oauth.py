@@ -16,9 +16,7 @@ import requests
 from canary import assert_hidden
 
 from b24batch import AnswerLost, ExpiredToken, NotSent, OAuth, RetryPolicy, Session, TokenRefreshError, UsageError
-from b24batch.oauth.server import TokenServer
-from b24batch.oauth.sqlite import SQLiteTokenStore
-from b24batch.oauth.tokens import MemoryTokenStore, Token
+from b24batch.oauth import MemoryTokenStore, SQLiteTokenStore, Token
 from b24batch.redaction import Secret
 from b24batch.sandbox import FAULTS, Answer, Portal, PortalError
 from b24batch.wire.connections import Connections
@@ -269,8 +267,7 @@ def test_an_unreadable_answer(portal, answer):
 def test_a_silent_server(portal):
     """A server that never answers costs two time-outs, not more."""
     portal.fail_next("silent", times=2, endpoint="token")
-    oauth = credentials(portal, token_of(portal, expires=0))
-    oauth._server = TokenServer("id", "secret", portal.token_url, portal.clock, timeout=(1.0, 0.1))
+    oauth = credentials(portal, token_of(portal, expires=0), timeout=(20.0, 0.1))
     with pytest.raises(TokenRefreshError, match="ReadTimeout"):
         session(oauth).call("echo")
     assert len(portal.token_requests) == 2
@@ -358,10 +355,8 @@ def test_a_failed_refresh_reaches_all_who_wait(portal):
     store = Crowd(9)  # one visit more to take the first token in
     portal.fail_next(store.wait, endpoint="token")
     portal.fail_next(PortalError("invalid_grant", "used up", 400), endpoint="token")
-    oauth = credentials(portal, token_of(portal, refresh_token="used"), store=store)
-    oauth._token = attrs.evolve(oauth._token, expires=0)
-    store.put(oauth._token)
-    b24 = session(oauth)
+    about_to_expire = token_of(portal, refresh_token="used", expires=portal.clock.time() + 30)
+    b24 = session(credentials(portal, about_to_expire, store=store))
     with ThreadPoolExecutor(8) as pool:
         errors = [future.exception() for future in [pool.submit(b24.call, "echo") for _ in range(8)]]
     assert {(type(error), str(error)) for error in errors} == {(TokenRefreshError, str(errors[0]))}
@@ -370,9 +365,6 @@ def test_a_failed_refresh_reaches_all_who_wait(portal):
 
 def test_a_failure_that_others_mended(portal):
     """Who waits while one refresh fails and another succeeds takes the token of the second."""
-    store = MemoryTokenStore()
-    oauth = credentials(portal, token_of(portal, expires=0), store=store)
-    refused = oauth.access()
 
     class Waiting(MemoryTokenStore):
         def lock(self, member_id):
@@ -384,8 +376,10 @@ def test_a_failure_that_others_mended(portal):
                 oauth.refresh()
             return super().lock(member_id)
 
-    seen, oauth._store = [], Waiting()
-    oauth._store.put(oauth._token)
+    seen = [True]
+    oauth = credentials(portal, token_of(portal, expires=0), store=Waiting())
+    refused = oauth.access()
+    seen.clear()
     assert oauth.renew(refused, Connections(portal.clock.monotonic)) == "taken"
     assert refreshes(portal) == [402, 200]
 
@@ -428,10 +422,10 @@ def test_a_store_that_fails_once(portal):
     with pytest.raises(TokenRefreshError, match="could not be stored: OSError: disk full"):
         b24.call("echo")
     assert b24.call("echo").is_success
-    assert (refreshes(portal), store.get(portal.member_id) == b24.auth._token) == ([200], True)
+    assert (refreshes(portal), store.get(portal.member_id) == b24.auth.token) == ([200], True)
     portal.fail_next("expired_token")
     assert b24.call("echo").is_success
-    assert (refreshes(portal), store.get(portal.member_id) == b24.auth._token) == ([200, 200], True)
+    assert (refreshes(portal), store.get(portal.member_id) == b24.auth.token) == ([200, 200], True)
 
 
 def test_who_comes_later_asks_again(portal):
@@ -446,7 +440,7 @@ def test_who_comes_later_asks_again(portal):
 CALLER = """
 import sys
 from b24batch import OAuth, Session
-from b24batch.oauth.sqlite import SQLiteTokenStore
+from b24batch.oauth import SQLiteTokenStore
 path, token_url, client_id, secret, member_id = sys.argv[1:]
 oauth = OAuth(client_id, secret, member_id=member_id, store=SQLiteTokenStore(path), token_url=token_url)
 print("ready", flush=True)
@@ -616,7 +610,7 @@ def test_a_code_counts_whatever_is_stored(portal):
     store.put(token_of(portal, expires=9e9))
     secrets = (portal.client_id, portal.client_secret)
     oauth = OAuth.from_code(*secrets, portal.issue_code(), token_url=portal.token_url, store=store)
-    assert store.get(portal.member_id) == oauth._token
+    assert store.get(portal.member_id) == oauth.token
     assert session(oauth).call("echo").is_success
 
 
@@ -755,13 +749,14 @@ def test_http_to_another_machine():
 def test_nothing_shows_a_secret(portal):
     """Reprs name the portal, never a token or the client secret; and credentials are not pickled."""
     token = token_of(portal)
-    oauth = credentials(portal, token)
+    store = MemoryTokenStore()
+    oauth = credentials(portal, token, store=store)
     b24 = session(oauth)
     host = portal.url.split("/")[2]
     assert (repr(oauth), repr(b24)) == (f"<OAuth of {host}>", f"<Session on {host}>")
     secrets = [portal.client_secret, token.access_token.reveal(), token.refresh_token.reveal()]
-    shown = [repr(each) for each in (oauth, b24, token, oauth.access(), oauth._server, oauth._store, b24._transport)]
-    shown += [str(attrs.asdict(token)), str(vars(oauth._store))]
+    shown = [repr(each) for each in (oauth, b24, token, oauth.access(), store)]
+    shown += [str(attrs.asdict(token)), str(vars(store))]
     assert not [text for text in shown for secret in secrets if secret in text]
     for each in (oauth, token):
         with pytest.raises(TypeError, match="not pickled"):

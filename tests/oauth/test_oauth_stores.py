@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -20,8 +21,7 @@ from test_oauth import CALLER, Failing, Shifted, caller, credentials, refreshes,
 
 import b24batch
 from b24batch import NotSent, OAuth, SdkError, TokenRefreshError, UsageError
-from b24batch.oauth.sqlite import SQLiteTokenStore
-from b24batch.oauth.tokens import MemoryTokenStore, Token
+from b24batch.oauth import MemoryTokenStore, SQLiteTokenStore, Token
 from b24batch.sandbox import Answer, FakeClock, Portal, PortalError
 from b24batch.wire.connections import Connections
 
@@ -43,7 +43,7 @@ def store(request, tmp_path):
 
 def forced(oauth):
     """Let the portal refuse the token of some credentials."""
-    return oauth.renew(attrs.evolve(oauth.access(), stale=False), Connections(oauth._server.clock.monotonic))
+    return oauth.renew(attrs.evolve(oauth.access(), stale=False), Connections(time.monotonic))
 
 
 def test_a_clock_that_is_ahead_brings_no_dead_token_back(timed, clock, store):
@@ -52,12 +52,12 @@ def test_a_clock_that_is_ahead_brings_no_dead_token_back(timed, clock, store):
     right = credentials(timed, None, member_id=timed.member_id, store=store)
     assert forced(ahead) == "refreshed"
     assert (forced(right), forced(right)) == ("taken", "refreshed")
-    assert ahead._token.expires > right._token.expires
+    assert ahead.token.expires > right.token.expires
     for _ in range(2):
         timed.fail_next("expired_token")
         assert session(ahead, clock=clock).call("echo").is_success
         assert session(right, clock=clock).call("echo").is_success
-    assert (set(refreshes(timed)), store.get(timed.member_id)) == ({200}, ahead._token)
+    assert (set(refreshes(timed)), store.get(timed.member_id)) == ({200}, ahead.token)
 
 
 def test_an_old_token_that_claims_to_last_longer(timed, clock, store):
@@ -84,7 +84,7 @@ def test_a_new_authorisation_after_a_spent_token(timed, clock, store):
     """A spent token is replaced by any that was not here before, and never comes back with its refresh token."""
     spent, new = token_of(timed), token_of(timed, expires=clock.time() - 1)
     store.put(attrs.evolve(spent, refresh_token=None))
-    assert credentials(timed, spent, store=store)._token.refresh_token is None
+    assert credentials(timed, spent, store=store).token.refresh_token is None
     assert session(credentials(timed, new, store=store), clock=clock).call("echo").is_success
     assert store.get(timed.member_id).refresh_token is not None
 
@@ -187,7 +187,7 @@ def test_threads_on_a_store_that_fails(portal):
     with ThreadPoolExecutor(8) as pool:
         errors = [future.exception() for future in [pool.submit(b24.call, "echo") for _ in range(16)]]
     assert len([error for error in errors if error]) == 5
-    assert (refreshes(portal), store.get(portal.member_id)) == ([200], b24.auth._token)
+    assert (refreshes(portal), store.get(portal.member_id)) == ([200], b24.auth.token)
 
 
 def test_a_run_on_a_store_that_fails(portal):
@@ -211,7 +211,7 @@ def test_another_token_came_meanwhile(portal):
     new = token_of(portal)
     store.put(new)
     assert b24.call("echo").is_success
-    assert (store.get(portal.member_id), b24.auth._token, refreshes(portal)) == (new, new, [200])
+    assert (store.get(portal.member_id), b24.auth.token, refreshes(portal)) == (new, new, [200])
 
 
 def test_another_process_noted_the_old_one_as_spent(portal):
@@ -285,7 +285,7 @@ def test_an_interrupt_while_a_token_is_stored(portal, interrupt, late):
     store.interrupt, store.late = interrupt(), late
     with pytest.raises(interrupt):
         b24.call("echo")
-    assert store.get(portal.member_id) == b24.auth._token
+    assert store.get(portal.member_id) == b24.auth.token
     assert b24.call("echo").is_success
     assert refreshes(portal) == [200]
 
@@ -323,13 +323,13 @@ def test_a_time_limit_while_a_token_is_stored(portal, alarm):
     store.armed = True
     with pytest.raises(SoftLimit):
         b24.call("echo")
-    assert store.get(portal.member_id) == b24.auth._token
+    assert store.get(portal.member_id) == b24.auth.token
     assert b24.call("echo").is_success
     assert refreshes(portal) == [200]
 
 
 #: Modules in which a refresh can be interrupted; those of connections and locks have tests of their own.
-REFRESHING = [f"{PACKAGE}/{name}.py" for name in ("oauth", "newest", "token_server", "tokens", "sqlite", "succession")]
+REFRESHING = [str(file) for file in (PACKAGE / "oauth").glob("*.py")]
 
 
 def traced(work, press_at=None):
@@ -344,7 +344,7 @@ def traced(work, press_at=None):
             return None
         if linecache.getline(frame.f_code.co_filename, frame.f_lineno).lstrip().startswith("with "):
             return trace
-        is_asking = frame.f_code.co_name == "_ask" and frame.f_code.co_filename.endswith("token_server.py")
+        is_asking = frame.f_code.co_name == "_ask" and frame.f_code.co_filename.endswith("oauth/server.py")
         if event == "line" and (seen[0] or (is_asking and frame.f_locals.get("reply") is not None)):
             seen[0] += 1
             if seen[0] == press_at:
@@ -375,10 +375,10 @@ def test_an_interrupt_at_any_instant_after_the_answer(portal, tmp_path, kind):
         asked = len(portal.token_requests)
         with pytest.raises(KeyboardInterrupt):
             traced(force, line)
-        if kept.get(portal.member_id) != oauth._token:
+        if kept.get(portal.member_id) != oauth.token:
             lost.append(line)
         refresh()
-        assert kept.get(portal.member_id) == oauth._token
+        assert kept.get(portal.member_id) == oauth.token
         assert len(portal.token_requests) - asked <= 2
     assert lines > 40
     assert set(refreshes(portal)) == {200}
@@ -474,7 +474,7 @@ def test_a_store_whose_lock_knows_no_max_wait(portal):
     store = Plain()
     b24 = session(credentials(portal, token_of(portal, expires=0), store=store), max_wait=1)
     assert b24.call("echo").is_success
-    assert store.token == b24.auth._token
+    assert store.token == b24.auth.token
 
 
 def test_a_deleted_file(portal, tmp_path):
@@ -517,7 +517,7 @@ def test_a_file_that_is_deleted_in_the_middle(portal, tmp_path):
     with pytest.raises(TokenRefreshError, match=r"could not be stored: .* was deleted meanwhile"):
         b24.call("echo")
     assert b24.call("echo").is_success
-    assert (refreshes(portal), SQLiteTokenStore(path).get(portal.member_id)) == ([200], b24.auth._token)
+    assert (refreshes(portal), SQLiteTokenStore(path).get(portal.member_id)) == ([200], b24.auth.token)
 
 
 def test_a_damaged_file(portal, tmp_path):
@@ -548,7 +548,7 @@ FULL = """
 import resource, sys
 from pathlib import Path
 from b24batch import OAuth, Session, TokenRefreshError
-from b24batch.oauth.sqlite import SQLiteTokenStore
+from b24batch.oauth import SQLiteTokenStore
 path, token_url, client_id, secret, member_id = sys.argv[1:]
 oauth = OAuth(client_id, secret, member_id=member_id, store=SQLiteTokenStore(path), token_url=token_url)
 b24 = Session(oauth, limits=None)
@@ -588,7 +588,7 @@ def test_a_disk_that_is_full_at_the_end(portal, tmp_path):
     tokens = portal._oauth.tokens
     assert_hidden([*tokens._access, *tokens._refresh, portal.client_secret], caught.value)
     assert b24.call("echo").is_success
-    assert (refreshes(portal), SQLiteTokenStore(path).get(portal.member_id)) == ([200], b24.auth._token)
+    assert (refreshes(portal), SQLiteTokenStore(path).get(portal.member_id)) == ([200], b24.auth.token)
 
 
 OUTAGES = ["html_502", "html_404", "half_body", "lost_before"]
@@ -611,12 +611,12 @@ def test_an_outage_of_the_oauth_server(portal, fault, store):
 
 def test_an_oauth_server_that_cannot_be_reached(portal):
     """Nothing was renewed where nobody listens: `NotSent`, and the next call asks again."""
-    oauth = credentials(portal, token_of(portal, expires=0), token_url="http://127.0.0.1:1/oauth/token/")
-    b24, server = session(oauth), oauth._server
+    b24 = session(credentials(portal, token_of(portal, expires=0)))
+    portal.close()
     for _ in range(2):
         with pytest.raises(NotSent):
             b24.call("echo")
-    oauth._server = attrs.evolve(server, address=portal.token_url)
+    portal.start()
     assert b24.call("echo").is_success
 
 
