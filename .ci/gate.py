@@ -25,15 +25,14 @@ CLOSING = 12
 #: Seconds after which a command is taken to hang.
 PATIENCE = 1800
 WHEEL_CHECK = """
-import importlib.metadata, pathlib, sys
-import _b24batch_pytest
-assert "b24batch" not in sys.modules and "requests" not in sys.modules
+import importlib.metadata, pathlib
 import b24batch
 package = pathlib.Path(b24batch.__file__).parent
 assert (package / "py.typed").exists()
 files = importlib.metadata.files("b24batch")
 assert not [file for file in files if {"tests", "django_project"} & set(file.parts)]
 assert [file for file in files if file.match("django/migrations/0001_*.py")]
+assert "_b24batch_pytest.py" in map(str, files)
 assert b24batch.__version__ == importlib.metadata.version("b24batch")
 print("b24batch", b24batch.__version__, "imports and runs from its wheel")
 """
@@ -85,17 +84,18 @@ class Gate:
             Failed: It ended with another exit code than 0, or not in time.
         """
         words = [str(word) for word in line]
+        named = " ".join(words[1:]).partition("\n")[0]
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "PYTHONPATH"))}
         environment = {**kept, "PIP_DISABLE_PIP_VERSION_CHECK": "1", **variables}
         options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "timeout": PATIENCE}
         try:
             ended = subprocess.run(words, cwd=cwd or self.project, env=environment, **options)
         except subprocess.TimeoutExpired as hung:
-            raise Failed(f"{' '.join(words[1:])[:200]}: did not end in {hung.timeout:.0f} s") from None
+            raise Failed(f"{named}: did not end in {hung.timeout:.0f} s") from None
         lines = ended.stdout.splitlines()
         if ended.returncode:
             print(*lines[-200:], sep="\n", flush=True)
-            raise Failed(f"{' '.join(words[1:])[:200]}: exit code {ended.returncode}")
+            raise Failed(f"{named}: exit code {ended.returncode}")
         told = lines if shown is None else lines[max(len(lines) - shown, 0) :]
         if told:
             print(*told, sep="\n", flush=True)
