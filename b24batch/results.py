@@ -246,6 +246,16 @@ class BatchError(SdkError):
         self.result = result
 
 
+def outcomes_of(error: BaseException) -> AnyResult | None:
+    """Return what an exception that stopped a run, or a `BatchError`, tells of the commands.
+
+    It is ``error.result``, with its type; None if the exception has none.  Any exception that leaves a run half-way
+    has one, `KeyboardInterrupt` too.
+    """
+    result = getattr(error, "result", None)
+    return result if isinstance(result, Result) else None
+
+
 @attrs.frozen
 class _Remaining:
     """The commands of a result that are passed again.

@@ -135,3 +135,9 @@ def shared_bucket(host: str, clock: Clock) -> LeakyBucket:
     for key in [key for key, bucket in _shared.copy().items() if not bucket.level] if len(_shared) >= _MANY else ():
         _shared.pop(key, None)
     return _shared.setdefault((host, id(clock)), LeakyBucket(clock=clock))
+
+
+def forget_shared_buckets(host: str) -> None:
+    """Let the sessions to come on the portal `host` begin with an empty bucket, as those of a new process do."""
+    for key in [key for key in _shared.copy() if key[0] == host]:
+        _shared.pop(key, None)

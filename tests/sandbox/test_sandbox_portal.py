@@ -7,12 +7,15 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sandbox_wire import Wire
 
+from b24batch import AnswerLost, RateLimited, RetryPolicy, TokenRefreshError
 from b24batch.sandbox import FakeClock, Portal
 
+ONCE = RetryPolicy(attempts=1)
 #: A program that says where it serves from inside of ``serve_forever``, so that no interrupt can come too early.
 SERVING = """
 from b24batch.sandbox import Portal
@@ -161,3 +164,63 @@ def test_eight_threads_lose_nothing():
         assert set(most) == {1}
         assert Wire(portal).call("crm.deal.list").json["total"] == 800
         assert len(portal.executed) == 1601
+
+
+def test_cleared(portal, clock):
+    """A cleared portal is as new, at its address: data, records, plans, methods, costs and tokens are gone."""
+    url = portal.url
+    portal.redirect_uri = "http://127.0.0.1/"
+    with portal.session() as b24, portal.session(portal.oauth()) as app:
+        b24.call("crm.deal.add", {"fields": {"TITLE": "Deal"}})
+        portal.fail_next("refused")
+        portal.clear()
+        assert portal.url == url
+        assert (portal.requests, portal.executed, portal.token_requests, portal.redirect_uri) == ([], [], [], None)
+        assert b24.call("crm.deal.add", {"fields": {"TITLE": "Deal"}}).data == 1
+        assert [request.connection for request in portal.requests] == [1]
+        with pytest.raises(TokenRefreshError):
+            app.call("user.current")
+    assert "echo" not in portal.execute("methods")
+
+
+def test_cleared_with_its_limits():
+    """What was set when the portal was made stays; what was used up of it comes back."""
+    with Portal(FakeClock(), rate=(1, 0.001), operating_limit=1) as portal, portal.session(retries=ONCE) as b24:
+        portal.cost("server.time", 2)
+        for _ in range(2):
+            b24.call("server.time")
+            with pytest.raises(RateLimited):
+                b24.call("server.time")
+            portal.clear()
+
+
+def test_cleared_with_another_clock():
+    """The portal lives in the time that it is given."""
+    clock = FakeClock()
+    with Portal() as portal:
+        portal.clear(clock)
+        assert portal.clock is clock
+        with portal.session() as b24:
+            assert b24.clock is clock
+            assert b24.call("server.time").data.startswith("2026-01-01T")
+
+
+def test_cleared_while_it_keeps_somebody_waiting():
+    """A request on its way ends without an answer, and what it does goes nowhere."""
+    with Portal() as portal, portal.session(retries=ONCE) as b24:
+        portal.fail_next("slow", seconds=60)
+        with ThreadPoolExecutor(1) as pool:
+            lost = pool.submit(b24.call, "crm.deal.add", {"fields": {"TITLE": "Deal"}})
+            while not portal.requests:
+                threading.Event().wait(0.005)
+            portal.clear()
+            assert isinstance(lost.exception(), AnswerLost)
+        assert b24.call("crm.deal.list").total == 0
+
+
+def test_cleared_before_it_starts():
+    """A portal that is not serving can be cleared, and serves afterwards."""
+    portal = Portal()
+    portal.clear()
+    with portal, portal.session() as b24:
+        assert b24.call("crm.deal.list").total == 0

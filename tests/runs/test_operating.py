@@ -22,6 +22,7 @@ def titles(portal):
     return [command.params["fields"]["title"] for command in portal.executed if command.method == "crm.item.add"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("halt", [True, False])
 def test_five_thousand_adds(limited, clock, halt):
     """5,000 adds of half a second each end all ok, each executed once, in their order, blocked once a crossing."""

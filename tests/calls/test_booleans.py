@@ -10,7 +10,7 @@ import pytest
 from b24batch import UsageError, ref
 from b24batch.sandbox import Portal
 
-VECTORS = Path(__file__).parent / "vectors" / "booleans.tsv"
+VECTORS = Path(__file__).parents[1] / "vectors" / "booleans.tsv"
 with VECTORS.open(newline="") as lines:
     ROWS = list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
 

@@ -4,7 +4,8 @@ from contextlib import suppress
 from itertools import count
 
 import pytest
-from hypothesis import given, settings
+from drawing import drawn
+from hypothesis import given
 from hypothesis import strategies as st
 
 from b24batch import Command, ReferenceMissed, RetryPolicy, UsageError, ref
@@ -358,7 +359,7 @@ def text(value):
     return "" if value is None else str(value)
 
 
-@settings(max_examples=100, deadline=None)
+@drawn(100)
 @given(chain=st.lists(links, min_size=2, max_size=9), size=st.sampled_from([1, 3, 50]), halt=st.booleans())
 def test_no_write_runs_with_another_value(chained, chain, size, halt):
     """Whatever refers to whatever: each write that ran got the very value it refers to, in a batch and in a run."""

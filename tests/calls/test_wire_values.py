@@ -11,7 +11,8 @@ from uuid import UUID
 import numpy
 import pandas
 import pytest
-from hypothesis import given, settings
+from drawing import drawn
+from hypothesis import given
 from hypothesis import strategies as st
 
 from b24batch import EntityTypeId, UsageError, ref
@@ -451,7 +452,7 @@ def recorder():
             yield b24, received
 
 
-@settings(max_examples=500, deadline=None)
+@drawn(500)
 @given(params=params)
 def test_any_parameters_arrive(recorder, params):
     """Parameters of any text, numbers, dates and nesting arrive as the design says, through `call` and `batch`."""

@@ -3,7 +3,8 @@
 import re
 
 import pytest
-from hypothesis import given, settings
+from drawing import drawn
+from hypothesis import given
 from hypothesis import strategies as st
 
 from b24batch import UsageError
@@ -149,7 +150,7 @@ REFERENCES = {
 
 
 @pytest.mark.parametrize("halt", [True, False])
-@settings(max_examples=500)
+@drawn(500)
 @given(
     st.lists(st.sampled_from(["$", "a", "Z", "_", "[", "]", " ", "\n", "\xa0", "result", "Next", "tota"]), max_size=9)
 )

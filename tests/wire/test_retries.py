@@ -10,7 +10,7 @@ from b24batch import AjaxError, AnswerLost, Command, LeakyBucket, NotSent, RateL
 from b24batch.calls.methods import is_read
 from b24batch.sandbox import Answer, FakeClock, PortalError
 
-VECTORS = Path(__file__).parent / "vectors"
+VECTORS = Path(__file__).parents[1] / "vectors"
 METHODS = [line.split("\t") for line in (VECTORS / "methods.tsv").read_text().splitlines()]
 
 

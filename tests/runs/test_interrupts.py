@@ -24,6 +24,7 @@ from b24batch import RetryPolicy, SdkError
 from b24batch.sandbox import Portal
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="needs the signals of Unix"),
     # An interrupted request leaves its socket to the garbage collection.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),

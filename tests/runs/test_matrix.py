@@ -30,6 +30,8 @@ from b24batch import (
 )
 from b24batch.sandbox import FAULTS, Answer, Portal, PortalError
 
+pytestmark = pytest.mark.slow
+
 #: Seconds for a request that stalls, and for the others that only a very slow machine would need.
 STALLED, PATIENT = 1.0, 20.0
 #: Faults that end by a time-out: each costs the seconds, so they are tried in fewer ways.

@@ -7,7 +7,8 @@ import operator
 import pickle
 
 import pytest
-from hypothesis import given, settings
+from drawing import drawn
+from hypothesis import given
 from hypothesis import strategies as st
 
 from b24batch import Command, LeakyBucket, RetryPolicy, SdkError, ref
@@ -92,7 +93,7 @@ def world():
 
 
 CALLS = [("echo",), ("echo",), Command("echo", {"id": ref(1)["ID"], "total": ref(0).total})]
-MANY = settings(max_examples=40, deadline=None, derandomize=True)
+MANY = drawn(40, derandomize=True)
 
 
 def all_usable(rows):

@@ -12,7 +12,7 @@ from b24batch.sandbox import Page, Portal, PortalError
 from b24batch.sandbox.php.values import answered, intval, mapping, received
 from b24batch.sandbox.rest import batch as batches
 
-VECTORS = Path(__file__).parent / "vectors" / "batch.jsonl"
+VECTORS = Path(__file__).parents[1] / "vectors" / "batch.jsonl"
 TIME = {"start": 1.5, "finish": 2, "duration": 0.5, "processing": 0.25}
 NOT_FOUND = {"error": "ERROR_METHOD_NOT_FOUND", "error_description": "Method not found!"}
 

@@ -1,6 +1,7 @@
 """Lists, whatever is in the store and whatever happens to it meanwhile."""
 
-from hypothesis import given, settings
+from drawing import drawn
+from hypothesis import given
 from hypothesis import strategies as st
 from list_model import ROWS, Model
 
@@ -38,7 +39,7 @@ class Store:
             self.deleted.add(row_id)
 
 
-@settings(max_examples=60, deadline=None)
+@drawn(60)
 @given(
     method=st.sampled_from(sorted(METHODS)),
     number=st.integers(0, 400) | st.sampled_from([50, 100, 150, 350, 400]),
@@ -65,7 +66,7 @@ def test_each_row_exactly_once(method, number, gaps, changes, pages, descending)
     assert at_first - store.deleted <= set(ids) <= store.there
 
 
-@settings(max_examples=30, deadline=None)
+@drawn(30)
 @given(number=st.integers(0, 400), pages=st.integers(1, 50), added=st.integers(0, 60), after=st.integers(0, 5))
 def test_counted_pages(number, pages, added, after):
     """With paging='start' each row comes exactly once while others are added."""
@@ -79,7 +80,7 @@ def test_counted_pages(number, pages, added, after):
     assert set(range(1, number + 1)) <= set(ids) <= store.there
 
 
-@settings(max_examples=80, deadline=None)
+@drawn(80)
 @given(
     row=st.sampled_from([row for row in ROWS if row["paging"] in ("cursor", "start", "whole")]),
     number=st.integers(0, 420) | st.sampled_from([50, 100, 150, 350, 400]),

@@ -5,7 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARK = Path(__file__).parent.parent / "benchmarks" / "stream.py"
+import pytest
+
+pytestmark = pytest.mark.slow
+
+BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "stream.py"
 
 
 def test_fifty_thousand_commands():

@@ -7,6 +7,8 @@ import pytest
 import requests
 from django_server import PROJECT, environment, manage, serving
 
+pytestmark = pytest.mark.slow
+
 EXAMPLE = PROJECT.parent.parent / "examples" / "django_project"
 
 
