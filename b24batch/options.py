@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Collection
-from typing import Any, Generic, Literal, ParamSpec, TypedDict, TypeVar, cast
+from typing import Any, Generic, ParamSpec, TypedDict, TypeVar, cast
 
 import attrs
 import requests
@@ -40,19 +40,6 @@ class Options(TypedDict, total=False):
     on_wait: Callable[[Wait], None] | None
     redact_urllib3_log: bool
     clock: Clock
-
-
-class ListOptions(TypedDict, total=False):
-    """The options of `Session.call_list`, those of `Session.fetch_list`."""
-
-    id_key: str | None
-    cursor_id_key: str | None
-    result_key: str | None
-    paging: Literal["cursor", "start", "whole"] | None
-    pages_per_request: int
-    descending: bool
-    request_id: str | None
-    limit: int | None
 
 
 def check_number(name: str, value: object, most: int | None = None) -> int:

@@ -12,12 +12,12 @@ import attrs
 from b24batch.aliases import JsonValue, Params
 from b24batch.calls.chunks import MAX_COMMANDS, cut, refuse_duplicates, single
 from b24batch.calls.commands import Call, Command
+from b24batch.calls.earlier import MEMORY
 from b24batch.calls.encoded import EncodedCommand, encode_direct, encoded_calls
 from b24batch.calls.methods import is_read
 from b24batch.errors import UsageError
 from b24batch.options import (
     Configured,
-    ListOptions,
     Options,
     Settings,
     check_number,
@@ -35,7 +35,7 @@ from b24batch.runs.operating import OperatingTime
 from b24batch.runs.payload import load_direct
 from b24batch.runs.requests import Requests
 from b24batch.runs.run import Run, stream
-from b24batch.runs.substitution import MEMORY, mark_missed, targets_of
+from b24batch.runs.substitution import mark_missed, targets_of
 from b24batch.wire.auth import Auth, Webhook, refuse_http
 from b24batch.wire.connections import Connections
 from b24batch.wire.rate import LeakyBucket
@@ -229,7 +229,6 @@ class Session(Configured):
         rows = self._requests(request_id).send(chunk, halt=halt, repeatable=repeatable)
         return collect(mark_missed(chunk, rows), named=named, return_ajax_result=as_rows)
 
-    @hide_arguments
     def batch_by_chunk(
         self,
         calls: Iterable[Call],
@@ -264,12 +263,14 @@ class Session(Configured):
             BaseException: What stops the run half-way, Ctrl-C for one, has the outcomes so far in its `result`, at any
                 instant until this returns; only before the first request may it have none.
         """
-        check_number("chunk_size", chunk_size, MAX_COMMANDS)
-        commands = _all_encoded(_unnamed(calls, halt=to_flag(halt_on_error)))
-        session, over = self._shown(progress, " commands", len(commands))
-        run = session._run(request_id, halt_on_error=halt_on_error, stop_on_error=stop_on_error)
-        run.answered.wanted = targets_of(commands)
-        chunks = [ChunkRun(chunk.commands) for chunk in cut(commands, chunk_size, halt=halt_on_error)]
+        options = {"halt_on_error": halt_on_error, "stop_on_error": stop_on_error, "request_id": request_id}
+        try:
+            failure, (run, chunks, over) = None, self._prepare(calls, chunk_size, progress, options)
+        except UsageError as error:
+            failure = error.with_traceback(None)
+        del calls, halt_on_error, stop_on_error, chunk_size, request_id, progress, options  # one may be a webhook's URL
+        if failure is not None:
+            raise failure
         try:
             return collect(list(chain.from_iterable(over(map(run.deliver, chunks)))))
         except BaseException as interrupt:
@@ -307,8 +308,15 @@ class Session(Configured):
         method: str,
         params: Params = None,
         *,
+        id_key: str | None = None,
+        cursor_id_key: str | None = None,
+        result_key: str | None = None,
+        paging: Literal["cursor", "start", "whole"] | None = None,
+        pages_per_request: int = 50,
+        descending: bool = False,
+        request_id: str | None = None,
+        limit: int | None = None,
         progress: bool | MakeBar | None = None,
-        **options: Unpack[ListOptions],
     ) -> list[dict[str, JsonValue]]:
         """Return all rows of a list method, up to 2,500 of them by one request.
 
@@ -352,7 +360,19 @@ class Session(Configured):
         session, over = self._shown(progress, " rows")
         rows: list[dict[str, JsonValue]] = []
         try:
-            rows.extend(chain.from_iterable(over(session.fetch_list(method, params, **options))))
+            pages = session.fetch_list(
+                method,
+                params,
+                id_key=id_key,
+                cursor_id_key=cursor_id_key,
+                result_key=result_key,
+                paging=paging,
+                pages_per_request=pages_per_request,
+                descending=descending,
+                request_id=request_id,
+                limit=limit,
+            )
+            rows.extend(chain.from_iterable(over(pages)))
             return rows
         except BaseException as interrupt:
             vars(interrupt)["result"] = rows
@@ -397,6 +417,18 @@ class Session(Configured):
     def close(self) -> None:
         """Drop the connections, which siblings share; a later call opens new ones."""
         self._connections.close()
+
+    def _prepare(
+        self, calls: Iterable[Call], chunk_size: int, progress: bool | MakeBar | None, options: dict[str, JsonValue]
+    ) -> tuple[Run, list[ChunkRun], Callable[[Iterable[list[AjaxResult]]], Iterable[list[AjaxResult]]]]:
+        """Return a run of chunks that has not begun, and what its outcomes pass through."""
+        check_number("chunk_size", chunk_size, MAX_COMMANDS)
+        halt = to_flag(options["halt_on_error"])
+        commands = _all_encoded(_unnamed(calls, halt=halt))
+        session, over = self._shown(progress, " commands", len(commands))
+        run = session._run(**options)
+        run.answered.wanted = targets_of(commands)
+        return run, [ChunkRun(chunk.commands) for chunk in cut(commands, chunk_size, halt=halt)], over
 
     def _run(self, request_id: str | None, *, halt_on_error: bool, stop_on_error: bool = False) -> Run:
         return Run(

@@ -11,10 +11,10 @@ import pytest
 import b24batch
 
 PACKAGE = Path(b24batch.__file__).parent
-GROUND = "errors aliases clock locks statuses redaction"
+GROUND = "errors aliases clock locks statuses streams redaction"
 #: What each room may import beside itself, type imports included.
 ROOMS = {
-    **dict.fromkeys("aliases clock locks statuses".split(), ""),
+    **dict.fromkeys("aliases clock locks statuses streams".split(), ""),
     "errors": "aliases",
     "redaction": "errors aliases",
     "calls": GROUND,
@@ -30,7 +30,7 @@ ROOMS = {
     "sandbox": "session options oauth wire.auth",
     "django": f"{GROUND} session options oauth wire",
     "cli": f"{GROUND} session options oauth wire results sandbox calls lists",
-    "__main__": "cli",
+    "__main__": "cli errors",
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

@@ -11,6 +11,9 @@ from b24batch.calls.words import PLACE, is_referable, spelt
 from b24batch.errors import UsageError
 from b24batch.redaction import shown
 
+#: How many calls back a reference in a stream may lead: as many as one request holds.
+MEMORY = 50
+
 
 class Earlier:
     """The commands that a reference may speak of: those before it, as far back as they are remembered.

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from b24batch.aliases import JsonValue
 from b24batch.calls.chunks import MAX_COMMANDS
 from b24batch.cli import demo as story
 from b24batch.cli.file_run import FileRun
@@ -19,7 +20,6 @@ from b24batch.cli.params import params_of
 from b24batch.cli.rows import JsonLines, Table, copied
 from b24batch.cli.terminal import Exit, output, say, standard_input, tell_wait
 from b24batch.errors import AnswerLost, UsageError
-from b24batch.options import ListOptions
 from b24batch.results import AjaxResult
 from b24batch.sandbox import Portal
 from b24batch.session import Session
@@ -89,7 +89,7 @@ def list_rows(arguments: Namespace) -> Exit:
     return Exit.OK
 
 
-def _list_options(arguments: Namespace) -> ListOptions:
+def _list_options(arguments: Namespace) -> dict[str, JsonValue]:
     return {
         "id_key": arguments.id_key,
         "cursor_id_key": arguments.cursor_id_key,

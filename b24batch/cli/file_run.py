@@ -15,7 +15,7 @@ from b24batch.cli.lines import Lines, Report
 from b24batch.cli.terminal import Exit, drop_output, ended_unwritten, say
 from b24batch.errors import UsageError
 from b24batch.results import AjaxResult
-from b24batch.runs.streams import Stream
+from b24batch.streams import Stream
 
 _CALL = re.compile(r"\Acall \d+")
 

@@ -10,13 +10,12 @@ import attrs
 
 from b24batch.aliases import JsonValue
 from b24batch.calls.commands import Command
-from b24batch.calls.earlier import Earlier
+from b24batch.calls.earlier import MEMORY, Earlier
 from b24batch.cli.params import decoded
 from b24batch.cli.terminal import Exit, json_line
 from b24batch.errors import NotSent, UsageError
 from b24batch.redaction import shown
 from b24batch.results import AjaxResult
-from b24batch.runs.substitution import MEMORY
 from b24batch.statuses import Status, counted
 
 _KEYS = ("method", "params", "name", "idempotent")

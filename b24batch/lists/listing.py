@@ -21,7 +21,7 @@ from b24batch.lists.pages import ByCursor
 from b24batch.results import AjaxResult
 from b24batch.runs.operating import Waited
 from b24batch.runs.requests import Requests
-from b24batch.runs.streams import Stream
+from b24batch.streams import Stream
 
 #: Seconds: a portal ends a request after 60, so one that took a third of that gets fewer pages.
 SLOW_REQUEST = 20.0

@@ -14,8 +14,8 @@ from b24batch.errors import AuthError, NotSent, PortalMoved, SdkError, TokenRefr
 from b24batch.results import AjaxResult, AnyResult, collect
 from b24batch.runs.chunk_run import ChunkRun, Part, is_blocked, repeat_error
 from b24batch.runs.requests import Requests
-from b24batch.runs.streams import Stream
 from b24batch.runs.substitution import Answered, fail_misread, mark_missed
+from b24batch.streams import Stream
 
 #: After these no request of a run will pass.
 _HOPELESS = (AuthError, TokenRefreshError, PortalMoved)

@@ -8,14 +8,13 @@ import attrs
 
 from b24batch.aliases import JsonValue
 from b24batch.calls.chunks import Chunk
+from b24batch.calls.earlier import MEMORY
 from b24batch.calls.encoded import EncodedCommand, resolved
 from b24batch.calls.methods import is_read
 from b24batch.calls.references import Ref, no_ids
 from b24batch.errors import AjaxError, ReferenceMissed, UsageError
 from b24batch.results import AjaxResult
 
-#: How many calls back a reference in a stream may lead: as many as one request holds.
-MEMORY = 50
 _RAN = "the command ran with another value"
 
 
