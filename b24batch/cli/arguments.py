@@ -102,7 +102,9 @@ def _add_list(names: _Commands) -> None:
     parser.add_argument("--format", choices=["jsonl", "csv"], default="jsonl", help=about)
     parser.add_argument("--csv", dest="format", action="store_const", const="csv", help="the same as --format csv")
     parser.add_argument("--descending", action="store_true", help="newest rows first")
-    about = "how to page: cursor, by id; start, by offset; whole, all rows in one answer; default: known for the method"
+    about = (
+        "how to page: cursor, by id; start, by offset; whole, all rows in one answer; default: as known for the method"
+    )
     parser.add_argument("--paging", choices=["cursor", "start", "whole"], help=about)
     parser.add_argument("--id-key", metavar="KEY", help="the key of the id in a row")
     parser.add_argument("--cursor-id-key", metavar="KEY", help="the key of the id in a filter")
@@ -142,7 +144,7 @@ def _add_portal(parser: Parser) -> None:
     which.add_argument("--sandbox", action="store_true", help=about)
     about = "for tracing: sent as X-Request-ID, with /2 appended in the second request"
     parser.add_argument("--request-id", metavar="ID", help=about)
-    about = "maximum attempts per request; only what is safe to repeat is; default: %(default)s"
+    about = "maximum number of attempts per request, where repeating is safe; default: %(default)s"
     parser.add_argument("--attempts", type=_positive, default=5, metavar="N", help=about)
     parser.add_argument("--quiet", action="store_true", help="print only errors on standard error")
 

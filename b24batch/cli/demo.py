@@ -41,7 +41,7 @@ _FLAWED: list[Call] = [("server.time", {}), ("no.such.method", {}), ("user.curre
 _GISTS: dict[str, Callable[[AjaxResult], str]] = {
     "app.info": lambda row: f"licence {row.data['LICENSE']}",
     "crm.deal.get": lambda row: f"{row.data['TITLE']}, {row.data['OPPORTUNITY']} {row.data['CURRENCY_ID']}",
-    "crm.deal.list": lambda row: f"{row.total} deals in all, {len(row.data)} of them on this page",
+    "crm.deal.list": lambda row: f"{row.total} deals in total, {len(row.data)} of them on this page",
     "server.time": lambda row: str(row.data),
     "user.current": lambda row: f"user {row.data['ID']}",
 }
