@@ -23,7 +23,7 @@ from b24batch.errors import (
     UnexpectedAnswer,
     UsageError,
 )
-from b24batch.results import AjaxResult, BatchError, Result
+from b24batch.results import AjaxResult, BatchError, Result, outcomes_of
 from b24batch.session import Session
 from b24batch.wire.auth import Webhook
 from b24batch.wire.rate import LeakyBucket
@@ -31,6 +31,8 @@ from b24batch.wire.retries import RetryPolicy
 
 if TYPE_CHECKING:
     from b24batch.oauth.credentials import OAuth
+
+    __version__: str
 
 __all__ = [
     "AjaxError",
@@ -58,6 +60,7 @@ __all__ = [
     "UnexpectedAnswer",
     "UsageError",
     "Webhook",
+    "outcomes_of",
     "ref",
 ]
 
@@ -65,8 +68,25 @@ logging.getLogger("b24batch").addHandler(logging.NullHandler())
 
 
 def __getattr__(name: str) -> object:
-    if name != "OAuth":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from b24batch.oauth.credentials import OAuth  # most programs have a webhook
+    """Load what few programs need: most have a webhook, and do not ask for the version."""
+    if name == "OAuth":
+        from b24batch.oauth.credentials import OAuth
 
-    return OAuth
+        return OAuth
+    if name == "__version__":
+        return _version()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, "__version__"})
+
+
+def _version() -> str:
+    from importlib import metadata
+
+    try:
+        return metadata.version("b24batch")
+    except metadata.PackageNotFoundError:
+        missing = AttributeError("b24batch is not installed, so nothing tells its version")
+    raise missing

@@ -14,5 +14,5 @@ Params: TypeAlias = Mapping[str, JsonValue] | Mapping[int, JsonValue] | list[Jso
 
 
 #: Parameters ready for the wire: text, numbers, flags, None at the top level, lists and dicts with text names, and
-#: placeholders.
+#: references.
 WireParams: TypeAlias = dict[str, JsonValue] | list[JsonValue]

@@ -210,7 +210,7 @@ class TokenRefreshError(SdkError):
 
 
 class ReferenceMissed(SdkError):
-    """The value that a reference points at is missing or null.
+    """The value that a reference points at is missing or null, or is not an id where an id is expected.
 
     If the command is ``ok``, it ran with a wrong value instead. If it is ``failed``, it was not sent; in a chunked run
     it may also be a read that was sent, and its answer was discarded.

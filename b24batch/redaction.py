@@ -5,9 +5,8 @@ from __future__ import annotations
 import functools
 import logging
 import re
-from collections.abc import Iterator
 from typing import NoReturn
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from b24batch.errors import UsageError
 
@@ -18,21 +17,32 @@ _SHORT = 8
 
 
 def masked(text: str, secrets: tuple[Secret, ...]) -> str:
-    """Return a text of an answer without `secrets`, in plain or in percents, and without what looks like others."""
+    """Return a text of an answer without `secrets`, however they are spelt, and without what looks like others."""
     return redacted(_pattern(secrets).sub("***", text)) if text else text
 
 
 @functools.lru_cache(maxsize=64)
 def _pattern(secrets: tuple[Secret, ...]) -> re.Pattern[str]:
-    forms = {form for secret in secrets for form in _forms(secret.reveal())}
-    longest_first = sorted(forms, key=len, reverse=True)
-    return re.compile("|".join(longest_first) or r"(?!)", re.IGNORECASE)
+    texts = {text for secret in secrets for text in (secret.reveal(), unquote(secret.reveal()))}
+    longest_first = sorted(filter(_is_long, texts), key=len, reverse=True)
+    return re.compile("|".join(map(_form, longest_first)) or r"(?!)", re.IGNORECASE)
 
 
-def _forms(secret: str) -> Iterator[str]:
-    for form in (secret, unquote(secret), quote(secret, safe=""), secret.replace("/", r"\/")):
-        if len(form) >= _SHORTEST:
-            yield re.escape(form) if len(form) > _SHORT else rf"(?<!\w){re.escape(form)}(?!\w)"
+def _is_long(text: str) -> bool:
+    return len(text) >= _SHORTEST
+
+
+def _form(text: str) -> str:
+    form = "".join(map(_character, text))
+    return form if len(text) > _SHORT else rf"(?<!\w){form}(?!\w)"
+
+
+def _character(character: str) -> str:
+    """Return the pattern of a character: in plain, in percents, or behind a backslash as JSON has a slash."""
+    cases = (character, character.lower(), character.upper())
+    percents = {"".join(f"%{byte:02x}" for byte in case.encode(errors="surrogatepass")) for case in cases}
+    slash = [r"\\/"] if character == "/" else []
+    return f"(?:{'|'.join([re.escape(character), *slash, *sorted(percents)])})"
 
 
 _SECRETS = r"""(?i)(/rest/[^/\s"'?]+/|\b(?:auth|access_token|refresh_token|client_secret|code)=)[^/\s"'?&]+"""

@@ -10,7 +10,8 @@ import attrs
 
 from b24batch.aliases import JsonValue
 from b24batch.calls.commands import Command
-from b24batch.calls.references import Ref, refers, replaced
+from b24batch.calls.methods import is_read
+from b24batch.calls.references import Ref, no_ids, refers, replaced
 from b24batch.errors import ErrorCode, SdkError
 from b24batch.redaction import shown
 from b24batch.statuses import Status, counted
@@ -244,6 +245,16 @@ class BatchError(SdkError):
         self.result = result
 
 
+def outcomes_of(error: BaseException) -> AnyResult | None:
+    """Return the outcomes in an exception that stopped a run, or in a `BatchError`.
+
+    This is ``error.result`` with its type, or None if the exception has none. Every exception that stops a run has
+    one, even `KeyboardInterrupt`.
+    """
+    result = getattr(error, "result", None)
+    return result if isinstance(result, Result) else None
+
+
 @attrs.frozen
 class _Remaining:
     """The commands of a result that are to be sent again.
@@ -262,6 +273,9 @@ class _Remaining:
         """Add a command, unless a reference in it no longer has a value."""
         if refers(command.params):
             try:
+                no_id = next(no_ids(command.params, self._value_of), None)
+                if no_id is not None and not is_read(command.method):
+                    return
                 command = attrs.evolve(command, params=replaced(command.params, self._value_of))
             except KeyError:
                 return

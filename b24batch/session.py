@@ -2,48 +2,44 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, NoReturn, Self, TypeVar, Unpack, overload
 
 import attrs
-import requests
-from attrs.validators import instance_of, is_callable, optional
 
 from b24batch.aliases import JsonValue, Params
-from b24batch.calls.chunks import MAX_COMMANDS, check_size, cut, refuse_duplicates, single
+from b24batch.calls.chunks import MAX_COMMANDS, cut, refuse_duplicates, single
 from b24batch.calls.commands import Call, Command
 from b24batch.calls.encoded import EncodedCommand, encode_direct, encoded_calls
-from b24batch.calls.reads import is_read
-from b24batch.clock import Clock, Wait
+from b24batch.calls.methods import is_read
 from b24batch.errors import UsageError
 from b24batch.options import (
+    Configured,
     ListOptions,
     Options,
+    Settings,
+    check_number,
     checked,
-    to_clock,
-    to_count,
+    hide_arguments,
     to_flag,
-    to_max_wait,
-    to_methods,
     to_request_id,
-    to_seconds,
-    to_timeout,
-    to_wait,
+    to_settings,
+    vary,
 )
 from b24batch.redaction import Secret, redact_urllib3_log
 from b24batch.results import AjaxResult, AnyResult, Result, collect
-from b24batch.runs.batch import WholeRun, stream
+from b24batch.runs.chunk_run import ChunkRun
 from b24batch.runs.operating import OperatingTime
 from b24batch.runs.payload import load_direct
-from b24batch.runs.run import Run
-from b24batch.runs.substitution import MEMORY
+from b24batch.runs.requests import Requests
+from b24batch.runs.run import Run, stream
+from b24batch.runs.substitution import MEMORY, mark_missed, targets_of
 from b24batch.wire.auth import Auth, Webhook, refuse_http
-from b24batch.wire.connections import Connections, refuse_repeats
-from b24batch.wire.rate import LeakyBucket, shared_bucket
-from b24batch.wire.retries import RetryPolicy
+from b24batch.wire.connections import Connections
+from b24batch.wire.rate import LeakyBucket
+from b24batch.wire.repeats import refuse_repeats
 from b24batch.wire.transport import Transport
 
 if TYPE_CHECKING:
@@ -53,7 +49,7 @@ _Group = TypeVar("_Group", bound=list[JsonValue])
 
 
 @attrs.frozen(init=False, eq=False, repr=False)
-class Session:
+class Session(Configured):
     """Calls the REST methods of one Bitrix24 portal, one by one or in batches.
 
     A session may be shared by threads, and lives as long as the program; ``close``, or a ``with`` block, drops its
@@ -68,7 +64,8 @@ class Session:
         max_answer: The most bytes that a decoded answer may have; one beyond it is an `AnswerLost`. Default 256
             million.
         retries: How patient it is. Default ``RetryPolicy()``.
-        limits: The rate it keeps; by default the one bucket of this portal, None for no limit.
+        limits: The rate it keeps, a `LeakyBucket` or any `b24batch.wire.Limiter`; by default the one bucket of this
+            portal, None for no limit.
         max_wait: The longest single wait in seconds, whatever its reason; instead of a longer one the error is
             raised at once, a `RateLimited` with its `retry_after`. Default None: no bound.
         operating_wait: The most seconds to wait in a chunked run until the portal frees a method that has used up
@@ -76,9 +73,9 @@ class Session:
         idempotent_methods: Methods of which a second run does no harm, besides those that only read.
         allow_http: Whether credentials may go unencrypted to another machine. Default False.
         http: A `requests.Session` of one's own, for proxies or a CA bundle, used as it is. Which of its requests
-            never left cannot be known unless a `b24batch.wire.adapter.TrackingAdapter` is mounted on it. Default: our
+            never left cannot be known unless a `b24batch.wire.TrackingAdapter` is mounted on it. Default: our
             own.
-        on_wait: Called with a `b24batch.clock.Wait` before every wait.
+        on_wait: Called with a `b24batch.wire.Wait` before every wait.
         redact_urllib3_log: Whether the log of urllib3 is kept free of codes and tokens, for the whole process.
             Default True.
         clock: What tells the time and sleeps; default the module `time`.
@@ -89,21 +86,9 @@ class Session:
     """
 
     auth: Auth
-    timeout: tuple[float, float] = attrs.field(default=(10.0, 75.0), converter=to_timeout)
-    deadline: float = attrs.field(default=120.0, converter=to_seconds)
-    max_answer: int = attrs.field(default=256_000_000, converter=to_count)
-    retries: RetryPolicy = attrs.field(factory=RetryPolicy, validator=instance_of(RetryPolicy))
-    clock: Clock = attrs.field(default=time, converter=to_clock)
-    limits: LeakyBucket | None = attrs.field(validator=optional(instance_of(LeakyBucket)))
-    max_wait: float | None = attrs.field(default=None, converter=to_max_wait)
-    operating_wait: float = attrs.field(default=660.0, converter=to_wait)
-    idempotent_methods: frozenset[str] = attrs.field(default=(), converter=to_methods)
-    allow_http: bool = attrs.field(default=False, converter=to_flag)
-    http: requests.Session | None = attrs.field(default=None, validator=optional(instance_of(requests.Session)))
-    on_wait: Callable[[Wait], None] | None = attrs.field(default=None, validator=optional(is_callable()))
-    redact_urllib3_log: bool = attrs.field(default=True, converter=to_flag)
-    _connections: Connections = attrs.field()
-    _operating: OperatingTime = attrs.field()
+    _settings: Settings
+    _connections: Connections
+    _operating: OperatingTime
     _transport: Transport = attrs.field(init=False)
 
     def __init__(self, portal: str | Auth, /, **options: Unpack[Options]) -> None:
@@ -112,12 +97,14 @@ class Session:
         auth: object = Webhook(credentials) if isinstance(credentials, Secret) else credentials
         if not isinstance(auth, Auth):
             kind = type(auth).__name__
-            del auth, credentials
+            del auth, credentials, options
             raise UsageError(f"a Session is made from a webhook URL as text, not from a {kind}")
-        made = checked(self.__attrs_init__, auth, **options)
+        settings = checked(to_settings, auth.host, options)
         del options
-        if isinstance(made, Exception):
-            raise made
+        if isinstance(settings, Exception):
+            raise settings
+        connections = Connections(settings.clock.monotonic, settings.http)
+        self.__attrs_init__(auth, settings, connections, OperatingTime(settings.clock))
 
     def __attrs_post_init__(self) -> None:
         if not self.allow_http:
@@ -127,47 +114,26 @@ class Session:
         if self.redact_urllib3_log:
             redact_urllib3_log()
 
-    @limits.default
-    def _shared_limits(self) -> LeakyBucket:
-        return shared_bucket(self.auth.host, self.clock)
-
-    @_connections.default
-    def _connect(self) -> Connections:
-        return Connections(self.clock.monotonic, self.http)
-
-    @_operating.default
-    def _learn(self) -> OperatingTime:
-        return OperatingTime(self.clock)
-
     @_transport.default
     def _wire(self) -> Transport:
-        return Transport(
-            self.auth,
-            self._connections,
-            self.limits,
-            self.retries,
-            self.clock,
-            self.timeout,
-            self.deadline,
-            self.max_answer,
-            self.max_wait,
-            self.on_wait,
-        )
+        return Transport(self.auth, self._connections, self._settings)
 
     def with_options(self, **options: Unpack[Options]) -> Self:
         """Return a session with other options over the same connections and limits."""
-        kept: dict[str, JsonValue] = {name: getattr(self, name) for name in Options.__annotations__}
-        if "http" not in options:
-            kept["connections"] = self._connections
-        if "clock" not in options:
-            kept["operating"] = self._operating
-        sibling = object.__new__(type(self))
-        made = checked(sibling.__attrs_init__, self.auth, **{**kept, **options})
+        settings = checked(vary, self._settings, options)
         del options
-        if isinstance(made, Exception):
-            raise made
+        if isinstance(settings, Exception):
+            raise settings
+        connections, operating = self._connections, self._operating
+        if settings.http is not self.http:
+            connections = Connections(settings.clock.monotonic, settings.http)
+        if settings.clock is not self.clock:
+            operating = OperatingTime(settings.clock)
+        sibling = object.__new__(type(self))
+        sibling.__attrs_init__(self.auth, settings, connections, operating)
         return sibling
 
+    @hide_arguments
     def call(
         self,
         method: str,
@@ -191,14 +157,10 @@ class Session:
             AnswerLost: It may have been executed.
             AjaxError: The portal refused it.
         """
-        command = checked(Command, method, params)
-        del params
-        if isinstance(command, Exception):
-            del method
-            raise command
+        command, wanted = Command(method, params), to_request_id(request_id)
         body = encode_direct(command)
-        repeatable = self._repeatable(command) if idempotent is None else idempotent
-        answer = self._transport.call(method, body, request_id=to_request_id(request_id), repeatable=repeatable)
+        repeatable = self._repeatable(command) if idempotent is None else to_flag(idempotent)
+        answer = self._transport.call(command.method, body, request_id=wanted, repeatable=repeatable)
         return load_direct(command, answer)
 
     @overload
@@ -237,6 +199,7 @@ class Session:
         return_ajax_result: Literal[True],
         request_id: str | None = None,
     ) -> Result[list[AjaxResult]]: ...
+    @hide_arguments
     def batch(
         self,
         calls: Iterable[Call] | Mapping[str, Call],
@@ -261,12 +224,12 @@ class Session:
             NotSent, AnswerLost, AjaxError: The request failed as a whole, and this is what became of every command.
         """
         as_rows, named, halt = to_flag(return_ajax_result), isinstance(calls, Mapping), to_flag(halt_on_error)
-        commands = checked(encoded_calls, calls, halt=halt)
-        del calls
-        chunk = single(_all_encoded(commands), halt=halt)
-        rows = self._run(request_id, halt_on_error=halt).send(chunk)
-        return collect(rows, named=named, return_ajax_result=as_rows)
+        chunk = single(_all_encoded(encoded_calls(calls, halt=halt)), halt=halt)
+        repeatable = all(self._repeatable(encoded.command) for encoded in chunk.commands)
+        rows = self._requests(request_id).send(chunk, halt=halt, repeatable=repeatable)
+        return collect(mark_missed(chunk, rows), named=named, return_ajax_result=as_rows)
 
+    @hide_arguments
     def batch_by_chunk(
         self,
         calls: Iterable[Call],
@@ -301,19 +264,19 @@ class Session:
             BaseException: What stops the run half-way, Ctrl-C for one, has the outcomes so far in its `result`, at any
                 instant until this returns; only before the first request may it have none.
         """
-        check_size(chunk_size)
-        read = checked(_unnamed, calls, halt=to_flag(halt_on_error))
-        del calls
-        commands = _all_encoded(read)
+        check_number("chunk_size", chunk_size, MAX_COMMANDS)
+        commands = _all_encoded(_unnamed(calls, halt=to_flag(halt_on_error)))
         session, over = self._shown(progress, " commands", len(commands))
         run = session._run(request_id, halt_on_error=halt_on_error, stop_on_error=stop_on_error)
-        whole = WholeRun(run, list(cut(commands, chunk_size, halt=halt_on_error)))
+        run.answered.wanted = targets_of(commands)
+        chunks = [ChunkRun(chunk.commands) for chunk in cut(commands, chunk_size, halt=halt_on_error)]
         try:
-            return whole.result(over)
+            return collect(list(chain.from_iterable(over(map(run.deliver, chunks)))))
         except BaseException as interrupt:
-            vars(interrupt)["result"] = whole.known()
+            vars(interrupt)["result"] = collect([row for chunk in chunks for row in chunk.known()])
             raise
 
+    @hide_arguments
     def stream_batch(
         self,
         calls: Iterable[Call],
@@ -333,14 +296,12 @@ class Session:
         yielded yet. An exception in the body of a loop over it stops only the loop: then the iterator's own `result`
         has them, a `Result`, and its `close` ends the run.
         """
-        check_size(chunk_size)
-        commands = checked(_unnamed, calls, halt=to_flag(halt_on_error), memory=MEMORY)
-        del calls
-        if isinstance(commands, Exception):
-            raise commands
+        check_number("chunk_size", chunk_size, MAX_COMMANDS)
+        commands = _unnamed(calls, halt=to_flag(halt_on_error), memory=MEMORY)
         run = self._run(request_id, halt_on_error=halt_on_error, stop_on_error=stop_on_error)
         return stream(run, cut(commands, chunk_size, halt=halt_on_error))
 
+    @hide_arguments
     def call_list(
         self,
         method: str,
@@ -388,19 +349,16 @@ class Session:
             BaseException: Any of these, and what else stops the list half-way, Ctrl-C for one, has the rows so far
                 in its `result`.
         """
-        command = checked(Command, method, params)
-        del method, params
-        if isinstance(command, Exception):
-            raise command
         session, over = self._shown(progress, " rows")
         rows: list[dict[str, JsonValue]] = []
         try:
-            rows.extend(chain.from_iterable(over(session.fetch_list(command.method, command.params, **options))))
+            rows.extend(chain.from_iterable(over(session.fetch_list(method, params, **options))))
             return rows
         except BaseException as interrupt:
             vars(interrupt)["result"] = rows
             raise
 
+    @hide_arguments
     def fetch_list(
         self,
         method: str,
@@ -422,27 +380,18 @@ class Session:
         `result`, and that of what stops it, has the rows that have come and were not yielded.
         """
         from b24batch.lists.families import family_of, paging_of
-        from b24batch.lists.listing import Listing, check_limit, check_pages
-        from b24batch.lists.ways import refuse_write, way_through
+        from b24batch.lists.listing import Listing, refuse_write, way_through
 
-        command, backwards = checked(Command, method, params), to_flag(descending)
-        del method, params
-        if isinstance(command, Exception):
-            raise command
+        command, backwards = Command(method, params), to_flag(descending)
         refuse_write(command.method)
         family = family_of(command.method, id_key, cursor_id_key, result_key)
         by = paging_of(command.method, family, paging, command.params)
         return Listing(
-            self._transport.call,
-            self._transport.pause,
-            self._operating,
-            self._longest_wait(),
-            self.clock,
-            self._repeatable(command),
-            to_request_id(request_id),
-            check_pages(pages_per_request),
+            self._requests(request_id),
             way_through(command, family, by, cursor_id_key=cursor_id_key, descending=backwards),
-            check_limit(limit),
+            repeatable=self._repeatable(command),
+            pages_per_request=check_number("pages_per_request", pages_per_request, MAX_COMMANDS),
+            left=None if limit is None else check_number("limit", limit),
         ).pages()
 
     def close(self) -> None:
@@ -451,15 +400,15 @@ class Session:
 
     def _run(self, request_id: str | None, *, halt_on_error: bool, stop_on_error: bool = False) -> Run:
         return Run(
-            self._transport.call,
-            self._transport.pause,
+            self._requests(request_id),
             self._repeatable,
-            self._operating,
-            self._longest_wait(),
-            to_request_id(request_id),
             halt_on_error=to_flag(halt_on_error),
             stop_on_error=to_flag(stop_on_error),
         )
+
+    def _requests(self, request_id: str | None) -> Requests:
+        longest_wait = self.operating_wait if self.max_wait is None else min(self.operating_wait, self.max_wait)
+        return Requests(self._transport, self._operating, to_request_id(request_id), longest_wait)
 
     def _shown(
         self, progress: bool | MakeBar | None, unit: str, total: int | None = None
@@ -471,9 +420,6 @@ class Session:
 
         shown = Progress(bar_maker(progress), unit, total, self.clock, self.on_wait)
         return self.with_options(on_wait=shown.on_wait), shown.over
-
-    def _longest_wait(self) -> float:
-        return self.operating_wait if self.max_wait is None else min(self.operating_wait, self.max_wait)
 
     def _repeatable(self, command: Command) -> bool:
         method = command.method
@@ -495,16 +441,16 @@ class Session:
         from b24batch.html import of_facts
 
         limits, credentials = self.limits, type(self.auth).__name__
-        rate = limits and f"{limits.level:.0f} of {limits.capacity} requests, {limits.leak_rate:g} per second leak out"
-        return of_facts("Session", {"host": self.auth.host, "credentials": credentials, "rate": rate or "no limit"})
+        rate = f"{limits.level:.0f} requests" if limits else "no limit"
+        if isinstance(limits, LeakyBucket):
+            rate = f"{limits.level:.0f} of {limits.capacity} requests, {limits.leak_rate:g} per second leak out"
+        return of_facts("Session", {"host": self.auth.host, "credentials": credentials, "rate": rate})
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Session is not pickled: it holds sockets and a secret; make one in each process")
 
 
-def _all_encoded(commands: Iterator[EncodedCommand] | Exception) -> list[EncodedCommand]:
-    if isinstance(commands, Exception):
-        raise commands
+def _all_encoded(commands: Iterator[EncodedCommand]) -> list[EncodedCommand]:
     encoded = list(commands)
     refuse_duplicates(encoded)
     return encoded

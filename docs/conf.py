@@ -17,7 +17,9 @@ author = "the authors of b24batch"
 version = release = _version("b24batch")
 html_theme = "furo"
 html_title = f"b24batch {version}"
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
+copybutton_prompt_text = r">>> |\.\.\. |\$ |> "
+copybutton_prompt_is_regexp = True
 exclude_patterns = ["notebooks"]
 highlight_language = "python"
 

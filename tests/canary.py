@@ -19,7 +19,7 @@ def texts_of(error):
         waiting += [row.error for row in getattr(each, "result", None) or ()]
         yield from (str(each), repr(each), f"{each}", repr(vars(each)), repr(each.args))
         shown = traceback.TracebackException.from_exception(each, capture_locals=True)
-        shown.stack[:] = [frame for frame in shown.stack if Path(frame.filename).parent != TESTS]
+        shown.stack[:] = [frame for frame in shown.stack if TESTS not in Path(frame.filename).parents]
         yield "".join(shown.format())
 
 

@@ -1,12 +1,15 @@
-"""The program as a shell starts it: a process of its own, with pipes, and without what the environment holds."""
+"""The program as a shell starts it, in this process or in one of its own, without what the environment holds."""
 
 import contextlib
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+
+from b24batch.__main__ import main
 
 #: Seconds after which a program that does not end is taken to hang.
 PATIENCE = 30
@@ -52,12 +55,50 @@ def interrupt(process, number=signal.SIGINT):
     return process.returncode, output, errors
 
 
-def run(*arguments, stdin="", **environment):
-    """Run the program to its end; whatever happens, it shows no traceback."""
+def run_alone(*arguments, stdin="", **environment):
+    """Run the program to its end, in a process of its own; whatever happens, it shows no traceback."""
     line, options = command(*arguments, **environment)
     ended = subprocess.run(line, input=stdin, timeout=PATIENCE, check=False, **options)
     assert "Traceback" not in ended.stderr
     return ended
+
+
+def run(*arguments, stdin="", **environment):
+    """Run the program to its end, in this process, with streams and variables that it takes for its own."""
+    line, options = command(*arguments, **environment)
+    given = io.BufferedReader(io.BytesIO(stdin.encode()))
+    with (
+        io.TextIOWrapper(given) as standard_input,
+        io.TextIOWrapper(io.BytesIO(), "utf-8") as output,
+        io.TextIOWrapper(io.BytesIO(), "utf-8", "backslashreplace") as errors,
+        replaced(options["env"], stdin=standard_input, stdout=output, stderr=errors),
+    ):
+        try:
+            code = main(line[3:])
+        except SystemExit as ended:
+            code = ended.code
+        for stream in (output, errors):
+            stream.flush()
+        told = [stream.buffer.getvalue().decode("utf-8", "surrogateescape") for stream in (output, errors)]
+    return subprocess.CompletedProcess(line, code or 0, *told)
+
+
+@contextlib.contextmanager
+def replaced(variables, **streams):
+    """Give this process other variables and other standard streams for a while."""
+    before = dict(os.environ), {name: getattr(sys, name) for name in streams}
+    try:
+        put(variables, streams)
+        yield
+    finally:
+        put(*before)
+
+
+def put(variables, streams):
+    os.environ.clear()
+    os.environ.update(variables)
+    for name, stream in streams.items():
+        setattr(sys, name, stream)
 
 
 def against(url, *arguments, stdin=""):

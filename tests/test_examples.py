@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from b24batch.calls.reads import is_read
+from b24batch.calls.methods import is_read
 from b24batch.sandbox import PortalError
 
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.py"))

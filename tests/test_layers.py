@@ -1,6 +1,9 @@
 """The house: which module may import which, and what the package offers."""
 
 import ast
+import subprocess
+import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -90,21 +93,20 @@ def test_all_is_what_the_package_offers():
     assert sorted(b24batch.__all__) == b24batch.__all__
     for name in b24batch.__all__:
         assert getattr(b24batch, name).__doc__
-        assert f"``{name}``" in readme
+        assert f"``{name}``" in readme or f"``{name}(" in readme
+    assert {*b24batch.__all__, "__version__"} <= set(dir(b24batch))
 
 
-TESTS = [
-    node
-    for path in Path(__file__).parent.rglob("test_*.py")
-    for node in ast.walk(ast.parse(path.read_text()))
-    if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
-]
-
-
-@pytest.mark.parametrize("test", TESTS, ids=lambda test: test.name)
-def test_every_test_states_its_rule(test):
+def test_every_test_states_its_rule():
     """The docstring of a test is the rule that it proves."""
-    assert (ast.get_docstring(test) or "").endswith(".")
+    tests = [
+        (path, node)
+        for path in Path(__file__).parent.rglob("test_*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    ]
+    assert len(tests) > 800
+    assert not [f"{path}: {node.name}" for path, node in tests if not (ast.get_docstring(node) or "").endswith(".")]
 
 
 def test_every_error_class_is_public():
@@ -113,3 +115,22 @@ def test_every_error_class_is_public():
 
     classes = {name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, Exception)}
     assert classes <= set(b24batch.__all__)
+
+
+def test_the_public_line_of_the_wire():
+    """What one needs for credentials, limiters, clocks and adapters of one's own is offered in one place."""
+    from b24batch import wire
+
+    assert wire.__all__ == ["Access", "Auth", "Clock", "LeakyBucket", "Limiter", "Secret", "TrackingAdapter", "Wait"]
+    assert all(getattr(wire, name).__doc__ for name in wire.__all__)
+
+
+def test_version():
+    """The version is that of the installed package."""
+    assert b24batch.__version__ == metadata.version("b24batch")
+
+
+def test_version_of_a_copy_that_is_not_installed():
+    """Nobody knows it, and ``hasattr`` says so."""
+    line = "import sys, b24batch; sys.path.clear(); print(hasattr(b24batch, '__version__'))"
+    assert subprocess.run([sys.executable, "-c", line], capture_output=True, text=True).stdout == "False\n"

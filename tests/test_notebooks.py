@@ -7,7 +7,9 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from b24batch.calls.reads import is_read
+from b24batch.calls.methods import is_read
+
+pytestmark = pytest.mark.slow
 
 FOLDER = Path(__file__).parent.parent / "docs" / "notebooks"
 NAMES = ["bulk_creation", "export_to_chart"]

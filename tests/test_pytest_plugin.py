@@ -40,10 +40,74 @@ def test_fixtures(tests_of_a_user):
 
         def test_every_test_has_a_portal_of_its_own(b24, b24_portal):
             assert b24.call("crm.deal.list").total == 0
-            assert len(b24_portal.requests) == 1
+            assert [request.connection for request in b24_portal.requests] == [1]
+            assert b24_portal.clock.slept == []
         """
     )
     assert "2 passed" in told
+
+
+def test_options_of_the_portal(tests_of_a_user):
+    """A marker on a test, a class or a module passes options to the portal; it ends with the test."""
+    told = tests_of_a_user(
+        """
+        import pytest
+        from b24batch import OperatingLimitExceeded, RateLimited, RetryPolicy
+        from b24batch.sandbox import FakeClock
+
+        ONCE = RetryPolicy(attempts=1)
+
+        @pytest.mark.b24_portal(rate=(3, 1.0))
+        def test_rate(b24, b24_portal):
+            once = b24.with_options(retries=ONCE)
+            for _ in range(3):
+                once.call("server.time")
+            with pytest.raises(RateLimited):
+                once.call("server.time")
+
+        @pytest.mark.b24_portal(operating_limit=10)
+        class TestOperatingLimit:
+            def test_limit(self, b24, b24_portal):
+                b24_portal.cost("server.time", 11)
+                b24.call("server.time")
+                with pytest.raises(OperatingLimitExceeded):
+                    b24.call("server.time")
+
+            @pytest.mark.b24_portal(clock=FakeClock(threads=2))
+            def test_the_closest_marker_counts(self, b24, b24_portal):
+                assert "operating" not in b24.call("server.time").time
+
+        def test_no_limit(b24, b24_portal):
+            once = b24.with_options(retries=ONCE)
+            assert [once.call("server.time").status for _ in range(9)] == ["ok"] * 9
+
+        @pytest.mark.xfail(raises=TypeError, strict=True)
+        @pytest.mark.b24_portal(speed=1)
+        def test_no_such_option(b24_portal): ...
+        """
+    )
+    assert "4 passed, 1 xfailed" in told
+
+
+def test_one_address_for_all_tests(tests_of_a_user):
+    """The portal is at one address for all tests, yet each begins with an empty bucket, whatever clock it has."""
+    told = tests_of_a_user(
+        """
+        import pytest
+        from b24batch import Session
+
+        urls = set()
+
+        @pytest.mark.parametrize("n", range(3))
+        def test_rate(b24_portal, n):
+            urls.add(b24_portal.url)
+            with Session(b24_portal.url, max_wait=0) as own:
+                for _ in range(40):
+                    own.call("server.time")
+            assert len(urls) == 1
+        """
+    )
+    assert "3 passed" in told
 
 
 def test_fault_switches(tests_of_a_user):
@@ -140,17 +204,15 @@ def test_fixtures_of_the_user_go_first(tests_of_a_user):
     assert "1 passed" in told
 
 
-def test_the_sandbox_is_loaded_on_demand(tests_of_a_user):
-    """Tests that use none of the fixtures do not load the sandbox or the program."""
+def test_the_library_is_loaded_on_demand(tests_of_a_user):
+    """Tests that use none of the fixtures load nothing of the library, nor what it depends on."""
     told = tests_of_a_user(
         """
         import sys
 
         def test_loaded():
-            assert "b24batch.pytest_plugin" in sys.modules
-            loaded = {".".join(name.split(".")[:2]) for name in sys.modules if name.startswith("b24batch")}
-            assert not loaded & {"b24batch.sandbox", "b24batch.cli", "b24batch.cli.demo"}
-            assert not {"pandas", "tqdm", "django"} & set(sys.modules)
+            assert "_b24batch_pytest" in sys.modules
+            assert not {"b24batch", "requests", "urllib3", "attrs", "django"} & set(sys.modules)
         """
     )
     assert "1 passed" in told

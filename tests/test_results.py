@@ -6,7 +6,7 @@ import traceback
 
 import pytest
 
-from b24batch import AjaxError, AjaxResult, BatchError, Command, Result
+from b24batch import AjaxError, AjaxResult, BatchError, Command, LeakyBucket, Result, UsageError, outcomes_of
 
 CALLS = [("echo", {"n": n}) for n in range(120)]
 BAD = [10, 60, 110]
@@ -183,3 +183,40 @@ def test_results_have_a_type_of_their_own(named):
     """No option changes the class of a result."""
     assert type(named) is Result
     assert isinstance(named["bad"].error, AjaxError)
+
+
+class Tired(BaseException):
+    """What a program may raise in a callback; no exception of ours, and not even an ordinary one."""
+
+
+def test_outcomes_of_what_stopped_a_run(b24):
+    """An exception that leaves a run half-way tells what became of the commands, and of those that wait."""
+
+    def tired(wait):
+        raise Tired
+
+    slow = b24.with_options(limits=LeakyBucket(capacity=2, leak_rate=0.01), on_wait=tired)
+    with pytest.raises(Tired) as caught:
+        slow.batch_by_chunk([("echo", {"n": n}) for n in range(4)], chunk_size=1)
+    result = outcomes_of(caught.value)
+    assert result is caught.value.result
+    assert [row.status for row in result] == ["ok", "skipped", "skipped", "skipped"]
+
+
+def test_outcomes_of_a_batch_error(b24):
+    """The error that a result raises has the whole result."""
+    result = b24.batch([("echo",), ("no.such.method",)])
+    with pytest.raises(BatchError) as caught:
+        result.raise_for_errors()
+    assert outcomes_of(caught.value) is result
+
+
+def test_outcomes_of_what_has_none(b24):
+    """An exception that knows of no commands has no outcomes, nor has one whose ``result`` is something else."""
+    with pytest.raises(UsageError) as caught:
+        b24.batch_by_chunk([("",)])
+    assert outcomes_of(caught.value) is None
+    with pytest.raises(AjaxError) as caught:
+        b24.call_list("no.such.method", id_key="ID", paging="start")
+    assert caught.value.result == []
+    assert outcomes_of(caught.value) is None

@@ -12,8 +12,20 @@ import pytest
 import urllib3
 from canary import assert_hidden
 
-from b24batch import AjaxError, AnswerLost, Command, OAuth, PortalMoved, RetryPolicy, SdkError, Session, UsageError
+from b24batch import (
+    AjaxError,
+    AnswerLost,
+    Command,
+    OAuth,
+    PortalMoved,
+    RetryPolicy,
+    SdkError,
+    Session,
+    UnexpectedAnswer,
+    UsageError,
+)
 from b24batch.oauth import Event, Install, Placement, Token
+from b24batch.options import Options
 from b24batch.redaction import Secret, masked, redact_urllib3_log
 from b24batch.sandbox import Answer
 
@@ -109,6 +121,17 @@ def test_answers_that_cannot_be_read(portal, session, answer):
             assert_hidden([*secrets, *[each[:8] for each in secrets]], failure)
 
 
+@pytest.mark.parametrize("rows", [lambda told: [told], lambda told: [{told: 1}], lambda told: {told: [1], "b": [2]}])
+def test_a_page_of_a_list_that_is_none(portal, session, rows):
+    """What an error says and keeps of a page without rows has no secret."""
+    b24, secrets = session
+    answer = Answer(json.dumps({"result": {"result": {"0": rows(told(secrets))}, "result_error": []}}))
+    failure = fails(portal, answer, lambda: b24.call_list("crm.deal.list"))
+    assert type(failure) is UnexpectedAnswer
+    texts = f"{failure} {failure!r} {failure.args} {vars(failure)}".casefold()
+    assert not [secret for secret in secrets if secret.casefold() in texts]
+
+
 def test_the_host_of_a_redirect(portal, session):
     """The place of a redirect is in no frame, and its host is named without secrets."""
     b24, secrets = session
@@ -126,7 +149,10 @@ def test_the_host_of_a_redirect(portal, session):
         ("xk7secretcodex K7SECRETCODE", CODE, "x***x ***"),
         ("a%2Fb%3d a/b= a%2fb%3D", "a/b=", "*** *** ***"),
         (r"a\/bcdefghi", "a/bcdefghi", "***"),
-        ("a b%20c", "a%20b%20c", "a b%20c"),
+        ("a b%20c", "a%20b%20c", "***"),
+        ("%6b7%73ecretcode", CODE, "***"),
+        ("".join(f"%{ord(letter):02x}" for letter in CODE), CODE, "***"),
+        ("".join(f"%{ord(letter):02X}" for letter in CODE.upper()), CODE, "***"),
         ("a b c", "a%20b%20c", "***"),
         ("word wordy sword word.", "word", "*** wordy sword ***."),
         ("1 of 11 elements", "1", "1 of 11 elements"),
@@ -137,7 +163,7 @@ def test_the_host_of_a_redirect(portal, session):
     ],
 )
 def test_masks(text, secret, shown):
-    """A secret is masked in any case and in percents; one like a word only as a word, one like a letter not at all."""
+    """A secret is masked in any case and in percents, few or all; a short one only as a word, a letter not at all."""
     assert masked(text, (Secret(secret),)) == shown
     assert masked(text, (Secret("another secret"), Secret(secret))) == shown
 
@@ -235,7 +261,7 @@ def test_a_webhook_for_a_method(b24, place):
         assert_hidden([CODE], caught.value)
 
 
-@pytest.mark.parametrize("name", [*Session.__annotations__, "webhook_url"])
+@pytest.mark.parametrize("name", [*Options.__annotations__, "auth", "host", "webhook_url"])
 def test_a_webhook_for_an_option(b24, name):
     """A webhook's URL for an option, one that there is or not, stands in neither the error nor a frame of ours."""
     for value in (URL, [URL], {"url": URL}):
@@ -247,6 +273,38 @@ def test_a_webhook_for_an_option(b24, name):
             assert_hidden([CODE], caught.value)
     with pytest.raises(TypeError) as caught:
         Session(**{name: URL})
+    assert_hidden([CODE], caught.value)
+
+
+RUN_OPTIONS = ("halt_on_error", "request_id", "url")
+CHUNK_OPTIONS = (*RUN_OPTIONS, "stop_on_error", "chunk_size")
+LIST_OPTIONS = ("paging", "pages_per_request", "descending", "request_id", "limit", "url")
+#: The methods that take options, each with some that no URL fits.
+TAKERS = {
+    "call": ("crm.deal.get", ("request_id", "url")),
+    "batch": ([("echo",)], (*RUN_OPTIONS, "return_ajax_result")),
+    "batch_by_chunk": ([("echo",)], (*CHUNK_OPTIONS, "progress")),
+    "stream_batch": ([("echo",)], CHUNK_OPTIONS),
+    "call_list": ("crm.deal.list", (*LIST_OPTIONS, "progress")),
+    "fetch_list": ("crm.deal.list", LIST_OPTIONS),
+}
+
+
+@pytest.mark.parametrize("taker", TAKERS)
+def test_a_webhook_for_an_option_of_a_call(b24, taker):
+    """A webhook's URL for an option of a call, a run or a list is refused, and stands in no frame of ours."""
+    given, options = TAKERS[taker]
+    for option in options:
+        with pytest.raises((TypeError, UsageError)) as caught:
+            getattr(b24, taker)(given, **{option: URL})
+        assert_hidden([CODE], caught.value)
+
+
+@pytest.mark.parametrize("taker", ["batch", "batch_by_chunk"])
+def test_a_webhook_for_a_name(b24, taker):
+    """A webhook's URL that names a wrong call of a mapping stands in neither the error nor a frame of ours."""
+    with pytest.raises(UsageError) as caught:
+        getattr(b24, taker)({URL: ("no method",)})
     assert_hidden([CODE], caught.value)
 
 

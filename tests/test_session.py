@@ -97,7 +97,9 @@ def test_a_url_where_none_belongs(b24, wrong):
         assert CODE not in str(caught.value)
 
 
-@pytest.mark.parametrize("host", ["example.com", "10.0.0.1", "127.0.0.1.example.com", "localhost.example.com"])
+@pytest.mark.parametrize(
+    "host", ["example.com", "10.0.0.1", "127.0.0.1.example.com", "localhost.example.com", "127.0.0.999"]
+)
 def test_http_is_refused(host):
     """Unencrypted credentials go to loopback only, unless the caller insists."""
     url = f"http://{host}/rest/1/{CODE}/"
@@ -108,7 +110,9 @@ def test_http_is_refused(host):
         Session(Webhook(url))
 
 
-@pytest.mark.parametrize("host", ["localhost", "127.0.0.1:8124", "127.8.8.8", "[::1]:80", "portal.localhost"])
+@pytest.mark.parametrize(
+    "host", ["localhost", "127.0.0.1:8124", "127.8.8.8", "[::1]:80", "[0:0:0:0:0:0:0:1]", "portal.localhost"]
+)
 def test_http_to_loopback(host):
     """Loopback needs no encryption."""
     assert Session(f"http://{host}/rest/1/{CODE}/").auth.scheme == "http"
@@ -493,3 +497,19 @@ def test_one_portal_each():
     with Portal() as first, Portal() as second:
         first.session().call("server.time")
         assert (len(first.requests), len(second.requests)) == (1, 0)
+
+
+def test_a_short_way_to_requests(portal):
+    """A call passes at most four functions of ours before it reaches requests."""
+    passed = []
+
+    class Looking(requests.Session):
+        def post(self, url, **options):
+            frames = traceback.walk_stack(None)
+            passed.extend(
+                frame.f_code.co_name for frame, _ in frames if f"b24batch{os.sep}" in frame.f_code.co_filename
+            )
+            return super().post(url, **options)
+
+    portal.session(http=Looking()).call("server.time")
+    assert 1 < len(passed) <= 4

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 
 import attrs
 
-from b24batch.calls.encoded import ENVELOPE_BYTES, MAX_BODY_BYTES, EncodedCommand
-from b24batch.calls.new_ids import NEW_IDS
-from b24batch.calls.reads import is_read
+from b24batch.calls.encoded import EncodedCommand, Way
+from b24batch.calls.methods import NEW_IDS, is_read
 from b24batch.calls.references import Ref
+from b24batch.calls.words import ENVELOPE_BYTES, MAX_BODY_BYTES
 from b24batch.errors import UsageError
 from b24batch.redaction import shown
 
@@ -41,13 +41,7 @@ class Chunk:
     def alone(self) -> EncodedCommand | None:
         """The command that travels as a direct call; None for a batch."""
         first = self.commands[0]
-        return first if first.obstacle else None
-
-
-def check_size(size: object) -> None:
-    """Raise `UsageError` unless `size` commands fit into one batch."""
-    if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= MAX_COMMANDS:
-        raise UsageError(f"chunk_size is a whole number from 1 to {MAX_COMMANDS}, not {shown(size)}")
+        return first if first.way is Way.DIRECT else None
 
 
 def cut(commands: Iterable[EncodedCommand], size: int = MAX_COMMANDS, *, halt: bool = True) -> Iterator[Chunk]:
@@ -59,13 +53,13 @@ def cut(commands: Iterable[EncodedCommand], size: int = MAX_COMMANDS, *, halt: b
     room = empty = MAX_BODY_BYTES - ENVELOPE_BYTES
     for command in commands:
         depends = command.references and unsure(command, waiting, halt=halt) is not None
-        size_of = command.size
-        if waiting and (command.obstacle or size_of > room or depends):
+        size_of, is_direct = command.size, command.way is Way.DIRECT
+        if waiting and (is_direct or size_of > room or depends):
             yield Chunk(tuple(waiting))
             waiting, room = [], empty
         waiting.append(command)
         room -= size_of
-        if command.obstacle or len(waiting) == size:
+        if is_direct or len(waiting) == size:
             yield Chunk(tuple(waiting))
             waiting, room = [], empty
     if waiting:
@@ -97,7 +91,7 @@ def single(commands: list[EncodedCommand], *, halt: bool) -> Chunk:
     if len(commands) > MAX_COMMANDS:
         raise UsageError(f"a batch holds {MAX_COMMANDS} commands, not {len(commands)}; use batch_by_chunk")
     for command in commands:
-        if command.obstacle:
+        if command.way is Way.DIRECT:
             reason = f"cannot go in a batch: {command.obstacle}; batch_by_chunk sends it alone"
             raise UsageError(f"{command.label} {reason}")
         reference = unsure(command, commands, halt=halt) if command.references else None

@@ -11,8 +11,8 @@ from typing import TypeAlias
 import attrs
 
 from b24batch.aliases import JsonValue, Params
-from b24batch.calls.v3_methods import V3_ONLY
-from b24batch.calls.values import Unfit, wire_text
+from b24batch.calls.methods import V3_ONLY
+from b24batch.calls.scalars import wire_text
 from b24batch.errors import UsageError
 from b24batch.redaction import shown
 
@@ -43,8 +43,8 @@ def _wrong_name(name: object) -> str:
         return f"a name is text of at least one character, not {shown(name)}"
     try:
         wire_text(name)
-    except Unfit as unfit:
-        return f"a name {unfit.reason}"
+    except UsageError as error:
+        return f"a name {error.description}"
     return ""
 
 
@@ -96,38 +96,22 @@ def normalize(calls: Iterable[Call] | Mapping[str, Call]) -> Iterator[tuple[str,
     """
     if isinstance(calls, str | bytes | Command) or not isinstance(calls, Iterable):
         raise UsageError(f"calls are a list or a mapping of calls, not {shown(calls)}")
-    if isinstance(calls, Mapping):
-        return _named(iter(calls.items()))
-    return _placed(enumerate(calls))
+    named = isinstance(calls, Mapping)
+    return _normalized(iter(calls.items() if isinstance(calls, Mapping) else enumerate(calls)), named=named)
 
 
-# No frame from which these raise holds a call: where its method should be, it may have the URL of a webhook.
-
-
-def _placed(calls: Iterator[tuple[int, Call]]) -> Iterator[tuple[str, Command]]:
-    for position, call in calls:
+def _normalized(calls: Iterator[tuple[JsonValue, Call]], *, named: bool) -> Iterator[tuple[str, Command]]:
+    for key, call in calls:
         try:
-            command = _command(call)
+            command = _named_command(key, call) if named else _command(call)
         except UsageError as error:
             wrong = error.description
         else:
-            yield (str(position) if command.name is None else command.name), command
+            yield (str(key) if command.name is None else command.name), command
             continue
-        del call
-        raise UsageError(f"call {position}: {wrong}")
-
-
-def _named(calls: Iterator[tuple[str, Call]]) -> Iterator[tuple[str, Command]]:
-    for name, call in calls:
-        try:
-            command = _named_command(name, call)
-        except UsageError as error:
-            wrong = error.description
-        else:
-            yield name, command
-            continue
-        del call
-        raise UsageError(f"call {shown(name)}: {wrong}")
+        wrong = f"call {shown(key)}: {wrong}"
+        del call, key  # no frame from which this is raised holds them: either may be a secret URL
+        raise UsageError(wrong)
 
 
 def _named_command(name: str, call: Call) -> Command:

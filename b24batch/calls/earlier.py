@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
 import attrs
 
 from b24batch.aliases import JsonValue
-from b24batch.calls.references import PLACE, Key, Ref, is_referable, texts
-from b24batch.calls.values import Unfit
+from b24batch.calls.references import Key, Ref, leaves
+from b24batch.calls.scalars import InvalidValue
+from b24batch.calls.words import PLACE, is_referable, spelt
+from b24batch.errors import UsageError
 from b24batch.redaction import shown
-
-#: A whole value that the portal takes for a reference: one of its maps, anything up to white space, keys in brackets.
-_SPELT = re.compile(r"(?ai)\$(result|next|total|time|error)(\S+)")
-_KEYS = re.compile(r"\[([^\]]+)\]")
 
 
 class Earlier:
@@ -35,40 +31,43 @@ class Earlier:
         A name that comes again, as it may in a later chunk of a stream, is that of the later command only.
         """
         if wire_name in self._places:
-            self._forget(self._places[wire_name])
+            self._forget(wire_name)
         self._names[self._count] = wire_name
         self._places[wire_name] = self._count
         if own_name is not None:
             self._names[own_name] = wire_name
         self._count += 1
-        if self.memory is not None:
-            self._forget(self._count - 1 - self.memory)
+        if self.memory is not None and (last := self._names.get(self._count - 1 - self.memory)) is not None:
+            self._forget(last)
 
-    def _forget(self, place: int | None) -> None:
-        name = None if place is None else self._names.get(place)
-        if place is not None and name is not None:
-            del self._names[place], self._places[name]
-            self._names.pop(name, None)
+    def _forget(self, name: str) -> None:
+        del self._names[self._places.pop(name)]
+        self._names.pop(name, None)
 
     def bound(self, reference: Ref) -> Ref:
-        """Return `reference` with the name of its command on the wire; raise `Unfit` when it leads nowhere."""
+        """Return `reference` with the name of its command on the wire; raise `UsageError` when it leads nowhere."""
         name = self._names.get(reference.target)
         if name is None:
-            raise Unfit(f"has {reference!r}, {self._why_not(reference.target)}")
+            raise UsageError(f"has {reference!r}, {self._why_not(reference.target)}")
         if not is_referable(name):
-            raise Unfit(f"has {reference!r}, a name that the portal could not find: it has white space or a ] in it")
+            why_not = "a name that the portal could not find: it has white space or a ] in it"
+            raise UsageError(f"has {reference!r}, {why_not}")
         return attrs.evolve(reference, target=name, written=reference.target)
 
-    def refuse_spelt(self, params: JsonValue, name: str) -> None:
-        """Raise `Unfit` for text in `params` that elsewhere is a reference to a command, other than the one `name`."""
-        for path, text in texts(params):
-            spelt = _SPELT.fullmatch(text)
-            keys = _KEYS.findall(spelt[2]) if spelt else []
+    def refuse_spelt(self, params: JsonValue, name: str, advice: str = "") -> None:
+        """Raise `UsageError` for text in `params` that elsewhere is a reference to a command other than `name`.
+
+        Args:
+            params: With their values.
+            name: On the wire.
+            advice: What to do instead; by default the ``ref(...)`` to write.
+        """
+        for path, text in leaves(params):
+            bucket, keys = spelt(text) if isinstance(text, str) else ("", [])
             target = self._target(keys[0]) if keys else None
-            if spelt and target is not None and self._names[target] != name:
-                raise Unfit(
-                    f"is {shown(text)}, which is text here: {_advice(spelt[1].lower(), target, keys[1:])}", path
-                )
+            if target is not None and self._names[target] != name:
+                what = advice or _advice(bucket, target, keys[1:])
+                raise InvalidValue(f"is {shown(text)}, which is text here: {what}", *map(str, path))
 
     def _target(self, key: str) -> Key | None:
         if key in self._names:

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
+from enum import Enum
 
 import attrs
 
-from b24batch.aliases import JsonValue, WireParams
+from b24batch.aliases import JsonValue, Params, WireParams
 from b24batch.calls.commands import Call, Command, normalize
 from b24batch.calls.earlier import Earlier
 from b24batch.calls.query import Query
 from b24batch.calls.references import Ref, found, refers, replaced
-from b24batch.calls.values import Unfit, refuse_renumbered, wire_params
+from b24batch.calls.values import refuse_renumbered, wire_params
+from b24batch.calls.words import NOT_IN_A_BATCH, command_size, command_text
 from b24batch.errors import UsageError
 from b24batch.redaction import shown
 
-#: Our own bound on the body of one request: a portal takes far more, but has 60 seconds for all of it.
-MAX_BODY_BYTES = 4_000_000
-#: The most bytes that one character of a name takes in JSON.
-_ESCAPED = 12
-#: What a batch's body has around its commands.
-ENVELOPE_BYTES = len('{"halt": 1, "cmd": {}}')
 
-#: A portal refuses these inside a batch, but looks at their case only.
-_NOT_IN_A_BATCH = frozenset({"batch", "download", "upload"})
+class Way(Enum):
+    """How a command travels."""
+
+    BATCH = "with others, in a batch"
+    DIRECT = "alone, as a direct call"
 
 
 @attrs.define
@@ -35,9 +33,10 @@ class EncodedCommand:
         name: Its key in the request.
         command: What the caller handed over.
         position: Its place in the calls; None where those have names instead.
-        text: The command text for a batch; empty when it cannot travel in one.
+        text: The command text for a batch; empty for a direct call.
         params: The parameters of a direct call, or with references in them; None for any other command.
-        obstacle: Why it cannot travel in a batch; empty when it can.
+        way: How it travels.
+        obstacle: Why a batch would change it; empty when none would.
         references: The references in `params`, by the names of their commands on the wire.
     """
 
@@ -46,18 +45,21 @@ class EncodedCommand:
     position: int | None
     text: str = ""
     params: WireParams | None = None
+    way: Way = Way.BATCH
     obstacle: str = ""
     references: tuple[Ref, ...] = ()
 
     @property
     def label(self) -> str:
         """What an error message calls it."""
-        return _label(self.position, self.command)
+        place = [] if self.position is None else [str(self.position)]
+        name = [] if self.command.name is None else [shown(self.command.name)]
+        return f"call {' '.join(place + name)} ({self.command.method})"
 
     @property
     def size(self) -> int:
         """The bytes it adds to the body of a batch."""
-        return _size(self.name, self.text)
+        return command_size(self.name, self.text)
 
 
 def encoded_calls(
@@ -79,8 +81,9 @@ def _encoded(
 ) -> Iterator[EncodedCommand]:
     alone = []
     for position, (name, command) in enumerate(commands):
-        encoded = encode(name, command, None if named else position, earlier, halt=halt)
-        if encoded.obstacle and earlier.memory is None:
+        encoded = EncodedCommand(name, command, None if named else position)
+        _encode(encoded, earlier, halt=halt)
+        if encoded.way is Way.DIRECT and earlier.memory is None:
             alone.append(encoded)
         yield encoded
         earlier.add(name, command.name)
@@ -88,122 +91,99 @@ def _encoded(
         _refuse_spelt(encoded, earlier)
 
 
-def _label(position: int | None, command: Command) -> str:
-    place = [*([] if position is None else [str(position)]), *([] if command.name is None else [shown(command.name)])]
-    return f"call {' '.join(place)} ({command.method})"
-
-
-def encode(name: str, command: Command, position: int | None, earlier: Earlier, *, halt: bool) -> EncodedCommand:
-    """Return `command` ready for a batch, or for a direct call where a batch would change it.
-
-    Args:
-        name: Its key in the request.
-        command: What to send.
-        position: Its place in the calls; None where those have names instead.
-        earlier: The commands that its references may lead to.
-        halt: Whether the portal runs nothing of a request after an error in it.
+def _encode(encoded: EncodedCommand, earlier: Earlier, *, halt: bool) -> None:
+    """Make a command ready for a batch, or for a direct call where a batch would change it.
 
     Raises:
         UsageError: For a value that can be sent in no way; it names the command and the path to the value.
     """
     try:
-        if command.method.casefold() in _NOT_IN_A_BATCH:
-            raise Unfit("cannot be called inside a batch")
-        return _plain(name, command, position, halt=halt) or _bound(name, command, position, earlier, halt=halt)
-    except Unfit as unfit:
-        reason = str(unfit)
-    raise UsageError(f"{_label(position, command)}: {reason}")
+        if encoded.command.method.casefold() in NOT_IN_A_BATCH:
+            raise UsageError("cannot be called inside a batch")
+        if not _is_plain(encoded, halt=halt):
+            _bind(encoded, earlier, halt=halt)
+    except UsageError as error:
+        reason = error.description
+    else:
+        return
+    raise UsageError(f"{encoded.label}: {reason}")
 
 
 def _refuse_spelt(encoded: EncodedCommand, earlier: Earlier) -> None:
     """Raise `UsageError` when a command that goes alone would carry a reference in the portal's spelling as text."""
     try:
         earlier.refuse_spelt(encoded.params, encoded.name)
-    except Unfit as unfit:
-        reason = str(unfit)
+    except UsageError as error:
+        reason = error.description
     else:
         return
     raise UsageError(f"{encoded.label}: {reason}")
 
 
-def _plain(name: str, command: Command, position: int | None, *, halt: bool) -> EncodedCommand | None:
-    """Return a command that has no references and travels in a batch, as nearly all do; None for any other."""
+def _is_plain(encoded: EncodedCommand, *, halt: bool) -> bool:
+    """Return whether a command has no references and travels in a batch, as nearly all do; then it has its text."""
+    command = encoded.command
     try:
-        refuse_vendor(command.method)
-        query = Query(command.params, command.method, halt=halt)
-        if not query.placeholders:
-            return EncodedCommand(name, command, position, _text(name, command.method, query))
-    except Unfit:
-        pass
-    return None
+        encoded.text, references = batch_text(encoded.name, command.method, command.params, halt=halt)
+    except UsageError:
+        return False
+    return not references
 
 
-def _bound(name: str, command: Command, position: int | None, earlier: Earlier, *, halt: bool) -> EncodedCommand:
-    params = wire_params(command.params, command.method)
-    references = tuple(earlier.bound(reference) for reference in found(params))
-    if references:
-        params = replaced(params, earlier.bound)
-    encoded = _with_text(EncodedCommand(name, command, position, params=params, references=references), halt=halt)
-    if encoded.obstacle:
-        earlier.refuse_spelt(encoded.params, name)
-    return encoded
+def batch_text(name: str, method: str, params: Params, *, halt: bool) -> tuple[str, list[Ref]]:
+    """Return what a batch says of a command, with the references in it; raise `UsageError` where it would change it."""
+    if ":" in method:
+        raise UsageError("a batch would drop the part of the method before the colon")
+    query = Query(params, method, halt=halt)
+    return command_text(name, method, query.text), query.references
+
+
+def _bind(encoded: EncodedCommand, earlier: Earlier, *, halt: bool) -> None:
+    params = wire_params(encoded.command.params, encoded.command.method)
+    encoded.references = tuple(earlier.bound(reference) for reference in found(params))
+    encoded.params = replaced(params, earlier.bound) if encoded.references else params
+    _choose_way(encoded, halt=halt)
+    if encoded.way is Way.DIRECT:
+        earlier.refuse_spelt(encoded.params, encoded.name)
 
 
 def resolved(encoded: EncodedCommand, values: Mapping[Ref, JsonValue], *, halt: bool) -> EncodedCommand:
-    """Return a command with these values in the places of their references; raise `Unfit` when it cannot be sent."""
+    """Return a command with these values in place of their references; raise `UsageError` when it cannot be sent."""
     params = replaced(encoded.params, lambda reference: values.get(reference, reference))
     params = wire_params(params, encoded.command.method)
     references = tuple(reference for reference in encoded.references if reference not in values)
-    encoded = attrs.evolve(encoded, params=params, references=references, text="", obstacle="")
-    return _with_text(encoded, halt=halt)
+    copy = EncodedCommand(encoded.name, encoded.command, encoded.position, params=params, references=references)
+    _choose_way(copy, halt=halt)
+    return copy
 
 
-def _with_text(encoded: EncodedCommand, *, halt: bool) -> EncodedCommand:
-    params: WireParams = encoded.params or {}
+def _choose_way(encoded: EncodedCommand, *, halt: bool) -> None:
+    params = encoded.params or {}
     try:
-        method = encoded.command.method
-        refuse_vendor(method)
-        text = _text(encoded.name, method, Query(params, method, halt=halt))
-    except Unfit as unfit:
-        obstacle = str(unfit)
+        encoded.text, _ = batch_text(encoded.name, encoded.command.method, params, halt=halt)
+    except UsageError as error:
+        encoded.way, encoded.text, encoded.obstacle = Way.DIRECT, "", error.description
     else:
-        return attrs.evolve(encoded, text=text, params=params if encoded.references else None)
+        encoded.params = params if encoded.references else None
+        return
     try:
         refuse_renumbered(params)
-    except Unfit as unfit:
-        raise Unfit(f"{unfit}; and in a batch {obstacle}") from None
-    return attrs.evolve(encoded, obstacle=obstacle)
-
-
-def refuse_vendor(method: str) -> None:
-    """Raise `Unfit` for a method that only a direct call can name."""
-    if ":" in method:
-        raise Unfit("a batch would drop the part of the method before the colon")
-
-
-def _text(name: str, method: str, query: Query) -> str:
-    parameters = query.text
-    text = f"{method}?{parameters}" if parameters else method
-    at_most = len(text) + _ESCAPED * (len(name) + ENVELOPE_BYTES)
-    if at_most > MAX_BODY_BYTES and _size(name, text) + ENVELOPE_BYTES > MAX_BODY_BYTES:
-        raise Unfit(f"it is more than {MAX_BODY_BYTES} bytes of text")
-    return text
-
-
-def _size(name: str, text: str) -> int:
-    quoted = len(name) + 2 if name.isalnum() and name.isascii() else len(json.dumps(name))
-    return len(text) + quoted + len('"": , ')
+    except UsageError as error:
+        reason = error.description
+    else:
+        return
+    raise UsageError(f"{reason}; and in a batch {encoded.obstacle}")
 
 
 def encode_direct(command: Command) -> WireParams:
-    """Return the parameters of `command` for a direct call; raise `UsageError` as `encode` does."""
+    """Return the parameters of `command` for a direct call; raise `UsageError` as `encoded_calls` does."""
     try:
         params = wire_params(command.params, command.method)
         refuse_renumbered(params)
         if refers(params):
-            raise Unfit("has a reference in it, which only a batch or a chunked run can follow")
-    except Unfit as unfit:
-        reason = str(unfit)
+            raise UsageError("has a reference in it, which only a batch or a chunked run can follow")
+    except UsageError as error:
+        reason = error.description
     else:
         return params
     raise UsageError(f"{command.method}: {reason}")

@@ -9,12 +9,11 @@ from typing import Literal, NoReturn, TypeAlias
 import attrs
 
 from b24batch.aliases import JsonValue
-from b24batch.calls.values import Placeholder
+from b24batch.calls.words import PLACE, is_referable, reference_text
 
 Key: TypeAlias = str | int
-#: How a position is written, in a list and among calls.
-PLACE = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
-_PHP_SPACE = frozenset(" \t\n\v\f\r")
+#: The names of fields that hold one id; those of user fields may hold many.
+_ONE_ID = re.compile(r"(?!(?i:uf)).+(?:_ID|Id[0-9]*)")
 
 
 def _check_key(key: object) -> None:
@@ -26,13 +25,8 @@ def _check_key(key: object) -> None:
         raise ValueError(f"the portal cannot follow a name that is empty or has white space or a ] in it: {key!r:.80}")
 
 
-def is_referable(name: str) -> bool:
-    """Return whether the portal's substitution can find `name`: it ends at white space, and a name at ``]``."""
-    return bool(name) and "]" not in name and not _PHP_SPACE & set(name)
-
-
 @attrs.frozen(repr=False)
-class Ref(Placeholder):
+class Ref:
     """What ``ref(...)`` returns: a whole value in the params of a later command, to be put in when it is known.
 
     ``ref("company")["item"]["id"]`` goes into the result of the command, ``ref("deals").total`` and ``.next`` are what
@@ -73,7 +67,7 @@ class Ref(Placeholder):
 
     def text(self) -> str:
         """Return what the portal replaces; `target` has to be the name in the request."""
-        return f"${self.bucket}[{self.target}]" + "".join(f"[{key}]" for key in self.path)
+        return reference_text(self.bucket, self.target, *self.path)
 
     def found_in(self, result: JsonValue, total: int | None, next: int | None) -> JsonValue:
         """Return the value in what the command returned; None when it is missing or null."""
@@ -131,32 +125,44 @@ def ref(target: Key) -> Ref:
     return Ref(target)
 
 
-def found(params: JsonValue) -> Iterator[Ref]:
-    """Yield every reference in `params`, at any depth."""
-    waiting: list[JsonValue] = [params]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, Ref):
-            yield value
-        elif isinstance(value, Mapping | list | tuple):
-            waiting.extend(value.values() if isinstance(value, Mapping) else value)
-
-
-def texts(params: JsonValue) -> Iterator[tuple[str, str]]:
-    """Yield every text in `params` with the path to it."""
-    waiting: list[tuple[str, JsonValue]] = [("", params)]
+def leaves(params: JsonValue) -> Iterator[tuple[tuple[Key, ...], JsonValue]]:
+    """Yield the values in `params`, at any depth, that have no value in them, each with the way to it."""
+    waiting: list[tuple[tuple[Key, ...], JsonValue]] = [((), params)]
     while waiting:
         path, value = waiting.pop()
-        if isinstance(value, str):
-            yield path, value
-        elif isinstance(value, Mapping | list | tuple):
+        if isinstance(value, Mapping | list | tuple) and value:
             items = value.items() if isinstance(value, Mapping) else enumerate(value)
-            waiting.extend((f"{path}.{name}" if path else str(name), item) for name, item in items)
+            waiting.extend(((*path, name), item) for name, item in items)
+        else:
+            yield path, value
+
+
+def found(params: JsonValue) -> Iterator[Ref]:
+    """Yield every reference in `params`."""
+    return (value for _, value in leaves(params) if isinstance(value, Ref))
 
 
 def refers(params: JsonValue) -> bool:
     """Return whether there is a reference in `params`."""
     return next(found(params), None) is not None
+
+
+def no_ids(params: JsonValue, value_of: Callable[[Ref], JsonValue]) -> Iterator[Ref]:
+    """Yield each reference that is a whole id among `params` and leads to what a portal takes for the number 1.
+
+    An id is the argument ``id``, and below ``fields`` what ends in ``_ID`` or ``Id`` and is no user field: one value.
+    """
+    for value in _ids(params):
+        if isinstance(value, Ref) and isinstance(value_of(value), list | dict | bool):
+            yield value
+
+
+def _ids(params: JsonValue) -> Iterator[JsonValue]:
+    for name, value in params.items() if isinstance(params, Mapping) else ():
+        if str(name).casefold() == "id":
+            yield value
+        if str(name).casefold() == "fields" and isinstance(value, Mapping):
+            yield from (item for key, item in value.items() if _ONE_ID.fullmatch(str(key)))
 
 
 def replaced(params: JsonValue, value_of: Callable[[Ref], JsonValue]) -> JsonValue:

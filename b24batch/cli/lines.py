@@ -10,14 +10,17 @@ import attrs
 
 from b24batch.aliases import JsonValue
 from b24batch.calls.commands import Command
+from b24batch.calls.earlier import Earlier
 from b24batch.cli.params import decoded
 from b24batch.cli.terminal import Exit, json_line
 from b24batch.errors import NotSent, UsageError
 from b24batch.redaction import shown
 from b24batch.results import AjaxResult
+from b24batch.runs.substitution import MEMORY
 from b24batch.statuses import Status, counted
 
 _KEYS = ("method", "params", "name", "idempotent")
+_NO_REFERENCES = "lines cannot refer to each other: use ref(...) in Python, or send it as text with b24batch call"
 
 
 @attrs.frozen
@@ -41,6 +44,7 @@ class Lines:
     file: Iterable[bytes]
     pending: deque[Line] = attrs.field(factory=deque, init=False)
     number: int = attrs.field(default=0, init=False)
+    _earlier: Earlier = attrs.field(factory=lambda: Earlier(MEMORY), init=False)
 
     def commands(self) -> Iterator[Command]:
         """Yield the command of each line, without its name: lines may repeat a name, commands may not.
@@ -66,9 +70,13 @@ class Lines:
 
     def _command(self, text: bytes) -> Command:
         try:
-            return command_of(decoded(text.rstrip()))
+            command = command_of(decoded(text.rstrip()))
+            self._earlier.refuse_spelt(command.params, "", _NO_REFERENCES)
         except UsageError as error:
             reason = error.description
+        else:
+            self._earlier.add(command.name or str(self.number), command.name)
+            return command
         raise UsageError(f"line {self.number}: {reason}")
 
 

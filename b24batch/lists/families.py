@@ -36,9 +36,9 @@ class Family:
         order: The parameter of the order; empty where nobody knows it.
         sort: The parameter of the field to sort by, where `order` holds the direction alone; empty elsewhere.
         word: What the table says of the pages: ``thinned``, ``silent``, ``sized``, ``keyed``; see `list_methods`.
-        own: The parameters by which a method of kind ``own`` pages.
+        own: The parameters by which a method of kind ``own`` pages, and another one if they are given.
         groups: Whether a filter may hold a group of conditions with a logic of its own.
-        named: Whether the caller named the id.
+        named: Whether the caller named the id, other than the table does.
         open: Whether the only list in a result is taken for the rows.
     """
 
@@ -74,8 +74,8 @@ class Family:
 
     @property
     def own_names(self) -> set[str]:
-        """The parameters by which it pages, without case; of nested ones the outermost."""
-        return {name.partition(".")[0] for name in re.findall(r"[\w.]+", self.own.casefold())}
+        """The parameters by which it pages, without case; of nested ones the innermost."""
+        return {name.rpartition(".")[2] for name in re.findall(r"[\w.]+", self.own.casefold())}
 
     @property
     def own_way(self) -> str:
@@ -100,7 +100,11 @@ def family_of(method: str, id_key: str | None, cursor_id_key: str | None, result
     given = dict(_checked({"id_key": id_key, "cursor_id_key": cursor_id_key, "result_key": result_key}))
     if result_key is not None:
         given["open"] = False
-    return attrs.evolve(family, named=id_key is not None, **given)
+    if family.kind and not family.id_key:
+        given["id_key"] = ""  # rows without an id of their own share whatever is named: two addresses an entity
+    made = attrs.evolve(family, **given)
+    same = (made.id_key, made.cursor_id_key) == (family.id_key, family.cursor_id_key)
+    return attrs.evolve(made, named=not same or (not family.kind and id_key is not None))
 
 
 def paging_of(method: str, family: Family, paging: str | None, params: Params) -> str:
@@ -112,10 +116,20 @@ def paging_of(method: str, family: Family, paging: str | None, params: Params) -
     """
     if paging is not None and paging not in _PAGINGS:
         raise UsageError(f"paging is {', '.join(map(repr, _PAGINGS))} or None, not {shown(paging)}")
-    given = {str(name).casefold() for name in params} if isinstance(params, Mapping) else set()
-    if family.kind == "own" and paging in (None, "whole") and (paging is None or not given & family.own_names):
+    given, own = not family.own_names.isdisjoint(_names(params)), family.kind == "own"
+    if (paging is None and (given or own)) or (paging == "whole" and own and not given):
         raise UsageError(f"{method} pages {family.own_way}")
     return paging or family.kind or "cursor"
+
+
+def _names(params: JsonValue | Params) -> Iterator[str]:
+    """Yield all names in `params`, without case."""
+    if isinstance(params, Mapping):
+        yield from (str(name).casefold() for name in params)
+        params = list(params.values())
+    if isinstance(params, list | tuple):
+        for value in params:
+            yield from _names(value)
 
 
 @functools.cache

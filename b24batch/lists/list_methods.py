@@ -7,8 +7,9 @@ which goes before the page. Nothing here is guessed: a method that is missing is
 from __future__ import annotations
 
 #: A line at the margin says how the methods below it go: the kind (``own``: with parameters of its own, named at the
-#: end); the id in a row, and in a filter; the parameters of the filter, the order, and the field to sort by where the
-#: order is the direction alone; and a word on the pages, ``-`` for none:
+#: end; a ``whole`` with such pages by them only if they are given); the id in a row, and in a filter; the parameters of
+#: the filter, the order, and the field to sort by where the order is the direction alone; and a word on the pages,
+#: ``-`` for none:
 #:
 #: thinned: a page may have fewer rows though more follow, or nobody knows;
 #: silent: no `next` comes, and no `total` that could be believed;
@@ -96,7 +97,7 @@ start - - - - - sized+keyed
     im.search.user.list
 start ID - - IBLOCK_ORDER - -
     lists.get
-start ID - - - - -
+start ID - - - - sized
     log.blogpost.get
 start id - filter order - -
     sale.status.list=statuses
@@ -135,8 +136,7 @@ whole id - filter order - -
     crm.item.delivery.list crm.item.payment.delivery.list crm.item.payment.list crm.item.payment.product.list
     tasks.task.history.list=list
 whole ID - FILTER ORDER - -
-    sale.cashbox.list sale.paysystem.list task.commentitem.getlist task.elapseditem.getlist
-    task.item.userfield.getlist
+    sale.cashbox.list sale.paysystem.list task.commentitem.getlist task.item.userfield.getlist
 whole - - - - - keyed
     documentgenerator.region.list=regions imconnector.list task.item.userfield.getfields
 whole ID - filter - - -
@@ -149,6 +149,8 @@ whole ID - - ORDER - -
     task.checklistitem.getlist
 whole - - filter order - keyed
     tasks.template.checklist.list=checkListItems
+whole ID - FILTER ORDER - - PARAMS.NAV_PARAMS.nPageSize,iNumPage
+    task.elapseditem.getlist
 own id - - - - - limit,offset
     humanresources.hcmlink.company.list humanresources.hcmlink.company.user.list humanresources.hcmlink.employee.list
     sign.b2e.mysafe.tail sign.b2e.personal.tail

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from copy import copy
 from itertools import chain
+from typing import Protocol
 
 import attrs
 
-from b24batch.calls.chunks import MAX_COMMANDS, Chunk, cut
-from b24batch.clock import Clock, Wait
+from b24batch.calls.chunks import cut
+from b24batch.calls.commands import Command
+from b24batch.calls.encoded import EncodedCommand
+from b24batch.calls.write_methods import is_known_write
 from b24batch.errors import AnswerLost, OperatingLimitExceeded, SdkError, UsageError
-from b24batch.lists.families import Row
+from b24batch.lists.families import Family, Row
+from b24batch.lists.offsets import ByStart
 from b24batch.lists.page_commands import PAGE_SIZE
-from b24batch.lists.ways import Pages
-from b24batch.redaction import shown
+from b24batch.lists.pages import ByCursor
 from b24batch.results import AjaxResult
-from b24batch.runs.operating import OperatingTime
-from b24batch.runs.payload import dump, load
+from b24batch.runs.operating import Waited
+from b24batch.runs.requests import Requests
 from b24batch.runs.streams import Stream
-from b24batch.wire.answers import Answer
 
 #: Seconds: a portal ends a request after 60, so one that took a third of that gets fewer pages.
 SLOW_REQUEST = 20.0
@@ -27,45 +29,47 @@ SLOW_REQUEST = 20.0
 _DIED = 500
 
 
+class Pages(Protocol):
+    """A way through a list.
+
+    Attributes:
+        command: What is called, with the caller's own params.
+        ended: Whether the list has no more pages.
+        unbroken: Whether the pages asked for behind the one taken last are what follows it.
+    """
+
+    command: Command
+    ended: bool
+    unbroken: bool
+
+    def ask(self, pages: int) -> list[EncodedCommand]:
+        """Return the commands for up to so many of the next pages."""
+
+    def take(self, outcome: AjaxResult) -> list[Row]:
+        """Return the rows of the next page, and go on behind it."""
+
+
 @attrs.define(eq=False)
 class Listing:
     """A list on its way from one portal.
 
     Attributes:
-        call: The way to the portal.
-        pause: Lets a wait for operating time pass.
-        operating: What is known of the methods' operating time.
-        longest_wait: The most seconds to wait for it while no page comes.
-        clock: Where time comes from.
-        repeatable: Whether a request of which the answer was lost may be sent again.
-        request_id: Of the first request; the n-th has ``/n`` behind it.
-        pages_per_request: The most pages asked for at once.
+        requests: What sends them.
         way: The way through the list.
-        limit: How many rows are wanted; None for all.
+        repeatable: Whether a request of which the answer was lost may be sent again.
+        pages_per_request: The most pages asked for at once.
+        left: How many rows are still wanted; None for all.
     """
 
-    call: Callable[..., Answer]
-    pause: Callable[[Wait], None]
-    operating: OperatingTime
-    longest_wait: float
-    clock: Clock
-    repeatable: bool
-    request_id: str
-    pages_per_request: int
+    requests: Requests
     way: Pages
-    limit: int | None = None
+    repeatable: bool = attrs.field(kw_only=True)
+    pages_per_request: int = attrs.field(kw_only=True)
+    left: int | None = attrs.field(kw_only=True)
     _size: int = attrs.field(default=1, init=False)
-    _requests: int = attrs.field(default=0, init=False)
-    _waited: float = attrs.field(default=0.0, init=False)
-    _waits: int = attrs.field(default=0, init=False)
-    #: How many rows are still wanted; None for all.
-    _left: int | None = attrs.field(init=False)
+    _waited: Waited = attrs.field(factory=Waited, init=False)
     #: The pages that have come and were not yielded.
     _hand: Iterator[list[Row]] = attrs.field(factory=lambda: iter(()), init=False)
-
-    @_left.default
-    def _all_wanted(self) -> int | None:
-        return self.limit
 
     def pages(self) -> Stream[list[Row], list[Row]]:
         """Return a stream of the rows of each page that has any, in the order of the list.
@@ -81,13 +85,15 @@ class Listing:
 
     def _pages(self) -> Generator[list[Row], None, None]:
         try:
-            while not self.way.ended and self._left != 0:
+            while not self.way.ended and self.left != 0:
                 pages: list[list[Row]] = []
                 self._hand = iter(pages)
-                end = self._take(self._request(self._left), pages)
+                end = self._take(self._request(), pages)
                 yield from self._hand
+                if isinstance(end, OperatingLimitExceeded) and self.requests.wait([end.method], self._waited):
+                    continue
                 if end is not None:
-                    self._wait(end)
+                    raise end
         except BaseException as interrupt:
             vars(interrupt)["result"] = self._known()
             raise
@@ -101,37 +107,34 @@ class Listing:
                 rows = self.way.take(outcome)
             except SdkError as error:
                 error.http_status, error.request_id = outcome.http_status, outcome.request_id
+                self.requests.mask(error)
                 return error
-            self._waited = self._waits = 0
+            self._waited = Waited()
             if rows:
                 pages.append(self._wanted(rows))
-            if self.way.ended or not self.way.unbroken or self._left == 0:
+            if self.way.ended or not self.way.unbroken or self.left == 0:
                 return None
         return None
 
     def _wanted(self, rows: list[Row]) -> list[Row]:
-        if self._left is None:
+        if self.left is None:
             return rows
-        wanted = rows[: self._left]
-        self._left -= len(wanted)
+        wanted = rows[: self.left]
+        self.left -= len(wanted)
         return wanted
 
-    @property
-    def _request_id(self) -> str:
-        return self.request_id if self._requests <= 1 else f"{self.request_id}/{self._requests}"
-
-    def _request(self, left: int | None) -> list[AjaxResult]:
+    def _request(self) -> list[AjaxResult]:
         """Return the outcomes of the next pages, as many as the last request proved to be fit and as are wanted."""
         if not self.way.unbroken:
             self._size = 1
-        wanted = self._size if left is None else min(self._size, -(-left // PAGE_SIZE))
-        began = self.clock.monotonic()
+        wanted = self._size if self.left is None else min(self._size, -(-self.left // PAGE_SIZE))
+        began = self.requests.clock.monotonic()
         try:
             outcomes, size = self._ask(wanted)
         except OperatingLimitExceeded as error:
             return [AjaxResult(self.way.command, "failed", error=error)]
         # Twice as many, no more: of what is asked for behind the end of a list, the portal reads the first page again.
-        slow = self.clock.monotonic() - began > SLOW_REQUEST
+        slow = self.requests.clock.monotonic() - began > SLOW_REQUEST
         self._size = max(1, size // 2) if slow else min(self.pages_per_request, size * 2)
         return outcomes
 
@@ -142,46 +145,36 @@ class Listing:
         """
         chunk = next(cut(self.way.ask(pages)))
         try:
-            return self._send(chunk, repeatable=self.repeatable), self._size
+            return self.requests.send(chunk, halt=True, repeatable=self.repeatable), self._size
         except AnswerLost as error:
             if error.http_status != _DIED or len(chunk.commands) == 1:
                 raise
         self.pages_per_request = max(1, len(chunk.commands) // 2)
-        return self._send(next(cut(self.way.ask(1))), repeatable=False), 1
-
-    def _send(self, chunk: Chunk, *, repeatable: bool) -> list[AjaxResult]:
-        self._requests += 1
-        method, params = dump(chunk, halt=True)
-        size, request_id = len(chunk.commands), self._request_id
-        answer = self.call(method, params, request_id=request_id, repeatable=repeatable, commands=size)
-        self.operating.note(method, answer.envelope.get("time"))
-        outcomes = load(chunk, answer, halt=True)
-        for outcome in outcomes:
-            self.operating.note(outcome.command.method, outcome.time)
-        return outcomes
-
-    def _wait(self, error: SdkError) -> None:
-        """Wait until the portal frees the method; raise `error` when that would take too long, or any other."""
-        if not isinstance(error, OperatingLimitExceeded):
-            raise error
-        error.reset_at = self.operating.reset_at(error.method)
-        seconds = self.operating.wait_for([error.method])
-        if self._waited + seconds > self.longest_wait:
-            raise error
-        self._waited += seconds
-        self._waits += 1
-        self.pause(Wait("operating", seconds, self._waits + 1, self._request_id))
+        return self.requests.send(next(cut(self.way.ask(1))), halt=True, repeatable=False), 1
 
 
-def check_limit(limit: object) -> int | None:
-    """Return how many rows are wanted, None for all; raise `UsageError` for what is no such number."""
-    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
-        raise UsageError(f"limit is a whole number of rows from 1, or None, not {shown(limit)}")
-    return limit
+def way_through(command: Command, family: Family, paging: str, *, cursor_id_key: str | None, descending: bool) -> Pages:
+    """Return the way through the list that `command` asks for.
+
+    Args:
+        command: The method, with the caller's own params.
+        family: How the method spells what is needed.
+        paging: ``cursor``, ``start`` or ``whole``.
+        cursor_id_key: As the caller gave it.
+        descending: Whether the newest row comes first.
+
+    Raises:
+        UsageError: For arguments that do not go together.
+    """
+    if paging == "cursor":
+        return ByCursor(command, family, descending)
+    if descending or cursor_id_key is not None:
+        way = "give an order in the params, and no cursor"
+        raise UsageError(f"{command.method}: paging='{paging}' keeps the order of the portal: {way}")
+    return ByStart(command, family, whole=paging == "whole")
 
 
-def check_pages(number: object) -> int:
-    """Return how many pages a request may ask for; raise `UsageError` unless they fit into one batch."""
-    if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= MAX_COMMANDS:
-        raise UsageError(f"pages_per_request is a whole number from 1 to {MAX_COMMANDS}, not {shown(number)}")
-    return number
+def refuse_write(method: str) -> None:
+    """Raise `UsageError` for a method that is known to write."""
+    if is_known_write(method):
+        raise UsageError(f"{method} writes: a list only reads; use call")

@@ -45,7 +45,7 @@ class ByStart:
 
     def __attrs_post_init__(self) -> None:
         method, params, family = self.command.method, self.command.params, self.family
-        self._repeats = Repeats(family.id_key, sure=bool(family.kind), named=family.named)
+        self._repeats = Repeats(family.id_key, sure=bool(family.kind) and not family.named, named=family.named)
         self._params = placed(method, params) if self.whole else named(method, params)
         if isinstance(self._params, dict):
             self._params = respelt(method, self._params, family.filter, family.order, family.sort)
@@ -66,8 +66,13 @@ class ByStart:
             CursorStalled: The portal gave a page again in the place of the one asked for.
             UnexpectedAnswer: The answer has another shape, or does not tell whether it is the last.
         """
-        rows = self.family.shape.find(self.command.method, outcome.data).rows
+        found = self.family.shape.find(self.command.method, outcome.data)
+        if found.key != self.family.result_key:
+            self.family = attrs.evolve(self.family, result_key=found.key)
+        rows = found.rows
         fresh = self._repeats.without(rows)
+        if self.whole and self._start == 0:
+            fresh = rows  # one answer repeats nothing: the days of a recurring event share an id
         repeated = bool(rows) and not fresh and self._start > 0
         following = self._behind_repeats(outcome) if repeated else self._behind(len(rows), outcome)
         self._empty = 0 if rows else self._empty + 1
@@ -100,6 +105,8 @@ class ByStart:
         """Return where the page behind one with so many rows starts; None when it was the last."""
         total, reached = outcome.total or 0, self._start + rows
         if outcome.next is not None and outcome.next > self._start:
+            if outcome.next < reached and not self._repeats.known:
+                raise self._unexpected(f"next is {outcome.next}, among the rows that came, and these have no id")
             self._told = True
             return outcome.next
         if total > max(reached, self._start + self._step if self._told else 0):
@@ -108,7 +115,7 @@ class ByStart:
             return None
         if self._is_silent:
             return reached if rows >= PAGE_SIZE else None
-        if total >= reached or self._told or self._silence_ends(rows):
+        if total >= reached or (self._told and outcome.next is None) or self._silence_ends(rows):
             return None
         if self.family.kind == "start":
             return reached
@@ -133,7 +140,7 @@ class ByStart:
         Past its end a list may begin anew. Where permissions thinned a page and `next` with it, the portal may have
         rounded the place down to that page.
         """
-        if 0 < (outcome.total or 0) <= self._start:
+        if 0 < (outcome.total or 0) <= self._start and (outcome.next or 0) < self._start:
             return None
         if self._start % PAGE_SIZE:
             return _rounded(self._start)
@@ -148,7 +155,7 @@ class ByStart:
         return Command(self.command.method, {**params, "start": start})
 
     def _untold(self) -> UnexpectedAnswer:
-        reason = "an answer without a next, and no total that says it is the last: there may be more rows"
+        reason = "an answer without a next that leads on, and no total that says it is the last: there may be more rows"
         own = f" ({self.family.own})" if self.family.own.strip("-") else ""
         way = f"use paging='whole' if all come in one answer, else page with the method's own parameters{own}"
         return self._unexpected(f"{reason}; {way}")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from b24batch.calls.commands import Command
-from b24batch.calls.encoded import EncodedCommand, encode_direct, refuse_vendor
-from b24batch.calls.query import Query, has_empty
-from b24batch.calls.values import Unfit, wire_params
+from b24batch.calls.encoded import EncodedCommand, Way, batch_text, encode_direct
+from b24batch.calls.references import leaves
+from b24batch.calls.values import wire_params
+from b24batch.errors import UsageError
 
 #: Portal-imposed and fixed: the rows of a page.
 PAGE_SIZE = 50
@@ -18,16 +19,15 @@ def name_of(place: int) -> str:
 
 def alone(page: Command) -> EncodedCommand:
     """Return a page for a direct call."""
-    return EncodedCommand(name_of(0), page, None, params=encode_direct(page), obstacle="it is the only one")
+    return EncodedCommand(name_of(0), page, None, params=encode_direct(page), way=Way.DIRECT)
 
 
 def for_a_batch(name: str, page: Command) -> EncodedCommand:
-    """Return a page for a batch; raise `Unfit` where a batch would change it."""
-    refuse_vendor(page.method)
+    """Return a page for a batch; raise `UsageError` where a batch would change it."""
     params = wire_params(page.params, page.method)
-    if has_empty(params):
-        raise Unfit("an empty list means another thing in a query than in the first page, a direct call")
-    text = f"{page.method}?{Query(params, page.method).text}"
+    if any(path and value in ([], {}) for path, value in leaves(params)):
+        raise UsageError("an empty list means another thing in a query than in the first page, a direct call")
+    text, _ = batch_text(name, page.method, params, halt=False)
     return EncodedCommand(name, page, None, text)
 
 
@@ -36,6 +36,6 @@ def together(pages: list[Command]) -> list[EncodedCommand]:
     if len(pages) > 1:
         try:
             return [for_a_batch(name_of(place), page) for place, page in enumerate(pages)]
-        except Unfit:
+        except UsageError:
             pass
     return [alone(pages[0])]

@@ -11,7 +11,6 @@ from b24batch.aliases import JsonValue
 from b24batch.calls.commands import Command
 from b24batch.calls.encoded import EncodedCommand, encode_direct
 from b24batch.calls.references import Ref
-from b24batch.calls.values import Unfit
 from b24batch.errors import CursorStalled, UnexpectedAnswer, UsageError
 from b24batch.lists.conditions import gathered, joinable, named, refuse, select_id, taken
 from b24batch.lists.families import Family, Row
@@ -56,16 +55,15 @@ class ByCursor:
     _filter: dict[str, JsonValue] = attrs.field(init=False)
     _last_id: JsonValue = attrs.field(default=None, init=False)
     _start: int = attrs.field(default=_UNCOUNTED, init=False)
-    _length: int = attrs.field(default=0, init=False)
+    _came: int = attrs.field(default=0, init=False)
     _chain: list[EncodedCommand] = attrs.field(factory=list, init=False)
 
     def __attrs_post_init__(self) -> None:
         method, given = self.command.method, named(self.command.method, self.command.params)
         self.family = family = self.family.with_cursor(given)
         if not family.id_key:
-            raise UsageError(
-                f"{method}: its rows have no id that is known; name it with id_key=, or use paging='start'"
-            )
+            way = "whole" if family.kind == "whole" else "start"
+            raise UsageError(f"{method}: its rows have no id of their own to go by; use paging='{way}'")
         params = gathered(method, given, family.filter)
         refuse(method, params, ["start", family.order, *filter(None, [family.sort])], _ORDER)
         self._filter = joinable(method, taken(method, params, family.filter), groups=family.groups)
@@ -81,7 +79,7 @@ class ByCursor:
         try:
             self._lengthen(pages - 1)
             return [for_a_batch(name_of(0), first), *self._chain[: pages - 1]]
-        except Unfit:
+        except UsageError:
             return [alone(first)]
 
     def _lengthen(self, chain: int) -> None:
@@ -107,7 +105,7 @@ class ByCursor:
             self.family = attrs.evolve(self.family, result_key=found.key)
         self.unbroken = found.listed and len(ids) == PAGE_SIZE
         if ids:
-            self._last_id, self._start, self._length = ids[-1], _UNCOUNTED, len(ids)
+            self._last_id, self._start, self._came = ids[-1], _UNCOUNTED, self._came + len(ids)
             self.ended = self._is_last(len(ids), outcome)
         else:
             self._look_behind(outcome)
@@ -123,7 +121,7 @@ class ByCursor:
         if self._start > 0 or self._last_id is None:
             return rows
         if int(self._last_id) not in places:
-            if self._length < _SMALLEST_PAGE:
+            if self._came < _SMALLEST_PAGE:
                 return rows
             reason = f"the filter {self._cursor(self._last_id)} gave no row {self._last_id}, which is there"
             raise CursorStalled(f"{self.command.method}: {reason}; {_OTHER_WAYS}")
@@ -131,8 +129,8 @@ class ByCursor:
 
     @property
     def _settled(self) -> bool:
-        """Whether it is known that the pages of the method are never thinned."""
-        return self.family.kind == "cursor" and not self.family.word
+        """Whether it is known that the method's pages are never thinned, and that its filter finds what it should."""
+        return self.family.kind == "cursor" and not self.family.word and not self.family.named
 
     def _is_last(self, rows: int, outcome: AjaxResult) -> bool:
         """Whether a page with rows is the last: a short one is, unless pages may be thinned or more is told of."""
@@ -143,10 +141,13 @@ class ByCursor:
 
         Where it is not known that the filter holds, the last row is asked for again, and what is behind it counted.
         """
-        behind = max(self._start, 0) + PAGE_SIZE
+        here = max(self._start, 0)
+        behind = here + PAGE_SIZE
         if behind > _MOST_BEHIND:
             raise CursorStalled(f"{self.command.method}: no row on {behind // PAGE_SIZE} pages, and no end")
-        if (outcome.total or 0) > behind or (outcome.next or 0) > max(self._start, 0):
+        if (outcome.next or 0) > here:
+            self._start = min(behind, outcome.next or 0)
+        elif (outcome.total or 0) > behind:
             self._start = behind
         elif self._start == _UNCOUNTED and not self._settled:
             self._start = 0

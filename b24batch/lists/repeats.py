@@ -18,6 +18,7 @@ class Repeats:
 
     Attributes:
         page: The rows of the last page, repeats and all.
+        known: Whether these have ids, so that none of them can come twice.
     """
 
     id_key: str
@@ -25,6 +26,7 @@ class Repeats:
     named: bool
     _seen: dict[str, int] = attrs.field(factory=dict, init=False)
     page: list[JsonValue] = attrs.field(factory=list, init=False)
+    known: bool = attrs.field(default=False, init=False)
     _first: list[JsonValue] = attrs.field(factory=list, init=False)
     _last: list[JsonValue] = attrs.field(factory=list, init=False)
 
@@ -32,6 +34,7 @@ class Repeats:
         """Return those of a page's rows that did not come before; none when the whole page did."""
         self.page = rows
         ids = self._ids(rows)
+        self.known = ids is not None
         if ids is None:
             return self._unless_same(rows)
         return [row for row, row_id in zip(rows, ids, strict=True) if self._is_new(row, row_id)]
@@ -42,13 +45,13 @@ class Repeats:
             return None
         ids = [str(row[self.id_key]) for row in rows]
         different = len(set(ids))
-        if different < len(ids) and (different == 1 or self.named):
+        if different < len(ids) and (different == 1 or self.named or different < len(set(map(_content, rows)))):
             self.id_key = ""
             return None
         return ids
 
     def _is_new(self, row: dict[str, JsonValue], row_id: str) -> bool:
-        content = 0 if self.sure else hash(tuple(map(str, row.values())))
+        content = 0 if self.sure else _content(row)
         if self._seen.get(row_id) == content:
             return False
         self._seen[row_id] = content
@@ -59,3 +62,7 @@ class Repeats:
             return []
         self._first, self._last = self._first or rows, rows
         return rows
+
+
+def _content(row: dict[str, JsonValue]) -> int:
+    return hash(tuple(map(str, row.values())))

@@ -41,7 +41,7 @@ class Shape:
             return found
         held = [rows for rows in (self._rows(value, key) for key, value in result.items()) if rows is not None]
         lists = [rows for rows in held if rows.listed] or held
-        return lists[0] if len(lists) == 1 else None
+        return lists[0] if len(lists) == 1 and (len(held) == 1 or lists[0].of_objects) else None
 
     def _rows(self, value: JsonValue, key: str | None) -> Rows | None:
         if isinstance(value, list):
@@ -64,6 +64,11 @@ class Rows:
     rows: list[JsonValue]
     key: str | None
     listed: bool = True
+
+    @property
+    def of_objects(self) -> bool:
+        """Whether there are rows, and these are objects: an empty list beside a map of rows is not where they are."""
+        return bool(self.rows) and isinstance(self.rows[0], dict)
 
 
 def _is_map_by_id(value: dict[str, JsonValue]) -> bool:

@@ -14,7 +14,8 @@ from b24batch.oauth.tokens import Token
 from b24batch.redaction import Secret, masked, to_secret
 from b24batch.wire.addresses import HttpAddress, http_address, is_loopback
 from b24batch.wire.answers import json_object, text_of
-from b24batch.wire.connections import Connections, Post, Reply
+from b24batch.wire.connections import Connections
+from b24batch.wire.messages import Post, Reply
 
 #: The OAuth server of all portals, including self-hosted ones.
 TOKEN_URL = "https://oauth.bitrix24.tech/oauth/token/"

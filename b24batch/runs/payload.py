@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from b24batch.aliases import JsonValue, WireParams
 from b24batch.calls.chunks import Chunk
 from b24batch.calls.commands import Command
+from b24batch.calls.words import DIRECT_ANSWER, BatchAnswer, batch_request
 from b24batch.errors import AnswerLost, SdkError
 from b24batch.redaction import masked
 from b24batch.results import AjaxResult
@@ -24,43 +25,22 @@ def dump(chunk: Chunk, *, halt: bool) -> tuple[str, WireParams]:
     """Return the method and the body of the request that carries `chunk`."""
     if chunk.alone is not None:
         return chunk.alone.command.method, chunk.alone.params or {}
-    return "batch", {"halt": int(halt), "cmd": {command.name: command.text for command in chunk.commands}}
+    return batch_request({command.name: command.text for command in chunk.commands}, halt=halt)
 
 
 def load(chunk: Chunk, answer: Answer, *, halt: bool) -> list[AjaxResult]:
     """Return the outcome of each command of `chunk`, in its order, whatever is in the answer."""
     if chunk.alone is not None:
         return [load_direct(chunk.alone.command, answer)]
-    return list(_rows(chunk, answer, _Maps(answer), halt=halt))
+    return list(_rows(chunk, answer, BatchAnswer(answer.envelope["result"]), halt=halt))
 
 
 def load_direct(command: Command, answer: Answer) -> AjaxResult:
     """Return the outcome of a command that was called directly."""
-    return _ok(command, answer, *(answer.envelope.get(key) for key in ("result", "total", "next", "time")))
+    return _ok(command, answer, *map(answer.envelope.get, DIRECT_ANSWER))
 
 
-class _Maps:
-    """The five maps of an answer, each as a dict: PHP writes an empty one, or one with keys 0, 1, 2, as a list.
-
-    One that is neither has nothing in it: that the first two can be read is seen to when the answer is opened.
-    """
-
-    def __init__(self, answer: Answer) -> None:
-        maps = _map(answer.envelope["result"])
-        self.result = _map(maps.get("result"))
-        self.error = _map(maps.get("result_error"))
-        self.total = _map(maps.get("result_total"))
-        self.next = _map(maps.get("result_next"))
-        self.time = _map(maps.get("result_time"))
-
-
-def _map(value: JsonValue) -> dict[str, JsonValue]:
-    if isinstance(value, dict):
-        return value
-    return {str(place): item for place, item in enumerate(value)} if isinstance(value, list) else {}
-
-
-def _rows(chunk: Chunk, answer: Answer, maps: _Maps, *, halt: bool) -> Iterator[AjaxResult]:
+def _rows(chunk: Chunk, answer: Answer, maps: BatchAnswer, *, halt: bool) -> Iterator[AjaxResult]:
     halted = False
     for encoded in chunk.commands:
         name, command = encoded.name, encoded.command

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 import attrs
 
 from b24batch.aliases import JsonValue
 from b24batch.calls.chunks import Chunk
 from b24batch.calls.encoded import EncodedCommand, resolved
-from b24batch.calls.reads import is_read
-from b24batch.calls.references import Ref
-from b24batch.calls.values import Unfit
+from b24batch.calls.methods import is_read
+from b24batch.calls.references import Ref, no_ids
 from b24batch.errors import AjaxError, ReferenceMissed, UsageError
 from b24batch.results import AjaxResult
 
 #: How many calls back a reference in a stream may lead: as many as one request holds.
 MEMORY = 50
 _RAN = "the command ran with another value"
+
+
+def targets_of(commands: Iterable[EncodedCommand]) -> set[str]:
+    """Return the names of what the references of `commands` lead to."""
+    return {str(reference.target) for encoded in commands for reference in encoded.references}
 
 
 @attrs.define(eq=False)
@@ -53,7 +57,7 @@ class Answered:
         """Return a command as it can be sent with those named in `part`, or the outcome of one that cannot.
 
         A reference into `part` is left to the portal, the value of any other is put in. A command that depends on one
-        without success is skipped; one whose value is missing has failed.
+        without success is skipped; one whose value is missing, or no id in the place of one, has failed.
         """
         values: dict[Ref, JsonValue] = {}
         for reference in encoded.references:
@@ -68,28 +72,40 @@ class Answered:
                     encoded.command, "failed", error=_missed(reference, "the command was not sent", not_executed=True)
                 )
         try:
-            return _put_in(encoded, values, halt=halt) if values else encoded
-        except Unfit as unfit:
-            reason = f"{encoded.label}: {unfit}"
+            return _refused(encoded, values) or _put_in(encoded, values, halt=halt) if values else encoded
+        except UsageError as error:
+            reason = f"{encoded.label}: {error.description}"
         return AjaxResult(encoded.command, "failed", error=UsageError(reason))
+
+
+def _refused(encoded: EncodedCommand, values: Mapping[Ref, JsonValue]) -> AjaxResult | None:
+    """Return the outcome of a write with a value that is no id in the place of one."""
+    reference = None if is_read(encoded.command.method) else next(no_ids(encoded.params, values.get), None)
+    if reference is None:
+        return None
+    value = values[reference]
+    what = value if isinstance(value, bool) else "a list" if isinstance(value, list) else "an object"
+    error = ReferenceMissed(f"{reference!r} is {what}, and no id: the command was not sent")
+    error.not_executed = True
+    return AjaxResult(encoded.command, "failed", error=error)
 
 
 def _put_in(encoded: EncodedCommand, values: dict[Ref, JsonValue], *, halt: bool) -> EncodedCommand:
     """Return a command with these values in it; a boolean whose form nobody knows as a portal puts it in, if it reads.
 
     Raises:
-        Unfit: It cannot be sent with them.
+        UsageError: It cannot be sent with them.
     """
     try:
         return resolved(encoded, values, halt=halt)
-    except Unfit:
+    except UsageError:
         if not is_read(encoded.command.method):
             raise
     numbers = {reference: int(value) if isinstance(value, bool) else value for reference, value in values.items()}
     return resolved(encoded, numbers, halt=halt)
 
 
-def with_missed_references(chunk: Chunk, rows: list[AjaxResult]) -> list[AjaxResult]:
+def mark_missed(chunk: Chunk, rows: list[AjaxResult]) -> list[AjaxResult]:
     """Return `rows`, the outcomes of one request, where a command that ran with a wrong value says so."""
     if not chunk.has_references:
         return rows
@@ -118,12 +134,12 @@ def _reads_letters(encoded: EncodedCommand, reference: Ref) -> bool:
     """Return whether a boolean in the place of `reference` is known to be read in another form than a portal's."""
     try:
         forms = {resolved(encoded, {reference: value}, halt=True).text for value in (True, 1)}
-    except Unfit:
+    except UsageError:
         return False
     return len(forms) > 1
 
 
-def without_misread(chunk: Chunk, rows: list[AjaxResult]) -> list[AjaxResult]:
+def fail_misread(chunk: Chunk, rows: list[AjaxResult]) -> list[AjaxResult]:
     """Return `rows`, where a command that read with a wrong value has failed as if it had not been sent.
 
     So the outcome is the same whether the portal follows a reference or the library.

@@ -60,11 +60,17 @@ class Portal(OAuthPortal):
         port: int = 0,
     ) -> None:
         """Prepare the portal with its built-in methods; nothing is bound yet."""
-        self._given_clock = clock
         self._real_clock = SystemClock()
         self._port = port
         self._server: Server | None = None
         self._closed = threading.Event()
+        self._limits = record, rate, operating_limit
+        self._furnish(clock)
+
+    def _furnish(self, clock: Clock | None) -> None:
+        """Put everything that changes in, as new."""
+        record, rate, operating_limit = self._limits
+        self._given_clock = clock
         self._journal = Journal(record)
         self._plans = {"rest": Plan(self._pause), "token": Plan(self._pause)}
         time = self.clock
@@ -178,8 +184,7 @@ class Portal(OAuthPortal):
     def start(self) -> Self:
         """Bind the port and serve in the background; a closed portal can start again at its address."""
         if self._server is None:
-            self._closed.clear()
-            self._real_clock.rest()
+            self._resume()
             self._server = Server(self._port, self._respond, self._pause)
             self._port = self._server.server_port
             self._server.start()
@@ -188,10 +193,34 @@ class Portal(OAuthPortal):
     def close(self) -> None:
         """Close every connection and end every thread; what is stored and recorded stays."""
         server, self._server = self._server, None
-        self._closed.set()
-        self._real_clock.wake()
+        self._interrupt()
         if server is not None:
             server.stop()
+
+    def clear(self, clock: Clock | None = None) -> None:
+        """Make the portal as new, at the same address and with the same limits; open connections are closed.
+
+        What is stored, recorded and planned, methods of one's own, costs and tokens are gone, and IDs begin at 1.
+
+        Args:
+            clock: The time it lives in from now on; default the one it has.
+
+        """
+        self._interrupt()
+        if self._server is not None:
+            self._server.hang_up()
+            self._resume()
+        self._furnish(clock or self._given_clock)
+
+    def _interrupt(self) -> None:
+        """End all pauses."""
+        self._closed.set()
+        self._real_clock.wake()
+
+    def _resume(self) -> None:
+        """Let pauses last again."""
+        self._closed.clear()
+        self._real_clock.rest()
 
     def _respond(self, wire: Wire) -> Answer:
         return (self._oauth if wire.target.startswith(ROOT) else self._front).respond(wire)

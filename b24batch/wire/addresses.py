@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -51,8 +52,10 @@ def _host(name: str, port: int | None, scheme: str) -> str:
 def is_loopback(host: str) -> bool:
     """Return whether a host, with or without a port, is this machine."""
     hostname = urlsplit(f"//{host}").hostname or ""
-    address = hostname == "::1" or re.fullmatch(r"127(\.[0-9]{1,3}){3}", hostname) is not None
-    return address or hostname == "localhost" or hostname.endswith(".localhost")
+    try:
+        return ip_address(hostname).is_loopback
+    except ValueError:
+        return hostname == "localhost" or hostname.endswith(".localhost")
 
 
 #: RFC 1123, with a dot in it and a last part that is no number, so that no spelling of an IP address is one.

@@ -98,10 +98,9 @@ class HttpAnswer:
     def _refusal(self, envelope: dict[str, JsonValue], now: float) -> SdkError:
         code, description = text_of(envelope["error"]), text_of(envelope.get("error_description"))
         if not _is_code(envelope["error"], self.status):
-            problem = (
-                f"the answer (HTTP {self.status}) has an error that is no code, {type(envelope['error']).__name__}"
-            )
-            return self._error(AnswerLost, f"{problem}: {description}")
+            kind = type(envelope["error"]).__name__
+            problem = f"the answer (HTTP {self.status}) has an error that is no code, {kind}: {description}"
+            return self._error(AnswerLost, problem)
         error = self._error(self._class_of(code), description, code=code)
         if isinstance(error, RateLimited):
             error.retry_after = _seconds(self.headers.get("Retry-After", ""), now)

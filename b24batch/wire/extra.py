@@ -22,14 +22,15 @@ def extra_of(fields: Mapping[str, JsonValue], mask: Callable[[str], str]) -> dic
         fields: The error object.
         mask: Returns a text without the secrets in it.
     """
-    return {mask(name): _masked(value, mask, name) for name, value in fields.items() if name not in _CODE_AND_TEXT}
+    return {mask(name): masked_value(value, mask, name) for name, value in fields.items() if name not in _CODE_AND_TEXT}
 
 
-def _masked(value: JsonValue, mask: Callable[[str], str], name: str = "", depth: int = 1) -> JsonValue:
+def masked_value(value: JsonValue, mask: Callable[[str], str], name: str = "", depth: int = 1) -> JsonValue:
+    """Return a value of an answer with all its texts masked, and nothing under a name that secrets have."""
     if name.casefold() in _SECRET_NAMES or depth > _MAX_DEPTH:
         return "***"
     if isinstance(value, dict):
-        return {mask(key): _masked(item, mask, key, depth + 1) for key, item in value.items()}
+        return {mask(key): masked_value(item, mask, key, depth + 1) for key, item in value.items()}
     if isinstance(value, list):
-        return [_masked(item, mask, depth=depth + 1) for item in value]
+        return [masked_value(item, mask, depth=depth + 1) for item in value]
     return mask(value) if isinstance(value, str) else value

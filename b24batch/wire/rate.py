@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 import attrs
 
@@ -13,6 +14,29 @@ from b24batch.locks import ProcessLock
 
 #: Seconds, as long as a `RetryPolicy` waits by default: one odd figure must not stop all sessions on a portal.
 MAX_PENALTY = 120.0
+
+
+@runtime_checkable
+class Limiter(Protocol):
+    """What paces the requests of a session: a `LeakyBucket`, or a limiter of one's own, shared by processes say."""
+
+    @property
+    def level(self) -> float:
+        """The requests that count at present, as a notebook shows them."""
+
+    def acquire(self, *, max_wait: float | None, on_wait: Callable[[float], None]) -> object:
+        """Return when the next request may leave.
+
+        Args:
+            max_wait: The longest wait in seconds that is accepted; None accepts any.
+            on_wait: To be called with the seconds of a wait before it begins.
+
+        Raises:
+            RateLimited: The wait would be longer; its `retry_after` is the wait.
+        """
+
+    def penalize(self, seconds: float) -> None:
+        """Slow down: the portal refused a request for its rate, and asks for a pause of `seconds`, or 0."""
 
 
 @attrs.define(eq=False)
@@ -111,3 +135,9 @@ def shared_bucket(host: str, clock: Clock) -> LeakyBucket:
     for key in [key for key, bucket in _shared.copy().items() if not bucket.level] if len(_shared) >= _MANY else ():
         _shared.pop(key, None)
     return _shared.setdefault((host, id(clock)), LeakyBucket(clock=clock))
+
+
+def forget_shared_buckets(host: str) -> None:
+    """Let the sessions to come on the portal `host` begin with an empty bucket, as those of a new process do."""
+    for key in [key for key in _shared.copy() if key[0] == host]:
+        _shared.pop(key, None)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
 
 import attrs
 
 from b24batch.aliases import WireParams
-from b24batch.clock import Clock, Wait
+from b24batch.clock import Wait
 from b24batch.errors import AnswerLost, ExpiredToken, RateLimited, SdkError
 from b24batch.wire.answers import Answer, HttpAnswer
 from b24batch.wire.auth import Access, Auth, Renewal, with_max_wait
-from b24batch.wire.connections import Connections, Post
-from b24batch.wire.rate import LeakyBucket
-from b24batch.wire.retries import RetryPolicy
+from b24batch.wire.connections import Connections
+from b24batch.wire.messages import Post, Reply
+from b24batch.wire.settings import WireSettings
 
 _log = logging.getLogger("b24batch")
 _MOST_RENEWALS = 2
@@ -23,31 +22,17 @@ _MOST_RENEWALS = 2
 
 @attrs.frozen(eq=False)
 class Transport:
-    """Sends requests to one portal; times are seconds.
+    """Sends requests to one portal.
 
     Attributes:
         auth: Where the portal is and with what secret it is called.
         connections: What the requests travel on.
-        limits: The rate that is kept; None for none.
-        retries: Whether and when a request is sent again.
-        clock: Where time comes from.
-        timeout: To connect, and between two bytes of an answer.
-        deadline: For a whole request, from its first byte to the last of its answer.
-        max_answer: The most bytes that a decoded answer may have.
-        max_wait: For any single wait, whatever its reason; None for no bound.
-        on_wait: Told of every wait before it begins; None for nobody.
+        settings: How they are sent.
     """
 
     auth: Auth
     connections: Connections
-    limits: LeakyBucket | None
-    retries: RetryPolicy
-    clock: Clock
-    timeout: tuple[float, float]
-    deadline: float
-    max_answer: int
-    max_wait: float | None
-    on_wait: Callable[[Wait], None] | None
+    settings: WireSettings
 
     def call(self, method: str, params: WireParams, *, request_id: str, repeatable: bool, commands: int = 1) -> Answer:
         """Return the portal's answer to one request, sent again where that is safe.
@@ -64,8 +49,10 @@ class Transport:
                 exception that is none of ours, such as Ctrl-C, has `request_sent`: whether an attempt had left.
         """
         exchange = _Exchange(self, method, json.dumps(params).encode(), request_id, commands)
+        settings = self.settings
+        retry = settings.retries.retrying(repeatable=repeatable, max_wait=settings.max_wait, sleep=exchange.pause)
         try:
-            return exchange.answer(repeatable=repeatable)
+            return retry(exchange.attempt)
         except SdkError as error:
             failure = error
         except BaseException as interrupt:
@@ -76,7 +63,7 @@ class Transport:
     def pause(self, wait: Wait) -> None:
         """Let the seconds of a wait pass, once it is announced."""
         self.announce(wait)
-        self.clock.sleep(wait.seconds)
+        self.settings.clock.sleep(wait.seconds)
 
     def announce(self, wait: Wait) -> None:
         """Tell log and caller of a wait that is about to begin."""
@@ -88,8 +75,13 @@ class Transport:
                 wait.attempt,
                 wait.request_id,
             )
-        if self.on_wait is not None:
-            self.on_wait(wait)
+        if self.settings.on_wait is not None:
+            self.settings.on_wait(wait)
+
+    def renew(self, refused: Access) -> Renewal:
+        """Get a newer token; a renewal that takes ``max_wait`` waits no longer than the session waits for anything."""
+        renewal: Renewal = with_max_wait(self.auth.renew, self.settings.max_wait)(refused, self.connections)
+        return renewal
 
 
 @attrs.define(eq=False)
@@ -105,32 +97,27 @@ class _Exchange:
     lost: bool = False
     renewals: list[Renewal] = attrs.field(factory=list)
 
-    def answer(self, *, repeatable: bool) -> Answer:
-        """Return the answer to the first attempt, or to a later one; most requests need no retrying at all."""
-        try:
-            return self._attempt()
-        except SdkError as error:
-            first = [error]
-
-        def again() -> Answer:
-            if first:
-                raise first.pop()
-            return self._attempt()
-
-        transport = self.transport
-        return transport.retries.retrying(repeatable=repeatable, max_wait=transport.max_wait, sleep=self.pause)(again)
-
-    def _attempt(self) -> Answer:
+    def attempt(self) -> Answer:
+        """Send the request, and once more with another token where the first one was refused."""
         self.attempts += 1
         while True:
-            access = self.transport.auth.access()
-            if access.stale and self._renew(access):
-                access = self.transport.auth.access()
+            access = self._get_access()
+            self._keep_rate()
+            lost_before, began = self.lost, self._now()
+            self.lost = True  # until the contrary is known, whatever interrupts
             try:
-                return self._send(access)
-            except ExpiredToken:
-                if not self._renew(access):
+                with self.transport.connections.post(self._make_post(access)) as reply:
+                    return self._open(reply, access)
+            except BaseException as error:
+                self._note(error, lost_before=lost_before)
+                if not isinstance(error, ExpiredToken):
                     raise
+                refused = error
+            finally:
+                what = (self.method, self.commands, self._now() - began, self.request_id)
+                _log.debug("%s: %d commands, %.3f s, request id %s", *what)
+            if not self._renew(access):
+                raise refused
 
     def pause(self, seconds: float) -> None:
         """Wait before the next attempt."""
@@ -147,52 +134,48 @@ class _Exchange:
         """Get a newer token: one refresh for the whole exchange, and one that another refreshed, so that it ends."""
         if "refreshed" in self.renewals or len(self.renewals) == _MOST_RENEWALS:
             return False
-        renew = with_max_wait(self.transport.auth.renew, self.transport.max_wait)
-        renewal: Renewal = renew(access, self.transport.connections)
+        renewal = self.transport.renew(access)
         self.renewals.append(renewal)
         return renewal != "none"
 
-    def _send(self, access: Access) -> Answer:
-        limits, clock = self.transport.limits, self.transport.clock
-        if limits is not None:
-            limits.acquire(max_wait=self.transport.max_wait, on_wait=self._announce_rate)
-        lost_before, began = self.lost, clock.monotonic()
-        self.lost = True  # until the contrary is known, whatever interrupts
-        try:
-            return self._post(access)
-        except SdkError as error:
-            self.lost = lost_before or isinstance(error, AnswerLost)
-            self._note(error)
-            raise
-        except BaseException as interrupt:
-            if not vars(interrupt).get("request_sent", True):
-                self.lost = lost_before
-            raise
-        finally:
-            what = (self.method, self.commands, clock.monotonic() - began, self.request_id)
-            _log.debug("%s: %d commands, %.3f s, request id %s", *what)
+    def _get_access(self) -> Access:
+        access = self.transport.auth.access()
+        return self.transport.auth.access() if access.stale and self._renew(access) else access
 
-    def _note(self, error: SdkError) -> None:
-        if isinstance(error, AnswerLost):
-            error.request_id = self.request_id
-        if isinstance(error, RateLimited) and self.transport.limits is not None:
-            self.transport.limits.penalize(min(error.retry_after or 0.0, self.transport.retries.total_wait))
+    def _keep_rate(self) -> None:
+        settings = self.transport.settings
+        if settings.limits is not None:
+            settings.limits.acquire(max_wait=settings.max_wait, on_wait=self._announce_rate)
 
     def _announce_rate(self, seconds: float) -> None:
         self.transport.announce(Wait("rate", seconds, self.attempts, self.request_id))
 
-    def _post(self, access: Access) -> Answer:
-        transport = self.transport
-        post = Post(
+    def _now(self) -> float:
+        return self.transport.settings.clock.monotonic()
+
+    def _note(self, error: BaseException, *, lost_before: bool) -> None:
+        """Keep in mind whether an attempt may have been executed, and slow down when the portal says so."""
+        settings = self.transport.settings
+        if isinstance(error, SdkError):
+            self.lost = lost_before or isinstance(error, AnswerLost)
+        elif not vars(error).get("request_sent", True):
+            self.lost = lost_before
+        if isinstance(error, AnswerLost):
+            error.request_id = self.request_id
+        if isinstance(error, RateLimited) and settings.limits is not None:
+            settings.limits.penalize(min(error.retry_after or 0.0, settings.retries.total_wait))
+
+    def _make_post(self, access: Access) -> Post:
+        settings = self.transport.settings
+        return Post(
             access.url(self.method).reveal(),
             access.signed(self.body),
             {"Content-Type": "application/json", "X-Request-ID": self.request_id},
-            transport.timeout,
-            transport.deadline,
-            transport.max_answer,
+            settings.timeout,
+            settings.deadline,
+            settings.max_answer,
         )
-        with transport.connections.post(post) as reply:
-            answer = HttpAnswer(
-                reply.status, reply.headers, reply.content, self.method, self.request_id, access.secrets
-            )
-            return answer.opened(transport.clock.time())
+
+    def _open(self, reply: Reply, access: Access) -> Answer:
+        answer = HttpAnswer(reply.status, reply.headers, reply.content, self.method, self.request_id, access.secrets)
+        return answer.opened(self.transport.settings.clock.time())

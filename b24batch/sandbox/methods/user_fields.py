@@ -23,12 +23,12 @@ _FIELDS = "MULTIPLE?=N MANDATORY?=N SHOW_FILTER?=N SHOW_IN_LIST?=Y EDIT_IN_LIST?
 Declare = Callable[[str, str], None]
 
 
-@attrs.define(kw_only=True)
+@attrs.define
 class UserFields(Records):
     """The user fields of one entity, whose names are new and all have the same prefix."""
 
-    prefix: str
-    declare: Declare
+    prefix: str = attrs.field(kw_only=True)
+    declare: Declare = attrs.field(kw_only=True)
 
     def add(self, params: Params) -> JSON:
         """Make a field; its name gets the prefix where it has none."""

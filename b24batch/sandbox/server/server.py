@@ -63,11 +63,16 @@ class Server(ThreadingHTTPServer):
         self.shutdown()
         self.server_close()
         self._thread.join()
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Close every connection, wait for every thread that serves one, and number connections from 1 again."""
         open_ = list(self._open.items())
         for _, connection in open_:
             _hang_up(connection)
         for thread, _ in open_:
             thread.join(_PATIENCE)
+        self.counter = itertools.count(1)
 
     def process_request(self, request: JSON, client_address: JSON) -> None:
         """Serve a connection in a thread, known from its first moment on so that `stop` finds it."""

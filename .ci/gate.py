@@ -1,0 +1,235 @@
+"""The gate: what the README promises a newcomer, in empty environments, and the project's own checks.
+
+``.ci/run`` runs all steps, ``.ci/run wheel floors`` these two, ``.ci/run --list`` tells which there are. Every step
+runs, also after one that failed; the exit status is 0 if none did.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VERSIONS = ("3.11", "3.12", "3.13")
+#: What the wheel may weigh, bytes.
+WHEEL_BOUND = 340_000
+#: The least versions that setup.cfg names.
+FLOORS = ("requests==2.32.4", "urllib3==2.2.0", "attrs==23.2.0", "tenacity==9.0.0")
+#: Lines of a test run's end that are shown.
+CLOSING = 12
+#: Seconds after which a command is taken to hang.
+PATIENCE = 1800
+WHEEL_CHECK = """
+import importlib.metadata, pathlib
+import b24batch
+package = pathlib.Path(b24batch.__file__).parent
+assert (package / "py.typed").exists()
+files = importlib.metadata.files("b24batch")
+assert not [file for file in files if {"tests", "django_project"} & set(file.parts)]
+assert [file for file in files if file.match("django/migrations/0001_*.py")]
+assert "_b24batch_pytest.py" in map(str, files)
+assert b24batch.__version__ == importlib.metadata.version("b24batch")
+print("b24batch", b24batch.__version__, "imports and runs from its wheel")
+"""
+
+
+class Failed(Exception):
+    """A command ended with an exit code other than 0, or something is not as it has to be."""
+
+
+def runs(python: str) -> bool:
+    """Whether an interpreter runs: a version manager has names that stand for nothing."""
+    try:
+        return subprocess.run([python, "-c", ""], capture_output=True).returncode == 0
+    except OSError:
+        return False
+
+
+def find(version: str) -> str | None:
+    """Return the interpreter of a version: by its name, or one that a version manager keeps without one."""
+    managed = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    candidates = [f"python{version}", *sorted(map(str, managed.glob(f"versions/{version}.*/bin/python")))]
+    return next((python for python in candidates if runs(python)), None)
+
+
+class Gate:
+    """Runs commands in a copy of the project, in environments that it makes.
+
+    Args:
+        work: A folder for the copy, the environments and what is built.
+
+    """
+
+    def __init__(self, work: Path) -> None:
+        """Copy the files that git knows: no file of a build or of an editable install is taken for the project's."""
+        self.work, self.project, self.dist = work, work / "project", work / "dist"
+        self.project.mkdir()
+        said = {"cwd": ROOT, "stdout": subprocess.PIPE, "check": True}
+        tracked = subprocess.run(["git", "ls-files", "-z"], **said)
+        packed = subprocess.run(["tar", "--null", "-T", "-", "-c"], input=tracked.stdout, **said)
+        subprocess.run(["tar", "-x", "-C", self.project], input=packed.stdout, check=True)
+        found = {version: find(version) for version in VERSIONS}
+        self.pythons = {version: python for version, python in found.items() if python} or {"3": sys.executable}
+        self.oldest, self.newest = min(self.pythons), max(self.pythons)
+
+    def run(self, *line: object, cwd: Path | None = None, shown: int | None = None, **variables: str) -> None:
+        """Run a command, and print the last `shown` lines of what it says, by default all.
+
+        Raises:
+            Failed: It ended with another exit code than 0, or not in time.
+        """
+        words = [str(word) for word in line]
+        named = " ".join(words[1:]).partition("\n")[0]
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "PYTHONPATH"))}
+        environment = {**kept, "PIP_DISABLE_PIP_VERSION_CHECK": "1", **variables}
+        options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "timeout": PATIENCE}
+        try:
+            ended = subprocess.run(words, cwd=cwd or self.project, env=environment, **options)
+        except subprocess.TimeoutExpired as hung:
+            raise Failed(f"{named}: did not end in {hung.timeout:.0f} s") from None
+        lines = ended.stdout.splitlines()
+        if ended.returncode:
+            print(*lines[-200:], sep="\n", flush=True)
+            raise Failed(f"{named}: exit code {ended.returncode}")
+        told = lines if shown is None else lines[max(len(lines) - shown, 0) :]
+        if told:
+            print(*told, sep="\n", flush=True)
+
+    def environment(self, name: str, version: str, *requirements: object) -> Path:
+        """Make an empty environment, install what is required there, and return its interpreter."""
+        python = self.work / name / "bin" / "python"
+        self.run(self.pythons[version], "-m", "venv", self.work / name, shown=0)
+        self.run(python, "-m", "pip", "install", "-q", *requirements, shown=0)
+        return python
+
+    def test(self, python: Path, *arguments: object, **variables: str) -> None:
+        """Run tests with all examples, and print the closing lines."""
+        self.run(python, "-m", "pytest", "-q", *arguments, shown=CLOSING, B24BATCH_ALL_EXAMPLES="1", **variables)
+
+    def wheel(self) -> Path:
+        """Return the wheel; build it if no step has."""
+        if not self.dist.exists():
+            python = self.environment("build", self.oldest, "build", "twine")
+            self.run(python, "-m", "build", "-q", "--outdir", self.dist, ".", shown=0)
+            self.run(python, "-m", "twine", "check", "--strict", *self.dist.iterdir())
+        return next(self.dist.glob("*.whl"))
+
+
+def demo(gate: Gate) -> None:
+    """The README's first command, on every Python."""
+    for version in gate.pythons:
+        python = gate.environment(f"demo-{version}", version, ".")
+        gate.run(python, "-m", "b24batch", "demo", shown=2)
+
+
+def tests(gate: Gate) -> None:
+    """The README's second command, on the oldest Python."""
+    gate.test(gate.environment("tests", gate.oldest, ".[test]"))
+
+
+def checks(gate: Gate) -> None:
+    """Ruff, mypy, and the documentation."""
+    python = gate.environment("dev", gate.oldest, ".[dev,docs]")
+    gate.run(python, "-m", "ruff", "check", ".")
+    gate.run(python, "-m", "ruff", "format", "--check", ".")
+    gate.run(python, "-m", "mypy", "b24batch", "_b24batch_pytest.py", "tests/typing_api.py", "examples", "benchmarks")
+    gate.run(python, "-m", "sphinx", "-W", "-n", "--keep-going", "-q", "docs", gate.work / "html")
+
+
+def wheel(gate: Gate) -> None:
+    """The wheel in an empty environment: its size, what is in it, and what it says without its extras."""
+    size = gate.wheel().stat().st_size
+    print(f"the wheel has {size:,} bytes and may have {WHEEL_BOUND:,}", flush=True)
+    if size > WHEEL_BOUND:
+        raise Failed("the wheel is too large")
+    python = gate.environment("wheel", gate.oldest, gate.wheel())
+    gate.run(python, "-m", "b24batch", "demo", cwd=gate.work, shown=2)
+    gate.run(python, "-c", WHEEL_CHECK, cwd=gate.work)
+    gate.run(python, gate.project / "tests" / "bare_install.py", cwd=gate.work)
+
+
+def floors(gate: Gate) -> None:
+    """The least versions of the dependencies."""
+    python = gate.environment("floors", gate.oldest, gate.wheel(), *FLOORS)
+    gate.run(python, "-m", "b24batch", "demo", cwd=gate.work, shown=2)
+
+
+def django(gate: Gate) -> None:
+    """The Django project of the tests on the oldest and the newest Django, and under load by real servers."""
+    for version, django in ((gate.oldest, "Django>=5.2,<5.3"), (gate.newest, "Django>=5.2")):
+        print(f"-- {django} on Python {version}", flush=True)
+        servers = ("pytest>=8", "pytest-xdist>=3.6", "gunicorn>=22", "uvicorn>=0.30")
+        python = gate.environment(f"django-{version}-{len(django)}", version, ".[django]", django, *servers)
+        gate.test(python, "tests/django")
+        gate.run(python, "tests/django_load.py")
+
+
+def late(gate: Gate) -> None:
+    """Gevent and eventlet that patch late."""
+    servers = ("gevent>=24", "eventlet>=0.36", "gunicorn>=22", "packaging")
+    gate.run(gate.environment("late", gate.oldest, ".", *servers), "tests/late_patch.py")
+
+
+def newest(gate: Gate) -> None:
+    """The tests on the newest Python, and how much of the code they reach.
+
+    The matrix of faults, a third of the time, looks at sockets and not at Python: it runs on the oldest one. The tests
+    of Django have a step of their own.
+    """
+    python = gate.environment("newest", gate.newest, ".[test]", "pytest-cov>=6")
+    gate.test(python, "--ignore=tests/runs/test_matrix.py", "--cov", "--cov-report=term:skip-covered")
+
+
+def interrupts(gate: Gate) -> None:
+    """An interrupt at every instant of every scenario."""
+    python = gate.environment("interrupts", gate.oldest, ".[test]")
+    gate.test(python, "tests/runs/test_interrupts.py", B24BATCH_EVERY_INSTANT="1")
+
+
+STEPS: dict[str, Callable[[Gate], None]] = {
+    step.__name__: step for step in (demo, tests, checks, wheel, floors, django, late, newest, interrupts)
+}
+
+
+def title(step: Callable[[Gate], None]) -> str:
+    """Return the first sentence of a step's docstring."""
+    return (step.__doc__ or "").splitlines()[0].rstrip(".")
+
+
+def attempt(name: str, gate: Gate) -> bool:
+    """Run one step, tell how long it took, and return whether it failed."""
+    began = time.monotonic()
+    print(f"\n== {name}: {title(STEPS[name])}", flush=True)
+    try:
+        STEPS[name](gate)
+    except Failed as failure:
+        print(f"== {name} FAILED after {time.monotonic() - began:.0f} s: {failure}", flush=True)
+        return True
+    print(f"== {name} passed in {time.monotonic() - began:.0f} s", flush=True)
+    return False
+
+
+def main(names: list[str]) -> int:
+    """Run the steps of these names, by default all, and return the exit status."""
+    if names == ["--list"]:
+        print(*(f"{name:<12}{title(step)}" for name, step in STEPS.items()), sep="\n")
+        return 0
+    if unknown := set(names) - set(STEPS):
+        print(f"no step is called {', '.join(sorted(unknown))}; there are: {', '.join(STEPS)}", file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory() as work:
+        gate = Gate(Path(work))
+        missing = ", ".join(set(VERSIONS) - set(gate.pythons))
+        print(f"Python {', '.join(gate.pythons)}; not here: {missing or 'none'}", flush=True)
+        failed = [name for name in names or STEPS if attempt(name, gate)]
+    print(f"\nthe gate FAILED: {', '.join(failed)}" if failed else "\nthe gate passed", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

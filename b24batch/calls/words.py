@@ -1,0 +1,103 @@
+"""The portal's words: references, the text and the size of a command, the body of a batch, the maps of its answer.
+
+What another protocol would say in other words is here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+from b24batch.aliases import JsonValue, WireParams
+from b24batch.errors import UsageError
+
+#: Our own bound on the body of one request: a portal takes far more, but has 60 seconds for all of it.
+MAX_BODY_BYTES = 4_000_000
+#: What a batch's body has around its commands.
+ENVELOPE_BYTES = len('{"halt": 1, "cmd": {}}')
+#: The most bytes that one character of a name takes in JSON.
+_ESCAPED = 12
+
+#: A portal refuses these inside a batch, but looks at their case only.
+NOT_IN_A_BATCH = frozenset({"batch", "download", "upload"})
+
+#: How a position is written, in a list and among calls.
+PLACE = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
+_PHP_SPACE = frozenset(" \t\n\v\f\r")
+_BUCKETS = "result|next|total|time|error"
+#: A whole value that the portal takes for a reference: one of its maps, anything up to white space, keys in brackets.
+_SPELT = re.compile(rf"(?ai)\$({_BUCKETS})(\S+)")
+_KEYS = re.compile(r"\[([^\]]+)\]")
+#: Where the portal's substitution may see a reference: at its buckets, or if it runs on after a failed command, at any
+#: word. It goes on to the next white space, and refers if there is a key in brackets in it. Two patterns each, since
+#: one takes quadratic time.
+_BUCKET = re.compile(rf"(?ai)\$(?:{_BUCKETS})\S*")
+_ANY_BUCKET = re.compile(r"(?ai)\$[a-z_]\S*")
+_KEY = re.compile(r"\[[^\]]")
+
+
+def reference_text(bucket: str, *keys: str | int) -> str:
+    """Return what the portal replaces by what stands at `keys` in one of its maps."""
+    return f"${bucket}" + "".join(f"[{key}]" for key in keys)
+
+
+def is_referable(name: str) -> bool:
+    """Return whether the portal's substitution can find `name`: it ends at white space, and a name at ``]``."""
+    return bool(name) and "]" not in name and not _PHP_SPACE & set(name)
+
+
+def spelt(text: str) -> tuple[str, list[str]]:
+    """Return bucket and keys when all of `text` is a reference in the portal's spelling; no keys for any other."""
+    match = _SPELT.fullmatch(text)
+    return (match[1].lower(), _KEYS.findall(match[2])) if match else ("", [])
+
+
+def may_refer(text: str, *, halt: bool) -> bool:
+    """Return whether the portal's substitution may find a reference in `text`."""
+    words = (found[0] for found in (_BUCKET if halt else _ANY_BUCKET).finditer(text))
+    return any((end := word.rfind("]")) > 0 and _KEY.search(word, 2, end) for word in words)
+
+
+def command_text(name: str, method: str, query: str) -> str:
+    """Return what a batch says of a command; raise `UsageError` when no batch has room for it."""
+    text = f"{method}?{query}" if query else method
+    at_most = len(text) + _ESCAPED * (len(name) + ENVELOPE_BYTES)
+    if at_most > MAX_BODY_BYTES and command_size(name, text) + ENVELOPE_BYTES > MAX_BODY_BYTES:
+        raise UsageError(f"it is more than {MAX_BODY_BYTES} bytes of text")
+    return text
+
+
+def command_size(name: str, text: str) -> int:
+    """Return the bytes that a command adds to the body of a batch."""
+    quoted = len(name) + 2 if name.isalnum() and name.isascii() else len(json.dumps(name))
+    return len(text) + quoted + len('"": , ')
+
+
+def batch_request(texts: dict[str, str], *, halt: bool) -> tuple[str, WireParams]:
+    """Return the method and the body of the request that carries these texts of commands, by their names."""
+    return "batch", {"halt": int(halt), "cmd": texts}
+
+
+#: What the answer to a direct call says: data, number of rows, where to go on, times.
+DIRECT_ANSWER = ("result", "total", "next", "time")
+
+
+class BatchAnswer:
+    """The five maps of a batch's answer, each as a dict: PHP writes an empty one, or one with keys 0, 1, 2, as a list.
+
+    One that is neither has nothing in it: that the first two can be read is seen to when the answer is opened.
+    """
+
+    def __init__(self, result: JsonValue) -> None:
+        maps = _map(result)
+        self.result = _map(maps.get("result"))
+        self.error = _map(maps.get("result_error"))
+        self.total = _map(maps.get("result_total"))
+        self.next = _map(maps.get("result_next"))
+        self.time = _map(maps.get("result_time"))
+
+
+def _map(value: JsonValue) -> dict[str, JsonValue]:
+    if isinstance(value, dict):
+        return value
+    return {str(place): item for place, item in enumerate(value)} if isinstance(value, list) else {}

@@ -1,0 +1,108 @@
+"""Requests: where each request of a run or a list leaves, and where its answer comes in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import attrs
+
+from b24batch.calls.chunks import Chunk
+from b24batch.clock import Clock, Wait
+from b24batch.errors import OperatingLimitExceeded, SdkError, UnexpectedAnswer
+from b24batch.redaction import masked
+from b24batch.results import AjaxResult
+from b24batch.runs.operating import OperatingTime, Waited
+from b24batch.runs.payload import dump, load
+from b24batch.wire.answers import Answer
+from b24batch.wire.extra import masked_value
+from b24batch.wire.transport import Transport
+
+
+@attrs.define(eq=False)
+class Requests:
+    """The requests of one run or list, numbered from 1.
+
+    Attributes:
+        transport: The way to the portal.
+        operating: What is known of the methods' operating time.
+        request_id: Of the first request; the n-th has ``/n`` behind it.
+        longest_wait: The most seconds to wait for operating time while nothing of what is blocked runs.
+    """
+
+    transport: Transport
+    operating: OperatingTime
+    request_id: str
+    longest_wait: float
+    _sent: int = attrs.field(default=0, init=False)
+
+    def send(self, chunk: Chunk, *, halt: bool, repeatable: bool) -> list[AjaxResult]:
+        """Send one request, and return the outcomes of its commands in order. Nothing goes to the portal beside it.
+
+        Args:
+            chunk: The commands.
+            halt: Whether the portal skips the rest after an error.
+            repeatable: Whether the request may run twice.
+
+        Raises:
+            SdkError: The request failed as a whole. See `Transport.call` for any other exception.
+        """
+        request_id = self.next_id
+        self._sent += 1
+        (method, params), size = dump(chunk, halt=halt), len(chunk.commands)
+        try:
+            answer = self.transport.call(method, params, request_id=request_id, repeatable=repeatable, commands=size)
+        except OperatingLimitExceeded as error:
+            self._note_reset(error)
+            raise
+        rows = load(chunk, answer, halt=halt)
+        self._learn(method, answer, rows)
+        return rows
+
+    def wait(self, methods: Iterable[str], waited: Waited) -> bool:
+        """Wait until the portal frees these blocked methods; return False, at once, when that would take too long.
+
+        Args:
+            methods: Those that have used up their operating time.
+            waited: What was waited so far; this wait is added.
+        """
+        seconds = self.operating.wait_for(methods)
+        if waited.seconds + seconds > self.longest_wait:
+            return False
+        waited.seconds += seconds
+        waited.attempt += 1
+        self.transport.pause(Wait("operating", seconds, waited.attempt, self._id(self._sent)))
+        return True
+
+    def mask(self, error: SdkError) -> None:
+        """Take out of an error about an answer what that repeats of the session's secrets."""
+        secrets = self.transport.auth.access().secrets
+        error.description = masked(error.description, secrets)
+        error.args = (error.description,)
+        if isinstance(error, UnexpectedAnswer):
+            error.data = masked_value(error.data, lambda text: masked(text, secrets))
+
+    @property
+    def next_id(self) -> str:
+        """The ``X-Request-ID`` of the next request."""
+        return self._id(self._sent + 1)
+
+    @property
+    def clock(self) -> Clock:
+        """Where time comes from."""
+        return self.operating.clock
+
+    def _id(self, number: int) -> str:
+        return self.request_id if number <= 1 else f"{self.request_id}/{number}"
+
+    def _learn(self, method: str, answer: Answer, rows: list[AjaxResult]) -> None:
+        """Note the operating times that an answer tells, and tell its errors when the portal frees their methods."""
+        last = {method: answer.envelope.get("time")} | {row.command.method: row.time for row in rows if row.time}
+        for called, time_block in last.items():
+            self.operating.note(called, time_block)
+        for row in rows:
+            if row.error is not None:
+                self._note_reset(row.error)
+
+    def _note_reset(self, error: SdkError) -> None:
+        if isinstance(error, OperatingLimitExceeded):
+            error.reset_at = self.operating.reset_at(error.method)

@@ -1,0 +1,75 @@
+"""Our own way into requests: what follows from an address and from the environment is worked out once."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from urllib.parse import urlsplit
+
+import requests
+from requests.utils import default_headers
+
+from b24batch.aliases import JsonValue
+from b24batch.wire.adapter import TrackingAdapter
+from b24batch.wire.addresses import is_loopback
+from b24batch.wire.messages import Post
+
+#: Threads that can share one session without a connection being thrown away.
+POOL_SIZE = 32
+_MANY_ADDRESSES = 100
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+_LOOKED_FOR = (*_PROXIES, *map(str.upper, _PROXIES), "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "REQUEST_METHOD")
+
+
+class OwnHttp:
+    """Sends requests through an adapter: no redirect is followed or read ahead, and nothing is kept of an answer.
+
+    A `requests.Session` would look for cookies, for a password in .netrc, and at the body of a redirect.
+    """
+
+    def __init__(self) -> None:
+        self._adapter = TrackingAdapter(pool_maxsize=POOL_SIZE)
+        self._settings: dict[tuple[str | None, ...], dict[str, JsonValue]] = {}
+        self._prepared: dict[str, requests.PreparedRequest] = {}
+
+    def sender(self, post: Post) -> Callable[..., requests.Response]:
+        """Return what sends a request; it takes the time-outs."""
+        prepared = self._template(post.url).copy()
+        prepared.prepare_body(post.data, None)
+        prepared.headers.update(post.headers)
+        return functools.partial(self._adapter.send, prepared, **self._environment(post.url))
+
+    def close(self) -> None:
+        """Drop the sockets."""
+        self._adapter.close()
+
+    def _template(self, url: str) -> requests.PreparedRequest:
+        template = self._prepared.get(url)
+        if template is None:
+            if len(self._prepared) > _MANY_ADDRESSES:
+                self._prepared.clear()
+            template = requests.Request("POST", url, {**default_headers(), "User-Agent": _user_agent()}).prepare()
+            self._prepared[url] = template
+        return template
+
+    def _environment(self, url: str) -> dict[str, JsonValue]:
+        """Return proxies and certificates, looked for again only when the environment has changed."""
+        address = urlsplit(url)
+        key = (address.scheme, address.netloc, *map(os.environ.get, _LOOKED_FOR))
+        settings = self._settings.get(key)
+        if settings is None:
+            settings = requests.Session().merge_environment_settings(url, {}, True, None, None)
+            if is_loopback(address.netloc):  # for this machine credentials may go without https, but not to a proxy
+                settings["proxies"] = {}
+            self._settings = {key: settings}
+        return settings
+
+
+@functools.cache
+def _user_agent() -> str:
+    try:
+        return f"b24batch/{version('b24batch')}"
+    except PackageNotFoundError:
+        return "b24batch"

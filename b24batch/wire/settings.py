@@ -1,0 +1,85 @@
+"""Settings: how requests are sent, checked and converted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import cast
+
+import attrs
+from attrs.validators import instance_of, is_callable, optional
+
+from b24batch.clock import Clock, Wait
+from b24batch.errors import UsageError
+from b24batch.redaction import shown
+from b24batch.wire.rate import Limiter
+from b24batch.wire.retries import RetryPolicy
+
+
+def to_seconds(value: object) -> float:
+    """Return a time in seconds; raise `UsageError` unless it is a positive, finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+        raise UsageError(f"a time is a positive number of seconds, not {shown(value)}")
+    return float(value)
+
+
+def to_count(value: object) -> int:
+    """Return a number of things; raise `UsageError` unless it is a positive integer."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise UsageError(f"expected a positive whole number, got {shown(value)}")
+    return value
+
+
+def to_timeout(value: object) -> tuple[float, float]:
+    """Return the seconds to connect and those between two bytes; one number stands for both."""
+    connect, read = value if isinstance(value, tuple | list) and len(value) == 2 else (value, value)
+    return to_seconds(connect), to_seconds(read)
+
+
+def to_wait(value: object) -> float:
+    """Return the bound of a wait in seconds; 0 is no wait."""
+    return 0.0 if value == 0 else to_seconds(value)
+
+
+def to_max_wait(value: object) -> float | None:
+    """Return the bound of every wait in seconds; None is none."""
+    return None if value is None else to_wait(value)
+
+
+def to_clock(value: object) -> Clock:
+    """Return what tells the time; raise `UsageError` for what does not."""
+    if not all(callable(getattr(value, name, None)) for name in ("monotonic", "time", "sleep")):
+        raise UsageError(f"a clock has monotonic(), time() and sleep(), not so {shown(value)}")
+    return cast("Clock", value)
+
+
+def to_limits(value: object) -> Limiter | None:
+    """Return a limiter or None; raise `TypeError` for anything else."""
+    if value is None or (isinstance(value, Limiter) and not isinstance(value, type)):
+        return value
+    raise TypeError(f"limits: expected a LeakyBucket, another b24batch.wire.Limiter or None, got {shown(value)}")
+
+
+@attrs.frozen(kw_only=True)
+class WireSettings:
+    """How the requests to one portal are sent; times are seconds.
+
+    Attributes:
+        timeout: To connect, and between two bytes of an answer.
+        deadline: For a whole request, from its first byte to the last of its answer.
+        max_answer: The most bytes that a decoded answer may have.
+        retries: Whether and when a request is sent again.
+        limits: The rate that is kept; None for none.
+        clock: Where time comes from.
+        max_wait: For any single wait, whatever its reason; None for no bound.
+        on_wait: Told of every wait before it begins; None for nobody.
+    """
+
+    timeout: tuple[float, float] = attrs.field(default=(10.0, 75.0), converter=to_timeout)
+    deadline: float = attrs.field(default=120.0, converter=to_seconds)
+    max_answer: int = attrs.field(default=256_000_000, converter=to_count)
+    retries: RetryPolicy = attrs.field(factory=RetryPolicy, validator=instance_of(RetryPolicy))
+    limits: Limiter | None = attrs.field(converter=to_limits)
+    clock: Clock = attrs.field(default=time, converter=to_clock)
+    max_wait: float | None = attrs.field(default=None, converter=to_max_wait)
+    on_wait: Callable[[Wait], None] | None = attrs.field(default=None, validator=optional(is_callable()))
