@@ -238,7 +238,7 @@ def test_full_disk_before_a_line_that_goes_alone(portal, file, text, said):
         ended = subprocess.run(line, timeout=PATIENCE, **{**options, "stdout": full})
     assert f"{said} sent, but the outcome could not be written" in ended.stderr
     count = len(portal.executed)
-    assert f"go on with: tail -n +{count + 1} " in ended.stderr
+    assert f"continue with: tail -n +{count + 1} " in ended.stderr
 
 
 def test_nobody_reads_on_before_a_line_that_goes_alone(portal, file):
