@@ -21,7 +21,7 @@ WHEEL_BOUND = 340_000
 #: The least versions that setup.cfg names.
 FLOORS = ("requests==2.32.4", "urllib3==2.2.0", "attrs==23.2.0", "tenacity==9.0.0")
 #: Lines of a test run's end that are shown.
-CLOSING = 12
+CLOSING = 40
 #: Seconds after which a command is taken to hang.
 PATIENCE = 1800
 WHEEL_CHECK = """

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from b24batch.sandbox import Portal
+
+# The folder of tests that is called django would be taken for Django where that is missing.
+sys.path.remove(str(Path(__file__).parent))
 
 
 def refused(door: Callable[[], object]) -> str:
