@@ -1,4 +1,4 @@
-"""A great many calls to the Bitrix24 REST API, in batches, and none of them lost."""
+"""Sends any number of Bitrix24 REST calls in batches, and tells what became of each one."""
 
 import logging
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""The program: ``b24batch``, or ``python -m b24batch``."""
+"""The command line program: ``b24batch``, or ``python -m b24batch``."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The arguments after the program's name; by default those of this process.
 
     Raises:
-        SystemExit: For wrong arguments and for ``--help``, as argparse does it.
+        SystemExit: For invalid arguments and ``--help``, as usual with argparse.
     """
     arguments = parsed(argv)
     if sys.stdout is None:
-        say("standard output is closed, and nothing could be told of what happens; nothing was sent")
+        say("standard output is closed; nothing was sent")
         return Exit.USAGE
     try:
         with handled():

@@ -1,4 +1,4 @@
-"""The errors, sorted by what their reader does next, and the table from the portal's codes to them."""
+"""The error classes. They differ by what the caller does next."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ if TYPE_CHECKING:
     from b24batch.aliases import JsonValue
 
 
-#: Python's pickle recurses: far deeper values end in its own error.
+#: Python's pickle recurses, and raises an error of its own for much deeper values.
 _MAX_PICKLED_DEPTH = 100
 
 
 class ErrorCode(str):
-    """A portal's error code, exactly as it came: text like any other in a comparison, a set and a dict.
+    """A portal's error code, exactly as received. It compares and hashes like any string.
 
-    Portals spell one code in several ways (``expired_token``, ``EXPIRED_TOKEN``); `matches` looks past that.
+    Portals spell some codes in upper and lower case (``expired_token``, ``EXPIRED_TOKEN``); `matches` ignores case.
     """
 
     __slots__ = ()
 
     def matches(self, *codes: str) -> bool:
-        """Return whether it is one of `codes`, in whatever case."""
+        """Return whether the code is one of `codes`, ignoring case."""
         return self.casefold() in {code.casefold() for code in codes}
 
 
 class Evidence(TypedDict, total=False):
-    """What an error can carry beside its description."""
+    """The attributes that an error can have besides its description."""
 
     code: str
     http_status: int | None
@@ -41,17 +41,16 @@ class Evidence(TypedDict, total=False):
 
 
 class SdkError(Exception):
-    """The base of every error of this library.
+    """The base class of all errors of this library.
 
-    All of them pickle, and none holds a URL, a webhook code or a token.
+    They can be pickled, and do not contain a URL, a webhook code or a token.
 
     Attributes:
-        code: The portal's code as text, or one of our own such as ``NOT_SENT``; ``code.matches(...)`` compares
-            without case.
-        description: A sentence about what happened.
-        http_status: The status of the portal's answer; None when there was no answer.
-        request_id: What went out as ``X-Request-ID``; None when nothing was sent.
-        not_executed: Whether this error proves that no command of its request was executed.
+        code: The portal's code, or one of the library's own such as ``NOT_SENT``. ``code.matches(...)`` ignores case.
+        description: What happened, in words.
+        http_status: The HTTP status of the portal's answer; None if there was no answer.
+        request_id: The ``X-Request-ID`` of the request; None if nothing was sent.
+        not_executed: Whether this error proves that no command of the request was executed.
     """
 
     code: ErrorCode = ErrorCode("SDK_ERROR")
@@ -66,7 +65,7 @@ class SdkError(Exception):
         self.code = ErrorCode(self.code)
 
     def to_dict(self) -> dict[str, JsonValue]:
-        """Return class, code and description as values that json can dump."""
+        """Return class, code and description as a dict that can be dumped as JSON."""
         return {"type": type(self).__name__, "code": str(self.code), "description": self.description}
 
     def __str__(self) -> str:
@@ -77,17 +76,17 @@ class SdkError(Exception):
 
 
 class UsageError(SdkError, ValueError):
-    """The call is wrong and has to be mended; nothing of it was sent."""
+    """The call is invalid. Nothing was sent."""
 
     code = ErrorCode("USAGE")
     not_executed = True
 
 
 class UnexpectedAnswer(SdkError):
-    """The portal answered, but with another shape than what was asked for has.
+    """The portal's answer has an unexpected shape.
 
     Attributes:
-        data: What it answered. A pickle leaves it out when it is nested too deep for one.
+        data: The answer. It is left out of a pickle if it is nested too deep.
     """
 
     code = ErrorCode("UNEXPECTED_ANSWER")
@@ -99,18 +98,18 @@ class UnexpectedAnswer(SdkError):
 
 
 class TransportError(SdkError):
-    """The request got no usable answer."""
+    """There is no usable answer to the request."""
 
 
 class NotSent(TransportError):
-    """The request never left this machine: certainly not executed."""
+    """The request was not sent, so it was certainly not executed."""
 
     code = ErrorCode("NOT_SENT")
     not_executed = True
 
 
 class AnswerLost(TransportError):
-    """The request was sent and its answer lost or unreadable: it may have been executed."""
+    """The request was sent, but the answer is missing or unreadable. It may have been executed."""
 
     code = ErrorCode("ANSWER_LOST")
 
@@ -130,8 +129,8 @@ class AjaxError(SdkError):
     """The portal answered with an error.
 
     Attributes:
-        method: The method that was refused; ``batch`` when the portal refused the whole request.
-        extra: What else the portal's error object says, by its keys: ``argument``, ``validation`` and the like.
+        method: The method that was refused; ``batch`` if the portal refused the whole request.
+        extra: The other keys of the portal's error object, such as ``argument`` or ``validation``.
     """
 
     method: str = ""
@@ -142,7 +141,7 @@ class AjaxError(SdkError):
         super().__init__(description, **evidence)
 
     def to_dict(self) -> dict[str, JsonValue]:
-        """Return class, code, description and, if there is any, `extra` as values that json can dump."""
+        """Return class, code, description and, if it is not empty, `extra` as a dict that can be dumped as JSON."""
         return {**super().to_dict(), **({"extra": self.extra} if self.extra else {})}
 
     def __str__(self) -> str:
@@ -150,10 +149,10 @@ class AjaxError(SdkError):
 
 
 class RateLimited(AjaxError):
-    """More requests than the portal takes (``QUERY_LIMIT_EXCEEDED``), or than `max_wait` lets one wait for.
+    """The portal refused too many requests (``QUERY_LIMIT_EXCEEDED``), or the wait would exceed `max_wait`.
 
     Attributes:
-        retry_after: Seconds after which the request may be repeated; None when nobody knows.
+        retry_after: Seconds to wait before the request may be repeated; None if unknown.
     """
 
     code = ErrorCode("QUERY_LIMIT_EXCEEDED")
@@ -165,7 +164,7 @@ class OperatingLimitExceeded(AjaxError):
     """The method has used up its operating time (``OPERATION_TIME_LIMIT``); it was not executed.
 
     Attributes:
-        reset_at: Unix time in seconds at which the portal starts to free the method; None when unknown.
+        reset_at: Unix time in seconds from which the method becomes available again; None if unknown.
     """
 
     not_executed = True
@@ -173,7 +172,7 @@ class OperatingLimitExceeded(AjaxError):
 
 
 class PortalMoved(AjaxError):
-    """The portal answered with a redirect, which is never followed: a redirected POST loses its body.
+    """The portal answered with a redirect, which is not followed: a redirected POST loses its body.
 
     Attributes:
         host: The new host, with its port if it has one.
@@ -185,20 +184,21 @@ class PortalMoved(AjaxError):
 
 
 class AuthError(AjaxError):
-    """The credentials themselves are refused; no request of this session will pass."""
+    """The portal refuses the credentials. Every request of this session will fail."""
 
     not_executed = True
 
 
 class ExpiredToken(AuthError):
-    """The access token is past its time or unknown to the portal."""
+    """The access token has expired, or the portal does not know it."""
 
 
 class TokenRefreshError(SdkError):
-    """The access token could not be renewed; unless this is `temporary`, the application has to be authorised again.
+    """The access token could not be renewed. Unless `temporary`, the application has to be authorised again.
 
-    Its code is the token server's, such as ``invalid_grant``, or one of ours: ``TOKEN_ANSWER_LOST`` when the server
-    fails, ``TOKEN_STORE`` when the store does, ``TOKEN_NOT_STORED`` when a new token waits in memory to be stored.
+    The code is the OAuth server's, such as ``invalid_grant``, or one of the library's own: ``TOKEN_ANSWER_LOST`` if the
+    server fails, ``TOKEN_STORE`` if the store fails, ``TOKEN_NOT_STORED`` if a new token is kept in memory until it
+    can be stored.
 
     Attributes:
         temporary: Whether the same call may succeed later.
@@ -210,16 +210,16 @@ class TokenRefreshError(SdkError):
 
 
 class ReferenceMissed(SdkError):
-    """What a reference points at is missing or null, or is no id in the place of one.
+    """The value that a reference points at is missing or null, or is not an id where an id is expected.
 
-    On a command that is ``ok`` it says that the command ran with a wrong value in its place; on one that is
-    ``failed``, that it was not sent, or in a chunked run that it only read, and its answer is left out.
+    If the command is ``ok``, it ran with a wrong value instead. If it is ``failed``, it was not sent; in a chunked run
+    it may also be a read that was sent, and its answer was discarded.
     """
 
     code = ErrorCode("REFERENCE_MISSED")
 
 
 class CursorStalled(SdkError):
-    """A list came back to rows that it had passed: its filter, or its order, does not hold."""
+    """A list returned rows that it had already returned: the portal ignores the filter or the order."""
 
     code = ErrorCode("CURSOR_STALLED")

@@ -1,4 +1,4 @@
-"""Results: one outcome per command, in input order, and the views on them."""
+"""Results: one outcome per command, in input order."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ class AjaxResult:
     """The outcome of one command.
 
     Attributes:
-        command: The command as it was handed over.
+        command: The command as it was passed.
         status: Whether it took effect: ``ok``, ``failed``, ``skipped`` or ``unknown``.
-        data: What the method returned; None unless it did.
-        error: Why it is not ``ok``; None for ``ok`` and ``skipped``.
-        total: The number of rows a list method counted; None when it sent none.
-        next: Where a list method goes on (its next ``start``); None on the last page.
-        time: The portal's ``time`` block, durations in seconds; None when it sent none.
-        http_status: The status of the answer that held this outcome; None without an answer.
-        request_id: The ``X-Request-ID`` of its request; None when it was not sent.
+        data: What the method returned; None unless the command is ``ok``.
+        error: Why the command failed or is ``unknown``. None for ``skipped``, and for ``ok`` if `is_success`.
+        total: The number of rows, as counted by a list method; None if it was not counted.
+        next: The ``start`` of the next page of a list method; None on the last page.
+        time: The portal's ``time`` block, durations in seconds; None if there was none.
+        http_status: The HTTP status of the answer that contained this outcome; None if there was no answer.
+        request_id: The ``X-Request-ID`` of the request; None if it was not sent.
     """
 
     command: Command
@@ -47,7 +47,7 @@ class AjaxResult:
 
     @property
     def is_success(self) -> bool:
-        """Whether the command took effect as it was meant."""
+        """Whether the command is ``ok`` and has no error."""
         return self.status == "ok" and self.error is None
 
     @property
@@ -58,7 +58,7 @@ class AjaxResult:
         )
 
     def to_dict(self) -> dict[str, JsonValue]:
-        """Return the outcome as values that json can dump; the parameters are left out."""
+        """Return the outcome, without the parameters, as a dict that can be dumped as JSON."""
         return {
             "name": self.command.name,
             "method": self.command.method,
@@ -86,15 +86,15 @@ class AjaxResult:
 class Result(Generic[Data]):
     """The outcomes of all commands of a run, in input order.
 
-    ``result[3]`` and ``result["name"]`` are the `AjaxResult` of one command, ``result[10:20]`` a list of them;
-    ``len``, iteration and ``in`` speak of commands: iteration yields rows, ``in`` takes a position or a name.
+    ``result[3]`` and ``result["name"]`` return the `AjaxResult` of one command, ``result[10:20]`` a list of them.
+    Iteration yields these rows, ``len`` is the number of commands, and ``in`` accepts a position or a name.
 
     Attributes:
         rows: One `AjaxResult` per command, whatever happened.
-        named: Whether the calls were a mapping; then `data` and `errors` go by name.
+        named: Whether the calls were a mapping. If so, the keys of `data` and `errors` are names.
     """
 
-    # Only these: who interrupts a long run gets its result at once, and the views on it when somebody looks.
+    # Only these: an interrupted long run returns its result at once, and everything else is computed on access.
     rows: list[AjaxResult]
     named: bool
     _data: Data | None = None
@@ -123,36 +123,35 @@ class Result(Generic[Data]):
 
     @property
     def is_success(self) -> bool:
-        """Whether every command took effect as it was meant."""
+        """Whether every command is ``ok`` and has no error."""
         return all(row.is_success for row in self.rows)
 
     @property
     def errors(self) -> dict[int | str, SdkError]:
-        """The error of each command that has one, by position, or by name when the calls were a mapping."""
+        """The errors, by position, or by name if the calls were a mapping."""
         return {key: row.error for key, row in zip(self._keys(), self.rows, strict=True) if row.error is not None}
 
     @property
     def error_messages(self) -> list[str]:
-        """The text of each of `errors`, in the same order."""
+        """The texts of `errors`, in the same order."""
         return [str(error) for error in self.errors.values()]
 
     def raise_for_errors(self) -> Self:
-        """Return this result when all is well; otherwise raise a `BatchError` that carries it."""
+        """Return this result if `is_success`; otherwise raise a `BatchError` that has it."""
         if not self.is_success:
             raise BatchError(self)
         return self
 
     def remaining(self) -> list[Command]:
-        """Return the commands proven not executed, ready to be passed again.
+        """Return the commands that were certainly not executed, ready to be sent again.
 
-        A reference to a command that succeeded has become its value; one to a command that is among them goes on
-        leading there. A command that refers to any other, to a failed one for instance, can never run as it was meant
-        and is left out.
+        These are the skipped commands, and those whose whole request was never received or was refused: not sent,
+        rate limit or operating time, credentials, a moved portal. Commands that the portal itself refused, and
+        ``unknown`` ones, are not included.
 
-        These are the skipped ones and those whose whole request was never received or was refused at the door:
-        not sent, rate or operating limit, credentials, a moved portal. Commands that the portal looked at and
-        refused are not among them, and neither are the ``unknown`` ones. A name that is a number may clash with the
-        new positions of other commands.
+        A reference to a command that succeeded is replaced by its value. A reference to another remaining command
+        still points at it. A command that refers to any other one, such as a failed one, is left out. A name that is
+        a number may clash with the new positions of other commands.
         """
         left = _Remaining(self)
         for place, row in enumerate(self.rows):
@@ -161,19 +160,19 @@ class Result(Generic[Data]):
         return left.commands
 
     def summary(self) -> str:
-        """Return one line: how many commands had which outcome, and the first error."""
+        """Return one line: the number of commands with each outcome, and the first error."""
         first = next(((f"; first error: {shown(key)} ({error})") for key, error in self.errors.items()), "")
         return f"{len(self.rows)} commands: {counted(row.status for row in self.rows)}{first}"
 
     def to_dict(self) -> dict[str, JsonValue]:
-        """Return the whole result as values that json can dump; the parameters are left out."""
+        """Return the whole result, without the parameters, as a dict that can be dumped as JSON."""
         return {"is_success": self.is_success, "rows": [row.to_dict() for row in self.rows]}
 
     def to_records(self) -> list[dict[str, JsonValue]]:
-        """Return one flat dict per command, for ``pandas.DataFrame`` or a CSV file; json can dump them.
+        """Return one flat dict per command, for ``pandas.DataFrame``, CSV or JSON.
 
-        Each has ``position``, ``name`` (None without one), ``method``, ``status``, ``data``, the code of its ``error``
-        and the ``description`` of it (None without one), ``total``, ``http_status`` and ``request_id``.
+        The keys are ``position``, ``name`` (or None), ``method``, ``status``, ``data``, ``error`` (its code, or None),
+        ``description`` (of the error, or None), ``total``, ``http_status`` and ``request_id``.
         """
         return [
             {
@@ -227,15 +226,15 @@ AnyResult: TypeAlias = Result[JsonValue]
 
 
 def collect(rows: list[AjaxResult], *, named: bool = False, return_ajax_result: bool = False) -> AnyResult:
-    """Return the `Result` of `rows`, its `data` as the calls and the option want it."""
+    """Return the `Result` of `rows`."""
     return Result(rows, named, whole_rows=return_ajax_result)
 
 
 class BatchError(SdkError):
-    """What `Result.raise_for_errors` raises.
+    """Raised by `Result.raise_for_errors`.
 
     Attributes:
-        result: The whole result, the successful commands included.
+        result: The whole result, including the successful commands.
     """
 
     code = ErrorCode("BATCH")
@@ -247,10 +246,10 @@ class BatchError(SdkError):
 
 
 def outcomes_of(error: BaseException) -> AnyResult | None:
-    """Return what an exception that stopped a run, or a `BatchError`, tells of the commands.
+    """Return the outcomes in an exception that stopped a run, or in a `BatchError`.
 
-    It is ``error.result``, with its type; None if the exception has none.  Any exception that leaves a run half-way
-    has one, `KeyboardInterrupt` too.
+    This is ``error.result`` with its type, or None if the exception has none. Every exception that stops a run has
+    one, even `KeyboardInterrupt`.
     """
     result = getattr(error, "result", None)
     return result if isinstance(result, Result) else None
@@ -258,12 +257,12 @@ def outcomes_of(error: BaseException) -> AnyResult | None:
 
 @attrs.frozen
 class _Remaining:
-    """The commands of a result that are passed again.
+    """The commands of a result that are to be sent again.
 
     Attributes:
-        result: The result that they are left of.
+        result: The result that they come from.
         commands: In the order in which they were added.
-        places: Of each, its place in the new run, by its place and its name in the old one.
+        places: The new position of each command, by its old position and its name.
     """
 
     result: AnyResult
@@ -271,7 +270,7 @@ class _Remaining:
     places: dict[int | str, int] = attrs.field(factory=dict)
 
     def add(self, place: int, command: Command) -> None:
-        """Add a command, unless a reference in it leads nowhere now, or to no id in the place of one."""
+        """Add a command, unless a reference in it no longer has a value."""
         if refers(command.params):
             try:
                 no_id = next(no_ids(command.params, self._value_of), None)

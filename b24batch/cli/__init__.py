@@ -1,1 +1,1 @@
-"""What the program ``b24batch`` does with its arguments, its input and its output."""
+"""The command line program ``b24batch``."""

@@ -1,4 +1,4 @@
-"""The arguments of the program: what may be given, and what ``--help`` tells of it."""
+"""The arguments of the program, and its ``--help``."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _ADDRESS = re.compile(r"""[^\s'"]*/[^\s'"]*""")
 
 
 class Parser(argparse.ArgumentParser):
-    """Complains without repeating an address: there may be a webhook's code in it."""
+    """An argument parser whose errors do not repeat a URL, which may contain a webhook's code."""
 
     def error(self, message: str) -> NoReturn:
-        """End the program with the usage and a sentence."""
-        if sys.stderr is None:  # argparse would take stdout
+        """End the program with the usage and a message."""
+        if sys.stderr is None:  # argparse would use stdout
             self.exit(Exit.USAGE)
         super().error(_ADDRESS.sub("<address>", message))
 
@@ -31,14 +31,14 @@ _Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 
 
 def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Return the arguments, with `run`, the function of their command.
+    """Parse the arguments. Their attribute `run` is the function of the command.
 
     Raises:
-        SystemExit: For wrong arguments, for ``--help`` and ``--version``, as argparse does it.
+        SystemExit: For invalid arguments, ``--help`` and ``--version``, as usual with argparse.
     """
     parser = _parser()
     arguments, rest = parser.parse_known_args(argv)
-    # argparse takes no key=value behind an option that follows the first ones, and leaves the -- before it.
+    # argparse does not accept key=value after an option that follows the first ones, and leaves the -- before it.
     mark = rest.index("--") if "--" in rest else len(rest)
     params = rest[:mark] + rest[mark + 1 :]
     unknown = [text for text in rest[:mark] if text.startswith("-")] if hasattr(arguments, "params") else params
@@ -50,7 +50,7 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _parser() -> Parser:
-    about = "A great many calls to Bitrix24, in batches."
+    about = "Send Bitrix24 REST calls in batches."
     parser = Parser("b24batch", description=about, epilog=epilogs.CODES, formatter_class=_Raw, allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"b24batch {_version()}")
     names = parser.add_subparsers(title="commands", required=True, metavar="command")
@@ -85,12 +85,12 @@ def _add_call(names: _Commands) -> None:
 
 
 def _add_run(names: _Commands) -> None:
-    about = "Send a file of commands, 50 in a request, and print the outcome of each."
+    about = "Send a file of commands, 50 per request, and print the outcome of each."
     parser = _add(names, commands.run, about, epilogs.RUN)
     parser.add_argument("file", metavar="FILE", help="JSON Lines; - for standard input")
-    parser.add_argument("--halt", action="store_true", help="let an error skip the rest of its own request")
-    parser.add_argument("--stop", action="store_true", help="skip all that follows a request with an error in it")
-    about = f"commands in one request, 1 to {MAX_COMMANDS}; default: %(default)s"
+    parser.add_argument("--halt", action="store_true", help="an error skips the rest of its own request")
+    parser.add_argument("--stop", action="store_true", help="skip everything after a request with an error")
+    about = f"commands per request, 1 to {MAX_COMMANDS}; default: %(default)s"
     parser.add_argument("--chunk-size", type=int, default=MAX_COMMANDS, metavar="N", help=about)
     _add_portal(parser)
 
@@ -98,28 +98,32 @@ def _add_run(names: _Commands) -> None:
 def _add_list(names: _Commands) -> None:
     parser = _add(names, commands.list_rows, "Print all rows of a list method.", epilogs.LIST)
     _add_method(parser)
-    about = "jsonl, one row a line (default), or csv, written when all rows are read"
+    about = "jsonl, one row per line (default), or csv, written after all rows are read"
     parser.add_argument("--format", choices=["jsonl", "csv"], default="jsonl", help=about)
     parser.add_argument("--csv", dest="format", action="store_const", const="csv", help="the same as --format csv")
-    parser.add_argument("--descending", action="store_true", help="the newest row first")
-    about = "by default as the method is known to page; start: its pages are counted; whole: all rows in one answer"
+    parser.add_argument("--descending", action="store_true", help="newest rows first")
+    about = (
+        "how to page: cursor, by id; start, by offset; whole, all rows in one answer; default: as known for the method"
+    )
     parser.add_argument("--paging", choices=["cursor", "start", "whole"], help=about)
-    parser.add_argument("--id-key", metavar="KEY", help="what the id is called in a row")
-    parser.add_argument("--cursor-id-key", metavar="KEY", help="what the id is called in a filter")
-    parser.add_argument("--result-key", metavar="KEY", help="where in the result the rows are")
+    parser.add_argument("--id-key", metavar="KEY", help="the key of the id in a row")
+    parser.add_argument("--cursor-id-key", metavar="KEY", help="the key of the id in a filter")
+    parser.add_argument("--result-key", metavar="KEY", help="the key of the rows in the result")
     _add_portal(parser)
 
 
 def _add_demo(names: _Commands) -> None:
-    parser = _add(names, commands.demo, "Show what the library does, on a portal inside this program.", epilogs.DEMO)
-    about = "read from this portal instead, writing nothing; default: the environment's B24_WEBHOOK_URL"
+    parser = _add(
+        names, commands.demo, "Show what the library does, on a sandbox portal inside this program.", epilogs.DEMO
+    )
+    about = "use this portal instead, only reading; default: the environment variable B24_WEBHOOK_URL"
     parser.add_argument("--webhook", metavar="URL", help=about)
 
 
 def _add_sandbox(names: _Commands) -> None:
-    about = "Serve a portal on this machine, for trying out and for tests, until Ctrl-C."
+    about = "Run a sandbox portal on this machine until Ctrl-C, for experiments and tests."
     parser = _add(names, commands.sandbox, about, epilogs.SANDBOX)
-    parser.add_argument("--port", type=_port, default=8124, help="0 takes a free one; default: %(default)s")
+    parser.add_argument("--port", type=_port, default=8124, help="0 for any free port; default: %(default)s")
     parser.add_argument("--quiet", action="store_true", help="print the webhook URL and nothing else")
 
 
@@ -128,7 +132,7 @@ def _add_method(parser: Parser) -> None:
     parser.add_argument(
         "params", metavar="key=value", nargs="*", default=[], help="a parameter, such as fields[TITLE]=Deal"
     )
-    about = "all parameters as JSON instead, an object or an array; @FILE from a file, - from standard input"
+    about = "all parameters as a JSON object or array instead; @FILE reads a file, - standard input"
     parser.add_argument("--params", dest="json", metavar="JSON", help=about)
 
 
@@ -136,22 +140,22 @@ def _add_portal(parser: Parser) -> None:
     which = parser.add_mutually_exclusive_group()
     about = "the portal's webhook URL; others can read it (ps), so better put it into B24_WEBHOOK_URL"
     which.add_argument("--webhook", metavar="URL", help=about)
-    about = "a portal inside this program, empty and gone at its end, for trying out"
+    about = "use an empty portal inside this program, gone at the end, for experiments"
     which.add_argument("--sandbox", action="store_true", help=about)
-    about = "for tracing: goes out as X-Request-ID, with /2 behind it in the second request"
+    about = "for tracing: sent as X-Request-ID, with /2 appended in the second request"
     parser.add_argument("--request-id", metavar="ID", help=about)
-    about = "how often a request is sent at most, where that is safe; default: %(default)s"
+    about = "maximum number of attempts per request, where repeating is safe; default: %(default)s"
     parser.add_argument("--attempts", type=_positive, default=5, metavar="N", help=about)
-    parser.add_argument("--quiet", action="store_true", help="nothing on standard error but what went wrong")
+    parser.add_argument("--quiet", action="store_true", help="print only errors on standard error")
 
 
 def _positive(text: str) -> int:
     if text.isdecimal() and int(text):
         return int(text)
-    raise argparse.ArgumentTypeError("a number from 1 is wanted")
+    raise argparse.ArgumentTypeError("expected a whole number, at least 1")
 
 
 def _port(text: str) -> int:
     if text.isdecimal() and int(text) < 65536:
         return int(text)
-    raise argparse.ArgumentTypeError("a port is a number from 0 (any free one) to 65535")
+    raise argparse.ArgumentTypeError("expected a port number from 0 (any free port) to 65535")

@@ -1,4 +1,4 @@
-"""The commands of the program: each takes its arguments, and returns its exit code."""
+"""The commands of the program: each takes the arguments and returns an exit code."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def call(arguments: Namespace) -> Exit:
 
 
 def _counted(row: AjaxResult) -> str:
-    counted = {"rows in all": row.total, "the next page is start": row.next}
-    return "".join(f", {what}: {count}" for what, count in counted.items() if count is not None)
+    counted = {"total rows": row.total, "next page: start": row.next}
+    return "".join(f", {what} = {count}" for what, count in counted.items() if count is not None)
 
 
 def run(arguments: Namespace) -> Exit:
@@ -73,7 +73,7 @@ def run(arguments: Namespace) -> Exit:
 
 
 def _to_go_on(arguments: Namespace) -> list[str]:
-    """Return the options that decide what becomes of the rest of a file."""
+    """Return the options with which to send the rest of a file."""
     halting = [f"--{name}" for name in ("halt", "stop") if getattr(arguments, name)]
     size = arguments.chunk_size
     return halting if size == MAX_COMMANDS else [*halting, "--chunk-size", str(size)]
@@ -101,7 +101,7 @@ def _list_options(arguments: Namespace) -> dict[str, JsonValue]:
 
 
 def demo(arguments: Namespace) -> Exit:
-    """Tell the story of the library, on a portal of the user's or on a sandbox."""
+    """Show what the library does, on the user's portal or on a sandbox."""
     url = arguments.webhook
     if url is None:
         url = os.environ.get("B24_WEBHOOK_URL") or None
@@ -113,7 +113,7 @@ def demo(arguments: Namespace) -> Exit:
 
 
 def sandbox(arguments: Namespace) -> Exit:
-    """Serve a sandbox portal until Ctrl-C."""
+    """Run a sandbox portal until Ctrl-C."""
     portal = Portal(record=False, port=arguments.port)
     with contextlib.suppress(KeyboardInterrupt):
         try:
@@ -123,14 +123,17 @@ def sandbox(arguments: Namespace) -> Exit:
             return Exit.FAILED
         print(portal.url, flush=True)
         if not arguments.quiet:
-            print("This is its webhook URL: b24batch.Session(URL). All is in memory; Ctrl-C ends it.", flush=True)
+            print(
+                "This is the webhook URL: b24batch.Session(URL). Everything is kept in memory. Press Ctrl-C to stop.",
+                flush=True,
+            )
         portal.serve_forever()
     return Exit.OK
 
 
 @contextlib.contextmanager
 def _session(arguments: Namespace) -> Iterator[Session]:
-    """Open a session on the portal that the arguments or the environment name."""
+    """Open a session on the portal named by the arguments or the environment."""
     retries = RetryPolicy(attempts=arguments.attempts)
     on_wait = None if arguments.quiet else tell_wait
     if arguments.sandbox:

@@ -1,4 +1,4 @@
-"""The story told by ``python -m b24batch demo``: on a sandbox portal, or on a real one as far as it only reads."""
+"""The demo, ``python -m b24batch demo``: on a sandbox portal, or the read-only half on a real one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from b24batch.session import Session
 from b24batch.statuses import Status
 from b24batch.wire.retries import RetryPolicy
 
-#: The deals of the story: three full requests.
+#: The number of deals in the demo: three full requests.
 DEALS = 150
 
 _Calls: TypeAlias = Iterable[Call] | Mapping[str, Call]
@@ -41,38 +41,38 @@ _FLAWED: list[Call] = [("server.time", {}), ("no.such.method", {}), ("user.curre
 _GISTS: dict[str, Callable[[AjaxResult], str]] = {
     "app.info": lambda row: f"licence {row.data['LICENSE']}",
     "crm.deal.get": lambda row: f"{row.data['TITLE']}, {row.data['OPPORTUNITY']} {row.data['CURRENCY_ID']}",
-    "crm.deal.list": lambda row: f"{row.total} deals in all, {len(row.data)} of them on this page",
+    "crm.deal.list": lambda row: f"{row.total} deals in total, {len(row.data)} of them on this page",
     "server.time": lambda row: str(row.data),
     "user.current": lambda row: f"user {row.data['ID']}",
 }
-_ABOUT = "b24batch sends many commands to Bitrix24 in few requests and tells what became of each."
+_ABOUT = "b24batch sends Bitrix24 REST calls in batches and tells you what became of each one."
 
 
 def on_sandbox() -> None:
-    """Tell the whole story on a portal that lives in this process only.
+    """Run the whole demo on a sandbox portal inside this process.
 
     Raises:
-        SdkError: Something failed that should not.
+        SdkError: Something failed unexpectedly.
     """
     with Portal() as portal, portal.session() as b24:
-        print(f"{_ABOUT}\nPortal: {b24.auth.host}, a sandbox inside this program; nothing leaves this machine.")
+        print(f"{_ABOUT}\nPortal: {b24.auth.host}, a sandbox inside this program. Nothing leaves this machine.")
         story = _Story(b24)
         story.create(portal)
         story.read(_READ_IN_SANDBOX)
         story.fail()
         story.sum_up()
-    print("Next: python -m b24batch demo --webhook URL reads from a portal of yours, and writes nothing there.")
+    print("Next: python -m b24batch demo --webhook URL reads from your own portal, and writes nothing there.")
 
 
 def on_portal(url: str) -> None:
-    """Tell the half that only reads on the portal of a webhook, whose URL is not shown.
+    """Run the read-only half of the demo on the portal of a webhook, whose URL is not shown.
 
     Raises:
-        UsageError: It is no webhook URL.
-        SdkError: The portal cannot be reached, or refuses the webhook.
+        UsageError: The webhook URL is invalid.
+        SdkError: The portal is unreachable, or refuses the webhook.
     """
     with Session(url, retries=RetryPolicy(attempts=2)) as b24:
-        print(f"{_ABOUT}\nPortal: {b24.auth.host}. Everything that follows only reads: nothing is written there.")
+        print(f"{_ABOUT}\nPortal: {b24.auth.host}. Everything below only reads; nothing is written there.")
         story = _Story(b24)
         story.read(_READ_IN_PORTAL)
         story.fail()
@@ -97,11 +97,11 @@ class _Story:
 
     def read(self, calls: Mapping[str, Call]) -> None:
         code = f"b24.batch({{{', '.join(f'{name!r}: ...' for name in calls)}}}, halt_on_error=False)"
-        self._begin("Read something back, each answer under a name.", code)
+        self._begin("Read something back, with a name for each answer.", code)
         _tell_commands(self._timed(lambda: self.b24.batch(calls, halt_on_error=False, request_id="demo-read")))
 
     def fail(self) -> None:
-        self._begin("A wrong command in the middle: the portal stops there.", "b24.batch(calls)")
+        self._begin("An invalid command in the middle: the portal stops there.", "b24.batch(calls)")
         _tell_commands(self._timed(lambda: self.b24.batch(_FLAWED, request_id="demo-halt")))
         self._begin("The same, without stopping.", "b24.batch(calls, halt_on_error=False)")
         _tell_commands(self._timed(lambda: self.b24.batch(_FLAWED, halt_on_error=False, request_id="demo-go-on")))
@@ -131,7 +131,7 @@ class _Story:
 
 
 def _shares(requests: list[list[AjaxResult]], seconds: float) -> list[float]:
-    """Divide the seconds of a run among its requests, by the moments at which the portal finished each."""
+    """Divide the seconds of a run among its requests, by the time at which the portal finished each."""
     finishes = [max((row.time["finish"] for row in rows if row.time), default=0.0) for rows in requests]
     gaps = [later - earlier for earlier, later in itertools.pairwise(finishes)]
     return [seconds - sum(gaps), *gaps]
@@ -144,7 +144,7 @@ def _tell_commands(result: AnyResult) -> None:
 
 
 def _gist(row: AjaxResult) -> str:
-    """Say in half a line what came of a command."""
+    """Return half a line about the outcome of a command."""
     if row.status == "skipped":
         return "never attempted, so it can be sent again"
     if row.error is not None:
@@ -152,4 +152,4 @@ def _gist(row: AjaxResult) -> str:
     try:
         return textwrap.shorten(_GISTS[row.command.method](row), 60, placeholder="...")
     except (KeyError, TypeError):
-        return "an answer of a shape this demo does not know"
+        return "the answer has a shape this demo does not know"

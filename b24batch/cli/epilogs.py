@@ -1,17 +1,22 @@
-"""What stands at the end of each ``--help``: the rest of what one has to know, and examples."""
+"""The text at the end of each ``--help``: notes and examples."""
 
 CODES = """\
 exit codes:
-  0 all is well          1 something failed or was skipped   2 wrong usage
-  3 an answer was lost: perhaps executed (outweighs 1, 2 and 4)
-  4 the portal could not be reached      141 nobody reads on
-  130 Ctrl-C      143 SIGTERM      129 SIGHUP, a terminal that was closed
+  0    success
+  1    a command failed or was skipped
+  2    invalid usage
+  3    an answer was lost: perhaps executed (takes precedence over 1, 2 and 4)
+  4    the portal is unreachable
+  129  SIGHUP, such as a closed terminal
+  130  Ctrl-C
+  141  the reader of the output closed it (broken pipe)
+  143  SIGTERM
 
-The webhook URL is a password. B24_WEBHOOK_URL in the environment is the place
-for it: what stands on a command line, others can read (ps, the history).
+The webhook URL is a password. Put it into the environment variable
+B24_WEBHOOK_URL: others can read the command line (ps, the shell history).
 """
 CALL = """\
-A value of key=value is text, and the keys are as in PHP:
+The values of key=value are text. The keys are written as in PHP:
   fields[TITLE]=Deal   filter[>ID]=100   select[]=ID select[]=TITLE
 
 examples:
@@ -20,15 +25,15 @@ examples:
   b24batch call server.time --sandbox
 """
 RUN = """\
-Each line of the file is a command; name and idempotent may be left out:
+Each line of the file is a command; name and idempotent are optional:
   {"method": "crm.deal.add", "params": {"fields": {"TITLE": "Deal"}},
    "name": "any text", "idempotent": false}          (all of it on one line)
 Each line of the output is the outcome of a command, in the same order:
   {"line": 1, "name": ..., "method": ..., "status": "ok", "data": 17, ...}
-status tells whether it took effect: ok yes; failed, skipped no; unknown
-perhaps. Blank lines have no outcome; "line" still counts them.
-Lines are read, checked and sent request by request: a broken line ends the
-run, and what came before it has been sent.
+status says whether it took effect: ok: yes; failed, skipped: no;
+unknown: perhaps. Blank lines have no outcome, but "line" counts them.
+Lines are read, checked and sent request by request: an invalid line ends the
+run, but the requests before it have been sent.
 
 examples:
   b24batch run deals.jsonl > outcomes.jsonl
@@ -51,6 +56,6 @@ example:
 SANDBOX = """\
 example:
   b24batch sandbox --port 8124
-and in another terminal, with the URL that it prints:
+Then, in another terminal, with the URL that it prints:
   B24_WEBHOOK_URL=http://127.0.0.1:8124/rest/... b24batch call server.time
 """

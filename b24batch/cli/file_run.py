@@ -1,4 +1,4 @@
-"""The run of a file: its lines to the portal, their outcomes to the output, and what is left when it ends early."""
+"""Run a file of commands: send its lines, write their outcomes, and say what is left if it ends early."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _CALL = re.compile(r"\Acall \d+")
 
 @attrs.define
 class FileRun:
-    """A file of commands on its way.
+    """The run of a file of commands.
 
     Attributes:
-        name: What the file is called; ``-`` is stdin.
-        options: Those that it takes to go on in the same way.
-        lines: Its lines.
-        report: Where their outcomes go.
-        outcomes: The outcomes, one for each line and in their order.
-        hand: Those outcomes that are known and not written yet: they belong to the first of the pending lines.
+        name: The name of the file; ``-`` is stdin.
+        options: The command line options with which to continue.
+        lines: The lines of the file.
+        report: Writes their outcomes.
+        outcomes: The outcomes, one for each line, in order.
+        hand: The outcomes that are known and not written yet. They belong to the first pending lines.
     """
 
     name: str
@@ -41,7 +41,7 @@ class FileRun:
     hand: deque[AjaxResult] = attrs.field(factory=deque, init=False)
 
     def to_its_end(self) -> Exit:
-        """Send all lines and write all outcomes; say so when it ends early, and return the exit code."""
+        """Send all lines, write all outcomes, and return the exit code; if it ends early, say where to continue."""
         try:
             while self._take():
                 self._write()
@@ -54,7 +54,7 @@ class FileRun:
         return self.report.code
 
     def _take(self) -> bool:
-        """Take the next outcome, in one step: no signal comes between the iterator and the hand."""
+        """Take the next outcome, in one step that no signal can interrupt."""
         self.hand.extend(islice(self.outcomes, 1))
         return bool(self.hand)
 
@@ -65,11 +65,11 @@ class FileRun:
             self.lines.pending.popleft()
 
     def _named(self, error: UsageError) -> str:
-        """Return what is wrong; the position of a call is of no use to whom has a file with lines."""
+        """Return the message, with the number of the line instead of the position of the call."""
         return _CALL.sub(f"line {self.lines.number}", error.description, count=1)
 
     def _ended(self, error: KeyboardInterrupt | OSError) -> Exit:
-        """Write the outcomes in hand, unless nobody reads them or Ctrl-C comes again."""
+        """Write the outcomes in hand, unless the output is closed or Ctrl-C is pressed again."""
         try:
             with held_back():
                 self._take_rest()
@@ -78,25 +78,25 @@ class FileRun:
             while self.hand:
                 self._write()
             self._say_rest()
-        except (KeyboardInterrupt, OSError) as again:  # Ctrl-C ends the other programs of a pipe as well
+        except (KeyboardInterrupt, OSError) as again:  # Ctrl-C also ends the other programs of a pipe
             self._unwritten(again)
         return exit_code()
 
     def _take_rest(self) -> None:
-        """Take the rest of the outcomes of the request in hand; commands that never left count as not sent."""
+        """Take the remaining outcomes of the current request; leave out commands that were not sent."""
         if isinstance(self.outcomes, Stream):
             self.hand.extend(self.outcomes.result)
         while self.hand and self.hand[-1].status == "skipped" and self.hand[-1].request_id is None:
             self.hand.pop()
 
     def _unwritten(self, error: KeyboardInterrupt | OSError) -> Exit:
-        """Say which lines have an outcome that nobody can read."""
+        """Say which lines have an outcome that could not be written."""
         code = ended_unwritten(error) if isinstance(error, OSError) else exit_code()
         drop_output()
         numbers = [line.number for line in self.lines.pending if line.number > self.report.last][: len(self.hand)]
         if numbers:
             lines = f"line {numbers[0]} was" if len(numbers) == 1 else f"lines {numbers[0]} to {numbers[-1]} were"
-            done = f"{lines} sent, but what became of it could not be written: look on the portal"
+            done = f"{lines} sent, but the outcome could not be written: check the portal"
             self._say_next(done, numbers[-1])
         else:
             self._say_rest()
@@ -105,12 +105,12 @@ class FileRun:
     def _say_rest(self) -> None:
         last = self.report.last
         if last:
-            self._say_next(f"lines up to {last} have their outcome", last)
+            self._say_next(f"lines up to {last} have an outcome", last)
         else:
             say("nothing was sent")
 
     def _say_next(self, done: str, last: int) -> None:
-        """Say what is done, up to the line `last`, and how to go on."""
+        """Say what is done, up to the line `last`, and how to continue."""
         again = shlex.join(["b24batch", "run", "-", *self.options])
         command = f"with: tail -n +{last + 1} {shlex.quote(self.name)} | {again}"
-        say(f"{done}; nothing after that was sent; go on {f'at line {last + 1}' if self.name == '-' else command}")
+        say(f"{done}; nothing after that was sent; continue {f'at line {last + 1}' if self.name == '-' else command}")

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP: each ends the program in the same way, and waits for the end of a record."""
+"""Ctrl-C, SIGTERM and SIGHUP: all end the program in the same way, and wait for the end of a record."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import attrs
 
 from b24batch.cli.terminal import Exit
 
-#: What a terminal that is closed sends; Windows has none.
+#: Sent when the terminal is closed; Windows does not have it.
 _HANG_UP: int | None = getattr(signal, "SIGHUP", None)
-#: The signals that end the program, each with the handler of a process that does not ask for another one.
+#: The signals that end the program, each with its default handler.
 _DEFAULTS: dict[int, object] = {
     number: signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
     for number in (signal.SIGINT, signal.SIGTERM, _HANG_UP)
@@ -23,17 +23,17 @@ _DEFAULTS: dict[int, object] = {
 
 
 class GivenUp(KeyboardInterrupt):
-    """A second signal while the first one waited: nobody may be reading, and the record is cut off."""
+    """A second signal while the first one waited: the reader may hang, so the record is cut off."""
 
 
 @attrs.define
 class _Told:
-    """What the program was told.
+    """The signals that the program has received.
 
     Attributes:
-        first: The signal that ends it; 0 for none yet.
-        held_back: Whether a signal waits for the end of a block.
-        waiting: Whether one came within it.
+        first: The signal that ends the program; 0 for none yet.
+        held_back: Whether signals have to wait for the end of a block.
+        waiting: Whether a signal arrived in the block.
     """
 
     first: int = 0
@@ -41,8 +41,8 @@ class _Told:
     waiting: bool = False
 
     def handle(self, number: int, _frame: FrameType | None) -> None:
-        """End what runs, or note that it has to end."""
-        if self.first and number == _HANG_UP:  # shells, and systemd, send it after another signal or another one of it
+        """Interrupt the program, or note that it has to end."""
+        if self.first and number == _HANG_UP:  # shells and systemd send it after another signal, or twice
             return
         self.first = self.first or number
         if not self.held_back:
@@ -57,7 +57,7 @@ _told = _Told()
 
 @contextlib.contextmanager
 def handled() -> Iterator[None]:
-    """Let all three signals raise `KeyboardInterrupt` in the block; what is ignored or handled by others stays so."""
+    """Let the three signals raise `KeyboardInterrupt` in the block, unless they are ignored or have a handler."""
     _told.first = 0
     with _replaced(_DEFAULTS):
         yield
@@ -82,8 +82,8 @@ def held_back() -> Iterator[None]:
     """Let a signal wait for the end of the block.
 
     Raises:
-        KeyboardInterrupt: At the end of the block, when one came within it.
-        GivenUp: At once, when another came.
+        KeyboardInterrupt: At the end of the block, if a signal arrived in it.
+        GivenUp: Immediately, if a second signal arrived.
     """
     with _replaced([signal.SIGINT]):
         _told.waiting, _told.held_back = False, True
@@ -96,5 +96,5 @@ def held_back() -> Iterator[None]:
 
 
 def exit_code() -> Exit:
-    """Return what tells the shell which signal ended the program."""
+    """Return the exit code for the signal that ended the program."""
     return Exit(128 + (_told.first or signal.SIGINT))

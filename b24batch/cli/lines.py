@@ -1,4 +1,4 @@
-"""A file of commands, one JSON object a line, and the outcomes of its lines."""
+"""A file of commands, one JSON object per line, and the outcomes of its lines."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from b24batch.results import AjaxResult
 from b24batch.statuses import Status, counted
 
 _KEYS = ("method", "params", "name", "idempotent")
-_NO_REFERENCES = "lines cannot refer to each other, ref(...) in Python does; b24batch call sends it as text"
+_NO_REFERENCES = "lines cannot refer to each other: use ref(...) in Python, or send it as text with b24batch call"
 
 
 @attrs.frozen
 class Line:
-    """A line that was read: its number from 1, and its command with the name that the line gives it."""
+    """A line of the file: its number, from 1, and its command with its name."""
 
     number: int
     command: Command
@@ -32,12 +32,12 @@ class Line:
 
 @attrs.define
 class Lines:
-    """The lines of a file, read one by one; blank ones are passed over.
+    """The lines of a file, read one by one; blank lines are skipped.
 
     Attributes:
-        file: Where they come from.
-        pending: Those that were read and have no outcome yet.
-        number: That of the line read last.
+        file: The file.
+        pending: The lines that were read and have no outcome yet.
+        number: The number of the last line that was read.
     """
 
     file: Iterable[bytes]
@@ -46,10 +46,10 @@ class Lines:
     _earlier: Earlier = attrs.field(factory=lambda: Earlier(MEMORY), init=False)
 
     def commands(self) -> Iterator[Command]:
-        """Yield the command of each line, without its name: names of lines may repeat, those of commands may not.
+        """Yield the command of each line, without its name: lines may repeat a name, commands may not.
 
         Raises:
-            UsageError: For a line that is no command; it begins with the number of the line.
+            UsageError: A line is invalid. The message begins with its number.
         """
         for command in self._read():
             self.pending.append(Line(self.number, command))
@@ -80,29 +80,29 @@ class Lines:
 
 
 def command_of(value: JsonValue) -> Command:
-    """Return the command that the JSON value of a line stands for; raise `UsageError` when it stands for none."""
+    """Return the command in the JSON value of a line; raise `UsageError` if it is invalid."""
     if not isinstance(value, dict):
-        raise UsageError(f"is no object with a method and params but {shown(value)}")
+        raise UsageError(f"expected an object with a method and params, got {shown(value)}")
     if unknown := sorted(value.keys() - set(_KEYS)):
-        raise UsageError(f"may have {', '.join(_KEYS)}, but has {', '.join(map(shown, unknown))}")
+        raise UsageError(f"expected only {', '.join(_KEYS)}, got {', '.join(map(shown, unknown))}")
     if "method" not in value:
         raise UsageError("has no method")
     idempotent = value.get("idempotent", False)
     if not isinstance(idempotent, bool):
-        raise UsageError(f"idempotent is true or false, not {shown(idempotent)}")
+        raise UsageError(f"idempotent: expected true or false, got {shown(idempotent)}")
     return Command(value["method"], value.get("params"), name=value.get("name"), idempotent=idempotent)
 
 
 @attrs.define
 class Report:
-    """The outcomes of lines on their way to the output, and what is remembered of them.
+    """Writes the outcomes of lines to the output, and counts them.
 
     Attributes:
-        output: Gets one line of JSON for each, at once.
-        counts: How many there are of each status.
+        output: Gets one line of JSON for each outcome, at once.
+        counts: The number of outcomes with each status.
         last: The number of the last line whose outcome was written.
-        first_error: What is said of the first error.
-        unreachable: Whether the command attempted last did not reach the portal.
+        first_error: The message of the first error.
+        unreachable: Whether the last command attempted did not reach the portal.
     """
 
     output: TextIO
@@ -127,7 +127,7 @@ class Report:
 
     @property
     def code(self) -> Exit:
-        """The exit code for all outcomes; a single unknown one outweighs the rest."""
+        """The exit code for all outcomes; a single unknown one takes precedence."""
         if self.counts["unknown"]:
             return Exit.UNKNOWN
         if self.unreachable:
@@ -135,6 +135,6 @@ class Report:
         return Exit.FAILED if self.counts["failed"] or self.counts["skipped"] else Exit.OK
 
     def summary(self) -> str:
-        """Return one line: how many commands had which outcome, and the first error."""
+        """Return one line: the number of commands with each outcome, and the first error."""
         total = self.counts.total()
         return f"{total} command{'s' * (total != 1)}: {counted(self.counts)}{self.first_error}"

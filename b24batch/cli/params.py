@@ -1,4 +1,4 @@
-"""Params as they are typed in a shell: ``key=value`` with PHP's brackets, or JSON."""
+"""Params as typed in a shell: ``key=value`` with brackets as in PHP, or JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from b24batch.redaction import shown
 
 _PAIR = re.compile(r"(?P<name>[^\[\]=]+)(?P<path>(?:\[[^\[\]]*\])*)=(?P<value>.*)", re.DOTALL)
 _KEY = re.compile(r"\[([^\[\]]*)\]")
-#: PHP drops what is nested deeper (max_input_nesting_level), and counts on from numbers of 64 bits.
+#: PHP drops what is nested deeper (max_input_nesting_level), and appends only after keys of up to 64 bits.
 _DEEPEST = 64
 _DIGITS = 18
 
@@ -24,12 +24,12 @@ def params_of(pairs: Sequence[str], text: str | None) -> Params:
     """Return the params given as pairs, or as JSON; None for neither.
 
     Args:
-        pairs: Such as ``fields[TITLE]=Deal``, ``filter[>ID]=100`` and, any number of times, ``select[]=ID``. A value
-            is text. The keys 0, 1, 2 and so on make a list, as for the portal.
-        text: JSON; ``@FILE`` for that of a file, ``-`` for that of stdin.
+        pairs: Such as ``fields[TITLE]=Deal``, ``filter[>ID]=100`` and, any number of times, ``select[]=ID``. Values
+            are text. The keys 0, 1, 2 and so on make a list, as in PHP.
+        text: JSON; ``@FILE`` reads a file, ``-`` reads stdin.
 
     Raises:
-        UsageError: For both at once, for what is neither, and for a key given twice.
+        UsageError: Both are given, one of them is invalid, or a key is given twice.
     """
     if text is None:
         return from_pairs(pairs)
@@ -37,7 +37,7 @@ def params_of(pairs: Sequence[str], text: str | None) -> Params:
         raise UsageError(f"params come from --params or from key=value, not from both: {shown(pairs[0])}")
     params = _from_json(text)
     if not isinstance(params, dict | list):
-        raise UsageError(f"--params is a JSON object or array, not {shown(params)}")
+        raise UsageError(f"--params: expected a JSON object or array, got {shown(params)}")
     return params
 
 
@@ -53,7 +53,7 @@ def from_pairs(pairs: Sequence[str]) -> Params:
 def _put(tree: dict[str, JsonValue], pair: str) -> None:
     match = _PAIR.fullmatch(pair)
     if match is None:
-        raise UsageError(f"params are key=value, such as fields[TITLE]=Deal, not {shown(pair)}")
+        raise UsageError(f"expected key=value, such as fields[TITLE]=Deal, got {shown(pair)}")
     *parents, last = [match["name"], *_KEY.findall(match["path"])]
     if len(parents) > _DEEPEST:
         raise UsageError(f"more than {_DEEPEST} keys in brackets: {shown(pair)}")
@@ -63,18 +63,18 @@ def _put(tree: dict[str, JsonValue], pair: str) -> None:
             raise UsageError(f"{shown(key)} has a value already: {shown(pair)}")
     key = _key(tree, last)
     if key in tree:
-        raise UsageError(f"the same key again: {shown(pair)}")
+        raise UsageError(f"duplicate key: {shown(pair)}")
     tree[key] = match["value"]
 
 
 def _key(tree: dict[str, JsonValue], key: str) -> str:
-    """Return a key, in the place of an empty one the next number."""
+    """Return a key; if it is empty, the next number."""
     if key:
         return key
     numbers = [other for other in tree if other.isdecimal()]
     for number in numbers:
         if len(number) > _DIGITS:
-            raise UsageError(f"no number follows the key {shown(number)}")
+            raise UsageError(f"[] has no next number after the key {shown(number)}")
     return str(1 + max(map(int, numbers), default=-1))
 
 
@@ -102,7 +102,7 @@ def _content(text: str) -> bytes:
 
 
 def decoded(content: bytes) -> JsonValue:
-    """Return the value of a JSON text; raise `UsageError` when it is none."""
+    """Return the value of a JSON text; raise `UsageError` if it is invalid."""
     try:
         return json.loads(content.decode("utf-8-sig"), parse_constant=_no_number, object_pairs_hook=_object)
     except UnicodeDecodeError:
@@ -114,7 +114,7 @@ def decoded(content: bytes) -> JsonValue:
     except ValueError as error:
         reason = f"is not JSON: {error}"
     except RecursionError:
-        reason = "is nested too deep"
+        reason = "is nested too deeply"
     raise UsageError(reason)
 
 
@@ -127,4 +127,4 @@ def _object(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
 
 
 def _no_number(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number")
+    raise ValueError(f"{name} is not a number")

@@ -1,4 +1,4 @@
-"""The rows of a list on their way to the output, as JSON Lines or as CSV."""
+"""Write the rows of a list as JSON Lines or CSV."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from b24batch.lists.families import Row
 
 
 class Rows(Protocol):
-    """What takes the rows of a list, page by page."""
+    """Takes the rows of a list, page by page."""
 
     def add(self, page: list[Row]) -> None:
         """Take one page."""
 
     def close(self) -> None:
-        """Write whatever is not written yet."""
+        """Write everything that is not written yet."""
 
 
 @attrs.define
 class JsonLines:
-    """Rows as JSON, one a line, each page at once."""
+    """Writes rows as JSON, one per line, each page at once."""
 
     output: TextIO
 
@@ -39,12 +39,12 @@ class JsonLines:
             self.output.flush()
 
     def close(self) -> None:
-        """Do nothing: all is written."""
+        """Do nothing: everything is written."""
 
 
 @attrs.define
 class Table:
-    """Rows as CSV, written at the end: only then all columns are known. Until then they are in a temporary file."""
+    """Writes rows as CSV at the end, when all columns are known. Until then they are in a temporary file."""
 
     output: TextIO
     _columns: dict[str, None] = attrs.field(factory=dict, init=False)
@@ -55,7 +55,7 @@ class Table:
         return tempfile.TemporaryFile("w+", encoding="ascii")
 
     def add(self, page: list[Row]) -> None:
-        """Put one page aside."""
+        """Keep one page for later."""
         for row in page:
             self._columns.update(dict.fromkeys(row))
             self._spool.write(f"{json.dumps(row)}\n")
@@ -76,21 +76,21 @@ class Table:
 
 
 def _cell(value: JsonValue) -> str:
-    """Return the text of a cell: nothing for null, and JSON for what is no text."""
+    """Return the text of a cell: empty for null, JSON for anything that is not text."""
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def copied(pages: Iterable[list[Row]], rows: Rows) -> int:
-    """Copy all pages, and return the number of rows; when something ends it early, say so and keep what there is."""
+    """Copy all pages and return the number of rows; if it ends early, say so and keep the rows so far."""
     count = 0
     try:
         for page in pages:
             rows.add(page)
             count += len(page)
     except BaseException:
-        say(f"the list is not complete: it ended after {count} rows")
+        say(f"the list is incomplete: it ended after {count} rows")
         rows.close()
         raise
     rows.close()

@@ -1,4 +1,4 @@
-"""The terminal: sentences on stderr without a secret in them, values on stdout, and the code a command ends with."""
+"""The terminal: messages on stderr without secrets, values on stdout, and exit codes."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from b24batch.clock import Wait
 from b24batch.errors import AnswerLost, AuthError, NotSent, SdkError, UsageError
 from b24batch.redaction import redacted
 
-#: Seconds of waiting for the rate that are worth a line: shorter waits are how a long run works.
+#: Waits for the rate limit that are longer than this are reported, in seconds; shorter ones are normal in a long run.
 _LONG_WAIT = 5.0
 _REASONS = {
-    "rate": "the portal's rate",
+    "rate": "rate limit",
     "retry": "before the request is sent again",
-    "operating": "until the portal frees a method that has used up its operating time",
+    "operating": "a method has used up its operating time",
 }
 
 
 class Exit(IntEnum):
-    """What a command tells the shell."""
+    """Exit codes."""
 
     OK = 0
     FAILED = 1
     USAGE = 2
     UNKNOWN = 3
     UNREACHABLE = 4
-    #: What a shell reports for a program that SIGHUP, Ctrl-C or SIGTERM ended, and for one whose reader went away.
+    #: What a shell reports for a program ended by SIGHUP, Ctrl-C or SIGTERM, or by a broken pipe.
     HUNG_UP = 129
     INTERRUPTED = 130
     UNREAD = 141
     TERMINATED = 143
 
 
-#: What ends a command: its exit code and its sentence, for the first class that fits.
+#: The exit code and the message for an error: the first class that matches.
 _ENDS: tuple[tuple[type[SdkError], Exit, str], ...] = (
     (UsageError, Exit.USAGE, "{0.description}"),
     (NotSent, Exit.UNREACHABLE, "the portal cannot be reached: {0.description}"),
@@ -49,15 +49,15 @@ _ENDS: tuple[tuple[type[SdkError], Exit, str], ...] = (
     (AnswerLost, Exit.UNKNOWN, "{0}"),
     (SdkError, Exit.FAILED, "{0}"),
 )
-#: The library's example of a webhook has no secret in it.
+#: The library's example of a webhook URL contains no secret.
 _EXAMPLE = re.compile(r"""(/rest/[^/\s"'?]+/)<code>(?=[/\s"']|$)""")
-#: Put before its code, this keeps it from being redacted.
+#: Inserted before the code of the example, so that it is not redacted.
 _KEPT = "?<code>"
 
 
 def say(sentence: str) -> None:
-    """Print one line on stderr, if anybody still reads it: no code of a webhook, no control characters."""
-    if sys.stderr is None:  # print would take stdout
+    """Print one line on stderr if possible, without webhook codes and control characters."""
+    if sys.stderr is None:  # print would use stdout
         return
     shown = redacted(_EXAMPLE.sub(rf"\1{_KEPT}", sentence)).replace(_KEPT, "<code>")
     line = "".join(character if character.isprintable() else " " for character in shown)
@@ -66,14 +66,14 @@ def say(sentence: str) -> None:
 
 
 def ended_by(error: SdkError) -> Exit:
-    """Say what went wrong, and return the exit code for it."""
+    """Print the message for an error, and return its exit code."""
     code, sentence = next((code, text) for kind, code, text in _ENDS if isinstance(error, kind))
     say(sentence.format(error))
     return code
 
 
 def ended_unwritten(error: OSError) -> Exit:
-    """Give stdout up, and return the exit code for it."""
+    """Stop writing to stdout, and return the exit code for it."""
     drop_output()
     if isinstance(error, BrokenPipeError):
         return Exit.UNREAD
@@ -82,28 +82,28 @@ def ended_unwritten(error: OSError) -> Exit:
 
 
 def drop_output() -> None:
-    """Give stdout up, so that the interpreter does not try again what cannot be written."""
+    """Redirect stdout to nowhere, so that the interpreter does not try to flush it at exit."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def tell_wait(wait: Wait) -> None:
-    """Say why nothing happens, unless it is one of the short waits of every long run."""
+    """Say why the program waits, except for the short waits of every long run."""
     if wait.reason != "rate" or wait.seconds > _LONG_WAIT:
         say(f"waiting {wait.seconds:.0f} s: {_REASONS[wait.reason]}")
 
 
 def output() -> TextIO:
-    """Return stdout, in UTF-8 whatever the locale: a lone surrogate in JSON becomes its escape."""
+    """Return stdout, in UTF-8 whatever the locale; lone surrogates are escaped."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        if isinstance(sys.stdout.buffer, io.RawIOBase):  # python -u: what a signal leaves of a write would be lost
+        if isinstance(sys.stdout.buffer, io.RawIOBase):  # python -u: a write interrupted by a signal would lose data
             sys.stdout = io.TextIOWrapper(io.BufferedWriter(sys.stdout.buffer))
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
     return sys.stdout
 
 
 def standard_input() -> BinaryIO:
-    """Return stdin; raise `OSError` when the program was started without one."""
+    """Return stdin; raise `OSError` if it is closed."""
     if sys.stdin is None:
         raise OSError(errno.EBADF, "standard input is closed")
     return sys.stdin.buffer

@@ -1,4 +1,4 @@
-"""OAuth 2.0: tokens of applications, the stores that keep them, and what a portal posts to an application."""
+"""OAuth 2.0: the credentials of an application, its tokens, token stores, and the forms that a portal posts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from b24batch.oauth.stores import MemoryTokenStore, TokenStore
     from b24batch.oauth.tokens import Token
 
-#: Where each name is; loaded when it is asked for, since most programs need one or two of them.
+#: The module of each name. Modules are loaded on access, since most programs need one or two of them.
 _PLACES = {
     "OAuth": "credentials",
     "OAuthOptions": "credentials",

@@ -1,4 +1,4 @@
-"""OAuth 2.0: tokens that expire every hour, and are renewed once for all who use them."""
+"""OAuth 2.0 credentials: a token that expires every hour, and is renewed once for all its users."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ __all__ = ["MARGIN", "OAuth", "OAuthOptions"]
 
 @attrs.define(eq=False, init=False, repr=False)
 class OAuth(RenewedToken):
-    """The credentials of an application on one portal: a token, which is renewed when it expires.
+    """The credentials of an application on one portal: a token that is renewed when it expires.
 
-    A token is renewed 60 seconds before it expires, or when the portal refuses it. Threads that share this object
-    or its store, and processes that share the store, renew it once: who comes second takes the first one's. The
-    new token is stored before it is used, since the refresh token before it is worth nothing then. When it cannot be
-    stored it is kept, each call tries to store it first, and raises a `TokenRefreshError` as long as that fails.
+    A token is renewed 60 seconds before it expires, or when the portal refuses it. Threads that share this object or
+    its store, and processes that share the store, renew it once and then all use the new token. The new token is
+    stored before it is used, because the old refresh token is no longer valid. If it cannot be stored, it is kept in
+    memory. Each call then tries to store it first, and raises a `TokenRefreshError` as long as that fails.
 
     Args:
-        client_id: Of the application, ``local.…`` or ``app.…``.
-        client_secret: Of the application. It goes only to the OAuth server, in the body of a POST.
-        token: The first one, from the OAuth server or from what the program itself kept, never from a form that
-            anybody can post. It takes the place of the store's, as a new authorisation does, unless the store had it
-            before, or it has expired where the store's can be renewed. Default: the store's.
-        member_id: The portal whose token the store has; wanted when no `token` is given.
-        store: Where tokens are kept. Default: in memory, lost with the process.
-        on_refresh: Called with each new `b24batch.oauth.tokens.Token` once it is stored, before the call that needed it
-            goes on; other threads may use it already. To keep tokens, write a store.
-        token_url: The OAuth server's, default that of Bitrix24.
-        timeout: Seconds to connect to the OAuth server, and between two bytes of its answer.
-        clock: What tells the time; default the module `time`.
+        client_id: The application's id, ``local.…`` or ``app.…``.
+        client_secret: The application's secret. It is sent only to the OAuth server, in the body of a POST.
+        token: The first token, from the OAuth server or from your own storage, never from a form, which anyone can
+            post. It replaces the stored token, as after a new authorisation, unless the store had it before, or it
+            has expired and the stored one can be renewed. Default: the stored token.
+        member_id: The portal whose token is in the store. Required if there is no `token`.
+        store: Where tokens are kept. Default: in memory, until the process ends.
+        on_refresh: Called with each new `Token` after it is stored, and before the call that needed it continues.
+            Other threads may already use it. To save tokens, write a store instead.
+        token_url: The URL of the OAuth server. Default: Bitrix24's.
+        timeout: Seconds to connect to the OAuth server, and seconds between two bytes of its answer.
+        clock: The clock. Default: the module `time`.
 
     Raises:
         UsageError: A value is invalid, or the store has no token of this portal.
@@ -71,36 +71,36 @@ class OAuth(RenewedToken):
         if not isinstance(given, Token | None):
             kind = type(given).__name__
             del given, token
-            raise UsageError(f"a token is a b24batch.oauth.tokens.Token, not a {kind}")
+            raise UsageError(f"token: expected a b24batch.oauth.Token, got {kind}")
         server = TokenServer(client_id, secret, token_url, clock, timeout)
         member_id = token.member_id if token else member_id
         if not member_id:
-            raise UsageError("an OAuth is made with a token, or with a store and the member_id of a portal in it")
+            raise UsageError("OAuth needs a token, or a store and the member_id of a portal whose token it has")
         store = MemoryTokenStore() if store is None else store
         first = first_token(store, member_id, token, clock.time())
         self.__attrs_init__(member_id, server, first, store, on_refresh)
 
     @staticmethod
     def authorize_url(portal: str, client_id: str, *, state: str) -> str:
-        """Return the address to which an application sends a browser for its first token.
+        """Return the URL to which an application sends the user's browser to get its first token.
 
-        The portal sends the browser back to the application's own address with a ``code``, for `from_code`.
+        The portal redirects the browser back to the application with a ``code``, for `from_code`.
 
         Args:
             portal: The portal's host, ``example.bitrix24.com``.
-            client_id: Of the application.
-            state: A text that nobody can guess, kept in the user's web session: it comes back with the code, and
-                a code that comes with another one was not asked for.
+            client_id: The application's id.
+            state: An unguessable text that you keep in the user's web session. It comes back with the code. Reject a
+                code that comes with another one.
 
         Raises:
-            UsageError: The portal is no host, or one of the texts is empty.
+            UsageError: The portal is not a host name, or a value is empty.
         """
         for name, text in (("portal", portal), ("client_id", client_id), ("state", state)):
             if not isinstance(text, str) or not text:
-                raise UsageError(f"a {name} is text, and not empty")
+                raise UsageError(f"{name}: expected a string that is not empty")
         address = http_address(f"https://{portal}")
         if isinstance(address, str) or address.path:
-            raise UsageError("a portal is named by its host, such as example.bitrix24.com")
+            raise UsageError("portal: expected a host name, such as example.bitrix24.com")
         return f"https://{address.host}/oauth/authorize/?{urlencode({'client_id': client_id, 'state': state})}"
 
     @classmethod
@@ -113,18 +113,19 @@ class OAuth(RenewedToken):
         http: requests.Session | None = None,
         **options: Unpack[OAuthOptions],
     ) -> Self:
-        """Return the credentials that an authorisation code is worth, within 30 seconds of its making.
+        """Exchange an authorisation code for credentials. A code is valid for 30 seconds.
 
         Args:
-            client_id: Of the application.
-            client_secret: Of the application.
-            code: What came back with the browser.
-            http: One's own `requests.Session`, for proxies or a CA bundle.
+            client_id: The application's id.
+            client_secret: The application's secret.
+            code: The code that came back with the browser.
+            http: Your own `requests.Session`, for proxies or a CA bundle.
             options: ``store``, ``on_refresh``, ``token_url``, ``timeout`` and ``clock`` of the class.
 
         Raises:
-            NotSent: The OAuth server could not be reached; the code is as good as before.
-            TokenRefreshError: It refused the code, its answer was lost twice, or the token could not be stored.
+            NotSent: The OAuth server is unreachable. The code is still unused.
+            TokenRefreshError: The server refused the code, its answer was lost twice, or the token could not be
+                stored.
         """
         secret, grant = to_secret(client_secret), _grant_of(to_secret(code, "a code"))
         del client_secret, code
@@ -143,15 +144,15 @@ class OAuth(RenewedToken):
     def refresh(self, *, http: requests.Session | None = None) -> Token:
         """Renew the token now, and return it.
 
-        A session does this by itself. An application does it once for a token that was posted to it: what the
-        OAuth server returns is proof of the portal, where a form can claim any.
+        A session renews tokens automatically. Call this once for a token that was posted to the application: what the
+        OAuth server returns proves the portal, while a form can name any portal.
 
         Args:
-            http: One's own `requests.Session`, for proxies or a CA bundle.
+            http: Your own `requests.Session`, for proxies or a CA bundle.
 
         Raises:
-            NotSent: The OAuth server could not be reached.
-            TokenRefreshError: There will be no other token, or it is another portal's.
+            NotSent: The OAuth server is unreachable.
+            TokenRefreshError: There is no new token, or it belongs to another portal.
         """
         connections = Connections(time.monotonic, http)
         try:
@@ -168,7 +169,7 @@ class OAuth(RenewedToken):
 
 
 class OAuthOptions(TypedDict, total=False):
-    """The options of `OAuth.from_code` that are those of `OAuth`."""
+    """The options that `OAuth.from_code` and `OAuth` have in common."""
 
     store: TokenStore | None
     on_refresh: Callable[[Token], object] | None
@@ -182,7 +183,7 @@ def _grant_of(code: Secret) -> dict[str, Secret]:
 
 
 def _authorised(store: TokenStore, token: Token) -> None:
-    """Store a token whatever was there: a user has just authorised the application."""
+    """Store a token in any case, because a user has just authorised the application."""
     try:
         with store.lock(token.member_id):
             store.put(token)

@@ -1,4 +1,4 @@
-"""A form that a portal posts: fields with the flat names PHP gives them, tokens among them."""
+"""A form that a portal posts: fields with flat names as in PHP, some of them tokens."""
 
 from __future__ import annotations
 
@@ -13,18 +13,16 @@ from b24batch.oauth.tokens import Token
 from b24batch.redaction import Secret, shown
 from b24batch.wire.addresses import is_host_name, is_loopback
 
-#: ``data[FIELDS][ID]``; PHP itself reads no more than 64 brackets.
+#: ``data[FIELDS][ID]``; PHP itself reads at most 64 brackets.
 _NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\]){0,64})")
-
-
 #: Seconds: a portal's token lasts an hour, whatever a form says.
 _LONGEST = 3600
 
 
 class Form:
-    """The fields of a form; wrapped at once, so that no traceback shows the tokens.
+    """The fields of a form, wrapped so that a traceback does not show the tokens.
 
-    Every method raises `UsageError` with the name of the field that is missing or cannot be.
+    Every method raises `UsageError` with the name of a field that is missing or invalid.
     """
 
     __slots__ = ("_fields",)
@@ -33,31 +31,31 @@ class Form:
         self._fields = fields
 
     def has(self, name: str) -> bool:
-        """Return whether a field is there and not empty."""
+        """Return whether a field is present and not empty."""
         return bool(self._fields.get(name))
 
     def text(self, name: str, default: str | None = None) -> str:
-        """Return a field, which is no secret."""
+        """Return a field that is not a secret."""
         if not self.has(name) and default is not None:
             return default
         return self.secret(name).reveal()
 
     def secret(self, name: str) -> Secret:
-        """Return a field, wrapped."""
+        """Return a field, wrapped as a secret."""
         if not self.has(name):
             raise UsageError(f"the form has no {name}")
         if not isinstance(self._fields[name], str):
-            raise UsageError(f"{name} is of type {type(self._fields[name]).__name__}, where text is wanted")
+            raise UsageError(f"{name}: expected a string, got {type(self._fields[name]).__name__}")
         return Secret(self._fields[name])
 
     def integer(self, name: str) -> int:
         """Return a field that is a whole number."""
         if not re.fullmatch(r"[0-9]{1,15}", self.text(name)):
-            raise UsageError(f"{name} is no whole number: {shown(self.text(name))}")
+            raise UsageError(f"{name}: expected a whole number, got {shown(self.text(name))}")
         return int(self.text(name))
 
     def json(self, name: str) -> JsonValue:
-        """Return what a field says in JSON; None when it is missing."""
+        """Return the JSON value of a field; None if it is missing."""
         try:
             return json.loads(self.text(name, "null"))
         except (ValueError, RecursionError):
@@ -65,7 +63,7 @@ class Form:
         raise UsageError(problem)
 
     def nested(self, name: str) -> dict[str, JsonValue]:
-        """Return the fields ``name[...]`` as nested dicts; lists have their numbers as names."""
+        """Return the fields ``name[...]`` as nested dicts; the keys of a list are its positions."""
         tree: dict[str, JsonValue] = {}
         for field, value in self._fields.items():
             whole = _NAME.fullmatch(field)
@@ -78,8 +76,8 @@ class Form:
         """Return the token in the form.
 
         Args:
-            names: Of the fields with the access token, the refresh token, the seconds it lasts, and the host.
-            member_id: Of the field with the portal's id.
+            names: The fields with the access token, the refresh token, the seconds that it is valid, and the host.
+            member_id: The field with the portal's id.
             local: Whether the portal may be on this machine.
         """
         access, refresh, expires_in, domain = names
@@ -92,12 +90,12 @@ class Form:
         )
 
     def _endpoint(self, domain: str, *, local: bool) -> str:
-        """Return where methods are called; the host comes from whoever posted the form."""
+        """Return the URL of the REST API. The host is not trusted: anyone can post a form."""
         host = self.text(domain)
         if local and re.fullmatch(r"[\w.]+(?::[0-9]+)?", host) and is_loopback(host):
             return f"http://{host}/rest/"
         if not is_host_name(host):
-            raise UsageError(f"{domain} is no name of a host that a portal can have: {shown(host)}")
+            raise UsageError(f"{domain}: expected the host name of a portal, got {shown(host)}")
         return f"https://{host}/rest/"
 
 

@@ -1,4 +1,4 @@
-"""Exceptions that come from outside: Ctrl-C, a time limit, whatever the handler of a signal raises."""
+"""Exceptions from outside: Ctrl-C, a time limit, whatever a signal handler raises."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import traceback
 
 
 def is_interrupt(error: BaseException) -> bool:
-    """Return whether an exception came into the code that was running, and is no word of that code.
+    """Return whether an exception interrupted the running code from outside, and was not raised by it.
 
-    The handler of a signal may raise anything; its frame is in the traceback. One that is no function has no frame
-    that could be known, but raises `TimeoutError` as a rule.
+    A signal handler may raise anything; its frame is in the traceback. A handler that is not a Python function has no
+    frame, but usually raises `TimeoutError`.
     """
     if not isinstance(error, Exception) or isinstance(error, TimeoutError):
         return True

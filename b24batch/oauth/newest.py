@@ -1,4 +1,4 @@
-"""Which of two tokens of a portal is the newer one, and what is said of one that could not be stored."""
+"""Which of two tokens of a portal is newer, and the error for one that could not be stored."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from b24batch.oauth.tokens import Token
 
 
 def first_token(store: TokenStore, member_id: str, token: Token | None, now: float) -> Token:
-    """Return the token to begin with, the caller's or the stored one, and see that it is stored.
+    """Return the token to start with, the caller's or the stored one, and make sure that it is stored.
 
     Raises:
-        UsageError: There is none.
+        UsageError: There is no token.
     """
     with nullcontext() if token is None else locked(store, member_id, None):
         stored = store.get(member_id)
@@ -27,9 +27,9 @@ def first_token(store: TokenStore, member_id: str, token: Token | None, now: flo
 
 
 def _is_newer(token: Token, stored: Token, store: TokenStore, now: float) -> bool:
-    """Return whether a token of the caller's comes from a newer authorisation than the stored one.
+    """Return whether the caller's token comes from a newer authorisation than the stored one.
 
-    When the two expire does not tell: two machines' clocks may have counted it.
+    Their expiry times do not tell, since they may come from the clocks of two machines.
     """
     if token.refresh_token is None or token.access_token == stored.access_token:
         return False
@@ -40,18 +40,18 @@ def _is_newer(token: Token, stored: Token, store: TokenStore, now: float) -> boo
 
 
 def refuse_stranger(new: Token, old: Token) -> None:
-    """Raise `TokenRefreshError` when a new token is of another portal than the old one, or leads from https to http."""
+    """Raise `TokenRefreshError` if a new token is for another portal than the old one, or for http instead of https."""
     if new.member_id != old.member_id:
-        raise TokenRefreshError(f"the OAuth server answered with a token of another portal; {AGAIN}")
+        raise TokenRefreshError(f"the OAuth server returned a token of another portal; {AGAIN}")
     if old.address.scheme == "https" != new.address.scheme:
-        raise TokenRefreshError(f"the OAuth server named an address without https; {AGAIN}")
+        raise TokenRefreshError(f"the OAuth server returned an address without https; {AGAIN}")
 
 
 def not_stored(token: Token, error: Exception) -> TokenRefreshError:
-    """Return what to raise when a store refuses a new token, whose predecessor is worth nothing any more."""
+    """Return the error for a new token that the store refused. The old token is no longer valid."""
     return TokenRefreshError(
         f"the new token of {token.address.host} could not be stored: {_reason(error, token)}; it is kept in memory, "
-        "and the next call stores it first: mend the store, and do not end the program before",
+        "and the next call stores it first: repair the store before the program ends",
         code="TOKEN_NOT_STORED",
         temporary=True,
     )

@@ -1,7 +1,7 @@
-"""What a portal posts to an application: placements, the installation, events.
+"""The forms that a portal posts to an application: placements, installations and events.
 
-Anybody can post a form. Until the portal or the OAuth server has answered a request that was made with its token, a
-`Placement` and an `Install` only claim to be of their portal; see `b24batch.OAuth.refresh`.
+Anyone can post a form. Until the portal or the OAuth server has answered a request made with its token, a `Placement`
+and an `Install` only claim to come from their portal; see `b24batch.OAuth.refresh`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from b24batch.oauth.server import TOKEN_URL
 from b24batch.oauth.tokens import Token
 from b24batch.redaction import Secret, shown, to_secret
 
-#: Where a placement and an event have the access token, the refresh token, its seconds, and the host.
+#: The fields with the access token, the refresh token, its seconds and the host, in a placement and in an event.
 _PLACEMENT = ("AUTH_ID", "REFRESH_ID", "AUTH_EXPIRES", "DOMAIN")
 _AUTH = ("auth[access_token]", "auth[refresh_token]", "auth[expires_in]", "auth[domain]")
 _APPLICATION_TOKEN = "auth[application_token]"
@@ -30,13 +30,13 @@ _APPLICATION_TOKEN = "auth[application_token]"
 
 @attrs.frozen(kw_only=True)
 class Placement:
-    """A page of the application that a user opened inside the portal, as the frame of the JS SDK has it.
+    """A page of the application that a user opened inside the portal.
 
     Attributes:
-        token: Of this user.
-        placement: Where the page is: ``DEFAULT`` is the application's own, ``CRM_DEAL_DETAIL_TAB`` one of the others.
-        options: What the place says of itself, such as ``{"ID": "7"}`` of the deal.
-        language: Of the portal, ``en``.
+        token: The user's token.
+        placement: Where the page is: ``DEFAULT`` is the application's own page, ``CRM_DEAL_DETAIL_TAB`` a deal.
+        options: The options of the place, such as ``{"ID": "7"}`` for a deal.
+        language: The portal's language, such as ``en``.
     """
 
     token: Token
@@ -46,15 +46,15 @@ class Placement:
 
     @classmethod
     def from_form(cls, form: Mapping[str, str], *, allow_loopback: bool = False) -> Self:
-        """Return what a portal posted to a page.
+        """Read the form that a portal posted to a page.
 
         Args:
-            form: The fields of query and body together: ``DOMAIN, LANG, AUTH_ID, REFRESH_ID, AUTH_EXPIRES,
+            form: The fields of the query and the body together: ``DOMAIN, LANG, AUTH_ID, REFRESH_ID, AUTH_EXPIRES,
                 member_id, PLACEMENT, PLACEMENT_OPTIONS``.
-            allow_loopback: Whether the portal may be on this machine, as the sandbox is.
+            allow_loopback: Whether the portal may be on this machine, like the sandbox.
 
         Raises:
-            UsageError: A field is missing or cannot be; the message names it.
+            UsageError: A field is missing or invalid. The message names it.
         """
         posted = Form(form)
         del form
@@ -68,24 +68,26 @@ class Placement:
     def oauth(
         self, client_id: str, client_secret: str | Secret, *, token_url: str = TOKEN_URL, clock: Clock = time
     ) -> OAuth:
-        """Return the user's credentials for a `b24batch.Session`; the arguments are those of `b24batch.OAuth`.
+        """Return the user's credentials for a `b24batch.Session`; for the arguments see `b24batch.OAuth`.
 
-        They live in memory: in a store they would take the place of the installation's, and anybody can post a form.
+        They are kept in memory only. In a store they would replace those of the installation, and anyone can post a
+        form.
         """
         return OAuth(client_id, client_secret, self.token, token_url=token_url, clock=clock)
 
 
 @attrs.frozen(kw_only=True)
 class Event:
-    """Something that happened on the portal.
+    """Something happened on the portal.
 
     Attributes:
-        event: Its name, ``ONCRMDEALADD``.
-        data: What happened, nested: ``{"FIELDS": {"ID": "7"}}``. All values are text. Those of a chat bot have its
-            tokens in them, so that no repr shows them.
-        timestamp: Unix time in seconds of its making.
-        member_id: The portal's own id.
-        token: Of the user who caused it, without a refresh token; None when nobody did, as with an uninstallation.
+        event: The name of the event, ``ONCRMDEALADD``.
+        data: The data of the event, nested: ``{"FIELDS": {"ID": "7"}}``. All values are text. The repr does not show
+            them, because a chat bot's events contain its tokens.
+        timestamp: Unix time in seconds at which the event was created.
+        member_id: The portal's id.
+        token: The token of the user who caused it, without a refresh token; None if there is no user, as for an
+            uninstallation.
     """
 
     event: str
@@ -98,18 +100,18 @@ class Event:
     def from_form(
         cls, form: Mapping[str, str], *, application_token: str | Secret, allow_loopback: bool = False
     ) -> Self:
-        """Return what a portal posted to the handler of an event.
+        """Read the form that a portal posted to an event handler.
 
         Args:
             form: The fields of the body under their flat names: ``event``, ``ts``, ``data[FIELDS][ID]``,
-                ``auth[application_token]`` and the others of ``auth``.
-            application_token: The one that came with the installation. It alone tells the portal's events from
-                anybody else's.
-            allow_loopback: Whether the portal may be on this machine, as the sandbox is.
+                ``auth[application_token]`` and the other fields of ``auth``.
+            application_token: The one that came with the installation. Only this proves that the event comes from
+                the portal.
+            allow_loopback: Whether the portal may be on this machine, like the sandbox.
 
         Raises:
-            AuthError: Another application token came; the code is ``INVALID_APPLICATION_TOKEN``.
-            UsageError: A field is missing or cannot be; the message names it.
+            AuthError: The form has another application token; the code is ``INVALID_APPLICATION_TOKEN``.
+            UsageError: A field is missing or invalid. The message names it.
         """
         posted, expected = Form(form), to_secret(application_token, "an application_token")
         del form, application_token
@@ -125,13 +127,13 @@ class Event:
         )
 
     def oauth(self, client_id: str, client_secret: str | Secret, **options: Unpack[OAuthOptions]) -> OAuth:
-        """Return the credentials for a `b24batch.Session`; the arguments are those of `b24batch.OAuth`.
+        """Return credentials for a `b24batch.Session`; for the arguments see `b24batch.OAuth`.
 
-        With a `store` they are those of the installation, which can be renewed; without one they are the user's own,
-        good for an hour at most.
+        With a `store` they are those of the installation, which can be renewed. Without one they are the user's, valid
+        for an hour at most.
 
         Raises:
-            UsageError: The event has no token, or the store none of this portal.
+            UsageError: The event has no token, or the store has no token of this portal.
         """
         token = self.token if options.get("store") is None else None
         return OAuth(client_id, client_secret, token, member_id=self.member_id, **options)
@@ -139,11 +141,11 @@ class Event:
 
 @attrs.frozen(kw_only=True)
 class Install:
-    """The application was installed: the event ``ONAPPINSTALL``, which brings what has to be kept.
+    """The application was installed: the event ``ONAPPINSTALL``.
 
     Attributes:
-        token: Of the user who installed it; to be kept in a store.
-        application_token: To be kept, and compared with that of every later event.
+        token: The token of the user who installed it. Keep it in a store.
+        application_token: Keep it, to check every later event.
         data: ``VERSION``, ``ACTIVE``, ``INSTALLED`` and ``LANGUAGE_ID``, as text.
     """
 
@@ -153,19 +155,19 @@ class Install:
 
     @classmethod
     def from_form(cls, form: Mapping[str, str], *, allow_loopback: bool = False) -> Self:
-        """Return what a portal posted to the handler of the installation.
+        """Read the form that a portal posted to the installation handler.
 
         Args:
             form: As in `Event.from_form`.
-            allow_loopback: Whether the portal may be on this machine, as the sandbox is.
+            allow_loopback: Whether the portal may be on this machine, like the sandbox.
 
         Raises:
-            UsageError: It is another event, or a field is missing or cannot be; the message names it.
+            UsageError: It is another event, or a field is missing or invalid. The message names it.
         """
         posted = Form(form)
         del form
         if posted.text("event").upper() != "ONAPPINSTALL":
-            raise UsageError(f"an installation is the event ONAPPINSTALL, not {shown(posted.text('event'))}")
+            raise UsageError(f"expected the event ONAPPINSTALL, got {shown(posted.text('event'))}")
         return cls(
             token=posted.token(_AUTH, "auth[member_id]", local=allow_loopback),
             application_token=posted.secret(_APPLICATION_TOKEN),
@@ -175,14 +177,14 @@ class Install:
     def oauth(
         self, client_id: str, client_secret: str | Secret, *, token_url: str = TOKEN_URL, clock: Clock = time
     ) -> OAuth:
-        """Return the credentials for a `b24batch.Session`; the arguments are those of `b24batch.OAuth`.
+        """Return credentials for a `b24batch.Session`; for the arguments see `b24batch.OAuth`.
 
-        They live in memory. What ``oauth(...).refresh()`` returns is proof of the portal, and may be put into a store.
+        They are kept in memory. The token that ``oauth(...).refresh()`` returns proves the portal; store that one.
         """
         return OAuth(client_id, client_secret, self.token, token_url=token_url, clock=clock)
 
 
 def _is_equal(given: Secret, expected: Secret) -> bool:
-    # A form can hold any text, also what is no character.
+    # A form can contain any text, even invalid characters.
     texts = (secret.reveal().encode(errors="surrogatepass") for secret in (given, expected))
     return hmac.compare_digest(*texts)

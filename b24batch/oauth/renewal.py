@@ -1,4 +1,4 @@
-"""The token of a portal that is in use: renewed once for all who share its store, and stored before it is used."""
+"""The token in use: renewed once for all users of its store, and stored before it is used."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from b24batch.redaction import Secret
 from b24batch.wire.auth import Access, Renewal
 from b24batch.wire.connections import Connections
 
-#: A token is renewed so many seconds before it expires, so that it does not expire on its way.
+#: A token is renewed this many seconds before it expires, so that it does not expire during a request.
 MARGIN = 60.0
 
 
 @attrs.define(eq=False, init=False, repr=False)
 class RenewedToken:
-    """A token, the store that it is in, and the server that renews it.
+    """A token, its store, and the server that renews it.
 
     Attributes:
-        member_id: The portal's.
+        member_id: The portal's id.
     """
 
     member_id: str
@@ -35,9 +35,9 @@ class RenewedToken:
     _token: Token
     _store: TokenStore
     _on_refresh: Callable[[Token], object] | None
-    #: The last renewal that failed; who waited for it fails like it.
+    #: The error of the last failed renewal; threads that waited for it raise the same.
     _failure: SdkError | None = attrs.field(default=None, init=False)
-    #: The access token that is not known to be in the store, and the one that it takes the place of there.
+    #: The access token that is not known to be stored, and the stored one that it replaces.
     _unstored: dict[Secret, Secret] = attrs.field(factory=dict, init=False)
 
     @property
@@ -56,24 +56,24 @@ class RenewedToken:
         return self._token.address.scheme
 
     def access(self) -> Access:
-        """Return the present token, and whether it has to be renewed, or stored, before it is used."""
+        """Return the current token, and whether it has to be renewed or stored before it is used."""
         token = self._token
         stale = bool(self._unstored) or self._is_stale(token)
         hidden = tuple(filter(None, (token.refresh_token, self._server.client_secret)))
         return Access(Secret(token.client_endpoint), token.access_token, stale, hidden)
 
     def renew(self, refused: Access, connections: Connections, max_wait: float | None = None) -> Renewal:
-        """Get a newer token than the one that was refused, from the store or from the OAuth server.
+        """Get a newer token than the refused one, from the store or from the OAuth server.
 
         Args:
-            refused: What was refused, or is `Access.stale`.
-            connections: What a request to the OAuth server travels on.
-            max_wait: The most seconds to wait for another process that has the store, where the store can tell.
+            refused: The access that was refused, or is `Access.stale`.
+            connections: The connections for a request to the OAuth server.
+            max_wait: The longest wait in seconds for a store that another process has locked, if the store supports it.
 
         Raises:
-            NotSent: The OAuth server could not be reached.
-            TokenRefreshError: There will be no other token: authorise the application again. When it is `temporary`:
-                the OAuth server or the store fails.
+            NotSent: The OAuth server is unreachable.
+            TokenRefreshError: There is no new token: authorise the application again. If `temporary`, the OAuth server
+                or the store failed.
         """
         before = self._failure
         try:
@@ -93,7 +93,7 @@ class RenewedToken:
 
     @property
     def is_stored(self) -> bool:
-        """Whether the token in use is in the store; False after the store has failed, until a later call."""
+        """Whether the token in use is stored; False after the store has failed, until a later call stores it."""
         return not self._unstored
 
     def _renewed(self, refused: Access, connections: Connections, before: SdkError | None) -> Renewal:
@@ -104,18 +104,18 @@ class RenewedToken:
             self._token = token
             return "taken"
         failure = self._failure
-        if failure is not None and failure is not before:  # it failed for somebody while this one waited
+        if failure is not None and failure is not before:  # it failed in another thread while this one waited
             raise copy.copy(failure)
         self._refresh(token, connections)
         return "refreshed"
 
     def _store_again(self) -> bool:
-        """Store the token whose `put` failed, if the store still has the one before it; return whether it did."""
+        """Store the token whose `put` failed, if the store still has its predecessor; return whether it is stored."""
         stored = self._store.get(self.member_id)
         if stored is None or stored.access_token == self._unstored.get(self._token.access_token):
             self._store.put(self._token)
             return True
-        if stored.access_token != self._token.access_token:  # somebody has authorised the application again
+        if stored.access_token != self._token.access_token:  # the application was authorised again
             self._unstored.clear()
         return stored.access_token == self._token.access_token
 
@@ -127,7 +127,7 @@ class RenewedToken:
         return self._token if is_spent else token
 
     def _refresh(self, token: Token, connections: Connections) -> None:
-        """Ask for the token's successor and store it, also when the program is interrupted once it is there."""
+        """Get the next token and store it, even if the program is interrupted once it has arrived."""
         putting = False
         try:
             self._ask(token, connections)
@@ -135,7 +135,7 @@ class RenewedToken:
             self._store.put(self._token)
         except BaseException as error:
             if self._unstored and (is_interrupt(error) or not putting):
-                with suppress(Exception):  # it stays among the unstored
+                with suppress(Exception):  # it stays in `_unstored`
                     self._store.put(self._token)
             raise
 
@@ -159,7 +159,7 @@ class RenewedToken:
         raise failure
 
     def _note_spent(self, token: Token) -> None:
-        """Let nobody who has the store ask for this token again: the OAuth server blocks who asks too often."""
+        """Remove the refresh token from the store: the OAuth server blocks applications that ask too often."""
         self._token = attrs.evolve(token, refresh_token=None)
         with suppress(Exception):
             self._store.put(self._token)

@@ -1,4 +1,4 @@
-"""The OAuth server: one POST that turns a code or a refresh token into a token."""
+"""The OAuth server: one POST that exchanges a code or a refresh token for a token."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from b24batch.wire.answers import json_object, text_of
 from b24batch.wire.connections import Connections
 from b24batch.wire.messages import Post, Reply
 
-#: Where every portal's tokens come from, self-hosted portals included.
+#: The OAuth server of all portals, including self-hosted ones.
 TOKEN_URL = "https://oauth.bitrix24.tech/oauth/token/"
-#: Seconds to connect, and between two bytes of an answer.
+#: Seconds to connect, and seconds between two bytes of an answer.
 TIMEOUT = (5.0, 10.0)
 _MOST_BYTES = 1_000_000
 AGAIN = "the application has to be authorised again"
 SPENT = "invalid_grant"
 _LATER = "can be tried again later"
 _TOO_MANY = 429
-#: Refusals that pass; the first two are those of RFC 6749, section 4.1.2.1.
+#: Temporary refusals; the first two are from RFC 6749, section 4.1.2.1.
 _TEMPORARY = ("temporarily_unavailable", "server_error", "query_limit_exceeded")
 
 
 def _to_address(url: object) -> HttpAddress:
-    address = http_address(url) if isinstance(url, str) else "is no text"
+    address = http_address(url) if isinstance(url, str) else "is not a string"
     if isinstance(address, str):
         raise UsageError(f"the token_url {address}")
     if address.scheme != "https" and not is_loopback(address.host):
@@ -41,26 +41,25 @@ def _to_address(url: object) -> HttpAddress:
 
 def _to_client_id(value: object) -> str:
     if not isinstance(value, str) or not value:
-        raise UsageError("a client_id is text, such as local.5f0c1d2e3a4b57.12345678")
+        raise UsageError("client_id: expected a string such as local.5f0c1d2e3a4b57.12345678")
     return value
 
 
-#: Takes a token in.
+#: Stores a new token.
 Keep: TypeAlias = Callable[[Token], object]
 
 
 @attrs.frozen(eq=False, repr=False)
 class TokenServer:
-    """Where an application gets its tokens.
+    """The OAuth server from which an application gets its tokens.
 
     Attributes:
-        client_id: Of the application.
-        client_secret: Of the application.
-        address: The token endpoint. The OAuth server of Bitrix24 documents a GET; a POST works as well, and keeps the
-            secrets out of the address.
-        clock: What tells when a token expires.
-        timeout: Seconds to connect, and between two bytes of an answer: all who need the token wait for it.
-        deadline: Seconds for a whole request.
+        client_id: The application's id.
+        client_secret: The application's secret.
+        address: The token endpoint. Bitrix24 documents a GET; a POST works too, and keeps the secrets out of the URL.
+        clock: The clock that expiry times count from.
+        timeout: Seconds to connect, and seconds between two bytes of an answer. Everything that needs the token waits.
+        deadline: Seconds for the whole request.
     """
 
     client_id: str = attrs.field(converter=_to_client_id)
@@ -71,17 +70,17 @@ class TokenServer:
     deadline: float = 15.0
 
     def token(self, grant: Mapping[str, Secret], connections: Connections, keep: Keep = lambda _: None) -> Token:
-        """Return the token that a grant is worth; asked a second time when the answer is lost.
+        """Exchange a grant for a token; the request is repeated once if the answer is lost.
 
         Args:
             grant: ``grant_type`` and the code or the refresh token.
-            connections: What the request travels on.
-            keep: Called with the token, also when Ctrl-C or another interrupt comes once the server has answered;
-                called again with the same one when it comes inside. What it raises is raised.
+            connections: The connections to use.
+            keep: Called with the token, even if Ctrl-C or another interrupt arrives after the server has answered.
+                If it arrives during the call, `keep` is called again with the same token. Its exceptions propagate.
 
         Raises:
-            NotSent: The server could not be reached; the grant is as good as before.
-            TokenRefreshError: It refused, or, when `temporary`, it fails: the grant may be used up, or good yet.
+            NotSent: The server is unreachable. The grant is still unused.
+            TokenRefreshError: The server refused, or, if `temporary`, failed: the grant may or may not be used up.
         """
         try:
             return self._ask(grant, connections, keep)
@@ -91,12 +90,12 @@ class TokenServer:
             return self._ask(grant, connections, keep)
         except SdkError as error:
             second = error
-        lost_first = f"an answer of the OAuth server was lost ({first.description}), and when it was asked again"
+        lost_first = f"the answer of the OAuth server was lost ({first.description}); on the second attempt"
         if isinstance(second, TokenRefreshError):
             second.description = f"{lost_first}: {second.description}"
             raise second
         raise TokenRefreshError(
-            f"{lost_first}: {second.description}; perhaps the token was renewed and lost, perhaps not: it {_LATER}",
+            f"{lost_first}: {second.description}; perhaps the token was renewed and lost; it {_LATER}",
             code="TOKEN_ANSWER_LOST",
             http_status=second.http_status,
             temporary=True,
@@ -120,7 +119,7 @@ class TokenServer:
 
     def _kept(self, reply: Reply, grant: Mapping[str, Secret], keep: Keep) -> Token:
         with reply:
-            # What came back holds tokens: it is the local of no frame that an error may be raised from.
+            # The answer contains tokens: it must not be a local of a frame that an error is raised from.
             outcome = self._outcome(reply.status, reply.content, grant)
             if isinstance(outcome, SdkError):
                 raise outcome
@@ -137,13 +136,13 @@ class TokenServer:
         try:
             return Token.from_answer(fields, self.clock.time())
         except UsageError as unusable:
-            return AnswerLost(f"in its answer (HTTP {status}) {unusable.description}", http_status=status)
+            return AnswerLost(f"its answer (HTTP {status}) is unusable: {unusable.description}", http_status=status)
 
     def _refusal(self, code: str, said: str, status: int, grant: Mapping[str, Secret]) -> TokenRefreshError:
         temporary = status == _TOO_MANY or code.casefold() in _TEMPORARY
         if code.casefold() == SPENT and "refresh_token" in grant:
             return spent(http_status=status)
-        reason = self._masked(said, grant) or "the OAuth server refuses"
+        reason = self._masked(said, grant) or "the OAuth server refused"
         description = f"{reason}; it {_LATER}" if temporary else f"{reason}; {AGAIN}"
         code = self._masked(code, grant)
         return TokenRefreshError(description, code=code, http_status=status, temporary=temporary)
@@ -161,6 +160,6 @@ class TokenServer:
 
 
 def spent(http_status: int | None = None) -> TokenRefreshError:
-    """Return what to raise for a token without a refresh token that is worth something, asked for it or not."""
+    """Return the error for a token without a valid refresh token, whether the server was asked or not."""
     reason = "there is no refresh token, or it is used up, expired or revoked"
     return TokenRefreshError(f"{reason}; {AGAIN}", code=SPENT, http_status=http_status)

@@ -1,4 +1,4 @@
-"""A store of tokens in a SQLite file, for all processes of a machine."""
+"""A token store in a SQLite file, for all processes of a machine."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from b24batch.redaction import Secret
 
 #: Seconds to wait for another process to finish its refresh.
 _PATIENCE = 120.0
-#: Seconds to wait for readers when a token is there to be written: the one before it is worth nothing by then.
+#: Seconds to wait for readers when a new token has to be written: the old one is no longer valid then.
 _PATIENCE_AT_THE_END = 5.0
-#: Seconds between two looks at a file that another one has locked; SQLite itself would wait deaf to Ctrl-C.
+#: Seconds between two attempts on a locked file; SQLite's own waiting would ignore Ctrl-C.
 _STEP = 0.05
 
 _TABLES = (
@@ -38,17 +38,17 @@ _T = TypeVar("_T")
 
 
 class SQLiteTokenStore:
-    """Keeps tokens in a SQLite file, which all processes of one machine may share.
+    """Stores tokens in a SQLite file, which all processes of a machine may share.
 
-    The file is made when it does not exist, readable for its owner only. Do not put it on a network drive, where
-    its locks may not hold.
+    The file is created if it does not exist, and only its owner can read it. Do not put it on a network drive, where
+    file locks are not reliable.
 
     Args:
-        path: Of the file.
-        clock: What sleeps while another process has the file locked; default the module `time`.
+        path: The path of the file.
+        clock: The clock for waits while another process has locked the file. Default: the module `time`.
 
     Raises:
-        TokenRefreshError: The file is damaged, locked, full or read-only, here and in every method; its code is
+        TokenRefreshError: The file is damaged, locked, full or read-only. Every method can raise it; the code is
             ``TOKEN_STORE``.
     """
 
@@ -59,16 +59,16 @@ class SQLiteTokenStore:
         self._patient(self._connect, _PATIENCE).close()
 
     def get(self, member_id: str) -> Token | None:
-        """Return the token of a portal; None when there is none."""
+        """Return the token of a portal, or None."""
         row = self._first(_GET, member_id)
         return stored_token(row, member_id) if row else None
 
     def has_replaced(self, token: Token) -> bool:
-        """Return whether a token was here once, and another took its place."""
+        """Return whether the store had this token before, and has replaced it."""
         return is_replaced(self._replaced(token.member_id), token.access_token)
 
     def put(self, token: Token) -> None:
-        """Keep a token in the place of the portal's last one."""
+        """Store a token instead of the portal's previous one."""
         database = self._database()
         if database is None:
             with self.lock(token.member_id):
@@ -83,11 +83,11 @@ class SQLiteTokenStore:
 
     @contextmanager
     def lock(self, member_id: str, max_wait: float | None = None) -> Iterator[None]:
-        """Keep other threads and processes from the file while the block lasts; prove that it can be written.
+        """Lock the file against other threads and processes, and check that it can be written.
 
         Args:
-            member_id: The portal whose token may be put.
-            max_wait: The most seconds to wait until others are done; never more than 120.
+            member_id: The portal whose token may be stored.
+            max_wait: The longest wait in seconds for the lock, at most 120.
         """
         patience = _PATIENCE if max_wait is None else min(max_wait, _PATIENCE)
         with closing(self._patient(lambda: self._begun(member_id), patience)) as database:
@@ -97,7 +97,7 @@ class SQLiteTokenStore:
                 yield
                 self._end(database, file)
             except BaseException:
-                with suppress(TokenRefreshError):  # what was put stands if it can, and what is raised stays
+                with suppress(TokenRefreshError):  # save what was put if possible; the first exception propagates
                     self._end(database, file)
                 raise
             finally:
@@ -107,7 +107,7 @@ class SQLiteTokenStore:
         database = self._connect()
         try:
             database.execute("BEGIN IMMEDIATE")
-            # A disk that is full tells so now, before a refresh token is spent.
+            # If the disk is full, this fails now, before a refresh token is used up.
             database.execute(f"INSERT OR REPLACE INTO b24batch_tokens {_SAME}", (member_id,))
         except BaseException:
             database.close()
@@ -122,7 +122,7 @@ class SQLiteTokenStore:
             raise self._failure("was deleted meanwhile")
 
     def _first(self, query: str, member_id: str) -> StoredRow | None:
-        """Return the first row, from the connection that holds the lock in this thread or from one for this time."""
+        """Return the first row, on the connection that holds this thread's lock, or on a new one."""
         held = self._database()
         database = held or self._patient(self._connect, _PATIENCE)
         try:
@@ -159,17 +159,17 @@ class SQLiteTokenStore:
         except OSError as error:
             if error.errno is None:  # not of the operating system, but of a signal's handler
                 raise
-            # Whatever else it is but that the file exists, SQLite will say so.
+            # The file exists, or SQLite will report the problem.
 
     def _identity(self) -> tuple[int, int] | None:
-        """Return what tells the file from another one at its path."""
+        """Return what distinguishes the file from another one at the same path."""
         with suppress(FileNotFoundError):
             status = self._path.stat()
             return status.st_dev, status.st_ino
         return None
 
     def _patient(self, act: Callable[[], _T], seconds: float) -> _T:
-        """Return what `act` does, tried again until the file is not locked any more."""
+        """Return the result of `act`, repeated until the file is no longer locked."""
         until = self._clock.monotonic() + seconds
         while True:
             try:
@@ -182,7 +182,7 @@ class SQLiteTokenStore:
             self._clock.sleep(min(_STEP, left))
 
     def _failure(self, reason: str) -> TokenRefreshError:
-        return TokenRefreshError(f"the store of tokens {self._path} {reason}", code="TOKEN_STORE", temporary=True)
+        return TokenRefreshError(f"the token store {self._path} {reason}", code="TOKEN_STORE", temporary=True)
 
 
 def _row_of(token: Token) -> tuple[str, str, str | None, float, str]:

@@ -1,4 +1,4 @@
-"""What the errors of SQLite say of a file."""
+"""What SQLite's errors mean for a file."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ import sqlite3
 #: What SQLite's primary codes mean here (sqlite.org/rescode.html).
 _REASONS = {
     sqlite3.SQLITE_CORRUPT: "is damaged",
-    sqlite3.SQLITE_NOTADB: "is a file of another kind",
-    sqlite3.SQLITE_FULL: "cannot grow: the disk is full",
-    sqlite3.SQLITE_READONLY: "may not be written, or was deleted meanwhile",
+    sqlite3.SQLITE_NOTADB: "is not a SQLite database",
+    sqlite3.SQLITE_FULL: "cannot be written: the disk is full",
+    sqlite3.SQLITE_READONLY: "is read-only, or was deleted meanwhile",
     sqlite3.SQLITE_CANTOPEN: "cannot be opened",
-    sqlite3.SQLITE_PERM: "may not be opened",
-    sqlite3.SQLITE_IOERR: "cannot be read or written: the disk refuses",
+    sqlite3.SQLITE_PERM: "cannot be opened: permission denied",
+    sqlite3.SQLITE_IOERR: "cannot be read or written: disk I/O error",
 }
 _LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def is_locked(error: sqlite3.Error) -> bool:
-    """Return whether somebody else has the file, who will leave it."""
+    """Return whether the file is locked for the moment."""
     return _code(error) in _LOCKED
 
 
 def reason_of(error: sqlite3.Error, seconds: float) -> str:
-    """Return the predicate of a sentence about the file.
+    """Return what is wrong with the file, as the predicate of a sentence.
 
     Args:
-        error: What SQLite raised.
-        seconds: How long the file was waited for.
+        error: The exception from SQLite.
+        seconds: How long the store waited for the file.
     """
     if is_locked(error):
         return f"was locked by another process for over {seconds:g} s"

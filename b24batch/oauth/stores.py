@@ -1,4 +1,4 @@
-"""Stores of tokens: what one is, and the one in memory."""
+"""Token stores: the protocol, and a store in memory."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from b24batch.oauth.tokens import Token
 from b24batch.redaction import Secret
 from b24batch.wire.auth import with_max_wait
 
-#: How many replaced tokens a store knows; one that was replaced before those has expired long ago.
+#: How many replaced tokens a store remembers; older ones have expired long ago.
 _REMEMBERED = 100
 
 
 def with_replaced(replaced: str, old: Secret | None, new: Secret) -> str:
-    """Return what a store remembers of the access tokens it had, once `new` is in the place of `old`.
+    """Return what a store remembers of its former access tokens after `new` has replaced `old`.
 
     Args:
-        replaced: What it remembered before, "" at first.
-        old: None when there was none.
-        new: May be the same, when something else of the token has changed.
+        replaced: What it remembered before; "" at first.
+        old: The replaced access token, or None.
+        new: The new access token. May be the same, if something else of the token has changed.
     """
     if old is None or old == new:
         return replaced
@@ -32,12 +32,12 @@ def with_replaced(replaced: str, old: Secret | None, new: Secret) -> str:
 
 
 def is_replaced(replaced: str, access_token: Secret) -> bool:
-    """Return whether a store remembers an access token as one that it had."""
+    """Return whether a store remembers an access token as a former one."""
     return _fingerprint(access_token) in replaced.split()
 
 
 def _fingerprint(access_token: Secret) -> str:
-    """Return what tells a token from others, and cannot be used in its place."""
+    """Return a hash that identifies a token, and cannot be used instead of it."""
     return hashlib.sha256(access_token.reveal().encode()).hexdigest()[:16]
 
 
@@ -46,7 +46,7 @@ StoredRow: TypeAlias = tuple[Secret, Secret | None, float, str, str]
 
 
 def stored_token(row: StoredRow, member_id: str) -> Token:
-    """Return the token in a row of a store; raise `UsageError`, which names the portal, when it cannot be one."""
+    """Return the token in a row of a store; raise `UsageError`, which names the portal, if the row is invalid."""
     try:
         return Token(*row)
     except UsageError as wrong:
@@ -55,35 +55,35 @@ def stored_token(row: StoredRow, member_id: str) -> Token:
 
 
 class TokenStore(Protocol):
-    """Where tokens are kept, one for each portal.
+    """Stores one token per portal.
 
-    A store may do two things more. A `lock` that takes ``max_wait=None``, the most seconds to wait for others, gets
-    that of the session. A method ``has_replaced(token)`` tells whether a token was here once and another took its
-    place, so that a program that begins with an old token does not put it over its successor.
+    A store may have two more features. If `lock` has a parameter ``max_wait=None``, the longest wait in seconds, it
+    gets the session's ``max_wait``. A method ``has_replaced(token)`` returns whether the store had this token before
+    and has replaced it, so that a program that starts with an old token does not overwrite a newer one.
     """
 
     def get(self, member_id: str) -> Token | None:
-        """Return the token of a portal; None when there is none."""
+        """Return the token of a portal, or None."""
 
     def put(self, token: Token) -> None:
-        """Keep a token in the place of the portal's last one; it is safe at the latest when `lock` is left."""
+        """Store a token instead of the portal's previous one. It must be saved when `lock` is released, or before."""
 
     def lock(self, member_id: str) -> AbstractContextManager[object]:
-        """Keep every other thread, and process if the store is shared, from the lock of this portal."""
+        """Lock the token of this portal against all other threads, and all processes that share the store."""
 
 
 def locked(store: TokenStore, member_id: str, max_wait: float | None) -> AbstractContextManager[object]:
-    """Return the lock of a store, which waits for others at most so many seconds where it can."""
+    """Return the lock of a store, which waits at most `max_wait` seconds if the store supports it."""
     lock: AbstractContextManager[object] = with_max_wait(store.lock, max_wait)(member_id)
     return lock
 
 
-#: Seconds between two looks at a lock that somebody has.
+#: Seconds between two attempts to get a lock that is taken.
 _STEP = 0.01
 
 
 class MemoryTokenStore:
-    """Keeps tokens while the process lives; its threads may share it."""
+    """Stores tokens in memory until the process ends. Its threads may share it."""
 
     def __init__(self) -> None:
         self._tokens: dict[str, Token] = {}
@@ -91,26 +91,26 @@ class MemoryTokenStore:
         self._lock = ProcessLock()
 
     def get(self, member_id: str) -> Token | None:
-        """Return the token of a portal; None when there is none."""
+        """Return the token of a portal, or None."""
         return self._tokens.get(member_id)
 
     def put(self, token: Token) -> None:
-        """Keep a token in the place of the portal's last one."""
+        """Store a token instead of the portal's previous one."""
         member_id = token.member_id
         old, replaced = self.get(member_id), self._replaced.get(member_id, "")
         self._replaced[member_id] = with_replaced(replaced, old.access_token if old else None, token.access_token)
         self._tokens[member_id] = token
 
     def has_replaced(self, token: Token) -> bool:
-        """Return whether a token was here once, and another took its place."""
+        """Return whether the store had this token before, and has replaced it."""
         return is_replaced(self._replaced.get(token.member_id, ""), token.access_token)
 
     @contextmanager
     def lock(self, member_id: str) -> Iterator[None]:
-        """Keep other threads, and greenlets, from the store while the block lasts."""
-        del member_id  # one lock does for all: a refresh takes a second, once an hour
+        """Lock the store against other threads and greenlets."""
+        del member_id  # one lock is enough for all: a refresh takes a second, once an hour
         lock = self._lock.lock
-        while lock.locked():  # a greenlet that waited in it would hold up the thread of the one that has it
+        while lock.locked():  # a greenlet that blocks here would block the thread of the one that has the lock
             time.sleep(_STEP)
         with lock:
             yield

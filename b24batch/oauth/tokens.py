@@ -1,4 +1,4 @@
-"""Tokens of OAuth 2.0, and what a store of them is."""
+"""OAuth 2.0 tokens."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from b24batch.errors import UsageError
 from b24batch.redaction import Secret
 from b24batch.wire.addresses import HttpAddress, http_address
 
-#: Unix time of the year 33658; what is later is no time.
+#: Unix time of the year 33658; anything later is invalid.
 _NEVER = 1e12
 
 
 def _to_endpoint(given: Secret) -> str:
-    address = http_address(given.reveal()) if _is_a(str, given) else "is no text"
+    address = http_address(given.reveal()) if _is_a(str, given) else "is not a string"
     if isinstance(address, str):
-        raise UsageError(f"a client_endpoint looks like https://example.bitrix24.com/rest/; this one {address}")
+        raise UsageError(f"client_endpoint: expected a URL like https://example.bitrix24.com/rest/; this one {address}")
     return f"{address.url.rstrip('/')}/"
 
 
 def _to_member_id(given: Secret) -> str:
     if not _is_a(str, given) or not re.fullmatch(r"[\w.-]{1,64}", given.reveal(), re.ASCII):
-        raise UsageError("a member_id is what the portal gave, 32 letters and digits; this one cannot be")
+        raise UsageError("member_id is invalid: expected the one that the portal sent, 32 letters and digits")
     return given.reveal()
 
 
 def _to_expires(given: Secret) -> float:
     if _is_a(bool, given) or not _is_a(int | float, given):
-        raise UsageError(f"expires is a Unix time in seconds, not of type {type(given.reveal()).__name__}")
+        raise UsageError(f"expires: expected a Unix time in seconds, got {type(given.reveal()).__name__}")
     number: Any = given.reveal()
     if not -_NEVER < number < _NEVER:
-        raise UsageError("expires is a Unix time in seconds, and this number is none")
+        raise UsageError("expires: expected a Unix time in seconds, got a number that is out of range")
     return float(number)
 
 
@@ -48,24 +48,25 @@ def _is_a(kind: type | UnionType, given: Secret) -> bool:
 def _check_text(token: Token, attribute: attrs.Attribute[Secret], secret: object) -> None:
     del token
     if not isinstance(secret, Secret) or not isinstance(secret.reveal(), str):
-        raise UsageError(f"{attribute.name} is no text")
+        raise UsageError(f"{attribute.name} is not a string")
     if not re.fullmatch(r"[!-~]+", secret.reveal()):
-        raise UsageError(f"{attribute.name} is empty, or has a space or a character beyond ASCII in it")
+        raise UsageError(f"{attribute.name} is empty, or has a space or a non-ASCII character in it")
 
 
 @attrs.frozen(init=False, repr=False)
 class Token:
-    """What a portal's OAuth server gives an application for one portal.
+    """The token of an application for one portal, issued by the OAuth server.
 
     Attributes:
-        access_token: Goes with every request, for an hour.
-        refresh_token: Buys the next token, once, within 180 days; None where a portal sends none, as with events.
+        access_token: Sent with every request; valid for an hour.
+        refresh_token: Can be exchanged once for the next token, within 180 days; None if the portal sends none, as in
+            events.
         expires: Unix time in seconds.
-        client_endpoint: Where methods are called, ``https://example.bitrix24.com/rest/``.
-        member_id: The portal's own, which stays when its address changes.
+        client_endpoint: The URL of the REST API, ``https://example.bitrix24.com/rest/``.
+        member_id: The portal's id, which stays the same when its address changes.
 
     Raises:
-        UsageError: For a value that cannot be one; the message holds no token.
+        UsageError: A value is invalid. The message does not contain the token.
     """
 
     access_token: Secret = attrs.field(validator=_check_text)
@@ -89,7 +90,7 @@ class Token:
 
     @property
     def address(self) -> HttpAddress:
-        """Scheme, host and path of the portal's REST API."""
+        """The scheme, host and path of the portal's REST API."""
         address = http_address(self.client_endpoint)
         assert isinstance(address, HttpAddress)
         return address
@@ -103,11 +104,12 @@ class Token:
         """Return the token in an answer of the OAuth server.
 
         Args:
-            answer: ``access_token, refresh_token, expires_in, client_endpoint, member_id`` and what else there is.
-            now: The Unix time. ``expires_in`` counts from it; ``expires`` would depend on the server's clock.
+            answer: ``access_token, refresh_token, expires_in, client_endpoint, member_id``; other keys are ignored.
+            now: The Unix time from which ``expires_in`` counts. (The answer's own ``expires`` depends on the server's
+                clock.)
 
         Raises:
-            UsageError: One of them is missing or cannot be; the message names it.
+            UsageError: A value is missing or invalid. The message names it.
         """
         names = ("expires_in", "client_endpoint", "member_id")
         missing = [name for name in ("access_token", "refresh_token", *names) if not answer.get(name)]
@@ -126,5 +128,5 @@ def _wrapped(text: Any) -> Secret:
 def _seconds(expires_in: object) -> float:
     text = "" if isinstance(expires_in, bool) else str(expires_in)
     if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]*)?", text):
-        raise UsageError("expires_in is no number of seconds")
+        raise UsageError("expires_in is not a number of seconds")
     return float(text)

@@ -1,4 +1,4 @@
-"""The code of the page on Django, in one file that runs: ``python docs/samples/django_app.py``."""
+"""The code of the Django page in one file that you can run: ``python docs/samples/django_app.py``."""
 
 # ruff: noqa: ARG001, E402
 from __future__ import annotations
@@ -23,14 +23,14 @@ MIDDLEWARE = [
 ]
 B24BATCH = {
     "default": {
-        "WEBHOOK_SECRET_URL": portal.url,  # of the environment: os.environ["B24_WEBHOOK_SECRET_URL"]
-        "RATE": (12, 0.5),  # a quarter of the portal's, for each of four processes
+        "WEBHOOK_SECRET_URL": portal.url,  # in a project: os.environ["B24_WEBHOOK_SECRET_URL"]
+        "RATE": (12, 0.5),  # a quarter of the portal's limit, for each of four processes
     },
     "application": {
         "CLIENT_ID": portal.client_id,  # local.... or app....
         "CLIENT_SECRET": portal.client_secret,
-        "TOKEN_URL": portal.token_url,  # these two are for the sandbox,
-        "ALLOW_LOOPBACK": True,  # and a project leaves them out
+        "TOKEN_URL": portal.token_url,  # these two are for the sandbox only;
+        "ALLOW_LOOPBACK": True,  # omit them in a project
     },
 }
 # settings: end
@@ -58,14 +58,14 @@ from b24batch.oauth import Event, Install, Placement
 
 
 def deals(request: HttpRequest) -> HttpResponse:
-    """Show the newest deals, by the webhook of the settings."""
+    """Show the newest deals, with the webhook in the settings."""
     newest = {"order": {"ID": "DESC"}, "select": ["ID", "TITLE"]}
     return JsonResponse({"deals": get_session().call("crm.deal.list", newest).data})
 
 
 @install_view(alias="application")
 def install(request: HttpRequest, session: Session, install: Install) -> HttpResponse:
-    """Greet whoever installed the application; its tokens are stored already."""
+    """Greet the user who installed the application; its token is already stored."""
     return HttpResponse(f"Hello, user {session.call('user.current').data['ID']}")
 
 
@@ -86,13 +86,13 @@ def deal_added(request: HttpRequest, session: Session, event: Event) -> HttpResp
 
 @event_view(alias="application")
 def uninstalled(request: HttpRequest, session: Session, event: Event) -> HttpResponse:
-    """Forget a portal; its tokens are worth nothing any more."""
+    """Forget a portal; its token is no longer valid."""
     PortalToken.objects.filter(member_id=event.member_id).delete()
     return HttpResponse()
 
 
 def nightly(member_id: str) -> int:
-    """Count the deals of a portal, in a task that nobody waits for."""
+    """Count the deals of a portal, in a background task."""
     b24 = session_for(member_id, "application").with_options(max_wait=None)
     return len(b24.call_list("crm.deal.list", {"select": ["ID"]}))
 
@@ -114,7 +114,7 @@ def test_deals() -> None:
 
 
 def main() -> None:
-    """Post to the views what a portal posts, and print what they answer."""
+    """Post a portal's forms to the views, and print the responses."""
     from django.core.management import call_command
 
     call_command("check", fail_level="WARNING", stdout=sys.stderr)

@@ -50,7 +50,7 @@ def test_demo_reads_back_by_name(told):
     names = [("me", "user.current", "ok"), ("deal", "crm.deal.get", "ok"), ("deals", "crm.deal.list", "ok")]
     assert outcomes(told, 2) == names
     assert "Deal 42, 4200.00 USD" in told
-    assert "150 deals in all, 50 of them on this page" in told
+    assert "150 deals in total, 50 of them on this page" in told
 
 
 @pytest.mark.parametrize(("step", "statuses"), [(3, ["ok", "failed", "skipped"]), (4, ["ok", "failed", "ok"])])

@@ -73,7 +73,7 @@ def test_pairs_that_are_none(pairs):
 @pytest.mark.parametrize(
     ("pairs", "reason"),
     [
-        ([f"a[{'9' * 5000}]=x", "a[]=y"], "no number follows the key '999"),
+        ([f"a[{'9' * 5000}]=x", "a[]=y"], "has no next number after the key '999"),
         ([f"name{'[b]' * 3000}=x"], "more than 64 keys in brackets: 'name[b]"),
     ],
 )
@@ -131,7 +131,7 @@ def test_call(portal):
 def test_call_of_a_list_method(deals):
     """The number of rows and the next page of a list method are told, and not with --quiet."""
     ended = against(deals.url, "call", "crm.deal.list")
-    assert ended.stderr == "b24batch: crm.deal.list: ok, rows in all: 120, the next page is start: 50\n"
+    assert ended.stderr == "b24batch: crm.deal.list: ok, total rows = 120, next page: start = 50\n"
     quiet = against(deals.url, "call", "crm.deal.list", "--quiet")
     assert (quiet.stdout, quiet.stderr) == (ended.stdout, "")
 
@@ -158,9 +158,9 @@ def test_positional_params(portal):
     [
         (["echo", "a=1", "--params", "{}"], "not from both: 'a=1'"),
         (["echo", "--params", "{"], "--params is not JSON"),
-        (["echo", "--params", "7"], "--params is a JSON object or array, not 7"),
+        (["echo", "--params", "7"], "--params: expected a JSON object or array, got 7"),
         (["echo", "--params", "@no.json"], "--params cannot be read: No such file or directory"),
-        (["echo", "title"], "params are key=value, such as fields[TITLE]=Deal, not 'title'"),
+        (["echo", "title"], "expected key=value, such as fields[TITLE]=Deal, got 'title'"),
         (["echo", "https://example.com/rest/1/s3cret/"], "***"),
         (["https://example.com/rest/1/s3cret/"], "a method looks like crm.deal.add"),
         (["echo", "auth=s3cret"], "auth is a name the portal keeps for itself"),
@@ -296,7 +296,7 @@ def test_list_that_ends_early(deals, option):
     ended = against(deals.url, "list", "crm.deal.list", "select[]=ID", "--quiet", *option)
     assert len(ended.stdout.splitlines()) == 50 + len(option)
     incomplete, reason = ended.stderr.splitlines()
-    assert incomplete == "b24batch: the list is not complete: it ended after 50 rows"
+    assert incomplete == "b24batch: the list is incomplete: it ended after 50 rows"
     assert "ACCESS_DENIED" in reason
     assert ended.returncode == 1
 
@@ -317,7 +317,7 @@ def test_interrupted_list(portal):
         code, output, errors = interrupt(process)
         over.set()
     assert (code, len(output.splitlines())) == (130, 50)
-    assert errors == "b24batch: the list is not complete: it ended after 50 rows\n"
+    assert errors == "b24batch: the list is incomplete: it ended after 50 rows\n"
 
 
 def test_nobody_reads_the_list_on(portal):
@@ -331,7 +331,7 @@ def test_nobody_reads_the_list_on(portal):
         process.wait(PATIENCE)
         errors = process.stderr.read()
     assert process.returncode == 141
-    assert errors.startswith("b24batch: the list is not complete")
+    assert errors.startswith("b24batch: the list is incomplete")
     assert len(errors.splitlines()) == 1
 
 
@@ -374,7 +374,7 @@ def test_console_script():
     ("wait", "said"),
     [
         (Wait("rate", 0.5, 1, "id"), ""),
-        (Wait("rate", 20.0, 1, "id"), "b24batch: waiting 20 s: the portal's rate\n"),
+        (Wait("rate", 20.0, 1, "id"), "b24batch: waiting 20 s: rate limit\n"),
         (Wait("retry", 1.2, 2, "id"), "b24batch: waiting 1 s: before the request is sent again\n"),
     ],
 )

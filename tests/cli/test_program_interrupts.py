@@ -72,14 +72,14 @@ TIME = '{"method": "server.time"}\n'
 def test_interrupted_in_a_wait_for_operating_time(blocked, file, options, statuses):
     """Ctrl-C in such a wait leaves each line of the request its true outcome, also at the end of the file."""
     with started("run", file(SLOW * 5 + TIME), *options, B24_WEBHOOK_URL=blocked.url) as process:
-        assert "until the portal frees a method" in process.stderr.readline()
+        assert "a method has used up its operating time" in process.stderr.readline()
         code, output, errors = interrupt(process)
     rows = outcomes(output)
     assert [row["status"] for row in rows] == statuses
     assert [row["data"] for row in rows[:3]] == [1, 2, 3]
     assert rows[3]["error"]["code"] == "OPERATION_TIME_LIMIT"
     assert code == 130
-    assert f"lines up to {len(rows)} have their outcome; nothing after that was sent; go on with: tail" in errors
+    assert f"lines up to {len(rows)} have an outcome; nothing after that was sent; continue with: tail" in errors
     assert errors.splitlines()[0].endswith(" ".join(["| b24batch run -", *options]))
 
 
@@ -90,7 +90,7 @@ def test_interrupted_before_a_repeat_left(blocked, file):
         assert "before the request is sent again" in process.stderr.readline()
         code, output, errors = interrupt(process)
     assert (code, [row["line"] for row in outcomes(output)]) == (130, [1, 2])
-    assert "lines up to 2 have their outcome; nothing after that was sent; go on with: tail -n +3 " in errors
+    assert "lines up to 2 have an outcome; nothing after that was sent; continue with: tail -n +3 " in errors
 
 
 ENDS = [(signal.SIGTERM, 143), (getattr(signal, "SIGHUP", None), 129)]
@@ -111,7 +111,7 @@ def test_told_to_end(portal, file, number, code):
         output, errors = process.communicate()
     gate.set()
     assert [row["status"] for row in outcomes(output)] == ["ok"] * 4 + ["unknown"] * 2
-    assert "lines up to 6 have their outcome; nothing after that was sent; go on with: tail -n +7" in errors
+    assert "lines up to 6 have an outcome; nothing after that was sent; continue with: tail -n +7" in errors
     assert process.returncode == code
     assert len(portal.executed) in {4, 5, 6}
 
@@ -124,7 +124,7 @@ def test_a_terminal_that_hangs_up_twice(portal, file, capsys, monkeypatch):
     monkeypatch.setattr(sys, "stdout", output)
     assert main(["run", str(file(ADD * 9)), "--webhook", portal.url, "--chunk-size", "4"]) == 143
     assert [row["line"] for row in outcomes(output.getvalue())] == [1, 2, 3, 4]
-    assert "lines up to 4 have their outcome" in capsys.readouterr().err
+    assert "lines up to 4 have an outcome" in capsys.readouterr().err
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
@@ -162,7 +162,7 @@ def test_interrupted_while_a_slow_reader_blocks(portal, file, size, unbuffered):
     assert [(row["line"], row["status"], row["data"]) for row in rows] == [(n, "ok", BIG) for n in range(1, sent + 1)]
     assert (code, len(portal.executed)) == (130, sent)
     assert (
-        f"lines up to {sent} have their outcome; nothing after that was sent; go on with: tail -n +{sent + 1}" in errors
+        f"lines up to {sent} have an outcome; nothing after that was sent; continue with: tail -n +{sent + 1}" in errors
     )
 
 
@@ -187,11 +187,11 @@ class Output(io.StringIO):
 @pytest.mark.parametrize(
     ("presses", "whole", "lines"),
     [
-        ({"n2": 1}, 4, "lines up to 4 have their outcome"),
-        ({"n4": 1}, 4, "lines up to 4 have their outcome"),
-        ({"n2": 1, "n3": 1}, 3, "line 4 was sent, but what became of it could not be written"),
-        ({"n2": 2}, 1, "lines 2 to 4 were sent, but what became of it could not be written"),
-        ({"n2": 1, "n3": 2}, 2, "lines 3 to 4 were sent, but what became of it could not be written"),
+        ({"n2": 1}, 4, "lines up to 4 have an outcome"),
+        ({"n4": 1}, 4, "lines up to 4 have an outcome"),
+        ({"n2": 1, "n3": 1}, 3, "line 4 was sent, but the outcome could not be written"),
+        ({"n2": 2}, 1, "lines 2 to 4 were sent, but the outcome could not be written"),
+        ({"n2": 1, "n3": 2}, 2, "lines 3 to 4 were sent, but the outcome could not be written"),
     ],
 )
 def test_ctrl_c_within_a_record(portal, file, capsys, monkeypatch, presses, whole, lines):
@@ -236,9 +236,9 @@ def test_full_disk_before_a_line_that_goes_alone(portal, file, text, said):
     line, options = command("run", file(text), B24_WEBHOOK_URL=portal.url)
     with Path("/dev/full").open("w") as full:
         ended = subprocess.run(line, timeout=PATIENCE, **{**options, "stdout": full})
-    assert f"{said} sent, but what became of it could not be written" in ended.stderr
+    assert f"{said} sent, but the outcome could not be written" in ended.stderr
     count = len(portal.executed)
-    assert f"go on with: tail -n +{count + 1} " in ended.stderr
+    assert f"continue with: tail -n +{count + 1} " in ended.stderr
 
 
 def test_nobody_reads_on_before_a_line_that_goes_alone(portal, file):
@@ -251,7 +251,7 @@ def test_nobody_reads_on_before_a_line_that_goes_alone(portal, file):
         process.wait(PATIENCE)
         errors = process.stderr.read()
     assert (process.returncode, len(portal.executed)) == (141, 9)
-    assert re.match(r"b24batch: lines \d to 9 were sent, .* go on with: tail -n \+10 ", errors)
+    assert re.match(r"b24batch: lines \d to 9 were sent, .* continue with: tail -n \+10 ", errors)
 
 
 def test_a_stop_that_nobody_reads(portal, file):

@@ -161,18 +161,18 @@ def test_exit_code_of_outcomes(capsys, rows, code):
     ("line", "reason"),
     [
         ('{"method": "server.time"', r"line 3: is not JSON: Expecting ',' delimiter \(character 25\)"),
-        ("[" * 100_000, "line 3: is nested too deep"),
-        ('{"method": "echo", "params": {"n": NaN}}', "line 3: is not JSON: NaN is no number"),
+        ("[" * 100_000, "line 3: is nested too deeply"),
+        ('{"method": "echo", "params": {"n": NaN}}', "line 3: is not JSON: NaN is not a number"),
         (b'{"method": "\xff"}', "line 3: is not UTF-8"),
-        ('["server.time"]', r"line 3: is no object with a method and params but \['server.time'\]"),
-        ('{"method": "echo", "param": {}}', "line 3: may have method, params, name, idempotent, but has 'param'"),
+        ('["server.time"]', r"line 3: expected an object with a method and params, got \['server.time'\]"),
+        ('{"method": "echo", "param": {}}', "line 3: expected only method, params, name, idempotent, got 'param'"),
         ('{"params": {}}', "line 3: has no method"),
         ('{"method": "echo", "method": "server.time"}', "line 3: has the key 'method' twice"),
         ('{"method": "echo", "params": {"a": 1, "b": 2, "a": 3}}', "line 3: has the key 'a' twice"),
         ('{"method": "deal add"}', "line 3: a method looks like crm.deal.add, not like 'deal add'"),
         ('{"method": "echo", "params": "x"}', "line 3: params are a mapping, or a list"),
         ('{"method": "echo", "name": 1}', "line 3: a name is text"),
-        ('{"method": "echo", "idempotent": 1}', "line 3: idempotent is true or false, not 1"),
+        ('{"method": "echo", "idempotent": 1}', "line 3: idempotent: expected true or false, got 1"),
         ('{"method": "batch"}', r"line 3 \(batch\): cannot be called inside a batch"),
         ('{"method": "echo", "name": "call 9", "params": {"auth": 1}}', r"line 3 \(echo\): auth is a name the portal"),
     ],
@@ -183,7 +183,7 @@ def test_broken_line(portal, file, line, reason):
     ended = against(portal.url, "run", file(text), "--chunk-size", "1")
     first, rest, summary = ended.stderr.splitlines()
     assert re.match(f"b24batch: {reason}", first)
-    assert "lines up to 2 have their outcome; nothing after that was sent; go on with: tail -n +3 " in rest
+    assert "lines up to 2 have an outcome; nothing after that was sent; continue with: tail -n +3 " in rest
     assert rest.endswith("commands.jsonl | b24batch run - --chunk-size 1")
     assert summary == "b24batch: 2 commands: 2 ok"
     assert len(outcomes(ended.stdout)) == len(portal.executed) == 2
@@ -218,7 +218,7 @@ def test_broken_line_after_an_unknown_outcome(portal):
     portal.fail_next("lost_after")
     ended = against(portal.url, "run", "-", "--chunk-size", "1", stdin=ADD + "{\n")
     assert ended.returncode == 3
-    assert ended.stderr.splitlines()[1].endswith("nothing after that was sent; go on at line 2")
+    assert ended.stderr.splitlines()[1].endswith("nothing after that was sent; continue at line 2")
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_broken_line_after_an_unknown_outcome(portal):
         (["/"], "/ cannot be read: Is a directory"),
         (["-", "--chunk-size", "51"], "chunk_size is a whole number from 1 to 50, not 51"),
         (["-", "--chunk-size", "x"], "argument --chunk-size: invalid int value"),
-        (["-", "--attempts", "0"], "argument --attempts: a number from 1 is wanted"),
+        (["-", "--attempts", "0"], "argument --attempts: expected a whole number, at least 1"),
         (["-", "--request-id", ""], "a request_id is 1 to 128 printable ASCII characters"),
         (["-", "more"], "unrecognized arguments: more"),
         ([], "the following arguments are required: FILE"),
@@ -280,7 +280,7 @@ def test_interrupted_in_flight(portal, file):
     assert (rows[2]["name"], rows[2]["method"], rows[2]["error"]["code"]) == ("slow", "hang", "ANSWER_LOST")
     assert code == 130
     rest, summary = errors.splitlines()
-    assert "lines up to 4 have their outcome; nothing after that was sent; go on with: tail -n +5 " in rest
+    assert "lines up to 4 have an outcome; nothing after that was sent; continue with: tail -n +5 " in rest
     assert "4 commands: 2 ok, 2 unknown" in summary
 
 
@@ -302,7 +302,7 @@ def test_interrupted_while_reading(portal):
         process.send_signal(signal.SIGINT)
         process.wait(PATIENCE)
         assert [row["status"] for row in outcomes(process.stdout.read())] == ["ok", "ok"]
-        assert "lines up to 2 have their outcome; nothing after that was sent; go on at line 3" in process.stderr.read()
+        assert "lines up to 2 have an outcome; nothing after that was sent; continue at line 3" in process.stderr.read()
     assert process.returncode == 130
 
 
@@ -324,8 +324,8 @@ def test_nobody_reads_on(file):
         errors = process.stderr.read()
     assert process.returncode == 141
     found = re.fullmatch(
-        r"b24batch: lines? (?:(\d+) to )?(\d+) w\w+ sent, but what became of it could not be written: look on the "
-        r"portal; nothing after that was sent; go on with: tail -n \+(\d+) .*commands\.jsonl \| b24batch run - "
+        r"b24batch: lines? (?:(\d+) to )?(\d+) w\w+ sent, but the outcome could not be written: check the "
+        r"portal; nothing after that was sent; continue with: tail -n \+(\d+) .*commands\.jsonl \| b24batch run - "
         r"--chunk-size 5\n"
         r"b24batch: (\d+) commands?: \4 ok\n",
         errors,

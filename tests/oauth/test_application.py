@@ -150,7 +150,7 @@ def test_a_host_that_no_portal_has(portal, host, refused):
             lambda form: Event.from_form(form, application_token=portal.application_token),
         ),
     ):
-        with pytest.raises(UsageError, match=r"(DOMAIN|auth\[domain\]) is no name of a host"):
+        with pytest.raises(UsageError, match=r"(DOMAIN|auth\[domain\]): expected the host name of a portal"):
             read(form)
 
 
@@ -229,7 +229,7 @@ def test_a_field_that_cannot_be(portal, kind, name, value):
 
 def test_another_event_is_no_installation(portal):
     """The handler of the installation takes no other event."""
-    with pytest.raises(UsageError, match="not 'ONCRMDEALADD'"):
+    with pytest.raises(UsageError, match="got 'ONCRMDEALADD'"):
         Install.from_form(portal.install_form(event="ONCRMDEALADD"), allow_loopback=True)
 
 
