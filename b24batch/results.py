@@ -57,6 +57,16 @@ class AjaxResult:
             self.status == "failed" and self.error is not None and self.error.not_executed
         )
 
+    @property
+    def name(self) -> str | None:
+        """The name of the command; None without one."""
+        return self.command.name
+
+    @property
+    def method(self) -> str:
+        """The method of the command."""
+        return self.command.method
+
     def to_dict(self) -> dict[str, JsonValue]:
         """Return the outcome, without the parameters, as a dict that can be dumped as JSON."""
         return {
@@ -158,6 +168,10 @@ class Result(Generic[Data]):
             if row.not_executed:
                 left.add(place, row.command)
         return left.commands
+
+    def by_status(self, status: Status) -> list[AjaxResult]:
+        """Return the rows with this status: ``ok``, ``failed``, ``skipped`` or ``unknown``."""
+        return [row for row in self.rows if row.status == status]
 
     def summary(self) -> str:
         """Return one line: the number of commands with each outcome, and the first error."""

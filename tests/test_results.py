@@ -36,6 +36,15 @@ def test_errors_keep_their_positions_across_chunks(chunked):
     assert not chunked.is_success
 
 
+def test_rows_by_status(chunked, named):
+    """The rows of a status come in order, and each says its name and its method."""
+    assert [row.command.params["n"] for row in chunked.by_status("failed")] == BAD
+    assert len(chunked.by_status("ok")) + len(BAD) == len(CALLS)
+    assert chunked.by_status("unknown") == []
+    assert [(row.name, row.method) for row in named] == [("first", "echo"), ("bad", "no.such.method"), ("last", "echo")]
+    assert chunked[0].name is None
+
+
 def test_a_failed_command_does_not_shift_the_others(chunked):
     """Row n is the outcome of call n, whatever failed before it."""
     assert len(chunked.rows) == 120
