@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import socket
-import ssl
 from collections import deque
 from functools import partial
-from http.client import CONTINUE, SWITCHING_PROTOCOLS, HTTPException, HTTPResponse
 from queue import Empty, Full, LifoQueue
 from typing import Any
 
@@ -21,76 +18,10 @@ from urllib3.util.connection import allowed_gai_family
 
 from b24batch.wire.delivery import delivery_of, left_of
 from b24batch.wire.faults import foreign_exception
+from b24batch.wire.response import Response, limit
 
 #: Bytes up to which the parts of a request are copied together, to travel as one packet.
 _SMALL = 65536
-
-
-class _Reader(io.RawIOBase):
-    """Reads from a socket, each time for no longer than the request has left."""
-
-    def __init__(self, raw: io.RawIOBase, sock: socket.socket, timeout: float | None) -> None:
-        self._raw, self._sock, self._timeout, self._is_over = raw, sock, timeout, False
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        if self._is_over:
-            return None
-        _limit(self._sock, self._timeout)
-        read: int | None = self._raw.readinto(buffer)
-        return read
-
-    def stop(self) -> bool:
-        """Read nothing more; return whether TLS has something that was not asked for."""
-        self._is_over = True
-        return bool(isinstance(self._sock, ssl.SSLSocket) and self._sock.pending())
-
-    def close(self) -> None:
-        super().close()
-        self._raw.close()
-
-
-class _Response(HTTPResponse):
-    """A response that skips interim answers, and leaves no byte of it behind for the next request."""
-
-    fp: Any
-
-    def __init__(self, connection: _Connection, sock: socket.socket, *args: Any, **options: Any) -> None:
-        super().__init__(sock, *args, **options)
-        self._connection, self._had_interim = connection, False
-        self._reader = _Reader(self.fp.detach(), sock, connection.timeout)
-        self.fp = io.BufferedReader(self._reader)
-
-    def _read_status(self) -> tuple[str, int, str]:
-        """Do as http.client does, which skips 100 and asks again; let it skip the other interim answers too."""
-        version, status, reason = super()._read_status()  # type: ignore[misc]
-        if status == SWITCHING_PROTOCOLS:
-            raise HTTPException("the answer switches protocols, which nobody asked for")
-        self._had_interim = self._had_interim or status < 200
-        return version, CONTINUE if status < 200 else status, reason
-
-    def _close_conn(self) -> None:
-        """Let go of the socket; a connection that has said more than its answer is closed."""
-        reader, self.fp = self.fp, None
-        try:
-            clean = self.headers is None or not (self._had_interim or self._has_more(reader))
-        finally:
-            reader.close()
-        if not clean:
-            self._connection.close()
-
-    def _has_more(self, reader: io.BufferedReader) -> bool:
-        """Return whether more than the answer was read; what was not read is found before the connection's next use."""
-        return self._reader.stop() or bool(reader.peek(1))
-
-
-def _limit(sock: socket.socket, timeout: float | None) -> None:
-    """Let the next step of a socket take no longer than its request has left."""
-    left = left_of(timeout)
-    if sock.gettimeout() != left:
-        sock.settimeout(left)
 
 
 def _pass_on_foreign(error: Exception) -> None:
@@ -110,7 +41,7 @@ class _Connection(HTTPConnection):
     @property
     def response_class(self) -> Any:  # type: ignore[override]
         """What makes the responses of this connection."""
-        return partial(_Response, self)
+        return partial(Response, self)
 
     def connect(self) -> None:
         # What is said to a proxy, or in a handshake, is not the request.
@@ -183,7 +114,7 @@ class _Connection(HTTPConnection):
     def _transmit(self, data: bytes) -> None:
         unsent = memoryview(data)
         while unsent:
-            _limit(self.sock, self.timeout)
+            limit(self.sock, self.timeout)
             unsent = unsent[self.sock.send(unsent) :]
 
 
