@@ -39,6 +39,10 @@ class Limiter(Protocol):
         """Slow down: the portal refused a request for its rate, and asks for a pause of `seconds`, or 0."""
 
 
+#: Seconds up to which a wait is the rounding of a clock's large figures.
+_ROUNDING = 1e-6
+
+
 @attrs.define(eq=False)
 class LeakyBucket:
     """The portal's counter of requests, kept here so that it never overflows there.
@@ -115,7 +119,8 @@ class LeakyBucket:
         with self._lock.lock:
             now = self._now()
             empty_at = max(self._empty_at, now) + 1 / self.leak_rate
-            wait = max(0.0, empty_at - now - (self.capacity - 1) / self.leak_rate)
+            wait = empty_at - now - (self.capacity - 1) / self.leak_rate
+            wait = wait if wait > _ROUNDING else 0.0
             if max_wait is not None and wait > max_wait:
                 raise RateLimited(
                     f"the next request may leave in {wait:.2f} s, later than max_wait={max_wait} allows",

@@ -1,6 +1,7 @@
 """The rate is kept, exactly and in the order in which it was asked for."""
 
 import os
+import random
 import threading
 
 import pytest
@@ -193,6 +194,18 @@ def test_a_fork_while_the_lock_is_held(clock):
             bucket.acquire()
             os._exit(7)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+
+
+def test_a_place_that_is_free_is_not_waited_for():
+    """Whatever time a clock shows, a bucket at rest takes its burst without a wait, not even one of rounding."""
+    drawn, waits = random.Random(7), []
+    for _ in range(2000):
+        clock = FakeClock()
+        clock.sleep(drawn.random() * 1e6)
+        bucket = LeakyBucket(capacity=drawn.randint(2, 9), leak_rate=drawn.choice([0.01, 0.3, 2.0, 7.0]), clock=clock)
+        for _ in range(bucket.capacity - 1):
+            bucket.acquire(on_wait=waits.append)
+    assert waits == []
 
 
 def test_repr():
