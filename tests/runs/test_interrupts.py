@@ -41,8 +41,9 @@ AT_ONCE = RetryPolicy(wait_initial=0.0)
 PATIENCE = 10
 PATHS = "<frozen genericpath>"
 #: Functions whose callers drop what comes out of them: what Python asks a file that nobody holds any more, what
-#: `weakref` calls, and what looks for a file, for which any OSError is an answer. A codec makes a new one of it.
-DROPPING = {"closed": "response.py", "__call__": "weakref.py", "encode": "idna.py"}
+#: `weakref` calls, and what looks for a file, for which any OSError is an answer. A codec makes a new one of it,
+#: and a handler of the log prints it.
+DROPPING = {"closed": "response.py", "__call__": "weakref.py", "encode": "idna.py", "emit": "logging/__init__.py"}
 DROPPING |= dict.fromkeys(("exists", "isdir", "isfile"), PATHS)
 #: More calls than faults can be left over.
 MANY = 30

@@ -19,7 +19,7 @@ DEEP = 900
 VALUES = [
     *("null", "true", "false", "0", "-1", "1.5", "1e400", "-1e400", "9" * 400, "9" * 5000, "NaN", "1e-400"),
     *('""', '"0"', '" "', '"x"', r'"\ud800"', '"9e999"', '"' + "x" * 3000 + '"', "[]", "{}", "[[]]", '[{"ID":"1"}]'),
-    *("[" * DEEP + "]" * DEEP, '{"a":' * DEEP + "1" + "}" * DEEP, "[" * 5000 + "]" * 5000, '{"ID": 1e400}'),
+    *("[" * DEEP + "]" * DEEP, '{"a":' * DEEP + "1" + "}" * DEEP, "[" * 100_000 + "]" * 100_000, '{"ID": 1e400}'),
 ]
 TIME = {"operating_reset_at": 1600, "operating": 1.5, "start": 1000, "finish": 1000.5}
 BLOCKED = {"error": "OPERATION_TIME_LIMIT", "error_description": "blocked"}
@@ -117,7 +117,7 @@ def test_the_values():
     with pytest.raises(ValueError, match="digits"):
         json.loads("9" * 5000)
     with pytest.raises(RecursionError):
-        json.loads("[" * 5000 + "]" * 5000)
+        json.loads("[" * 100_000 + "]" * 100_000)
     with pytest.raises(OverflowError):
         float(json.loads("9" * 400))
 
