@@ -147,7 +147,7 @@ def test_refused_requests(portal, name, value):
     kind = "authorization_code" if name == "code" else "refresh_token"
     good = portal.issue_code() if name == "code" else portal.issue_token()["refresh_token"]
     fields = grant(portal, kind, **{name if name == "code" else "refresh_token": good}) | {name: value}
-    codes = {"client_id": "invalid_client", "client_secret": "invalid_client", "grant_type": "invalid_request"}
+    codes = {"client_id": "wrong_client", "client_secret": "invalid_client", "grant_type": "invalid_request"}
     expected = codes.get(name, "invalid_grant") if value else "invalid_request"
     answer = ask(portal, {key: text for key, text in fields.items() if text is not None})
     assert outcome(answer) == (400, expected)

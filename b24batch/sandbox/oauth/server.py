@@ -73,8 +73,10 @@ class OAuthServer:
         needed = ("client_id", "client_secret", names.get(kind, ""))
         if not all(fields.get(name) for name in needed):
             raise PortalError("invalid_request", "A parameter is missing or cannot be", 400)
-        if (fields["client_id"], fields["client_secret"]) != (CLIENT_ID, CLIENT_SECRET):
-            raise PortalError("invalid_client", "There is no such application", 400)
+        if fields["client_id"] != CLIENT_ID:
+            raise PortalError("wrong_client", "There is no such application", 400)
+        if fields["client_secret"] != CLIENT_SECRET:
+            raise PortalError("invalid_client", "The client_secret is invalid", 400)
         if kind == "refresh_token":
             return self.described(self.tokens.refresh(fields["refresh_token"]))
         answer = self.described(self.tokens.exchange(fields["code"]))
