@@ -129,6 +129,9 @@ class OAuth(RenewedToken):
         """
         secret, grant = to_secret(client_secret), _grant_of(to_secret(code, "a code"))
         del client_secret, code
+        if unknown := sorted(options.keys() - OAuthOptions.__annotations__.keys()):
+            del options  # before the code is used up, and shown to nobody
+            raise TypeError(f"OAuth.from_code() got an unexpected keyword argument {unknown[0]!r}")
         url, timeout = options.get("token_url", TOKEN_URL), options.get("timeout", TIMEOUT)
         server = TokenServer(client_id, secret, url, options.get("clock", time), timeout)
         connections = Connections(time.monotonic, http)

@@ -264,6 +264,13 @@ def test_an_unreadable_answer(portal, answer):
     assert (len(portal.token_requests), store.get(portal.member_id), portal.requests) == (2, token, [])
 
 
+def test_a_wrong_option_uses_up_no_code(portal):
+    """A code is as good as before when an option has no such name."""
+    with pytest.raises(TypeError, match="unexpected keyword argument 'stor'"):
+        OAuth.from_code(portal.client_id, portal.client_secret, "code", token_url=portal.token_url, stor=None)
+    assert portal.token_requests == []
+
+
 def test_a_silent_server(portal):
     """A server that never answers costs two time-outs, not more."""
     portal.fail_next("silent", times=2, endpoint="token")
