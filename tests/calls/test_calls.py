@@ -202,7 +202,7 @@ def test_the_sizes_of_a_batch(b24):
         with pytest.raises(UsageError, match="a batch without commands"):
             b24.batch(empty)
     for send in (b24.batch_by_chunk, b24.stream_batch):
-        with pytest.raises(UsageError, match="a mapping of calls fits into one batch"):
+        with pytest.raises(UsageError, match="calls: expected a list, got a mapping; use batch"):
             send({"a": ("echo",)})
     result = b24.batch_by_chunk([])
     assert (result.is_success, result.data, result.rows) == (True, [], [])
