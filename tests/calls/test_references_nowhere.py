@@ -172,7 +172,7 @@ def test_any_other_reference_is_looked_for(portal, b24, method, reference):
     taken = []
     portal.method("take")(lambda params: taken.append(params["v"]))
     calls = [(method,), ("take", {"v": reference})]
-    with pytest.raises(UsageError, match="batch_by_chunk looks first"):
+    with pytest.raises(UsageError, match="batch_by_chunk checks it first"):
         b24.batch(calls)
     assert portal.requests == []
     (row,) = (rows[1] for rows in [b24.batch_by_chunk(calls)])
@@ -261,17 +261,17 @@ def test_a_boolean_that_the_portal_puts_in(portal, b24):
 
 
 SPELT = [
-    ("$result[find][ID]", r"write ref\('find'\)\['ID'\] for the value"),
-    ("$result[find]", r"write ref\('find'\) for"),
-    ("$result[find][0][ID]", r"write ref\('find'\)\[0\]\['ID'\] for"),
-    ("$result[find][00]", r"write ref\('find'\)\['00'\] for"),
-    ("$RESULT[find][ID]", r"write ref\('find'\)\['ID'\] for"),
-    ("$result[0][ID]", r"write ref\(0\)\['ID'\] for"),
-    ("$result[1][item][id]", r"write ref\(1\)\['item'\]\['id'\] for"),
-    ("$total[find]", r"write ref\('find'\)\.total for"),
-    ("$next[0]", r"write ref\(0\)\.next for"),
-    ("$time[find][start]", "nothing refers to the time of a call; Session.call sends it as text"),
-    ("$error[find]", "nothing refers to the error of a call"),
+    ("$result[find][ID]", r"for the value, write ref\('find'\)\['ID'\] without"),
+    ("$result[find]", r"for the value, write ref\('find'\) without"),
+    ("$result[find][0][ID]", r"for the value, write ref\('find'\)\[0\]\['ID'\] without"),
+    ("$result[find][00]", r"for the value, write ref\('find'\)\['00'\] without"),
+    ("$RESULT[find][ID]", r"for the value, write ref\('find'\)\['ID'\] without"),
+    ("$result[0][ID]", r"for the value, write ref\(0\)\['ID'\] without"),
+    ("$result[1][item][id]", r"for the value, write ref\(1\)\['item'\]\['id'\] without"),
+    ("$total[find]", r"for the value, write ref\('find'\)\.total without"),
+    ("$next[0]", r"for the value, write ref\(0\)\.next without"),
+    ("$time[find][start]", "a reference to the time of a call is not possible; to send it as text, use Session.call"),
+    ("$error[find]", "a reference to the error of a call is not possible"),
 ]
 
 
@@ -290,7 +290,7 @@ def test_a_reference_as_others_spell_it(b24, text, message):
 @pytest.mark.parametrize("text", ["$result[later]", "$result[1]"])
 def test_a_spelt_reference_to_a_later_call(b24, text):
     """Such a text is refused as well when the call that it names comes later."""
-    with pytest.raises(UsageError, match=r"call 0 \(echo\): a is .*which is text here"):
+    with pytest.raises(UsageError, match=r"call 0 \(echo\): a is .*which would be sent as text"):
         b24.batch_by_chunk([("echo", {"a": text}), Command("echo", name="later")])
     with pytest.raises(UsageError, match="call 'x'"):
         b24.batch({"x": ("echo", {"a": text}), "later": ("echo",)})
