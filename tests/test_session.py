@@ -164,13 +164,13 @@ def test_an_option_of_another_type(options):
 def test_a_flag_that_is_none(portal, b24, flag):
     """A flag is True or False: the text "false" would halt, and None would be anybody's guess."""
     for send in (b24.batch, b24.batch_by_chunk, b24.stream_batch):
-        with pytest.raises(UsageError, match="True or False is wanted, not "):
+        with pytest.raises(UsageError, match="expected True or False, got "):
             send([("echo",)], halt_on_error=flag)
-    with pytest.raises(UsageError, match="True or False is wanted"):
+    with pytest.raises(UsageError, match="expected True or False"):
         b24.batch_by_chunk([("echo",)], stop_on_error=flag)
-    with pytest.raises(UsageError, match="True or False is wanted"):
+    with pytest.raises(UsageError, match="expected True or False"):
         b24.batch([("echo",)], return_ajax_result=flag)
-    with pytest.raises(UsageError, match="True or False is wanted"):
+    with pytest.raises(UsageError, match="expected True or False"):
         b24.with_options(allow_http=flag)
     assert portal.requests == []
 

@@ -189,7 +189,7 @@ def test_a_command_with_another_name(b24):
 def test_a_wrong_chunk_size(b24, size):
     """A chunk holds 1 to 50 commands."""
     for send in (b24.batch_by_chunk, b24.stream_batch):
-        with pytest.raises(UsageError, match="chunk_size is a whole number from 1 to 50, not "):
+        with pytest.raises(UsageError, match="chunk_size: expected a whole number from 1 to 50, got "):
             send([("echo",)], chunk_size=size)
 
 
@@ -221,9 +221,9 @@ def test_a_batch_over_4_mb(b24):
 def test_a_wrong_request_id(b24, request_id):
     """A request id is printable ASCII, as long as the portal keeps it."""
     for send in (b24.batch, b24.batch_by_chunk, b24.stream_batch):
-        with pytest.raises(UsageError, match="a request_id is 1 to 128 printable ASCII characters, not "):
+        with pytest.raises(UsageError, match="request_id: expected 1 to 128 printable ASCII characters, got "):
             send([("echo",)], request_id=request_id)
-    with pytest.raises(UsageError, match="a request_id is"):
+    with pytest.raises(UsageError, match="request_id: expected"):
         b24.call("echo", request_id=request_id)
 
 

@@ -126,7 +126,7 @@ def test_a_value_that_is_not_there_for_a_read(b24, received, reference):
     """In a batch a read has run with another value, and says so; in a chunked run it fails, wherever the chunks end."""
     ran = b24.batch(calls(reference, method="look.get"))["take0"]
     assert (ran.status, ran.is_success, type(ran.error)) == ("ok", False, ReferenceMissed)
-    assert "ran with another value" in str(ran.error)
+    assert "ran with a wrong value" in str(ran.error)
     for size in (1, 50):
         row = b24.batch_by_chunk(commands(reference, method="look.get"), chunk_size=size)["take0"]
         assert (row.status, type(row.error), row.data) == ("failed", ReferenceMissed, None)

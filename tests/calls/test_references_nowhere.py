@@ -78,7 +78,7 @@ def test_what_is_no_id_is_not_written_to(portal, b24, found, halt, name, referen
     found |= {"COMPANY": [5], "empty": [], "yes": True}
     for find, delete in ways(b24, [FIND, ("crm.company.delete", {name: reference})], halt_on_error=halt):
         assert (find.status, delete.status, type(delete.error)) == ("ok", "failed", ReferenceMissed)
-        assert f"{reference!r} is {what}, and no id" in str(delete.error)
+        assert f"{reference!r} is {what}; expected an id" in str(delete.error)
     run = b24.batch_by_chunk([FIND, WRONG, ("crm.company.delete", {name: reference})], stop_on_error=True)
     assert (run[2].status, run.remaining()) == ("skipped", [])
     assert b24.call("crm.company.get", {"id": 1}).is_success
@@ -202,7 +202,7 @@ def test_a_read_that_refuses_another_value(portal, b24, size):
     assert (row.status, type(row.error)) == ("failed", ReferenceMissed)
     assert str(row.error).startswith("REFERENCE_MISSED: ref(0)['DEAL'][0] is missing")
     refused = b24.batch(calls)[1]
-    assert "the portal refused another value (crm.item.get: 100: " in str(refused.error)
+    assert "the portal refused a wrong value (crm.item.get: 100: " in str(refused.error)
     assert refused.not_executed is False
 
 
@@ -221,7 +221,7 @@ def test_an_answer_against_its_documentation(portal, b24):
     calls = [("crm.deal.add",), ("take", {"v": ref(0)})]
     for row in (b24.batch(calls)[1], b24.batch_by_chunk(calls)[1]):
         assert (row.status, row.is_success, type(row.error)) == ("ok", False, ReferenceMissed)
-        assert "ran with another value" in str(row.error)
+        assert "ran with a wrong value" in str(row.error)
     assert len(took) == 2
 
 
