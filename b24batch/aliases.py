@@ -1,18 +1,18 @@
-"""Aliases of types: whatever JSON can hold, and what a method is called with."""
+"""Type aliases: JSON values, and the parameters of a method."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-#: Whatever JSON can hold; the one place where types end.
+#: Any JSON value. It is not typed any further.
 JsonValue: TypeAlias = Any
 
 
-#: Parameters by name, or in their order for the positional ``task.*`` methods; None is no parameters.
+#: Parameters by name, or a list for a positional ``task.*`` method; None for no parameters.
 Params: TypeAlias = Mapping[str, JsonValue] | Mapping[int, JsonValue] | list[JsonValue] | tuple[JsonValue, ...] | None
 
 
-#: Parameters ready for the wire: text, numbers, flags, None at the top level, lists and dicts with text names, and
-#: references.
+#: Parameters converted for the wire: strings, numbers, booleans, lists, dicts with string keys, references; None at the
+#: top level only.
 WireParams: TypeAlias = dict[str, JsonValue] | list[JsonValue]

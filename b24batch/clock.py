@@ -1,4 +1,4 @@
-"""Time, and the waits that let it pass."""
+"""Clocks, and the waits that `on_wait` is told about."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ import attrs
 
 
 class Clock(Protocol):
-    """What tells the time and lets it pass; the module `time` is one. All figures are seconds."""
+    """Reads the time and sleeps, like the module `time`. All values are in seconds."""
 
     def monotonic(self) -> float:
-        """Return a time that never runs backwards."""
+        """Return a time that never goes backwards."""
 
     def time(self) -> float:
         """Return the Unix time."""
 
     def sleep(self, seconds: float, /) -> None:
-        """Return after `seconds`."""
+        """Sleep for `seconds`."""
 
 
 @attrs.frozen
 class Wait:
-    """A wait that is about to begin, as `on_wait` is told of it.
+    """A wait that is about to start, passed to `on_wait`.
 
     Attributes:
-        reason: ``rate``: a place in the bucket; ``retry``: a request is sent again; ``operating``: a method has
-            used up its operating time.
-        seconds: How long it will take.
-        attempt: Which attempt of the request follows, from 1.
-        request_id: Of the request that waits.
+        reason: ``rate``: the rate limit; ``retry``: a request will be sent again; ``operating``: a method has used up
+            its operating time.
+        seconds: The length of the wait.
+        attempt: The number of the attempt that follows, from 1.
+        request_id: The id of the request that waits.
     """
 
     reason: Literal["rate", "retry", "operating"]

@@ -1,4 +1,4 @@
-"""What results and sessions look like in a notebook: tables that take on the colours of its theme."""
+"""Results and sessions as HTML tables for notebooks, in the colours of the theme."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from b24batch.aliases import JsonValue
 from b24batch.redaction import redacted, shown
 from b24batch.statuses import counted
 
-#: A longer table would bury the cells below it.
+#: Maximum number of rows in a table.
 MAX_ROWS = 20
-#: Characters of one cell; portals explain some errors at length.
+#: Maximum number of characters in a cell.
 _MAX_TEXT = 200
 
-#: No colour but the theme's own; left-aligned, since notebooks align cells to the right.
+#: Only the theme's own colours; left-aligned, because notebooks align cells to the right.
 _CELL = "text-align:left;vertical-align:top;padding:.2em .8em;overflow-wrap:anywhere;max-width:40em"
 _HEAD = f"{_CELL};border-bottom:1px solid currentColor"
 _CAPTION = "text-align:left;caption-side:top;font-weight:bold;color:inherit;padding:.2em .8em"
@@ -25,7 +25,7 @@ _Row: TypeAlias = Sequence[object]
 
 
 def of_result(records: Sequence[Mapping[str, JsonValue]]) -> str:
-    """Return the table of a run, made of `Result.to_records`: errors first, at most 20 rows."""
+    """Return the table of a run from `Result.to_records`: errors first, at most 20 rows."""
     ranked = sorted(records, key=lambda record: (record["error"] is None, record["status"] != "skipped"))
     rows, left_out = [_row(record) for record in ranked[:MAX_ROWS]], ranked[MAX_ROWS:]
     caption = f"{len(records)} commands: {counted(record['status'] for record in records)}"
@@ -34,7 +34,7 @@ def of_result(records: Sequence[Mapping[str, JsonValue]]) -> str:
 
 
 def of_outcome(outcome: Mapping[str, JsonValue]) -> str:
-    """Return the table of one command, made of `AjaxResult.to_dict`: its value field by field, or its error."""
+    """Return the table of one command from `AjaxResult.to_dict`: its value field by field, or its error."""
     facts = [f"{name} {outcome[name]}" for name in ("total", "next") if outcome[name] is not None]
     caption = ", ".join([f"{outcome['method']}: {outcome['status']}", *facts])
     error, rows = outcome["error"], _parts(outcome["data"]) if outcome["status"] == "ok" else []
@@ -68,7 +68,7 @@ def _reason(code: str, description: str) -> str:
 
 
 def _table(caption: str, head: Sequence[str], rows: Sequence[_Row], rest: str = "") -> str:
-    """Return a table of texts, all of them escaped."""
+    """Return a table; all texts are escaped."""
     lines = "".join(f"<tr>{_cells(row)}</tr>" for row in rows)
     return (
         '<table style="border-collapse:collapse;color:inherit;margin:0">'

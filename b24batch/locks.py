@@ -8,14 +8,14 @@ from weakref import WeakSet
 
 
 class ProcessLock:
-    """Holds a plain lock, which a forked child finds released: ``with kept.lock:``.
+    """Holds a lock that is released in a forked child. Use it as ``with kept.lock:``.
 
-    A lock that some thread holds while the process forks would stay locked in the child for ever. The lock itself is a
-    `threading.Lock`, since its ``with`` is one step for signals: an exception that a handler raises finds it either
-    not taken, or released by the block's end.
+    A lock that a thread holds while the process forks would stay locked in the child forever. It is a plain
+    `threading.Lock` because signals cannot interrupt entering its ``with`` block: if a signal handler raises, the lock
+    is either not acquired or released at the end of the block.
 
     Attributes:
-        lock: The lock, to be looked up at each use.
+        lock: The lock. Read this attribute at each use, since a fork replaces it.
     """
 
     __slots__ = ("__weakref__", "lock")
@@ -29,7 +29,7 @@ _locks: WeakSet[ProcessLock] = WeakSet()
 
 
 def _renew() -> None:
-    """Give the child of a fork locks of its own, before any of its threads can begin."""
+    """Replace all locks in a forked child, before any of its threads can start."""
     for kept in list(_locks):
         kept.lock = threading.Lock()
 

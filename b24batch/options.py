@@ -1,4 +1,4 @@
-"""The options of a session and of its calls: their names, what they may be, and what becomes of them."""
+"""The options of a session and of its calls: names, types, checks and defaults."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from b24batch.wire.settings import WireSettings, to_clock, to_wait
 
 Given = ParamSpec("Given")
 Made = TypeVar("Made")
-#: The longest request id that a caller may choose.
+#: Maximum length of a request id that a caller chooses.
 MAX_REQUEST_ID = 128
 
 
 class Options(TypedDict, total=False):
-    """The options of a `Session`, all of them keywords."""
+    """The keyword options of a `Session`."""
 
     timeout: float | tuple[float, float]
     deadline: float
@@ -43,18 +43,18 @@ class Options(TypedDict, total=False):
 
 
 def check_number(name: str, value: object, most: int | None = None) -> int:
-    """Return the value of an option; raise `UsageError` unless it is a whole number from 1 to `most`, None for any."""
+    """Return a whole number from 1 to `most` (None: no maximum); raise `UsageError` if it is anything else."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1 or (most is not None and value > most):
-        bound = "" if most is None else f" to {most}"
-        raise UsageError(f"{name} is a whole number from 1{bound}, not {shown(value)}")
+        bound = "of at least 1" if most is None else f"from 1 to {most}"
+        raise UsageError(f"{name}: expected a whole number {bound}, got {shown(value)}")
     return value
 
 
 def checked(make: Callable[Given, Made], /, *args: Given.args, **kwargs: Given.kwargs) -> Made | TypeError | UsageError:
-    """Return what is made of these arguments, or what is wrong with them as a new error.
+    """Return what `make` returns, or a new error if an argument is invalid.
 
-    One of them may be the URL of a webhook. A traceback with locals would show it, so the frames of the error are left
-    behind, and whoever raises it deletes the arguments first.
+    An argument may be a webhook URL, which a traceback with locals would show. The new error has no frames, and the
+    caller must delete the arguments before raising it.
     """
     try:
         return make(*args, **kwargs)
@@ -65,7 +65,7 @@ def checked(make: Callable[Given, Made], /, *args: Given.args, **kwargs: Given.k
 
 
 def hide_arguments(function: Callable[Given, Made]) -> Callable[Given, Made]:
-    """Return `function` with tracebacks that show no argument when one is invalid: it may be the URL of a webhook."""
+    """Return `function` with tracebacks that show no arguments if one is invalid: it may be a webhook URL."""
 
     @functools.wraps(function)
     def hidden(*args: Given.args, **kwargs: Given.kwargs) -> Made:
@@ -75,7 +75,7 @@ def hide_arguments(function: Callable[Given, Made]) -> Callable[Given, Made]:
             failure: Exception = error.with_traceback(None)
         except TypeError as error:
             if error.__traceback__ is None or error.__traceback__.tb_next is not None:
-                raise  # from within, such as a callback of the caller's
+                raise  # from inside the call, such as a callback
             failure = TypeError(redacted(str(error)))
         del args, kwargs
         raise failure
@@ -84,22 +84,22 @@ def hide_arguments(function: Callable[Given, Made]) -> Callable[Given, Made]:
 
 
 def to_flag(value: object) -> bool:
-    """Return True or False, and refuse what only looks like one of them."""
+    """Return True or False; raise `UsageError` for any other value, even 1 or 0."""
     if not isinstance(value, bool):
-        raise UsageError(f"True or False is wanted, not {shown(value)}")
+        raise UsageError(f"expected True or False, got {shown(value)}")
     return value
 
 
 def to_methods(names: object) -> frozenset[str]:
-    """Return names of methods, without their case."""
+    """Return names of methods in lower case."""
     if isinstance(names, str) or not isinstance(names, Collection):
-        raise UsageError(f"idempotent_methods is a collection of method names, not {shown(names)}")
+        raise UsageError(f"idempotent_methods: expected a collection of method names, got {shown(names)}")
     return frozenset(str(name).casefold() for name in names)
 
 
 @attrs.frozen(kw_only=True)
 class Settings(WireSettings):
-    """The options of a `Session`, checked and converted, with their defaults; see there."""
+    """The options of a `Session`, checked and converted, with their defaults."""
 
     operating_wait: float = attrs.field(default=660.0, converter=to_wait)
     idempotent_methods: frozenset[str] = attrs.field(default=(), converter=to_methods)
@@ -109,7 +109,7 @@ class Settings(WireSettings):
 
 
 def to_settings(host: str, options: Options) -> Settings:
-    """Return the settings of a session on the portal `host`, all of whose sessions share one rate by default."""
+    """Return the settings of a session. By default all sessions on the portal `host` share one rate limit."""
     given: dict[str, Any] = {**options}
     if "limits" not in given:
         given["limits"] = shared_bucket(host, to_clock(given.get("clock", time)))
@@ -117,12 +117,12 @@ def to_settings(host: str, options: Options) -> Settings:
 
 
 def vary(settings: Settings, options: Options) -> Settings:
-    """Return the settings with other options."""
+    """Return a copy of the settings with some options changed."""
     return attrs.evolve(settings, **options)
 
 
 class _Option(Generic[Made]):
-    """An option, as an attribute that can be read."""
+    """A read-only attribute with the value of an option."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
@@ -132,7 +132,7 @@ class _Option(Generic[Made]):
 
 
 class Configured:
-    """What has settings, and shows each of them as an attribute."""
+    """Base of a class with settings, which makes each option a read-only attribute."""
 
     __slots__ = ()
     _settings: Settings
@@ -153,7 +153,7 @@ class Configured:
 
 
 def to_request_id(value: object) -> str:
-    """Return a request id, by default a UUID; raise `UsageError` for what is no header."""
+    """Return a request id, by default a new UUID; raise `UsageError` if it is not valid in a header."""
     if value is None:
         from uuid import uuid4
 
@@ -161,4 +161,4 @@ def to_request_id(value: object) -> str:
     plain = isinstance(value, str) and value.isascii() and value.isprintable() and value.strip() == value
     if isinstance(value, str) and plain and 0 < len(value) <= MAX_REQUEST_ID and redacted(value) == value:
         return value
-    raise UsageError(f"a request_id is 1 to {MAX_REQUEST_ID} printable ASCII characters, not {shown(value)}")
+    raise UsageError(f"request_id: expected 1 to {MAX_REQUEST_ID} printable ASCII characters, got {shown(value)}")

@@ -1,4 +1,4 @@
-"""What may be shown: secrets that hide themselves, masks for what came from outside, and the filter of the log."""
+"""Keeps secrets out of messages and logs: a type that hides its text, masks for texts, and a log filter."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from urllib.parse import unquote
 
 from b24batch.errors import UsageError
 
-#: Shorter texts are no secrets: they stand in every other sentence, and a mask would only show where.
+#: Shorter texts are not masked: they occur in ordinary words, and the mask would reveal them.
 _SHORTEST = 4
-#: Texts up to this are masked where they stand as a word; a portal's codes and tokens have 16 characters and more.
+#: Texts up to this length are masked only as whole words; a portal's codes and tokens have 16 or more characters.
 _SHORT = 8
 
 
 def masked(text: str, secrets: tuple[Secret, ...]) -> str:
-    """Return a text of an answer without `secrets`, however they are spelt, and without what looks like others."""
+    """Return `text` with `secrets` masked, however they are encoded, and anything that looks like a secret."""
     return redacted(_pattern(secrets).sub("***", text)) if text else text
 
 
@@ -38,7 +38,7 @@ def _form(text: str) -> str:
 
 
 def _character(character: str) -> str:
-    """Return the pattern of a character: in plain, in percents, or behind a backslash as JSON has a slash."""
+    """Return the pattern of a character: plain, percent-encoded, or escaped as a slash is in JSON."""
     cases = (character, character.lower(), character.upper())
     percents = {"".join(f"%{byte:02x}" for byte in case.encode(errors="surrogatepass")) for case in cases}
     slash = [r"\\/"] if character == "/" else []
@@ -49,12 +49,12 @@ _SECRETS = r"""(?i)(/rest/[^/\s"'?]+/|\b(?:auth|access_token|refresh_token|clien
 
 
 def redacted(text: str) -> str:
-    """Return `text` without the webhook codes and tokens in it."""
+    """Return `text` with webhook codes and tokens masked."""
     return re.sub(_SECRETS, r"\1***", text)
 
 
 def shown(value: object) -> str:
-    """Return `value` as an error message shows it: at most 80 characters, whatever its repr does."""
+    """Return `value` for an error message: redacted, at most 80 characters, even if its repr fails."""
     try:
         text = repr(value)
     except Exception:
@@ -64,7 +64,7 @@ def shown(value: object) -> str:
 
 
 class Secret:
-    """A text that shows itself only when asked to."""
+    """A string whose repr and text hide it; `reveal` returns it."""
 
     __slots__ = ("_text",)
 
@@ -72,7 +72,7 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """Return the text; call this in the very expression that needs it."""
+        """Return the text. Use it directly in the expression that needs it, and do not store it."""
         return self._text
 
     def __repr__(self) -> str:
@@ -90,11 +90,11 @@ class Secret:
         return hash(self._text)
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a Secret is not pickled; make it where it is used")
+        raise TypeError("cannot pickle a Secret; create it where it is used")
 
 
 class _Redaction(logging.Filter):
-    """Takes webhook codes and tokens out of log records."""
+    """Masks webhook codes and tokens in log records."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         text = record.getMessage()
@@ -107,7 +107,7 @@ class _Redaction(logging.Filter):
 _redaction = _Redaction()
 
 
-#: Every module of urllib3 that logs.
+#: All modules of urllib3 that log.
 _URLLIB3_LOGGERS = """
     connection connectionpool contrib.emscripten.response contrib.pyopenssl http2.connection poolmanager response
     util.retry
@@ -115,16 +115,16 @@ _URLLIB3_LOGGERS = """
 
 
 def redact_urllib3_log() -> None:
-    """Keep secrets out of what urllib3 logs of its requests; once is enough for a process."""
-    for module in _URLLIB3_LOGGERS:  # a filter sees what its own logger logs, not what others do
+    """Mask secrets in the log of urllib3. Once per process is enough."""
+    for module in _URLLIB3_LOGGERS:  # a filter does not apply to child loggers
         logging.getLogger(f"urllib3.{module}").addFilter(_redaction)
 
 
-def to_secret(value: object, what: str = "a client_secret") -> Secret:
-    """Return a secret text wrapped, and refuse what is none without showing it."""
+def to_secret(value: object, what: str = "client_secret") -> Secret:
+    """Return `value` as a `Secret`; raise `UsageError`, without showing it, if it is not a string or is empty."""
     if isinstance(value, Secret):
         return value
     if not isinstance(value, str) or not value:
-        given = "empty" if value == "" else f"of type {type(value).__name__}"
-        raise UsageError(f"{what} is text, and not empty; this one is {given}")
+        given = "an empty one" if value == "" else type(value).__name__
+        raise UsageError(f"{what}: expected a string that is not empty, got {given}")
     return Secret(value)

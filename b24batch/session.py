@@ -1,4 +1,4 @@
-"""The session: what users hold, wired from all the other modules."""
+"""The `Session`: the client of one portal, built from all the other modules."""
 
 from __future__ import annotations
 
@@ -52,37 +52,36 @@ _Group = TypeVar("_Group", bound=list[JsonValue])
 class Session(Configured):
     """Calls the REST methods of one Bitrix24 portal, one by one or in batches.
 
-    A session may be shared by threads, and lives as long as the program; ``close``, or a ``with`` block, drops its
-    connections. Sessions of one process on one portal keep one rate together.
+    Threads may share a session. Create it once and keep it as long as the program runs; ``close``, or the end of a
+    ``with`` block, closes its connections. All sessions of a process on the same portal share one rate limit.
 
     Args:
         portal: The URL of an inbound webhook, or credentials: a `Webhook` or an `OAuth`.
-        timeout: Seconds to connect and seconds between two bytes of an answer; one number sets both. Default
-            ``(10.0, 75.0)``: a portal itself ends a request after 60.
-        deadline: Seconds for a whole request: connecting, sending, and all of the answer. Only the look-up of the
-            host's name is not bounded. Default 120.
-        max_answer: The most bytes that a decoded answer may have; one beyond it is an `AnswerLost`. Default 256
-            million.
-        retries: How patient it is. Default ``RetryPolicy()``.
-        limits: The rate it keeps, a `LeakyBucket` or any `b24batch.wire.Limiter`; by default the one bucket of this
-            portal, None for no limit.
-        max_wait: The longest single wait in seconds, whatever its reason; instead of a longer one the error is
-            raised at once, a `RateLimited` with its `retry_after`. Default None: no bound.
-        operating_wait: The most seconds to wait in a chunked run until the portal frees a method that has used up
-            its operating time; 0 leaves such commands ``failed``. Default 660, a whole window of the portal.
-        idempotent_methods: Methods of which a second run does no harm, besides those that only read.
-        allow_http: Whether credentials may go unencrypted to another machine. Default False.
-        http: A `requests.Session` of one's own, for proxies or a CA bundle, used as it is. Which of its requests
-            never left cannot be known unless a `b24batch.wire.TrackingAdapter` is mounted on it. Default: our
-            own.
-        on_wait: Called with a `b24batch.wire.Wait` before every wait.
-        redact_urllib3_log: Whether the log of urllib3 is kept free of codes and tokens, for the whole process.
+        timeout: Timeouts in seconds: to connect, and between two bytes of the answer. One number sets both. Default
+            ``(10.0, 75.0)``; the portal itself ends a request after 60 seconds.
+        deadline: Maximum seconds for a whole request: connecting, sending and reading the answer, but not the DNS
+            lookup. Default 120.
+        max_answer: Maximum size of a decoded answer in bytes. A larger one raises `AnswerLost`. Default 256 million.
+        retries: When and how often a failed request is sent again. Default ``RetryPolicy()``.
+        limits: The rate limit: a `LeakyBucket`, any `b24batch.wire.Limiter`, or None for no limit. Default: the
+            bucket that all sessions of the process on this portal share.
+        max_wait: The longest single wait in seconds, whatever its reason. If a wait would be longer, the error is
+            raised at once: a `RateLimited` with `retry_after`. Default None: no maximum.
+        operating_wait: Maximum seconds that a chunked run waits for a method that has used up its operating time.
+            With 0 such commands are ``failed``. Default 660, one full window of the portal.
+        idempotent_methods: Methods that may safely run twice, in addition to those that only read.
+        allow_http: Whether credentials may be sent unencrypted to another machine. Default False.
+        http: Your own `requests.Session`, for proxies or a CA bundle; it is used as it is. Mount a
+            `b24batch.wire.TrackingAdapter` on it; otherwise the library cannot tell which requests were never sent.
+            Default: the library's own.
+        on_wait: Called with a `b24batch.wire.Wait` before every wait. Default None.
+        redact_urllib3_log: Whether webhook codes and tokens are masked in the urllib3 log of the whole process.
             Default True.
-        clock: What tells the time and sleeps; default the module `time`.
+        clock: Used to read the time and to sleep. Default: the module `time`.
 
     Raises:
-        UsageError: For a URL or a figure that cannot be.
-        TypeError: For an option that does not exist, or is of another type.
+        UsageError: If the URL or a number is invalid.
+        TypeError: If an option does not exist or has the wrong type.
     """
 
     auth: Auth
@@ -98,7 +97,7 @@ class Session(Configured):
         if not isinstance(auth, Auth):
             kind = type(auth).__name__
             del auth, credentials, options
-            raise UsageError(f"a Session is made from a webhook URL as text, not from a {kind}")
+            raise UsageError(f"portal: expected a webhook URL as a string, a Webhook or an OAuth, got {kind}")
         settings = checked(to_settings, auth.host, options)
         del options
         if isinstance(settings, Exception):
@@ -119,7 +118,17 @@ class Session(Configured):
         return Transport(self.auth, self._connections, self._settings)
 
     def with_options(self, **options: Unpack[Options]) -> Self:
-        """Return a session with other options over the same connections and limits."""
+        """Return a copy of this session with some options changed.
+
+        It shares the connections and the rate limit, unless ``http`` or ``limits`` is given.
+
+        Args:
+            options: As for `Session`; the others keep their values.
+
+        Raises:
+            UsageError: If a number is invalid.
+            TypeError: If an option does not exist or has the wrong type.
+        """
         settings = checked(vary, self._settings, options)
         del options
         if isinstance(settings, Exception):
@@ -142,20 +151,21 @@ class Session(Configured):
         request_id: str | None = None,
         idempotent: bool | None = None,
     ) -> AjaxResult:
-        """Call one method and return its outcome, which is ``ok``.
+        """Call one method and return its outcome. Its status is ``ok``; anything else raises an error.
 
         Args:
-            method: Such as ``crm.deal.get``.
-            params: By name, or a list for a positional ``task.*`` method.
-            request_id: For tracing, 1 to 128 printable ASCII characters; by default a UUID. A portal does not
-                recognise a repeated one.
-            idempotent: Whether it may run twice; by default whether the method is known to only read.
+            method: The method, such as ``crm.deal.get``.
+            params: Parameters by name, or a list for a positional ``task.*`` method. Default None.
+            request_id: An id for tracing, 1 to 128 printable ASCII characters. Default: a new UUID. It does not
+                prevent duplicates: the portal executes a second request with the same id again.
+            idempotent: Whether the call may safely run twice, so that it is sent again after its answer was lost.
+                Default: True if the method is known to only read or is among ``idempotent_methods``.
 
         Raises:
-            UsageError: The call is wrong; nothing was sent.
-            NotSent: It certainly was not executed.
-            AnswerLost: It may have been executed.
-            AjaxError: The portal refused it.
+            UsageError: The call is invalid. Nothing was sent.
+            NotSent: The call was certainly not executed.
+            AnswerLost: The call may have been executed.
+            AjaxError: The portal refused the call.
         """
         command, wanted = Command(method, params), to_request_id(request_id)
         body = encode_direct(command)
@@ -211,17 +221,17 @@ class Session(Configured):
         """Send up to 50 calls in one request and return the outcome of each.
 
         Args:
-            calls: ``(method, params)`` tuples, ``{"method": ..., "params": ...}`` mappings or `Command` objects,
-                mixed; or a mapping from names to them. A value in the params may be a `ref` to an earlier call: to a
-                new id, or to anything if its own call only reads.
-            halt_on_error: Whether the portal skips what follows a failed command. Default True.
-            return_ajax_result: Whether `Result.data` holds an `AjaxResult` for every command instead of the
-                values of the successful ones. Default False.
+            calls: ``(method, params)`` tuples, ``{"method": ..., "params": ...}`` mappings or `Command` objects, in
+                any mix; or a mapping from names to such calls. A value in the params may be a `ref` to an earlier
+                call: a write may refer to a new id only, a call that only reads to any value.
+            halt_on_error: Whether the portal skips all commands after a failed one. Default True.
+            return_ajax_result: Whether `Result.data` holds the `AjaxResult` of every command instead of the values
+                of the successful ones. Default False.
             request_id: As in `call`.
 
         Raises:
-            UsageError: Something is wrong with the calls; nothing was sent.
-            NotSent, AnswerLost, AjaxError: The request failed as a whole, and this is what became of every command.
+            UsageError: A call is invalid. Nothing was sent.
+            NotSent, AnswerLost, AjaxError: The request failed as a whole; the error applies to every command.
         """
         as_rows, named, halt = to_flag(return_ajax_result), isinstance(calls, Mapping), to_flag(halt_on_error)
         chunk = single(_all_encoded(encoded_calls(calls, halt=halt)), halt=halt)
@@ -239,36 +249,38 @@ class Session(Configured):
         request_id: str | None = None,
         progress: bool | MakeBar | None = None,
     ) -> Result[list[JsonValue]]:
-        """Send any number of calls, one request after the other, and return the outcome of each.
+        """Send any number of calls, one request at a time, and return the outcome of each.
 
-        All calls are checked before the first is sent. A request that fails as a whole gives its commands that
-        error, and the next one is sent all the same; the run ends early, the rest ``skipped``, when the credentials
-        are refused, the portal has moved, or two requests running could not be sent. A command that a batch
-        would change (text like a reference, over 1000 values, a ``vendor:`` method) goes alone, in its place. A
-        request also ends before a write with a `ref` to what may be missing: then the write is ``failed``, unsent.
+        All calls are checked before the first one is sent. If a request fails as a whole, all of its commands get
+        that error, and the run continues with the next request. The run ends early, with the rest ``skipped``, if the
+        credentials are refused, the portal has moved, or two requests in a row could not be sent.
+
+        A command that a batch would change (text that looks like a reference, over 1000 values, a ``vendor:`` method)
+        is sent alone, in its place. A write with a `ref` to a value that may be missing goes into a later request; if
+        the value is missing, the write is ``failed`` and not sent.
 
         Args:
-            calls: As in `batch`, any number of them, but no mapping.
+            calls: A list or another iterable of calls, as in `batch`; a mapping is refused.
             halt_on_error: Whether an error skips the rest of its own chunk. Default True.
-            stop_on_error: Whether the run ends after a chunk in which anything failed or is unknown.
-            chunk_size: Commands in one request, 1 to 50. Default 50.
-            request_id: As in `call`, for the first request; the n-th has ``/n`` behind it.
-            progress: True shows a bar of tqdm, with failures and waits; without a terminal the logger ``b24batch``
-                gets a line at INFO every 10 seconds instead. Or what makes another `b24batch.runs.progress.Bar`, called
-                with `total` and `unit`. Default None: shows nothing.
+            stop_on_error: Whether the run ends after a chunk with a ``failed`` or ``unknown`` command. Default False.
+            chunk_size: Maximum number of commands in one request, 1 to 50. Default 50.
+            request_id: As in `call`, for the first request. The n-th request appends ``/n``.
+            progress: True shows a tqdm bar with failures and waits. If there is no terminal, a line is logged to
+                ``b24batch`` at INFO every 10 seconds instead. A callable is called with `total` and `unit`, and
+                returns another `b24batch.runs.progress.Bar`. Default None: shows nothing.
 
         Raises:
-            UsageError: Something is wrong with the calls; nothing was sent.
-            ImportError: tqdm is wanted and not installed; nothing was sent.
-            BaseException: What stops the run half-way, Ctrl-C for one, has the outcomes so far in its `result`, at any
-                instant until this returns; only before the first request may it have none.
+            UsageError: A call is invalid. Nothing was sent.
+            ImportError: tqdm is needed but not installed. Nothing was sent.
+            BaseException: Any exception that stops the run, such as Ctrl-C, has the outcomes so far in its `result`.
+                Only before the first request may it have none.
         """
         options = {"halt_on_error": halt_on_error, "stop_on_error": stop_on_error, "request_id": request_id}
         try:
             failure, (run, chunks, over) = None, self._prepare(calls, chunk_size, progress, options)
         except UsageError as error:
             failure = error.with_traceback(None)
-        del calls, halt_on_error, stop_on_error, chunk_size, request_id, progress, options  # one may be a webhook's URL
+        del calls, halt_on_error, stop_on_error, chunk_size, request_id, progress, options  # one may be a webhook URL
         if failure is not None:
             raise failure
         try:
@@ -287,15 +299,25 @@ class Session(Configured):
         chunk_size: int = MAX_COMMANDS,
         request_id: str | None = None,
     ) -> Iterator[AjaxResult]:
-        """Send any number of calls, and yield the outcome of each as its request is answered.
+        """Send any number of calls and yield the outcome of each as soon as its request is answered.
 
-        Works as `batch_by_chunk` with memory for one chunk: calls are read, checked and sent chunk by chunk, so a
-        wrong call raises its `UsageError` after what was yielded, its own chunk unsent. Names of commands must
-        differ within a chunk only.
+        Works like `batch_by_chunk`, but keeps only one chunk in memory: calls are read, checked and sent chunk by
+        chunk. An invalid call therefore raises its `UsageError` after the earlier outcomes were yielded; its own
+        chunk is not sent. Command names must be unique within a chunk only.
 
-        What stops it half-way, Ctrl-C for one, has in its `result` the outcomes of the request in hand that were not
-        yielded yet. An exception in the body of a loop over it stops only the loop: then the iterator's own `result`
-        has them, a `Result`, and its `close` ends the run.
+        Any exception that stops the run, such as Ctrl-C, has in its `result` the outcomes of the current chunk that
+        were not yielded yet. An exception in the body of your loop does not stop the run: the iterator's own `result`
+        has those outcomes, and its `close` ends the run.
+
+        Args:
+            calls: As in `batch_by_chunk`; may be a generator.
+            halt_on_error: As in `batch_by_chunk`.
+            stop_on_error: As in `batch_by_chunk`.
+            chunk_size: As in `batch_by_chunk`.
+            request_id: As in `batch_by_chunk`.
+
+        Raises:
+            UsageError: An option or a call is invalid.
         """
         check_number("chunk_size", chunk_size, MAX_COMMANDS)
         commands = _unnamed(calls, halt=to_flag(halt_on_error), memory=MEMORY)
@@ -318,44 +340,46 @@ class Session(Configured):
         limit: int | None = None,
         progress: bool | MakeBar | None = None,
     ) -> list[dict[str, JsonValue]]:
-        """Return all rows of a list method, up to 2,500 of them by one request.
+        """Return all rows of a list method, up to 2,500 rows per request.
 
-        How a method pages is known of all documented list methods. Most are read by cursor: each page begins behind
-        the last id of the one before, so rows that are added or deleted meanwhile neither repeat nor drop others, and
-        all pages of a request are one batch; there are more of them as long as the portal answers within 20 seconds.
-        Others are counted, or come whole. A list never ends early as a success: where an answer does not tell whether
-        rows are missing, that is an error. A method that is blocked for its operating time is waited for, at most
+        The library knows how every documented list method pages. Most are read by cursor: each page starts after the
+        last id of the page before, so rows that are added or deleted meanwhile neither repeat nor hide others. All
+        pages of a request are one batch; requests grow as long as the portal answers within 20 seconds. Other methods
+        page by ``start`` or return all rows at once.
+
+        A list never ends early without an error: if an answer does not tell whether more rows follow,
+        `UnexpectedAnswer` is raised. If the method has used up its operating time, the list waits for it, up to
         `operating_wait` seconds.
 
         Args:
-            method: Such as ``crm.item.list``.
-            params: By name, with a filter and a select of one's own; a condition ``>id`` is where the list begins. A
-                list for a positional ``task.*`` method.
-            id_key: What the id is called in a row. Like the next two it is known of documented methods; of others
-                the default is ``ID``.
-            cursor_id_key: What the id is called in a filter and an order. Default for other methods: `id_key`.
-            result_key: Under which key of the result the rows are. Default for other methods: it is a list itself,
-                or holds one list.
-            paging: ``cursor``, ``start`` for a method without a filter or an order by id, or ``whole`` for one that
-                gives all rows in one answer. By default what the method is known for, else ``cursor``. Pages by
-                ``start`` are counted, which costs the portal more and may miss rows when others are deleted
-                meanwhile; the ids of all rows are kept, so that none comes twice.
-            pages_per_request: The most pages in one request, 1 to 50. Default 50; 1 uses no batch.
-            descending: Whether the newest row comes first; by cursor only.
-            request_id: As in `call`, for the first request; the n-th has ``/n`` behind it.
-            progress: As in `batch_by_chunk`; it counts rows, of which nobody knows the total.
-            limit: The most rows wanted; no more pages are asked for than these need. Default None: all.
+            method: The list method, such as ``crm.item.list``.
+            params: Parameters by name, with your own filter and select; the condition ``>id`` sets where the list
+                starts. A list for a positional ``task.*`` method. Default None.
+            id_key: The name of the id in a row. Default: known for documented methods, otherwise ``ID``.
+            cursor_id_key: The name of the id in filter and order. Default: known for documented methods, otherwise
+                `id_key`.
+            result_key: The key of the result that holds the rows. Default: known for documented methods; otherwise
+                the result is the list, or the one list in it is taken.
+            paging: ``cursor``; ``start`` for a method that cannot filter or order by id; or ``whole`` for a method
+                that returns all rows in one answer. Default: known for documented methods, otherwise ``cursor``.
+                ``start`` is slower for the portal and may miss rows if others are deleted meanwhile; the ids of all
+                rows are kept in memory so that no row is returned twice.
+            pages_per_request: Maximum number of pages in one request, 1 to 50. Default 50; 1 uses no batch.
+            descending: Whether the newest row comes first; with ``paging="cursor"`` only. Default False.
+            request_id: As in `call`, for the first request. The n-th request appends ``/n``.
+            progress: As in `batch_by_chunk`, counting rows. The total is not known.
+            limit: Maximum number of rows. Only the pages needed for them are requested. Default None: all rows.
 
         Raises:
-            UsageError: Something is wrong with the arguments, the method writes, or it pages with parameters of its
-                own; nothing was sent.
+            UsageError: An argument is invalid, the method writes, or it pages with its own parameters. Nothing was
+                sent.
             ImportError: As in `batch_by_chunk`.
-            UnexpectedAnswer: The answer has a shape for which one of the keys has to be given, or does not tell
-                whether it is the last.
-            CursorStalled: The portal came back to rows it had passed: it ignores the filter, the order or the start.
-            SdkError: Whatever a request fails with.
-            BaseException: Any of these, and what else stops the list half-way, Ctrl-C for one, has the rows so far
-                in its `result`.
+            UnexpectedAnswer: The rows or their ids were not found, so one of the keys must be given; or the answer
+                does not tell whether it is the last page.
+            CursorStalled: The portal returned rows again: it ignores the filter, the order or ``start``.
+            SdkError: A request failed.
+            BaseException: Any exception that stops the list, including these and Ctrl-C, has the rows so far in its
+                `result`.
         """
         session, over = self._shown(progress, " rows")
         rows: list[dict[str, JsonValue]] = []
@@ -393,11 +417,15 @@ class Session(Configured):
         request_id: str | None = None,
         limit: int | None = None,
     ) -> Iterator[list[dict[str, JsonValue]]]:
-        """Read a list method as `call_list` does, and yield the rows of each page that has any.
+        """Read a list method like `call_list`, and yield the rows of each page; empty pages are left out.
 
-        The arguments are checked when this is called. It needs memory for one request, 2,500 rows, and with
-        ``paging="start"`` for the ids of all rows. After an error the pages yielded before stand. The iterator's
-        `result`, and that of what stops it, has the rows that have come and were not yielded.
+        The arguments are as in `call_list`, and are checked when this is called. Memory is needed for the rows of one
+        request (up to 2,500), and with ``paging="start"`` for the ids of all rows. Pages that were yielded before an
+        error remain valid. Rows that arrived but were not yielded are in the iterator's `result`, and in the `result`
+        of the exception that stopped it.
+
+        Raises:
+            UsageError, UnexpectedAnswer, CursorStalled, SdkError: As in `call_list`.
         """
         from b24batch.lists.families import family_of, paging_of
         from b24batch.lists.listing import Listing, refuse_write, way_through
@@ -415,13 +443,13 @@ class Session(Configured):
         ).pages()
 
     def close(self) -> None:
-        """Drop the connections, which siblings share; a later call opens new ones."""
+        """Close the connections, also those of sessions made by `with_options`. A later call opens new ones."""
         self._connections.close()
 
     def _prepare(
         self, calls: Iterable[Call], chunk_size: int, progress: bool | MakeBar | None, options: dict[str, JsonValue]
     ) -> tuple[Run, list[ChunkRun], Callable[[Iterable[list[AjaxResult]]], Iterable[list[AjaxResult]]]]:
-        """Return a run of chunks that has not begun, and what its outcomes pass through."""
+        """Return a run that has not started, its chunks, and the function that reports its progress."""
         check_number("chunk_size", chunk_size, MAX_COMMANDS)
         halt = to_flag(options["halt_on_error"])
         commands = _all_encoded(_unnamed(calls, halt=halt))
@@ -445,7 +473,7 @@ class Session(Configured):
     def _shown(
         self, progress: bool | MakeBar | None, unit: str, total: int | None = None
     ) -> tuple[Self, Callable[[Iterable[_Group]], Iterable[_Group]]]:
-        """Return the session of a run, and what its outcomes pass through on their way: nothing, or what shows them."""
+        """Return the session to use, and a function that shows the progress of the outcomes it is given."""
         if progress is None or progress is False:
             return self, iter
         from b24batch.runs.progress import Progress, bar_maker
@@ -466,7 +494,7 @@ class Session(Configured):
         self.close()
 
     def __repr__(self) -> str:
-        auth = getattr(self, "auth", None)  # a traceback with locals may show one that was never finished
+        auth = getattr(self, "auth", None)  # missing if __init__ failed; a traceback may show it even so
         return f"<Session on {auth.host}>" if auth else "<Session>"
 
     def _repr_html_(self) -> str:
@@ -479,7 +507,7 @@ class Session(Configured):
         return of_facts("Session", {"host": self.auth.host, "credentials": credentials, "rate": rate})
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a Session is not pickled: it holds sockets and a secret; make one in each process")
+        raise TypeError("cannot pickle a Session: it holds sockets and a secret; create one in each process")
 
 
 def _all_encoded(commands: Iterator[EncodedCommand]) -> list[EncodedCommand]:
@@ -490,5 +518,5 @@ def _all_encoded(commands: Iterator[EncodedCommand]) -> list[EncodedCommand]:
 
 def _unnamed(calls: Iterable[Call], *, halt: bool, memory: int | None = None) -> Iterator[EncodedCommand]:
     if isinstance(calls, Mapping):
-        raise UsageError("a mapping of calls fits into one batch; hand over a list of Command(..., name=...)")
+        raise UsageError("calls: expected a list, got a mapping; use batch, or a list of Command(..., name=...)")
     return encoded_calls(calls, halt=halt, memory=memory)

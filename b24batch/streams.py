@@ -1,4 +1,4 @@
-"""Streams: what comes one by one as it is answered, and what of it is known when somebody stops."""
+"""Streams: iterators over outcomes as they arrive, which also know the outcomes that were not yielded yet."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ _Known = TypeVar("_Known")
 
 
 class Stream(chain[_Item], Generic[_Item, _Known]):
-    """An iterator over what a generator yields, which knows what has come and was not handed on yet.
+    """An iterator over the items of a generator, which also knows the items that arrived but were not yielded yet.
 
-    It is a `chain` of that one generator so that no line of Python, and so no signal, comes between an item that
-    leaves the generator and the loop that gets it.
+    It is a `chain` of that one generator: no Python code runs between the generator and the loop, so a signal cannot
+    interrupt there and lose an item.
 
     Args:
-        steps: Yields the items.
-        known: Tells what has come and was not yielded.
+        steps: The generator of the items.
+        known: Returns the items that arrived but were not yielded.
     """
 
     _steps: Generator[_Item, None, None]
     _known: Callable[[], _Known]
 
     def __new__(cls, steps: Generator[_Item, None, None], known: Callable[[], _Known]) -> Self:
-        """Return a stream that has not begun."""
+        """Return a stream that has not started."""
         stream = super().__new__(cls, steps)
         stream._steps, stream._known = steps, known
         return stream
 
     @property
     def result(self) -> _Known:
-        """What has come and was not yielded, at any moment: after an exception in the body of the loop, for one."""
+        """The items that arrived but were not yielded, for example after an exception in the body of the loop."""
         return self._known()
 
     def close(self) -> None:
-        """End it, and send nothing more; `result` stays."""
+        """End the stream. Nothing more is sent; `result` remains."""
         self._steps.close()
 
     def throw(self, error: BaseException) -> NoReturn:
-        """End it, and raise `error` with `result` in its attribute of that name."""
+        """End the stream and raise `error`, with `result` as its attribute."""
         vars(error)["result"] = self.result
         self.close()
         raise error

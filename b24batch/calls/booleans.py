@@ -1,8 +1,8 @@
-"""How the portal spells yes and no: the form that each method reads, by the place of the value.
+"""Booleans: the form that each method expects, by the place of the value.
 
-The source is Bitrix24's REST documentation, and where it was read the server's own code (2026-05), which goes before
-the page: 1,327 parameters of yes or no. The rules give all of them but the exceptions. A wrong form is stored as the
-opposite without a word, so where nothing is known there is no form.
+Sources: Bitrix24's REST documentation and, where available, the server's code (2026-05), which takes precedence:
+1,327 boolean parameters. The rules cover all of them except those listed as exceptions. The portal may silently store a
+wrong form as the opposite, so there is no form for places of which nothing is known.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import re
 from fnmatch import fnmatchcase
 from typing import Final, Literal, TypeAlias, get_args
 
-#: ``letter``: Y and N. ``flag``: true and false, in a query 1 and 0. ``number``: 1 and 0. ``json``: true and false, and
-#: nothing that a query can say. ``text``: only the text "true" is yes. ``presence``: whatever is there is yes.
-#: ``unknown``: not documented.
+#: ``letter``: Y and N. ``flag``: true and false, in a query 1 and 0. ``number``: 1 and 0. ``json``: true and false, not
+#: possible in a query. ``text``: only the text "true" is true. ``presence``: any value is true. ``unknown``: not
+#: documented.
 Form: TypeAlias = Literal["letter", "flag", "number", "json", "text", "presence", "unknown"]
 #: The method, then the names that lead to a value.
 Place: TypeAlias = tuple[str, ...]
 
-#: No and yes in each form; None where there is no way to say it.
+#: False and True in each form; None if it cannot be written.
 SPELLINGS: Final[dict[Form, tuple[str | int | None, str | int | None]]] = {
     "letter": ("N", "Y"),
     "flag": (False, True),
@@ -29,15 +29,15 @@ SPELLINGS: Final[dict[Form, tuple[str | int | None, str | int | None]]] = {
     "presence": (None, "Y"),
     "unknown": (None, None),
 }
-#: Why there is none, and what to write.
+#: Why it cannot be written, and what to write instead.
 NO_SPELLING: Final[dict[Form, str]] = {
-    "text": "{method} takes only the text 'true' for yes here: write 'true' or 'false', as text",
-    "presence": "{method} takes whatever stands here for yes, False too: leave the name out",
-    "unknown": "how {method} spells yes and no here is not known, and a wrong form can be stored as the opposite: "
-    "write 'Y' or 'N', or the number 1 or 0, whichever the method's documentation shows",
+    "text": "{method} reads only the text 'true' as true here: write the string 'true' or 'false'",
+    "presence": "{method} reads any value here as true, even False: omit the name",
+    "unknown": "it is not known which form of booleans {method} expects here, and a wrong one may be stored as the "
+    "opposite: write 'Y' or 'N', or the number 1 or 0, as the method's documentation shows",
 }
 
-#: By the longest beginning of the method's name: at the top level, below it, below a filter.
+#: By the longest matching prefix of the method: the form at the top level, below it, and in a filter.
 _RULES: Final = """
 biconnector                       -       flag    flag
 bizproc                           letter  letter  -
@@ -89,7 +89,7 @@ vote                              flag    flag    -
 voximplant                        -       -       letter
 """
 
-#: The parameters that do not follow the rule of their method; ``*`` is anything. Method and names without case.
+#: Parameters that do not follow the rule of their method; ``*`` matches anything. All names are in lower case.
 _EXCEPTIONS: Final = """
 calendar.user.settings.set             settings.denybusyinvitation       flag
 calendar.user.settings.set             settings.showdeclined             flag
@@ -123,23 +123,23 @@ _EXCEPTION_ROWS: Final = [
     (method, path, _FORMS[form]) for method, path, form in map(str.split, _EXCEPTIONS.strip().splitlines())
 ]
 
-#: A user field behind the signs of a condition. Filters read its column of integers: ``Y`` is 0 to them, which is No.
+#: A user field after the signs of a condition. Filters compare its integer column, where ``Y`` is read as 0, false.
 _USER_FIELD = re.compile(r"[^\w]*(?:(?i:UF_)|uf[A-Z])")
 _FILTERS = frozenset(["filter", "arfilter"])
-#: The arguments of these are taken in their order, whatever they are called; those of the others by their names.
+#: Methods whose arguments are read by position, whatever their names, and the exception among them.
 _POSITIONAL = "task."
 _NAMED = "task.stages."
 
 
 def is_positional(method: str) -> bool:
-    """Return whether the portal takes the arguments of `method` by their places and not by their names."""
+    """Return whether the portal reads the arguments of `method` by position and not by name."""
     folded = method.casefold()
     return folded.startswith(_POSITIONAL) and not folded.startswith(_NAMED)
 
 
 @functools.lru_cache(maxsize=4096)
 def form_at(place: Place) -> Form:
-    """Return the form of yes and no that the portal reads at `place`."""
+    """Return the form of a boolean that the portal expects at `place`."""
     method, *names = (name.casefold() for name in place)
     path = ".".join(names)
     for pattern, form in _exceptions_of(method):
@@ -166,6 +166,6 @@ def _rule_of(method: str) -> tuple[Form, Form, Form]:
 
 
 def _is_below_a_filter(method: str, names: list[str]) -> bool:
-    """Return whether `names` lead into a filter; that of a list without names may be any of its arguments."""
+    """Return whether `names` lead into a filter; in a positional list method any argument may be one."""
     by_place = names[0].isdigit() and is_positional(method) and method.endswith("list")
     return by_place or names[0] in _FILTERS or (names[0] == "params" and names[1] in _FILTERS)

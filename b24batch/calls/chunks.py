@@ -1,4 +1,4 @@
-"""Chunks: a chunk is what one request carries."""
+"""Chunks: a chunk holds the commands of one request."""
 
 from __future__ import annotations
 
@@ -13,41 +13,41 @@ from b24batch.calls.words import ENVELOPE_BYTES, MAX_BODY_BYTES
 from b24batch.errors import UsageError
 from b24batch.redaction import shown
 
-#: Portal-imposed: command 51 fails with ERROR_BATCH_LENGTH_EXCEEDED.
+#: The portal's limit: command 51 fails with ERROR_BATCH_LENGTH_EXCEEDED.
 MAX_COMMANDS = 50
 
 
 def refuse_duplicates(commands: Iterable[EncodedCommand]) -> None:
-    """Raise `UsageError` when two of `commands` have one name: the portal would run only the last of them."""
+    """Raise `UsageError` if two commands have the same name: the portal would run only the last of them."""
     seen = set()
     for encoded in commands:
         if encoded.name in seen:
-            raise UsageError(f"two calls have the name {shown(encoded.name)}")
+            raise UsageError(f"two calls have the same name, {shown(encoded.name)}; names must be unique")
         seen.add(encoded.name)
 
 
 @attrs.frozen
 class Chunk:
-    """The commands of one request, in order: one batch, or one command that goes alone as a direct call."""
+    """The commands of one request, in order: a batch, or a single command that is sent as a direct call."""
 
     commands: tuple[EncodedCommand, ...]
 
     @property
     def has_references(self) -> bool:
-        """Whether a value of one of its commands depends on another command."""
+        """Whether any of its commands has a reference."""
         return any(command.references for command in self.commands)
 
     @property
     def alone(self) -> EncodedCommand | None:
-        """The command that travels as a direct call; None for a batch."""
+        """The command that is sent as a direct call; None for a batch."""
         first = self.commands[0]
         return first if first.way is Way.DIRECT else None
 
 
 def cut(commands: Iterable[EncodedCommand], size: int = MAX_COMMANDS, *, halt: bool = True) -> Iterator[Chunk]:
-    """Yield chunks of at most `size` commands and 4 MB, as soon as each is full, reading no further ahead.
+    """Yield chunks of at most `size` commands and 4 MB, each as soon as it is full, without reading ahead.
 
-    A chunk also ends before a command with a reference into it that the portal may not follow; see `unsure`.
+    A chunk also ends before a command with a reference into it that must not be left to the portal; see `unsure`.
     """
     waiting: list[EncodedCommand] = []
     room = empty = MAX_BODY_BYTES - ENVELOPE_BYTES
@@ -67,11 +67,11 @@ def cut(commands: Iterable[EncodedCommand], size: int = MAX_COMMANDS, *, halt: b
 
 
 def unsure(command: EncodedCommand, others: Iterable[EncodedCommand], *, halt: bool) -> Ref | None:
-    """Return a reference of `command` to one of `others` that no portal may follow; None when there is none.
+    """Return a reference of `command` to one of `others` that must not be left to the portal, or None.
 
-    A portal puts in another value, and does not say so, for what is not in the answer. So it follows a reference only
-    to a new id, whose place in the answer is documented, or for a command that only reads; and with `halt`, since
-    without it the dependent of a failed command runs as well.
+    If a value is missing in the answer, the portal silently inserts a wrong one. So a reference is left to the portal
+    only if it leads to a new id whose place in the answer is documented, or if its command only reads; and only with
+    `halt`, because without it the command runs even if the one it refers to has failed.
     """
     if halt and is_read(command.command.method):
         return None
@@ -85,27 +85,29 @@ def unsure(command: EncodedCommand, others: Iterable[EncodedCommand], *, halt: b
 
 
 def single(commands: list[EncodedCommand], *, halt: bool) -> Chunk:
-    """Return the one chunk that `commands` make; raise `UsageError` when they make none, or more than one."""
+    """Return the only chunk of `commands`; raise `UsageError` if there are none, or too many for one request."""
     if not commands:
-        raise UsageError("a batch without commands; batch_by_chunk takes an empty list")
+        raise UsageError("calls: expected at least one call, got none; batch_by_chunk accepts an empty list")
     if len(commands) > MAX_COMMANDS:
-        raise UsageError(f"a batch holds {MAX_COMMANDS} commands, not {len(commands)}; use batch_by_chunk")
+        raise UsageError(
+            f"calls: expected at most {MAX_COMMANDS} in one batch, got {len(commands)}; use batch_by_chunk"
+        )
     for command in commands:
         if command.way is Way.DIRECT:
-            reason = f"cannot go in a batch: {command.obstacle}; batch_by_chunk sends it alone"
+            reason = f"cannot be sent in a batch: {command.obstacle}; batch_by_chunk sends it alone"
             raise UsageError(f"{command.label} {reason}")
         reference = unsure(command, commands, halt=halt) if command.references else None
         if reference is not None:
             raise UsageError(f"{command.label} {_why_unsure(reference, halt=halt)}")
     chunk, *more = cut(commands)
     if more:
-        raise UsageError(f"the commands are more than {MAX_BODY_BYTES} bytes together; use batch_by_chunk")
+        raise UsageError(f"the calls take more than {MAX_BODY_BYTES} bytes together; use batch_by_chunk")
     return chunk
 
 
 def _why_unsure(reference: Ref, *, halt: bool) -> str:
     if not halt:
-        reason = "refers to another call, which needs halt_on_error=True: after an error it would run all the same"
-        return f"{reason}, with a wrong value; batch_by_chunk sends it in a later request"
-    reason = f"has {reference!r}, and nobody knows before the answer whether it holds that: where it does not"
-    return f"{reason}, a portal puts in another value; batch_by_chunk looks first and sends it in a later request"
+        reason = "refers to another call, which needs halt_on_error=True: if that call failed, this one would run"
+        return f"{reason} with a wrong value; batch_by_chunk sends it in a later request"
+    reason = f"has {reference!r}, which may be missing in the answer: then the portal would insert a wrong value"
+    return f"{reason}; batch_by_chunk checks it first and sends this call in a later request"

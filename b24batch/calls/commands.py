@@ -1,4 +1,4 @@
-"""Commands: what the caller hands over, in three formats."""
+"""Commands: the calls that the caller passes, in three formats."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from b24batch.errors import UsageError
 from b24batch.redaction import shown
 
 _METHOD = re.compile(r"(?:(?P<vendor>[A-Za-z0-9_]+):)?[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*", re.ASCII)
-_NO_METHOD = "a method looks like crm.deal.add, not like"
+_NO_METHOD = "method: expected a name such as crm.deal.add, got"
 _FORMAT_SUFFIXES = (".json", ".xml")
-#: What is looked for often comes first: an abstract class costs ten times as much.
+#: The most common types come first: a check against an abstract class costs ten times as much.
 _PARAMS = (dict, list, tuple, NoneType, Mapping)
 
 
@@ -34,24 +34,24 @@ def _why_no_method(text: str) -> str:
     if not _METHOD.fullmatch(text):
         return _NO_METHOD
     if name.endswith(_FORMAT_SUFFIXES):
-        return "a method is written without a format at its end:"
-    return "a method that exists only in REST 3.0, which b24batch does not speak:" if name in V3_ONLY else ""
+        return "method: expected a name without a format at its end, got"
+    return "method: this one exists only in REST 3.0, which b24batch does not support:" if name in V3_ONLY else ""
 
 
 def _wrong_name(name: object) -> str:
     if not isinstance(name, str) or not name:
-        return f"a name is text of at least one character, not {shown(name)}"
+        return f"name: expected a string that is not empty, got {shown(name)}"
     try:
         wire_text(name)
     except UsageError as error:
-        return f"a name {error.description}"
+        return f"name: {error.description}"
     return ""
 
 
 def _wrong_params(params: object) -> str:
     if isinstance(params, _PARAMS):
         return ""
-    return f"params are a mapping, or a list for a positional method, not {shown(params)}"
+    return f"params: expected a mapping, or a list for a positional method, got {shown(params)}"
 
 
 @attrs.frozen(init=False)
@@ -60,13 +60,13 @@ class Command:
 
     Args:
         method: A method of the portal, such as ``crm.deal.add``; it may start with ``vendor:``.
-        params: Its parameters by name; a list for the positional ``task.*`` methods; None for no parameters.
-        name: The key under which its outcome is found; by default its position in the list of calls.
-        idempotent: Whether it may run twice with the effect of once. Only then, or when its method is known to
-            only read, is it sent again after its answer was lost.
+        params: Parameters by name, or a list for a positional ``task.*`` method. Default None: no parameters.
+        name: The key of its outcome in the `Result`. Default None: its position in the list of calls.
+        idempotent: Whether it may safely run twice, so that it is sent again after its answer was lost. Methods that
+            are known to only read are sent again in any case. Default False.
 
     Raises:
-        UsageError: For a method, name or params of the wrong shape.
+        UsageError: If the method, the name or the params are invalid.
     """
 
     method: str
@@ -89,13 +89,13 @@ Call: TypeAlias = Command | Mapping[str, JsonValue] | tuple[str] | tuple[str, Pa
 
 
 def normalize(calls: Iterable[Call] | Mapping[str, Call]) -> Iterator[tuple[str, Command]]:
-    """Yield the name on the wire and the `Command` of each call; no later code tests a format.
+    """Yield the key in the request and the `Command` of each call, so that later code sees one format only.
 
     Raises:
-        UsageError: For anything that is not a call; it names position and value. Raised as the call is reached.
+        UsageError: If a call is invalid, when it is reached. The message has its position and value.
     """
     if isinstance(calls, str | bytes | Command) or not isinstance(calls, Iterable):
-        raise UsageError(f"calls are a list or a mapping of calls, not {shown(calls)}")
+        raise UsageError(f"calls: expected a list or a mapping of calls, got {shown(calls)}")
     named = isinstance(calls, Mapping)
     return _normalized(iter(calls.items() if isinstance(calls, Mapping) else enumerate(calls)), named=named)
 
@@ -110,7 +110,7 @@ def _normalized(calls: Iterator[tuple[JsonValue, Call]], *, named: bool) -> Iter
             yield (str(key) if command.name is None else command.name), command
             continue
         wrong = f"call {shown(key)}: {wrong}"
-        del call, key  # no frame from which this is raised holds them: either may be a secret URL
+        del call, key  # either may be a secret URL, which a traceback would show
         raise UsageError(wrong)
 
 
@@ -121,7 +121,7 @@ def _named_command(name: str, call: Call) -> Command:
         return Command(*call, name=name)
     command = _command(call)
     if command.name not in (None, name):
-        raise UsageError(f"it has another name of its own, {shown(command.name)}")
+        raise UsageError(f"the Command has a different name, {shown(command.name)}")
     return attrs.evolve(command, name=name)
 
 
@@ -142,10 +142,10 @@ def _command(call: Call) -> Command:
 
 def _why_no_call(call: object) -> str:
     advice = f'; write ("{call}",), a tuple' if isinstance(call, str) and _METHOD.fullmatch(call) else ""
-    return f"this is no (method, params), no mapping with a method and no Command: {shown(call)}{advice}"
+    return f'expected a (method, params) tuple, a mapping with a "method", or a Command; got {shown(call)}{advice}'
 
 
 def _command_of_mapping(call: Mapping[str, JsonValue]) -> Command:
     if unknown := call.keys() - {"method", "params"}:
-        raise UsageError(f"a call has the keys method and params, not {', '.join(sorted(map(shown, unknown)))}")
+        raise UsageError(f"expected only the keys method and params, got {', '.join(sorted(map(shown, unknown)))}")
     return Command(call["method"], call.get("params"))

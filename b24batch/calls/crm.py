@@ -1,4 +1,4 @@
-"""Numbers the CRM knows its entities by."""
+"""The numbers of the CRM entity types."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from enum import IntEnum
 
 
 class EntityTypeId(IntEnum):
-    """Values of ``entityTypeId``, in ``crm.item.*`` and elsewhere; a smart process has one of its own, from 128 up.
+    """Values of ``entityTypeId``, in ``crm.item.*`` and elsewhere; smart processes have their own, from 128.
 
-    ``OLD_INVOICE`` is ``crm.invoice.*``, which smart invoices replaced. ``crm.item.*`` takes neither it nor
-    ``REQUISITE``; requisites, addresses and bindings name their owner by one.
+    ``OLD_INVOICE`` is ``crm.invoice.*``, which smart invoices replaced. ``crm.item.*`` accepts neither it nor
+    ``REQUISITE``. Requisites, addresses and bindings use these numbers for the type of their owner.
 
     Sources: the data types page of the Bitrix24 REST documentation, ``EnumCrmEntityTypeId`` of b24jssdk.
     """

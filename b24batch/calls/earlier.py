@@ -1,4 +1,4 @@
-"""The commands that references may speak of, and text that spells a reference as the portal does."""
+"""The commands that a reference may lead to, and text that looks like a reference in the portal's syntax."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ MEMORY = 50
 
 
 class Earlier:
-    """The commands that a reference may speak of: those before it, as far back as they are remembered.
+    """The commands that a reference may lead to: those before it, as far back as they are remembered.
 
     Attributes:
-        memory: How many commands back those are; None for all.
+        memory: How many commands are remembered; None for all.
     """
 
     def __init__(self, memory: int | None = None) -> None:
@@ -29,9 +29,9 @@ class Earlier:
         self._count = 0
 
     def add(self, wire_name: str, own_name: str | None) -> None:
-        """Remember the next command by its position and by its own name, and forget one too far back.
+        """Remember the next command by its position and its name, and forget the one that is too far back.
 
-        A name that comes again, as it may in a later chunk of a stream, is that of the later command only.
+        If a name is used again, as it may be in a later chunk of a stream, it means the later command only.
         """
         if wire_name in self._places:
             self._forget(wire_name)
@@ -48,29 +48,29 @@ class Earlier:
         self._names.pop(name, None)
 
     def bound(self, reference: Ref) -> Ref:
-        """Return `reference` with the name of its command on the wire; raise `UsageError` when it leads nowhere."""
+        """Return `reference` with the key of its command in the request; raise `UsageError` if there is none."""
         name = self._names.get(reference.target)
         if name is None:
             raise UsageError(f"has {reference!r}, {self._why_not(reference.target)}")
         if not is_referable(name):
-            why_not = "a name that the portal could not find: it has white space or a ] in it"
+            why_not = "but the portal cannot follow a name with white space or ] in it"
             raise UsageError(f"has {reference!r}, {why_not}")
         return attrs.evolve(reference, target=name, written=reference.target)
 
     def refuse_spelt(self, params: JsonValue, name: str, advice: str = "") -> None:
-        """Raise `UsageError` for text in `params` that elsewhere is a reference to a command other than `name`.
+        """Raise `UsageError` for text in `params` that the portal would read as a reference to another command.
 
         Args:
-            params: With their values.
-            name: On the wire.
-            advice: What to do instead; by default the ``ref(...)`` to write.
+            params: The parameters of the command.
+            name: The key of the command in the request.
+            advice: What to do instead. Default: the ``ref(...)`` to write.
         """
         for path, text in leaves(params):
             bucket, keys = spelt(text) if isinstance(text, str) else ("", [])
             target = self._target(keys[0]) if keys else None
             if target is not None and self._names[target] != name:
                 what = advice or _advice(bucket, target, keys[1:])
-                raise InvalidValue(f"is {shown(text)}, which is text here: {what}", *map(str, path))
+                raise InvalidValue(f"is {shown(text)}, which would be sent as text: {what}", *map(str, path))
 
     def _target(self, key: str) -> Key | None:
         if key in self._names:
@@ -79,10 +79,10 @@ class Earlier:
 
     def _why_not(self, target: Key) -> str:
         if isinstance(target, str):
-            return "but no call before it has that name"
+            return "but no earlier call has that name"
         if target < self._count:
-            return f"which is more than {self.memory} calls back, or has lost its name to a later call"
-        return "but a reference leads to a call before it"
+            return f"but that call is more than {self.memory} calls back, or a later call has the same name"
+        return "but a reference must lead to an earlier call"
 
 
 def _advice(bucket: str, target: Key, keys: list[str]) -> str:
@@ -93,5 +93,5 @@ def _advice(bucket: str, target: Key, keys: list[str]) -> str:
         case "total" | "next":
             value = getattr(reference, bucket)
         case _:
-            return f"nothing refers to the {bucket} of a call; Session.call sends it as text"
-    return f"write {value!r} for the value, without quotes; Session.call sends it as text"
+            return f"a reference to the {bucket} of a call is not possible; to send it as text, use Session.call"
+    return f"for the value, write {value!r} without quotes; to send it as text, use Session.call"

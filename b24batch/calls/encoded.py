@@ -1,4 +1,4 @@
-"""Commands ready to travel: each with the text that a batch carries, or with the reason why it goes alone."""
+"""Commands ready to be sent: each with its text for a batch, or with the reason why it is sent alone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from b24batch.redaction import shown
 
 
 class Way(Enum):
-    """How a command travels."""
+    """How a command is sent."""
 
     BATCH = "with others, in a batch"
     DIRECT = "alone, as a direct call"
@@ -27,17 +27,17 @@ class Way(Enum):
 
 @attrs.define
 class EncodedCommand:
-    """A command with all that its request needs, made once.
+    """A command with everything that its request needs.
 
     Attributes:
         name: Its key in the request.
-        command: What the caller handed over.
-        position: Its place in the calls; None where those have names instead.
+        command: The command as the caller passed it.
+        position: Its place in the calls; None if those were a mapping.
         text: The command text for a batch; empty for a direct call.
-        params: The parameters of a direct call, or with references in them; None for any other command.
-        way: How it travels.
-        obstacle: Why a batch would change it; empty when none would.
-        references: The references in `params`, by the names of their commands on the wire.
+        params: The parameters, if it is a direct call or has references; otherwise None.
+        way: How it is sent.
+        obstacle: Why a batch would change it; empty if it would not.
+        references: The references in `params`, with the keys of their commands in the request.
     """
 
     name: str
@@ -51,7 +51,7 @@ class EncodedCommand:
 
     @property
     def label(self) -> str:
-        """What an error message calls it."""
+        """Its name in error messages."""
         place = [] if self.position is None else [str(self.position)]
         name = [] if self.command.name is None else [shown(self.command.name)]
         return f"call {' '.join(place + name)} ({self.command.method})"
@@ -65,12 +65,12 @@ class EncodedCommand:
 def encoded_calls(
     calls: Iterable[Call] | Mapping[str, Call], *, halt: bool, memory: int | None = None
 ) -> Iterator[EncodedCommand]:
-    """Return an iterator over `calls` that normalises and encodes each as it is reached; see both.
+    """Return an iterator over `calls` that normalises and encodes each call when it is reached.
 
     Args:
         calls: In any format.
-        halt: Whether the portal runs nothing of a request after an error in it.
-        memory: How many calls back a reference may lead; None for any number.
+        halt: Whether the portal skips the rest of a request after an error in it.
+        memory: How many calls back a reference may lead; None for no maximum.
     """
     commands = normalize(calls)
     return _encoded(commands, Earlier(memory), named=isinstance(calls, Mapping), halt=halt)
@@ -92,14 +92,14 @@ def _encoded(
 
 
 def _encode(encoded: EncodedCommand, earlier: Earlier, *, halt: bool) -> None:
-    """Make a command ready for a batch, or for a direct call where a batch would change it.
+    """Encode a command for a batch, or for a direct call if a batch would change it.
 
     Raises:
-        UsageError: For a value that can be sent in no way; it names the command and the path to the value.
+        UsageError: If a value cannot be sent at all. The message has the command and the path to the value.
     """
     try:
         if encoded.command.method.casefold() in NOT_IN_A_BATCH:
-            raise UsageError("cannot be called inside a batch")
+            raise UsageError("this method is not allowed inside a batch; use call")
         if not _is_plain(encoded, halt=halt):
             _bind(encoded, earlier, halt=halt)
     except UsageError as error:
@@ -110,7 +110,7 @@ def _encode(encoded: EncodedCommand, earlier: Earlier, *, halt: bool) -> None:
 
 
 def _refuse_spelt(encoded: EncodedCommand, earlier: Earlier) -> None:
-    """Raise `UsageError` when a command that goes alone would carry a reference in the portal's spelling as text."""
+    """Raise `UsageError` if a command that is sent alone has a reference in the portal's syntax as text."""
     try:
         earlier.refuse_spelt(encoded.params, encoded.name)
     except UsageError as error:
@@ -121,7 +121,7 @@ def _refuse_spelt(encoded: EncodedCommand, earlier: Earlier) -> None:
 
 
 def _is_plain(encoded: EncodedCommand, *, halt: bool) -> bool:
-    """Return whether a command has no references and travels in a batch, as nearly all do; then it has its text."""
+    """Return whether a command fits into a batch and has no references, as nearly all do; if so, set its text."""
     command = encoded.command
     try:
         encoded.text, references = batch_text(encoded.name, command.method, command.params, halt=halt)
@@ -131,7 +131,7 @@ def _is_plain(encoded: EncodedCommand, *, halt: bool) -> bool:
 
 
 def batch_text(name: str, method: str, params: Params, *, halt: bool) -> tuple[str, list[Ref]]:
-    """Return what a batch says of a command, with the references in it; raise `UsageError` where it would change it."""
+    """Return the text of a command for a batch, and its references; raise `UsageError` if a batch would change it."""
     if ":" in method:
         raise UsageError("a batch would drop the part of the method before the colon")
     query = Query(params, method, halt=halt)
@@ -148,7 +148,7 @@ def _bind(encoded: EncodedCommand, earlier: Earlier, *, halt: bool) -> None:
 
 
 def resolved(encoded: EncodedCommand, values: Mapping[Ref, JsonValue], *, halt: bool) -> EncodedCommand:
-    """Return a command with these values in place of their references; raise `UsageError` when it cannot be sent."""
+    """Return a command with references replaced by these values; raise `UsageError` if it cannot be sent."""
     params = replaced(encoded.params, lambda reference: values.get(reference, reference))
     params = wire_params(params, encoded.command.method)
     references = tuple(reference for reference in encoded.references if reference not in values)
@@ -172,7 +172,7 @@ def _choose_way(encoded: EncodedCommand, *, halt: bool) -> None:
         reason = error.description
     else:
         return
-    raise UsageError(f"{reason}; and in a batch {encoded.obstacle}")
+    raise UsageError(f"{reason}; and in a batch, {encoded.obstacle}")
 
 
 def encode_direct(command: Command) -> WireParams:
@@ -181,7 +181,7 @@ def encode_direct(command: Command) -> WireParams:
         params = wire_params(command.params, command.method)
         refuse_renumbered(params)
         if refers(params):
-            raise UsageError("has a reference in it, which only a batch or a chunked run can follow")
+            raise UsageError("has a ref(...) in its params; use batch, batch_by_chunk or stream_batch")
     except UsageError as error:
         reason = error.description
     else:

@@ -1,4 +1,4 @@
-"""What is known of methods by name: which only read, where an answer holds a new id, which only REST 3.0 has."""
+"""Facts about methods: which only read, where an answer has a new id, and which exist only in REST 3.0."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _READS_OF_ONE_PART = frozenset(["profile", "scope", "methods", "events"])
 
 @functools.lru_cache(maxsize=1024)
 def is_read(method: str) -> bool:
-    """Return whether `method` certainly changes nothing on the portal; in doubt it is a write."""
+    """Return whether `method` only reads. If this is not certain, it is treated as a write."""
     name = method.casefold()
     last = name.rpartition(".")[2]
     if is_known_write(name):
@@ -34,8 +34,8 @@ def is_read(method: str) -> bool:
     return _READ_PATTERN.fullmatch(last) is not None
 
 
-# Where the answer of a method that adds something is known to hold the new id: by the samples of answers in the REST
-# documentation. A method that is not here may answer an id all the same, but nobody knows it before.
+# Where the answer of a method that adds something has the new id, from the sample answers in the REST documentation.
+# Other methods may return an id too, but its place is not documented.
 
 #: Their whole answer is the id.
 _WHOLE = """

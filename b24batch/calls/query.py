@@ -1,4 +1,4 @@
-"""The nested query text of a command as PHP reads it, and what such a text cannot carry."""
+"""The query text of a command as PHP parses it, and the values that such a text cannot hold."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from b24batch.calls.values import (
 from b24batch.calls.words import may_refer
 from b24batch.redaction import shown
 
-#: PHP's ``max_input_vars``: the tail of a longer query vanishes.
+#: PHP's ``max_input_vars``: the rest of a longer query is lost.
 MAX_QUERY_VALUES = 1000
-#: PHP's ``max_input_nesting_level``: a variable nested deeper vanishes.
+#: PHP's ``max_input_nesting_level``: a variable that is nested deeper is lost.
 MAX_QUERY_DEPTH = 64
-#: PHP keeps these for cookies and drops what has them for a name below the top level.
+#: PHP reserves these for cookies, and drops values whose name below the top level starts with one.
 _COOKIE_PREFIXES = ("__Host-", "__Secure-")
-_TOO_DEEP = f"is nested over {MAX_QUERY_DEPTH} deep"
+_TOO_DEEP = f"is nested more than {MAX_QUERY_DEPTH} levels deep"
 _UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 _PERCENT_ENCODED = [chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in range(256)]
 
@@ -38,15 +38,15 @@ class Query:
     """The query that PHP's ``parse_str`` reads back as `params`.
 
     Args:
-        params: As the caller gave them, or as they go on the wire.
-        method: Decides what becomes of a boolean.
-        halt: Whether nothing runs after a failed command, which adds words that the portal takes for references.
+        params: As the caller passed them, or already converted for the wire.
+        method: The method, which decides how booleans are written.
+        halt: Whether the portal skips the rest after a failed command. If not, it reads more words as references.
 
     Attributes:
-        references: Those among the values.
+        references: The references among the values.
 
     Raises:
-        InvalidValue: For what PHP would change, and for what has no wire value at all.
+        InvalidValue: If PHP would change a value, or if it cannot be sent at all.
     """
 
     __slots__ = ("_method", "_pairs", "_texts", "references")
@@ -61,14 +61,14 @@ class Query:
             try:
                 _writer_of(type(value))(self, key, value)
                 if len(self._pairs) > MAX_QUERY_VALUES:
-                    raise InvalidValue(f"is more than {MAX_QUERY_VALUES} values")
+                    raise InvalidValue(f"is more than {MAX_QUERY_VALUES} values, the maximum in a batch")
             except InvalidValue as error:
                 error.locate(name, *(() if error.reason == _TOO_DEEP else error.path))
                 raise
 
     @property
     def text(self) -> str:
-        """The query, percent-encoded once but for the brackets that nest it."""
+        """The query, percent-encoded once except for the brackets of nested names."""
         return "&".join(self._pairs)
 
     def _write_reference(self, key: str, value: Ref) -> None:
@@ -88,7 +88,7 @@ class Query:
             raise InvalidValue(_TOO_DEEP)
         if not value:
             if "[" not in key:
-                raise InvalidValue("is an empty container, which a query cannot hold at the top level")
+                raise InvalidValue("is an empty list or mapping, which a query cannot hold at the top level")
             self._pairs.append(f"{key}[]=")
             return
         texts = self._texts
@@ -105,7 +105,7 @@ class Query:
 
 
 _Writer: TypeAlias = Callable[[Query, str, JsonValue], None]
-#: What has another form in a query than in JSON.
+#: Values that are written differently in a query than in JSON.
 _WRITERS: dict[Encoder, _Writer] = {
     wire_boolean: Query._write_boolean,
     wire_container: Query._write_container,
@@ -121,19 +121,19 @@ _writer_of: Callable[[type], _Writer] = functools.cache(_find_writer)
 
 
 def _text_for(*, halt: bool) -> Callable[[str], str]:
-    """Return what writes text in which the portal must not find a reference."""
+    """Return a function that writes text, and refuses text in which the portal would find a reference."""
 
     def text(value: str) -> str:
         if value.isascii() and value.isalnum():
             return value
         if "$" in value and may_refer(value, halt=halt):
-            raise InvalidValue(f"has text the portal would take for a reference: {shown(value)}")
+            raise InvalidValue(f"has text that the portal would read as a reference: {shown(value)}")
         return _quoted(value)
 
     return text
 
 
-#: The text of what values of all other types become on the wire.
+#: How the wire values of all other types are written.
 _TEXTS: dict[type, Callable[[JsonValue], str]] = {
     str: _text_for(halt=True),
     int: lambda value: str(wire_integer(value)),
@@ -147,11 +147,11 @@ def _boolean(method: str, key: str, value: bool) -> str:
     place = (method, *map(unquote, key.replace("]", "").split("[")))
     wire = wire_boolean(value, place)
     if form_at(place) == "json":
-        raise InvalidValue(f"is {value}, which {method} reads from JSON only: in a query everything is text")
+        raise InvalidValue(f"is {value}, which {method} reads from JSON only, and a query is text")
     return wire if isinstance(wire, str) else str(int(wire))
 
 
-# Fields have the same few names again and again.
+# Cached: fields have the same few names again and again.
 @functools.lru_cache(maxsize=1024)
 def _argument(name: str) -> str:
     if not name or any(character in name for character in ". [\0"):
@@ -172,5 +172,5 @@ def _quoted(text: str) -> str:
     try:
         return "".join([_PERCENT_ENCODED[byte] for byte in text.encode()])
     except UnicodeEncodeError:
-        reason = "has a lone surrogate"
+        reason = "has a lone surrogate, which is not valid Unicode"
     raise InvalidValue(reason)

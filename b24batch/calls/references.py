@@ -1,4 +1,4 @@
-"""References: a value that an earlier command of the same run returns."""
+"""References: a value from the result of an earlier command of the same run."""
 
 from __future__ import annotations
 
@@ -18,25 +18,26 @@ _ONE_ID = re.compile(r"(?!(?i:uf)).+(?:_ID|Id[0-9]*)")
 
 def _check_key(key: object) -> None:
     if isinstance(key, bool) or not isinstance(key, str | int):
-        raise TypeError(f"a reference goes on with a name or a position, not with {key!r:.80}")
+        raise TypeError(f"ref: expected a name or a position, got {key!r:.80}")
     if isinstance(key, int) and key < 0:
-        raise ValueError(f"a reference cannot count from the end: {key}")
+        raise ValueError(f"ref: expected a position from 0, got {key}; it cannot count from the end")
     if isinstance(key, str) and not is_referable(key):
-        raise ValueError(f"the portal cannot follow a name that is empty or has white space or a ] in it: {key!r:.80}")
+        raise ValueError(f"ref: expected a name that is not empty and has no white space or ], got {key!r:.80}")
 
 
 @attrs.frozen(repr=False)
 class Ref:
-    """What ``ref(...)`` returns: a whole value in the params of a later command, to be put in when it is known.
+    """A placeholder for a value from the result of an earlier command, made by ``ref(...)``.
 
-    ``ref("company")["item"]["id"]`` goes into the result of the command, ``ref("deals").total`` and ``.next`` are what
-    a list method counted. It is no text: inside other text the portal's substitution is not safe.
+    ``ref("company")["item"]["id"]`` is a value inside the result of that command; ``ref("deals").total`` and ``.next``
+    are the numbers that a list method returned. Use it as a whole value in the params of a later command. It cannot
+    be part of a longer text, where the portal's substitution is not safe.
 
     Attributes:
         target: The name or the position of the earlier command.
-        path: The way into its result.
-        bucket: Which of the portal's maps: ``result``, ``total`` or ``next``.
-        written: The target as the caller wrote it, once `target` is the name in the request.
+        path: The keys that lead to the value in its result.
+        bucket: Which of the portal's maps has the value: ``result``, ``total`` or ``next``.
+        written: The target as the caller wrote it, once `target` is the key in the request.
     """
 
     target: Key
@@ -46,31 +47,31 @@ class Ref:
 
     @property
     def total(self) -> Ref:
-        """The number of rows that the list method counted."""
+        """The total number of rows of the list method."""
         return self._of_bucket("total")
 
     @property
     def next(self) -> Ref:
-        """Where the list method goes on."""
+        """The ``start`` of the next page of the list method."""
         return self._of_bucket("next")
 
     def _of_bucket(self, bucket: Literal["total", "next"]) -> Ref:
         if self.path or self.bucket != "result":
-            raise TypeError(f"only a command has a {bucket}: ref({self.target!r}).{bucket}")
+            raise TypeError(f"{bucket} belongs to a command, not to a value in it; write ref({self.target!r}).{bucket}")
         return attrs.evolve(self, bucket=bucket)
 
     def __getitem__(self, key: Key) -> Ref:
         if self.bucket != "result":
-            raise TypeError(f"a {self.bucket} is a number and has nothing in it")
+            raise TypeError(f"{self!r} is a number and has no keys")
         _check_key(key)
         return attrs.evolve(self, path=(*self.path, key))
 
     def text(self) -> str:
-        """Return what the portal replaces; `target` has to be the name in the request."""
+        """Return the text that the portal replaces; `target` must be the key in the request."""
         return reference_text(self.bucket, self.target, *self.path)
 
     def found_in(self, result: JsonValue, total: int | None, next: int | None) -> JsonValue:
-        """Return the value in what the command returned; None when it is missing or null."""
+        """Return the value from what the command returned; None if it is missing or null."""
         value = {"result": result, "total": total, "next": next}[self.bucket]
         for key in self.path:
             value = _step(value, key)
@@ -82,7 +83,7 @@ class Ref:
         return f"ref({target!r}){keys}{'' if self.bucket == 'result' else f'.{self.bucket}'}"
 
     def __str__(self) -> NoReturn:
-        raise TypeError(f"{self!r} is a whole value and no text: put it into the params as it is")
+        raise TypeError(f"{self!r} cannot be part of a text; use it as a whole value in the params")
 
     def __format__(self, spec: str) -> NoReturn:
         self.__str__()
@@ -93,14 +94,14 @@ class Ref:
     __radd__ = __add__
 
     def __bool__(self) -> NoReturn:
-        raise TypeError(f"{self!r} is neither true nor false before its command has run")
+        raise TypeError(f"{self!r} has no value yet: it is neither true nor false before its command has run")
 
     __iter__ = None
     __contains__ = None
 
 
 def _step(value: JsonValue, key: Key) -> JsonValue:
-    """Follow one key as PHP does in an array; there is nothing in text or a number."""
+    """Return the value at one key, as PHP finds it in an array; text and numbers have no keys."""
     if isinstance(value, dict):
         return value.get(str(key))
     if isinstance(value, list) and PLACE.fullmatch(str(key)):
@@ -112,21 +113,21 @@ def ref(target: Key) -> Ref:
     """Refer to the result of an earlier command, by its name or its position in the calls.
 
     Args:
-        target: The name of a call in a mapping or of a `Command`; or the position, counted from 0.
+        target: The name of a `Command` or of a call in a mapping; or the position of a call, from 0.
 
     Returns:
-        A `Ref`, to be put as a whole value anywhere into the params of a later command.
+        A `Ref`, to be used as a whole value anywhere in the params of a later command.
 
     Raises:
-        TypeError: For a target that is neither text nor an integer.
-        ValueError: For a negative position, or a name that the portal could not find.
+        TypeError: If the target is neither a string nor an integer.
+        ValueError: If the position is negative, or the name is empty or has white space or ``]`` in it.
     """
     _check_key(target)
     return Ref(target)
 
 
 def leaves(params: JsonValue) -> Iterator[tuple[tuple[Key, ...], JsonValue]]:
-    """Yield the values in `params`, at any depth, that have no value in them, each with the way to it."""
+    """Yield every value in `params`, at any depth, that holds no other values, with the path to it."""
     waiting: list[tuple[tuple[Key, ...], JsonValue]] = [((), params)]
     while waiting:
         path, value = waiting.pop()
@@ -143,14 +144,15 @@ def found(params: JsonValue) -> Iterator[Ref]:
 
 
 def refers(params: JsonValue) -> bool:
-    """Return whether there is a reference in `params`."""
+    """Return whether `params` contain a reference."""
     return next(found(params), None) is not None
 
 
 def no_ids(params: JsonValue, value_of: Callable[[Ref], JsonValue]) -> Iterator[Ref]:
-    """Yield each reference that is a whole id among `params` and leads to what a portal takes for the number 1.
+    """Yield each reference in the place of an id whose value is a list, an object or a boolean.
 
-    An id is the argument ``id``, and below ``fields`` what ends in ``_ID`` or ``Id`` and is no user field: one value.
+    A portal would read such a value as the number 1. Ids are the argument ``id``, and below ``fields`` the names that
+    end in ``_ID`` or ``Id``, except user fields.
     """
     for value in _ids(params):
         if isinstance(value, Ref) and isinstance(value_of(value), list | dict | bool):
@@ -166,7 +168,7 @@ def _ids(params: JsonValue) -> Iterator[JsonValue]:
 
 
 def replaced(params: JsonValue, value_of: Callable[[Ref], JsonValue]) -> JsonValue:
-    """Return `params` with every reference in it replaced."""
+    """Return a copy of `params` with every reference replaced."""
     if isinstance(params, Ref):
         return value_of(params)
     if not isinstance(params, Mapping | list | tuple):

@@ -1,4 +1,4 @@
-"""The wire value of one text, number, flag or date, and the values that have none."""
+"""Converts a single string, number, boolean or date for the wire, and refuses values that cannot be sent."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
 _NUMPY_BOOLEANS = frozenset(["bool", "bool_"])
-_EMPTY_CELL = "an empty cell? pass None or leave the field out"
+_EMPTY_CELL = "an empty cell? pass None or omit the field"
 
 
 class InvalidValue(UsageError):
-    """A value that cannot be sent this way. Whoever knows the command says so in a `UsageError` of the caller's.
+    """A value that cannot be sent this way. Callers that know the command raise a `UsageError` that names it.
 
     Attributes:
         reason: What is wrong with it.
-        path: The names that lead to it.
+        path: The names that lead to the value.
     """
 
     def __init__(self, reason: str, *path: str) -> None:
@@ -32,39 +32,39 @@ class InvalidValue(UsageError):
         self.locate(*path)
 
     def locate(self, *path: str) -> None:
-        """Note the path, as far as it is known."""
+        """Set the path, as far as it is known."""
         self.path = path
         self.description = f"{'.'.join(path)[:200]} {self.reason}" if path else self.reason
 
 
 def wire_text(value: str, *_: object) -> str:
-    """Return `value` as plain text; raise `InvalidValue` when it is none."""
+    """Return `value` as a plain string; raise `InvalidValue` if it has a lone surrogate."""
     if not value.isascii():
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise InvalidValue(f"has a lone surrogate, which is no character: {shown(value)}") from None
+            raise InvalidValue(f"has a lone surrogate, which is not valid Unicode: {shown(value)}") from None
     return str.__str__(value)
 
 
 def wire_integer(value: int, *_: object) -> int:
-    """Return `value` as a plain integer; raise `InvalidValue` when it is too large for a portal."""
+    """Return `value` as a plain integer; raise `InvalidValue` if it is too large for a portal."""
     if not -(2**63) <= value < 2**63:
-        raise InvalidValue("is an integer beyond 64 bit")
+        raise InvalidValue("is an integer beyond 64 bits")
     return int(value)
 
 
 def wire_index(value: SupportsIndex, *_: object) -> int:
-    """Return what counts as an integer as one, such as numpy's; raise `InvalidValue` for an array."""
+    """Return an integer-like value, such as numpy's, as an integer; raise `InvalidValue` for an array."""
     try:
         integer = operator.index(value)
-    except TypeError:  # an array has the method too
+    except TypeError:  # arrays have __index__ too
         refuse_type(value)
     return wire_integer(integer)
 
 
 def wire_boolean(value: bool, place: Place) -> JsonValue:
-    """Return `value` in the form that the portal reads at `place`; raise `InvalidValue` where that is not known."""
+    """Return `value` in the form that the portal reads at `place`; raise `InvalidValue` if it is not known."""
     form = form_at(place)
     spelt = SPELLINGS[form][bool(value)]
     if spelt is None:
@@ -73,32 +73,32 @@ def wire_boolean(value: bool, place: Place) -> JsonValue:
 
 
 def wire_float(value: float, *_: object) -> float:
-    """Return `value` as a plain float; raise `InvalidValue` when it is not a finite number."""
+    """Return `value` as a plain float; raise `InvalidValue` if it is not finite."""
     if value - value != 0:
         advice = "" if value == value else f": {_EMPTY_CELL}"
-        raise InvalidValue(f"is {float.__repr__(value)}, which is no number{advice}")
+        raise InvalidValue(f"is {float.__repr__(value)}; expected a finite number{advice}")
     return float(value)
 
 
 def wire_decimal(value: Decimal, *_: object) -> str:
-    """Return the digits of `value`; raise `InvalidValue` when it is not a finite number."""
+    """Return the digits of `value`; raise `InvalidValue` if it is not finite."""
     if not value.is_finite():
-        raise InvalidValue(f"is {value}, which is no number{f': {_EMPTY_CELL}' if value.is_nan() else ''}")
+        raise InvalidValue(f"is {value}; expected a finite number{f': {_EMPTY_CELL}' if value.is_nan() else ''}")
     return format(value, "f")
 
 
 def wire_date(value: date, *_: object) -> str:
-    """Return `value` in ISO 8601; raise `InvalidValue` when it is an empty cell."""
+    """Return `value` in ISO 8601; raise `InvalidValue` if it is an empty cell."""
     if value != value:  # pandas.NaT is a datetime whose text is "NaT"
-        raise InvalidValue(f"is no point in time: {_EMPTY_CELL}")
+        raise InvalidValue(f"is not a date or time: {_EMPTY_CELL}")
     return value.isoformat()
 
 
 def refuse_type(value: object, *_: object) -> NoReturn:
     """Raise `InvalidValue` for a value of any other type."""
     kind = type(value).__name__
-    what_to_do = _EMPTY_CELL if kind == "NAType" else "convert it first"  # pandas.NA
-    raise InvalidValue(f"is {shown(value)}: type {kind} has no wire value, {what_to_do}")
+    what_to_do = _EMPTY_CELL if kind == "NAType" else "convert it to a string, a number or a list first"  # pandas.NA
+    raise InvalidValue(f"is {shown(value)}: a value of type {kind} cannot be sent; {what_to_do}")
 
 
 def refuse_bytes(*_: object) -> NoReturn:
@@ -107,5 +107,5 @@ def refuse_bytes(*_: object) -> NoReturn:
 
 
 def is_boolean(kind: type) -> bool:
-    """Return whether values of `kind` are yes or no: Python's own, and numpy's, which has no base in common with it."""
+    """Return whether `kind` is a boolean type: Python's, or numpy's, which shares no base class with it."""
     return kind is bool or (kind.__module__ == "numpy" and kind.__name__ in _NUMPY_BOOLEANS)

@@ -1,4 +1,4 @@
-"""The wire value of a Python value, and the values that have none."""
+"""Converts Python values for the wire, and refuses values that cannot be sent."""
 
 from __future__ import annotations
 
@@ -28,36 +28,36 @@ from b24batch.calls.scalars import (
 )
 from b24batch.redaction import shown
 
-#: PHP's ``json_decode`` drops a body nested over 512 deep without a word; the envelope takes a few.
+#: PHP's ``json_decode`` silently drops a body nested more than 512 levels deep; the envelope takes a few of them.
 MAX_JSON_DEPTH = 500
-#: The portal reads these for itself: as credentials, as the method, or to divert the request.
+#: Reserved by the portal: it reads these as credentials or as the method, or diverts the request.
 RESERVED_NAMES = frozenset(
     ["auth", "access_token", "auth_connector", "ap", "aplogin", "sessid", "token", "state", "method"]
 )
 
-#: What has values in it; an abstract class is looked at last, since that takes ten times as long.
+#: Types that hold values. The abstract class comes last: checking it takes ten times as long.
 CONTAINERS = (dict, list, tuple, Mapping)
 MAPPINGS = (dict, Mapping)
 _TEXT_ONLY = {str}
-#: Arguments that say nothing when they are empty, in whatever case.
+#: Arguments that mean nothing if empty, in any case.
 _LEFT_OUT_WHEN_EMPTY = frozenset(["filter", "select", "order", "sort"])
 _INTEGER_NAME = re.compile(r"0|-?[1-9][0-9]{0,18}", re.ASCII)
 
 
 def wire_params(params: Params, method: str) -> WireParams:
-    """Return what `params` become on the wire for `method`; raise `InvalidValue` for a value without a safe form."""
+    """Return `params` as they are sent to `method`; raise `InvalidValue` if a value cannot be sent safely."""
     wire = {name: _wire_argument(value, (method, name)) for name, value in arguments(params, method)}
     return wire if isinstance(params, Mapping) else list(wire.values())
 
 
 def arguments(params: Params, method: str) -> Iterable[tuple[str, JsonValue]]:
-    """Return name and value of each argument that is sent; those by position have their number for a name."""
+    """Return the name and value of each argument that is sent; the name of a positional one is its number."""
     if not isinstance(params, MAPPINGS):
         return [(str(place), value) for place, value in enumerate(params or ())]
     items = []
     for name, value in text_names(params):
         if name in RESERVED_NAMES:
-            raise InvalidValue("is a name the portal keeps for itself", name)
+            raise InvalidValue("is a name reserved by the portal; omit it", name)
         if not isinstance(value, CONTAINERS) or value or not _is_left_out(name, method):
             items.append((name, value))
     return items
@@ -78,14 +78,14 @@ def _wire_argument(value: JsonValue, place: Place) -> JsonValue:
 
 
 def wire_reference(value: Ref, *_: object) -> Ref:
-    """Return `value` as it is: whoever sends it knows what to put in."""
+    """Return `value` as it is; it is replaced when the command is sent."""
     return value
 
 
 def wire_container(value: JsonValue, place: Place) -> JsonValue:
     """Return a list or a dict of wire values."""
     if len(place) > MAX_JSON_DEPTH:
-        raise InvalidValue(f"is nested over {MAX_JSON_DEPTH} deep")
+        raise InvalidValue(f"is nested more than {MAX_JSON_DEPTH} levels deep")
     named = isinstance(value, Mapping)
     wire = {}
     for name, item in text_names(value) if named else enumerate(value):
@@ -100,24 +100,24 @@ def wire_container(value: JsonValue, place: Place) -> JsonValue:
 
 def _wire_enum(value: Enum, place: Place) -> JsonValue:
     if isinstance(value.value, bool) or not isinstance(value.value, str | int):
-        raise InvalidValue(f"is {shown(value)}, an Enum whose value is neither text nor an integer")
+        raise InvalidValue(f"is {shown(value)}: expected an Enum whose value is a string or an integer")
     return encoder_of(type(value.value))(value.value, place)
 
 
 Encoder: TypeAlias = Callable[[JsonValue, Place], JsonValue]
-#: The commonest values, whose form does not rest on their place.
+#: The most common types, whose form does not depend on their place.
 _PLAIN: dict[type, Callable[..., JsonValue]] = {str: wire_text, int: wire_integer, float: wire_float}
 
 
 def _encoders() -> Iterator[tuple[type | tuple[type, ...], Encoder]]:
-    """Yield what makes wire values of the values of each type; the first that fits a value is its own."""
+    """Yield the encoder of each type; the first one whose type matches a value is used."""
     yield Enum, _wire_enum
     yield Ref, wire_reference
     yield from _PLAIN.items()
     yield type(None), lambda value, place: ""
     yield CONTAINERS, wire_container
     yield date, wire_date
-    from decimal import Decimal  # most programs have no such values
+    from decimal import Decimal  # imported here, since most programs do not use them
     from uuid import UUID
 
     yield Decimal, wire_decimal
@@ -128,7 +128,7 @@ def _encoders() -> Iterator[tuple[type | tuple[type, ...], Encoder]]:
 
 
 def _find_encoder(kind: type) -> Encoder:
-    """Return what makes a wire value of a value of type `kind`."""
+    """Return the encoder for values of type `kind`."""
     if is_boolean(kind):
         return wire_boolean
     return next(encoder for base, encoder in _encoders() if issubclass(kind, base))
@@ -138,7 +138,7 @@ encoder_of: Callable[[type], Encoder] = functools.cache(_find_encoder)
 
 
 def text_names(mapping: Mapping[JsonValue, JsonValue]) -> Iterable[tuple[str, JsonValue]]:
-    """Return the items of `mapping`, each name as text; raise `InvalidValue` for any other, or a second one."""
+    """Return the items of `mapping` with names as strings; raise `InvalidValue` for invalid or duplicate names."""
     if type(mapping) is dict and set(map(type, mapping)) <= _TEXT_ONLY and "".join(mapping).isascii():
         return mapping.items()
     return _text_names(mapping)
@@ -149,7 +149,7 @@ def _text_names(mapping: Mapping[JsonValue, JsonValue]) -> Iterator[tuple[str, J
     for name, value in mapping.items():
         text = _text_name(name)
         if text in seen:
-            raise InvalidValue("is a name given twice, as text and as an integer", text)
+            raise InvalidValue("is a name given twice, as a string and as an integer", text)
         seen.add(text)
         yield text, value
 
@@ -159,13 +159,13 @@ def _text_name(name: object) -> str:
         return wire_text(name)
     if type(name) is int or (isinstance(name, SupportsIndex) and not is_boolean(type(name))):
         return str(wire_integer(operator.index(name)))
-    raise InvalidValue(f"has a name that is neither text nor an integer: {shown(name)}")
+    raise InvalidValue(f"has an invalid name: expected a string or an integer, got {shown(name)}")
 
 
 def refuse_renumbered(params: WireParams) -> None:
-    """Raise `InvalidValue` for top-level names that a direct call would lose: the portal numbers integers anew."""
+    """Raise `InvalidValue` for top-level names that a direct call would change: the portal renumbers integers."""
     names = params if isinstance(params, dict) else ()
     integers = (name for name in names if _INTEGER_NAME.fullmatch(name) and -(2**63) <= int(name) < 2**63)
     for place, name in enumerate(integers):
         if name != str(place):
-            raise InvalidValue(f"would arrive as {place}: in a direct call the portal numbers integer names anew", name)
+            raise InvalidValue(f"would arrive as {place}: in a direct call the portal renumbers integer names", name)

@@ -1,6 +1,6 @@
-"""The portal's words: references, the text and the size of a command, the body of a batch, the maps of its answer.
+"""The portal's syntax: references, the text and the size of a command, the body of a batch, the maps of its answer.
 
-What another protocol would say in other words is here and nowhere else.
+Everything that is specific to this protocol is in this module.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import re
 from b24batch.aliases import JsonValue, WireParams
 from b24batch.errors import UsageError
 
-#: Our own bound on the body of one request: a portal takes far more, but has 60 seconds for all of it.
+#: Our own limit for the body of a request: a portal accepts far more, but ends the request after 60 seconds.
 MAX_BODY_BYTES = 4_000_000
-#: What a batch's body has around its commands.
+#: The size of a batch's body without its commands.
 ENVELOPE_BYTES = len('{"halt": 1, "cmd": {}}')
-#: The most bytes that one character of a name takes in JSON.
+#: The maximum number of bytes that a character of a name takes in JSON.
 _ESCAPED = 12
 
-#: A portal refuses these inside a batch, but looks at their case only.
+#: A portal refuses these inside a batch, but only if they are in lower case.
 NOT_IN_A_BATCH = frozenset({"batch", "download", "upload"})
 
 #: How a position is written, in a list and among calls.
@@ -37,7 +37,7 @@ _KEY = re.compile(r"\[[^\]]")
 
 
 def reference_text(bucket: str, *keys: str | int) -> str:
-    """Return what the portal replaces by what stands at `keys` in one of its maps."""
+    """Return the text that the portal replaces with the value at `keys` in one of its maps."""
     return f"${bucket}" + "".join(f"[{key}]" for key in keys)
 
 
@@ -47,7 +47,7 @@ def is_referable(name: str) -> bool:
 
 
 def spelt(text: str) -> tuple[str, list[str]]:
-    """Return bucket and keys when all of `text` is a reference in the portal's spelling; no keys for any other."""
+    """Return bucket and keys if all of `text` is a reference in the portal's syntax; otherwise no keys."""
     match = _SPELT.fullmatch(text)
     return (match[1].lower(), _KEYS.findall(match[2])) if match else ("", [])
 
@@ -59,11 +59,11 @@ def may_refer(text: str, *, halt: bool) -> bool:
 
 
 def command_text(name: str, method: str, query: str) -> str:
-    """Return what a batch says of a command; raise `UsageError` when no batch has room for it."""
+    """Return the text of a command for a batch; raise `UsageError` if it is too long for any batch."""
     text = f"{method}?{query}" if query else method
     at_most = len(text) + _ESCAPED * (len(name) + ENVELOPE_BYTES)
     if at_most > MAX_BODY_BYTES and command_size(name, text) + ENVELOPE_BYTES > MAX_BODY_BYTES:
-        raise UsageError(f"it is more than {MAX_BODY_BYTES} bytes of text")
+        raise UsageError(f"it takes more than {MAX_BODY_BYTES} bytes")
     return text
 
 
@@ -74,7 +74,7 @@ def command_size(name: str, text: str) -> int:
 
 
 def batch_request(texts: dict[str, str], *, halt: bool) -> tuple[str, WireParams]:
-    """Return the method and the body of the request that carries these texts of commands, by their names."""
+    """Return the method and the body of the request with these texts of commands by name."""
     return "batch", {"halt": int(halt), "cmd": texts}
 
 
@@ -85,7 +85,7 @@ DIRECT_ANSWER = ("result", "total", "next", "time")
 class BatchAnswer:
     """The five maps of a batch's answer, each as a dict: PHP writes an empty one, or one with keys 0, 1, 2, as a list.
 
-    One that is neither has nothing in it: that the first two can be read is seen to when the answer is opened.
+    A map of any other type is empty here; the first two are checked when the answer is decoded.
     """
 
     def __init__(self, result: JsonValue) -> None:

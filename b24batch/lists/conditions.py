@@ -1,4 +1,4 @@
-"""The caller's own params of a list: what of them is kept, and joined with what its pages need."""
+"""The caller's params of a list method: checks them, and joins them with what its pages need."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ def named(method: str, params: Params) -> dict[str, JsonValue]:
     if params is None:
         return {}
     if not isinstance(params, Mapping):
-        way = "only paging='whole' takes others"
-        raise UsageError(f"{method}: a list of pages is read with params by name, not {shown(params)}; {way}")
+        way = "only paging='whole' accepts a list"
+        raise UsageError(f"{method}: expected params by name, got {shown(params)}; {way}")
     return {str(name): value for name, value in params.items()}
 
 
 def gathered(method: str, params: dict[str, JsonValue], wanted: str) -> dict[str, JsonValue]:
-    """Return `params` with the conditions beside a filter in it, where the portal would drop them without a word.
+    """Return `params` with conditions beside the filter moved into it, if the portal would silently drop them.
 
     Args:
-        method: Whose conditions may stand outside.
-        params: By name.
-        wanted: What the parameter of the filter is called.
+        method: The list method.
+        params: The params by name.
+        wanted: The name of the filter parameter.
 
     Raises:
-        UsageError: For a condition that is given twice.
+        UsageError: If a condition is given twice.
     """
     staying = CONDITIONS_OUTSIDE.get(method.casefold())
     if staying is None:
@@ -39,7 +39,7 @@ def gathered(method: str, params: dict[str, JsonValue], wanted: str) -> dict[str
     rest = {name: value for name, value in params.items() if name not in outside}
     inside = taken(method, rest, wanted)
     if inside is not None and not isinstance(inside, Mapping):
-        raise UsageError(f"{method}: a filter is a mapping, not {shown(inside)}")
+        raise UsageError(f"{method}: filter: expected a mapping, got {shown(inside)}")
     own = {str(name): value for name, value in (inside or {}).items()}
     if twice := {name.casefold() for name in outside} & {name.casefold() for name in own}:
         raise UsageError(f"{method}: {', '.join(sorted(twice))} is given twice, in {wanted} and beside it")
@@ -47,10 +47,10 @@ def gathered(method: str, params: dict[str, JsonValue], wanted: str) -> dict[str
 
 
 def placed(method: str, params: Params) -> Params:
-    """Return params by name in the places where the portal looks for them, with an empty list for one left out.
+    """Return params by name in the order that the portal expects, with an empty list for each omitted one.
 
     Raises:
-        UsageError: For a name that has no place, and where the first is missing.
+        UsageError: If a name is unknown, or the first one is missing.
     """
     places = PLACES.get(method.casefold())
     if places is None or not isinstance(params, Mapping):
@@ -61,14 +61,16 @@ def placed(method: str, params: Params) -> Params:
         names = [names[0][:-1], *names[1:]] if names[0][:-1].casefold() in given else names[1:]
     order = [name.casefold() for name in names]
     if len(given) < len(params) or not given.keys() <= set(order) or ("taskid" in order and "taskid" not in given):
-        raise UsageError(f"{method} takes its arguments by place: {places}; got {', '.join(map(str, params))}")
+        raise UsageError(
+            f"{method} takes its arguments by position: expected {places}, got {', '.join(map(str, params))}"
+        )
     spell = str.lower if all(str(name).islower() for name in params) else str
     last = max((order.index(name) for name in given), default=-1)
     return dict(given.get(key, (spell(name), [])) for key, name in zip(order[: last + 1], names, strict=False))
 
 
 def respelt(method: str, params: dict[str, JsonValue], *names: str) -> dict[str, JsonValue]:
-    """Return `params` with these names as a known method spells them: the portal drops one in another case."""
+    """Return `params` with these names in the case that a known method expects; the portal drops other spellings."""
     spelt = {name.casefold(): name for name in names if name and method.casefold() not in PLACES}
     if len({name.casefold() for name in params}) < len(params):
         return params
@@ -76,15 +78,15 @@ def respelt(method: str, params: dict[str, JsonValue], *names: str) -> dict[str,
 
 
 def refuse(method: str, params: dict[str, JsonValue], names: list[str], why: str) -> None:
-    """Raise `UsageError` when one of `names`, in whatever case, is among `params`."""
+    """Raise `UsageError` if one of `names`, in any case, is among `params`."""
     refused = {name.casefold() for name in names}
     for name in params:
         if name.casefold() in refused:
-            raise UsageError(f"{method}: a list is read without {name} in its params: {why}")
+            raise UsageError(f"{method}: omit {name} from the params: {why}")
 
 
 def taken(method: str, params: dict[str, JsonValue], wanted: str) -> JsonValue:
-    """Take a parameter out of `params`, in whatever case it is written."""
+    """Remove a parameter from `params`, in any case, and return its value; None if there is none."""
     names = [name for name in params if name.casefold() == wanted.casefold()]
     if len(names) > 1:
         raise UsageError(f"{method}: params have {' and '.join(names)}")
@@ -92,25 +94,25 @@ def taken(method: str, params: dict[str, JsonValue], wanted: str) -> JsonValue:
 
 
 def joinable(method: str, conditions: JsonValue, *, groups: bool) -> dict[str, JsonValue]:
-    """Return a filter that a condition can be added to: one with a logic of its own becomes a group in it.
+    """Return a filter that a condition can be added to; a filter with a ``LOGIC`` becomes a group in it.
 
     Raises:
-        UsageError: For a logic where the method knows no groups, and would drop all of them without a word.
+        UsageError: If the filter has a ``LOGIC`` but the method does not support groups, and would silently drop it.
     """
     if isinstance(conditions, list | tuple):
         return {str(place): group for place, group in enumerate(conditions)}
     if conditions is not None and not isinstance(conditions, Mapping):
-        raise UsageError(f"{method}: a filter is a mapping, not {shown(conditions)}")
+        raise UsageError(f"{method}: filter: expected a mapping, got {shown(conditions)}")
     own = {str(name): value for name, value in (conditions or {}).items()}
     if not any(name.casefold() == "logic" for name in own):
         return own
     if groups:
         return {"0": own}
-    raise UsageError(f"{method}: a filter with a logic cannot be joined with a cursor here; use paging='start'")
+    raise UsageError(f"{method}: a filter with a LOGIC does not work with a cursor here; use paging='start'")
 
 
 def select_id(method: str, params: dict[str, JsonValue], id_key: str) -> None:
-    """Add the id to the select in `params`, in whatever case it is written, unless it selects everything."""
+    """Add the id to the select in `params`, in any case, unless it selects everything."""
     names = [name for name in params if name.casefold() == "select"]
     if len(names) > 1:
         raise UsageError(f"{method}: params have {' and '.join(names)}")

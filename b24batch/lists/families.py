@@ -1,4 +1,4 @@
-"""Families of list methods: how their pages are asked for, and what filter, order and id are called."""
+"""Families of list methods: how they page, and the names of their filter, order and id."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from b24batch.redaction import shown
 Row: TypeAlias = dict[str, JsonValue]
 Paging: TypeAlias = Literal["cursor", "start", "whole"]
 _PAGINGS = get_args(Paging)
-#: The only method whose filter may hold a group of conditions with a logic of its own.
+#: The only method whose filter may contain a group of conditions with its own ``LOGIC``.
 _WITH_GROUPS = "crm.item.list"
 
 
 @attrs.frozen
 class Family:
-    """How the list methods of a family page, and how they spell what a page needs.
+    """How the list methods of a family page, and the names of the parameters for it.
 
     Attributes:
-        kind: How the table says that they page: ``cursor``, ``start``, ``whole``, or ``own`` for parameters of their
-            own; empty for a method that is not in it.
-        id_key: The id in a row; empty when rows have none.
-        cursor_id_key: The id in a filter, an order and a select.
-        result_key: Where the rows lie in the result; None when the result is the list itself.
-        filter: The parameter of the filter; empty where nobody knows it.
-        order: The parameter of the order; empty where nobody knows it.
-        sort: The parameter of the field to sort by, where `order` holds the direction alone; empty elsewhere.
-        word: What the table says of the pages: ``thinned``, ``silent``, ``sized``, ``keyed``; see `list_methods`.
-        own: The parameters by which a method of kind ``own`` pages, and another one if they are given.
-        groups: Whether a filter may hold a group of conditions with a logic of its own.
-        named: Whether the caller named the id, other than the table does.
-        open: Whether the only list in a result is taken for the rows.
+        kind: How they page according to the table: ``cursor``, ``start``, ``whole``, or ``own`` for their own
+            parameters; empty for a method that is not in the table.
+        id_key: The name of the id in a row; empty if rows have none.
+        cursor_id_key: The name of the id in filter, order and select.
+        result_key: The key of the result that holds the rows; None if the result is the list itself.
+        filter: The name of the filter parameter; empty if it is not known.
+        order: The name of the order parameter; empty if it is not known.
+        sort: The name of the parameter for the field to sort by, if `order` is only the direction; otherwise empty.
+        word: A property of the pages: ``thinned``, ``silent``, ``sized`` or ``keyed``; see `list_methods`.
+        own: The paging parameters of a method of kind ``own``, or of another method that pages if they are given.
+        groups: Whether a filter may contain a group of conditions with its own ``LOGIC``.
+        named: Whether the caller gave a different name for the id than the table.
+        open: Whether the only list in a result is taken as the rows.
     """
 
     kind: str = ""
@@ -56,7 +56,7 @@ class Family:
     open: bool = True
 
     def with_cursor(self, params: Iterable[str]) -> Family:
-        """Return the family with a filter and an order: as among the caller's `params`, or as most methods have it."""
+        """Return the family with names of filter and order: as in the caller's `params`, or as in most methods."""
         spelt = {name.casefold(): name for name in params}
         filter, order = self.filter or spelt.get("filter", "filter"), self.order or "order"
         return attrs.evolve(self, filter=filter, order=order)
@@ -69,31 +69,29 @@ class Family:
 
     @property
     def shape(self) -> Shape:
-        """What is known of the results."""
+        """The shape of the results."""
         return Shape(self.result_key, "keyed" in self.word, self.open)
 
     @property
     def own_names(self) -> set[str]:
-        """The parameters by which it pages, without case; of nested ones the innermost."""
+        """The names of its own paging parameters in lower case; of nested ones the innermost."""
         return {name.rpartition(".")[2] for name in re.findall(r"[\w.]+", self.own.casefold())}
 
     @property
     def own_way(self) -> str:
-        """What to do about a way of paging of its own."""
+        """The end of an error message: how it pages, and what to do."""
         if self.own == "-":
             return "in a way that is not documented: read it with call, or try paging='start' or 'cursor'"
-        return (
-            f"with parameters of its own ({self.own}): page with call, or give them and take one page, paging='whole'"
-        )
+        return f"with its own parameters ({self.own}): page with call, or pass them with paging='whole' to get one page"
 
     @property
     def path(self) -> tuple[str, ...]:
-        """The way from a result to its rows."""
+        """The path from a result to its rows."""
         return () if self.result_key is None else (self.result_key,)
 
 
 def family_of(method: str, id_key: str | None, cursor_id_key: str | None, result_key: str | None) -> Family:
-    """Return the family of `method`, with the keys that the caller gives in the place of its own."""
+    """Return the family of `method`; keys that the caller gives replace its own."""
     family = _families().get(method.casefold(), Family())
     if cursor_id_key is None and family.kind != "cursor":
         cursor_id_key = id_key
@@ -101,21 +99,21 @@ def family_of(method: str, id_key: str | None, cursor_id_key: str | None, result
     if result_key is not None:
         given["open"] = False
     if family.kind and not family.id_key:
-        given["id_key"] = ""  # rows without an id of their own share whatever is named: two addresses an entity
+        given["id_key"] = ""  # rows without ids may share the named field, such as two addresses of one entity
     made = attrs.evolve(family, **given)
     same = (made.id_key, made.cursor_id_key) == (family.id_key, family.cursor_id_key)
     return attrs.evolve(made, named=not same or (not family.kind and id_key is not None))
 
 
 def paging_of(method: str, family: Family, paging: str | None, params: Params) -> str:
-    """Return how `method` is paged: as the caller says, else by the table, else by cursor.
+    """Return how `method` is paged: as the caller says, else as in the table, else by cursor.
 
     Raises:
-        UsageError: For a word that is none, and for a method that pages with parameters of its own, unless these
-            are among the `params` and ``whole`` is wanted: the one page that they name.
+        UsageError: If `paging` is invalid, or the method pages with its own parameters. Those are accepted in
+            `params` with ``whole``, which returns the one page that they select.
     """
     if paging is not None and paging not in _PAGINGS:
-        raise UsageError(f"paging is {', '.join(map(repr, _PAGINGS))} or None, not {shown(paging)}")
+        raise UsageError(f"paging: expected {', '.join(map(repr, _PAGINGS))} or None, got {shown(paging)}")
     given, own = not family.own_names.isdisjoint(_names(params)), family.kind == "own"
     if (paging is None and (given or own)) or (paging == "whole" and own and not given):
         raise UsageError(f"{method} pages {family.own_way}")
@@ -123,7 +121,7 @@ def paging_of(method: str, family: Family, paging: str | None, params: Params) -
 
 
 def _names(params: JsonValue | Params) -> Iterator[str]:
-    """Yield all names in `params`, without case."""
+    """Yield all names in `params`, at any depth, in lower case."""
     if isinstance(params, Mapping):
         yield from (str(name).casefold() for name in params)
         params = list(params.values())
@@ -161,5 +159,5 @@ def _checked(given: dict[str, str | None]) -> Iterator[tuple[str, JsonValue]]:
         if value is None:
             continue
         if not isinstance(value, str) or not value or "]" in value or any(map(str.isspace, value)):
-            raise UsageError(f"{name} is a name without spaces and brackets, not {shown(value)}")
+            raise UsageError(f"{name}: expected a name without spaces or ], got {shown(value)}")
         yield name, value

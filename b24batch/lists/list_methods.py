@@ -1,7 +1,7 @@
-"""What the documentation and the server code say of list methods, as data: how each of them pages.
+"""How each list method pages, as data from the documentation and the server's code.
 
-From all pages of the documentation that describe a list, and the code of the server (May 2026) where it could be read,
-which goes before the page. Nothing here is guessed: a method that is missing is one of which nothing is known.
+Sources: all documentation pages that describe a list and, where available, the server's code (May 2026), which takes
+precedence. Nothing is guessed: of a method that is not listed, nothing is known.
 """
 
 from __future__ import annotations
@@ -182,16 +182,16 @@ own ID - - - - - pageNavigation / pageSize
     vote.AttachedVote.getAnswerVoted=items
 """
 
-#: The methods whose conditions may stand outside of `FILTER`, which replaces them all where it is given; with the
-#: parameters that are no conditions and stay where they are.
+#: Methods whose conditions may be given outside of `FILTER`, which overrides all of them if it is given; each with the
+#: parameters that are not conditions.
 CONDITIONS_OUTSIDE = {
     "user.get": "start sort order select admin_mode image_resize",
     "user.search": "start sort order select admin_mode image_resize",
     "department.get": "start",
 }
 
-#: Methods that take their arguments by place, whatever these are called. The first may be missing where a question
-#: mark is.
+#: Methods that read their arguments by position, whatever their names. A first argument with a question mark may be
+#: omitted.
 PLACES = {
     "task.checklistitem.getlist": "TASKID ORDER",
     "task.commentitem.getlist": "TASKID ORDER FILTER",

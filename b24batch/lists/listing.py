@@ -1,4 +1,4 @@
-"""Lists: page after page of rows, with as many pages in a request as the portal answers in good time."""
+"""Lists: reads page after page of rows, with as many pages per request as the portal answers in time."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from b24batch.runs.operating import Waited
 from b24batch.runs.requests import Requests
 from b24batch.streams import Stream
 
-#: Seconds: a portal ends a request after 60, so one that took a third of that gets fewer pages.
+#: After a request that took longer, in seconds, the next has fewer pages; the portal ends one after 60.
 SLOW_REQUEST = 20.0
-#: What a portal answers when a method died of its own fault.
+#: The HTTP status if a method crashed on the portal.
 _DIED = 500
 
 
@@ -33,9 +33,9 @@ class Pages(Protocol):
     """A way through a list.
 
     Attributes:
-        command: What is called, with the caller's own params.
+        command: The list method, with the caller's params.
         ended: Whether the list has no more pages.
-        unbroken: Whether the pages asked for behind the one taken last are what follows it.
+        unbroken: Whether the pages that were requested after the last one taken are really the next ones.
     """
 
     command: Command
@@ -46,19 +46,19 @@ class Pages(Protocol):
         """Return the commands for up to so many of the next pages."""
 
     def take(self, outcome: AjaxResult) -> list[Row]:
-        """Return the rows of the next page, and go on behind it."""
+        """Return the rows of the next page, and move on to the page after it."""
 
 
 @attrs.define(eq=False)
 class Listing:
-    """A list on its way from one portal.
+    """A list that is being read.
 
     Attributes:
-        requests: What sends them.
-        way: The way through the list.
-        repeatable: Whether a request of which the answer was lost may be sent again.
-        pages_per_request: The most pages asked for at once.
-        left: How many rows are still wanted; None for all.
+        requests: Sends the requests.
+        way: How the list is paged.
+        repeatable: Whether a request may be sent again if its answer was lost.
+        pages_per_request: Maximum number of pages in one request.
+        left: The number of rows still to return; None for all.
     """
 
     requests: Requests
@@ -68,15 +68,15 @@ class Listing:
     left: int | None = attrs.field(kw_only=True)
     _size: int = attrs.field(default=1, init=False)
     _waited: Waited = attrs.field(factory=Waited, init=False)
-    #: The pages that have come and were not yielded.
+    #: The pages that arrived but were not yielded.
     _hand: Iterator[list[Row]] = attrs.field(factory=lambda: iter(()), init=False)
 
     def pages(self) -> Stream[list[Row], list[Row]]:
         """Return a stream of the rows of each page that has any, in the order of the list.
 
         Raises:
-            SdkError: What ended the list early; the pages yielded before it stand. Like whatever else ends it, it
-                has the `Stream.result` as its own.
+            SdkError: The list could not be read to its end. Pages that were yielded before remain valid. This, like any
+                other exception that stops the list, has `Stream.result` as its `result`.
         """
         return Stream(self._pages(), self._known)
 
@@ -99,7 +99,7 @@ class Listing:
             raise
 
     def _take(self, outcomes: list[AjaxResult], pages: list[list[Row]]) -> SdkError | None:
-        """Add the pages of one request, up to the first that says that what follows it is void, and why it does."""
+        """Add the pages of one request, up to the first after which the rest is void; return its error or None."""
         for outcome in outcomes:
             if outcome.error is not None:
                 return outcome.error
@@ -124,7 +124,7 @@ class Listing:
         return wanted
 
     def _request(self) -> list[AjaxResult]:
-        """Return the outcomes of the next pages, as many as the last request proved to be fit and as are wanted."""
+        """Return the outcomes of the next pages: as many as are needed and the portal can answer in time."""
         if not self.way.unbroken:
             self._size = 1
         wanted = self._size if self.left is None else min(self._size, -(-self.left // PAGE_SIZE))
@@ -133,15 +133,16 @@ class Listing:
             outcomes, size = self._ask(wanted)
         except OperatingLimitExceeded as error:
             return [AjaxResult(self.way.command, "failed", error=error)]
-        # Twice as many, no more: of what is asked for behind the end of a list, the portal reads the first page again.
+        # At most twice as many: pages requested after the end of a list make the portal read the first page again.
         slow = self.requests.clock.monotonic() - began > SLOW_REQUEST
         self._size = max(1, size // 2) if slow else min(self.pages_per_request, size * 2)
         return outcomes
 
     def _ask(self, pages: int) -> tuple[list[AjaxResult], int]:
-        """Return the outcomes of up to so many pages, and the size to go on from; one after many killed the method.
+        """Return the outcomes of up to `pages` pages, and the size to continue from.
 
-        It may have died of what a reference held behind a short page. Requests do not grow to that size again.
+        If the method crashed on several pages, perhaps because of a reference after a short page, one page is requested
+        alone, and later requests do not grow to that size again.
         """
         chunk = next(cut(self.way.ask(pages)))
         try:
@@ -157,19 +158,19 @@ def way_through(command: Command, family: Family, paging: str, *, cursor_id_key:
     """Return the way through the list that `command` asks for.
 
     Args:
-        command: The method, with the caller's own params.
-        family: How the method spells what is needed.
+        command: The list method, with the caller's params.
+        family: How the method pages.
         paging: ``cursor``, ``start`` or ``whole``.
         cursor_id_key: As the caller gave it.
         descending: Whether the newest row comes first.
 
     Raises:
-        UsageError: For arguments that do not go together.
+        UsageError: If the arguments do not fit together.
     """
     if paging == "cursor":
         return ByCursor(command, family, descending)
     if descending or cursor_id_key is not None:
-        way = "give an order in the params, and no cursor"
+        way = "give an order in the params instead of descending or cursor_id_key"
         raise UsageError(f"{command.method}: paging='{paging}' keeps the order of the portal: {way}")
     return ByStart(command, family, whole=paging == "whole")
 
@@ -177,4 +178,4 @@ def way_through(command: Command, family: Family, paging: str, *, cursor_id_key:
 def refuse_write(method: str) -> None:
     """Raise `UsageError` for a method that is known to write."""
     if is_known_write(method):
-        raise UsageError(f"{method} writes: a list only reads; use call")
+        raise UsageError(f"{method} writes, and list methods only read; use call")

@@ -1,4 +1,4 @@
-"""The pages of a list by the number of rows before them, and lists that come whole."""
+"""Pages by ``start``, the number of rows before a page; and lists that are returned whole."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from b24batch.lists.page_commands import PAGE_SIZE, together
 from b24batch.lists.repeats import Repeats
 from b24batch.results import AjaxResult
 
-#: So many empty pages running are a portal that tells of a next page for ever.
+#: After more empty pages in a row the list is given up: the portal announces a next page forever.
 _MOST_EMPTY = 100
 
 
@@ -23,11 +23,11 @@ class ByStart:
     """Pages by the number of rows before them; several in one request as far as the portal's `total` goes.
 
     Attributes:
-        command: What is called, with the caller's own params.
-        family: How the method spells its rows and their ids.
-        whole: Whether all rows come in the first answer, unless it tells of more.
+        command: The list method, with the caller's params.
+        family: The names of the rows and their ids.
+        whole: Whether the first answer has all rows, unless it announces more.
         ended: Whether the list has no more pages.
-        unbroken: Whether the portal's `next` is where the next page was asked for.
+        unbroken: Whether the next page was requested at the portal's `next`.
     """
 
     command: Command
@@ -49,7 +49,7 @@ class ByStart:
         self._params = placed(method, params) if self.whole else named(method, params)
         if isinstance(self._params, dict):
             self._params = respelt(method, self._params, family.filter, family.order, family.sort)
-            refuse(method, self._params, ["start"], "all pages are read, from the first one on")
+            refuse(method, self._params, ["start"], "all pages are read, from the first one")
             if family.filter and family.filter in self._params:
                 self._params = gathered(method, self._params, family.filter)
         encode_direct(self._page(0))
@@ -60,11 +60,11 @@ class ByStart:
         return together([self._page(start) for start in starts or (self._start,)])
 
     def take(self, outcome: AjaxResult) -> list[Row]:
-        """Return those rows of the next page that were not there before, and go on where the answer leads.
+        """Return the rows of the next page that did not come before, and move on.
 
         Raises:
-            CursorStalled: The portal gave a page again in the place of the one asked for.
-            UnexpectedAnswer: The answer has another shape, or does not tell whether it is the last.
+            CursorStalled: The portal returned an earlier page instead of the requested one.
+            UnexpectedAnswer: The answer has an unexpected shape, or does not say whether it is the last page.
         """
         found = self.family.shape.find(self.command.method, outcome.data)
         if found.key != self.family.result_key:
@@ -79,9 +79,9 @@ class ByStart:
         if following is None:
             self.ended = True
         elif isinstance(self._params, list | tuple):
-            raise self._unexpected("more rows are told of, but params by place have no start")
+            raise self._unexpected("the portal announces more rows, but positional params have no start")
         elif self._empty > _MOST_EMPTY:
-            raise self._stalled(f"{_MOST_EMPTY} empty pages came, each with a next one")
+            raise self._stalled(f"got {_MOST_EMPTY} empty pages in a row, each with a next one")
         else:
             self._go_on(following, outcome)
         return fresh

@@ -8,12 +8,12 @@ from b24batch.calls.references import leaves
 from b24batch.calls.values import wire_params
 from b24batch.errors import UsageError
 
-#: Portal-imposed and fixed: the rows of a page.
+#: The number of rows in a page, fixed by the portal.
 PAGE_SIZE = 50
 
 
 def name_of(place: int) -> str:
-    """Return what a page is called in its batch."""
+    """Return the name of a page in its batch."""
     return f"p{place}"
 
 
@@ -23,16 +23,16 @@ def alone(page: Command) -> EncodedCommand:
 
 
 def for_a_batch(name: str, page: Command) -> EncodedCommand:
-    """Return a page for a batch; raise `UsageError` where a batch would change it."""
+    """Return a page for a batch; raise `UsageError` if a batch would change it."""
     params = wire_params(page.params, page.method)
     if any(path and value in ([], {}) for path, value in leaves(params)):
-        raise UsageError("an empty list means another thing in a query than in the first page, a direct call")
+        raise UsageError("an empty list has a different meaning in a batch than in a direct call")
     text, _ = batch_text(name, page.method, params, halt=False)
     return EncodedCommand(name, page, None, text)
 
 
 def together(pages: list[Command]) -> list[EncodedCommand]:
-    """Return pages for one batch; the first alone, for a direct call, where a batch would change them."""
+    """Return pages for one batch; or the first page alone, for a direct call, if a batch would change them."""
     if len(pages) > 1:
         try:
             return [for_a_batch(name_of(place), page) for place, page in enumerate(pages)]

@@ -24,7 +24,7 @@ _UNCOUNTED = -1
 _MOST_BEHIND = 100_000
 #: No documented method has shorter pages: fewer rows are all there are, if the next page is empty.
 _SMALLEST_PAGE = 10
-_OTHER_WAYS = "use paging='start', or paging='whole' where all rows come in one answer"
+_OTHER_WAYS = "use paging='start', or paging='whole' if all rows come in one answer"
 _ORDER = (
     "pages follow the ids, and each begins behind the last id of the one before; descending=True reads the newest"
     " first, paging='start' keeps an order or a start of your own, and sorted(rows, key=...) orders what came"
@@ -63,7 +63,7 @@ class ByCursor:
         self.family = family = self.family.with_cursor(given)
         if not family.id_key:
             way = "whole" if family.kind == "whole" else "start"
-            raise UsageError(f"{method}: its rows have no id of their own to go by; use paging='{way}'")
+            raise UsageError(f"{method}: its rows have no id of their own; use paging='{way}'")
         params = gathered(method, given, family.filter)
         refuse(method, params, ["start", family.order, *filter(None, [family.sort])], _ORDER)
         self._filter = joinable(method, taken(method, params, family.filter), groups=family.groups)
@@ -178,10 +178,10 @@ class ByCursor:
         key = self.family.id_key
         for row in rows:
             if not isinstance(row, dict):
-                raise self._unexpected(f"its rows are no objects but values like {shown(row)}", rows)
+                raise self._unexpected(f"expected rows that are objects, got {shown(row)}", rows)
             if row.get(key) is None:
                 names = ", ".join(list(row)[:10])
-                raise self._unexpected(f"a row without {key}, but with {names}: name the id with id_key=", rows)
+                raise self._unexpected(f"a row has no {key}, only {names}: give the name of the id with id_key=", rows)
         return [row[key] for row in rows]
 
     def _numbers(self, ids: list[JsonValue]) -> list[int]:
@@ -191,8 +191,8 @@ class ByCursor:
             return numbers
         except (TypeError, ValueError, OverflowError):  # 1e999 is JSON, and infinite
             bad = shown(ids[len(numbers)])
-        reason = f"the id {bad} is no number and cannot be a cursor"
-        raise self._unexpected(f"{reason}: name another one with id_key=, or use paging='start'", ids)
+        reason = f"a cursor needs ids that are numbers, got {bad}"
+        raise self._unexpected(f"{reason}: give another id with id_key=, or use paging='start'", ids)
 
     def _unexpected(self, reason: str, data: JsonValue) -> UnexpectedAnswer:
         return UnexpectedAnswer(f"{self.command.method}: {reason}", data=data)

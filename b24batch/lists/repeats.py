@@ -1,4 +1,4 @@
-"""Repeats: rows that moved to a later page while a list was read by counting, and come again."""
+"""Repeats: rows that moved to a later page while a list was read by ``start``, and come again."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Repeats:
     _last: list[JsonValue] = attrs.field(factory=list, init=False)
 
     def without(self, rows: list[JsonValue]) -> list[JsonValue]:
-        """Return those of a page's rows that did not come before; none when the whole page did."""
+        """Return the rows of a page that did not come before; none if the whole page did."""
         self.page = rows
         ids = self._ids(rows)
         self.known = ids is not None
@@ -40,7 +40,7 @@ class Repeats:
         return [row for row, row_id in zip(rows, ids, strict=True) if self._is_new(row, row_id)]
 
     def _ids(self, rows: list[JsonValue]) -> list[str] | None:
-        """Return the ids of `rows`; None when they have none, or what is no id: all alike for instance."""
+        """Return the ids of `rows`; None if they have none, or not real ids, such as all alike."""
         if not self.id_key or not all(isinstance(row, dict) and row.get(self.id_key) is not None for row in rows):
             return None
         ids = [str(row[self.id_key]) for row in rows]

@@ -1,4 +1,4 @@
-"""Shapes of answers: where the rows of a list lie in a result, and what to say when they lie nowhere."""
+"""Shapes of answers: finds the rows of a list in a result, and describes results without any."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from b24batch.redaction import shown
 
 @attrs.frozen
 class Shape:
-    """What is known of the results of a list method.
+    """The shape of the results of a list method.
 
     Attributes:
-        result_key: The key of the result under which the rows are; None when the result is the list itself.
+        result_key: The key of the result that holds the rows; None if the result is the list itself.
         keyed: Whether the rows are a map by id, whatever its keys look like.
-        open: Whether the only list in a result is taken for the rows when the result is none itself.
+        open: Whether the only list in a result is taken as the rows, if the result is not a list itself.
     """
 
     result_key: str | None
@@ -24,7 +24,7 @@ class Shape:
     open: bool = False
 
     def find(self, method: str, result: JsonValue) -> Rows:
-        """Return the rows in the result of `method`; raise `UnexpectedAnswer` when it has another shape."""
+        """Return the rows in the result of `method`; raise `UnexpectedAnswer` if there are none."""
         found = self._at_key(result) if self.result_key is not None else self._anywhere(result)
         if found is None:
             raise UnexpectedAnswer(f"{method}: {_described(result, self.result_key)}", data=result)
@@ -57,7 +57,7 @@ class Rows:
 
     Attributes:
         rows: In the order of the answer.
-        key: Under which key of the result they were; None when they were the result itself.
+        key: The key of the result that held them; None if they were the result itself.
         listed: Whether they were a list; otherwise a map by id.
     """
 
@@ -81,10 +81,10 @@ def _is_map_by_id(value: dict[str, JsonValue]) -> bool:
 
 def _described(result: JsonValue, result_key: str | None) -> str:
     if isinstance(result, list):
-        return f"the result is a list and has no {result_key}: leave result_key away"
+        return f"the result is a list and has no {result_key}: omit result_key"
     if not isinstance(result, dict):
-        return f"the result is no list but {shown(result)}"
+        return f"expected a list, got {shown(result)}"
     lists = [name for name, value in result.items() if isinstance(value, list)]
     held = f"a list in {' and in '.join(lists)}" if lists else f"no list, only {', '.join(list(result)[:10])}"
-    expected = "is no list" if result_key is None else f"has no list in {result_key}"
-    return f"the result {expected}; it holds {held}: name where the rows are with result_key="
+    expected = "is not a list" if result_key is None else f"has no list in {result_key}"
+    return f"the result {expected}; it has {held}: give the key of the rows with result_key="

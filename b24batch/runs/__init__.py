@@ -1,1 +1,1 @@
-"""Many requests as one run, and what came of each command."""
+"""Runs: many requests in a row, with one outcome for each command."""

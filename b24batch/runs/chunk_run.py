@@ -1,4 +1,4 @@
-"""The state of one chunk of a run: what is known of its commands at any moment."""
+"""The state of one chunk of a run: the outcomes of its commands so far."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ Part: TypeAlias = dict[str, EncodedCommand]
 
 @attrs.define(eq=False)
 class ChunkRun:
-    """A chunk on its way, in one request or in several.
+    """A chunk that is being sent, in one request or several.
 
     Attributes:
-        commands: What is sent, in order.
-        rows: By name, the outcomes of its commands as far as they are known at any moment: None for one that is on
-            its way, nothing for one that was not attempted. It changes in one step each time, so that an exception
-            at any instant (Ctrl-C, a soft time limit) finds what is true.
-        blocked: The names of those that wait for operating time, and of those skipped behind them.
-        waited: The waits for it.
-        request_id: The ``X-Request-ID`` of the request on its way.
+        commands: The commands, in order.
+        rows: The outcomes so far, by name: None for a command that is being sent, no entry for one that was not
+            attempted. Each change is a single step, so that an exception at any moment (Ctrl-C, a soft time limit)
+            finds a consistent state.
+        blocked: The names of commands that wait for operating time, and of those skipped because of them.
+        waited: The waits for operating time.
+        request_id: The ``X-Request-ID`` of the request that is being sent.
     """
 
     commands: tuple[EncodedCommand, ...]
@@ -39,12 +39,12 @@ class ChunkRun:
     request_id: str = attrs.field(default="", init=False)
 
     def leave(self, part: Part, request_id: str) -> None:
-        """Note that commands are on their way, before they are."""
+        """Record that commands are about to be sent."""
         self.request_id = request_id
         self.rows = self.rows | dict.fromkeys(part)
 
     def note(self, part: Part, rows: list[AjaxResult]) -> None:
-        """Note the outcomes of one request."""
+        """Record the outcomes of one request."""
         self.rows.update(zip(part, rows, strict=True))
         self.blocked -= part.keys()
         if any(map(is_blocked, rows)):
@@ -52,7 +52,7 @@ class ChunkRun:
             self.blocked.update(compress(part, again))
 
     def decide(self, encoded: EncodedCommand, row: AjaxResult) -> None:
-        """Note a command that is not sent; one that waits for a blocked one is tried again together with it."""
+        """Record the outcome of a command that is not sent; if it depends on a blocked one, it is retried with it."""
         self.rows[encoded.name] = row
         self.blocked.discard(encoded.name)
         if any(reference.target in self.blocked for reference in encoded.references):
@@ -68,14 +68,14 @@ class ChunkRun:
         return {error.method for error in errors if isinstance(error, OperatingLimitExceeded)}
 
     def known(self) -> list[AjaxResult]:
-        """Return the outcome of each command, in order; what was not attempted is skipped."""
+        """Return the outcome of each command, in order; ``skipped`` if it was not attempted."""
         return [self.rows.get(encoded.name) or self._open(encoded) for encoded in self.commands]
 
     def _open(self, encoded: EncodedCommand) -> AjaxResult:
-        """Return the outcome of a command that has none yet."""
+        """Return the outcome of a command that was not answered: ``skipped`` or ``unknown``."""
         if encoded.name not in self.rows:
             return AjaxResult(encoded.command, "skipped")
-        lost = AnswerLost("interrupted before the answer came", request_id=self.request_id)
+        lost = AnswerLost("interrupted before the answer arrived", request_id=self.request_id)
         return AjaxResult(encoded.command, "unknown", error=lost, request_id=lost.request_id)
 
 

@@ -1,4 +1,4 @@
-"""Elements of one call: methods that answer 200 though some of what they were given failed."""
+"""Elements of one call: methods that answer HTTP 200 although some of their elements failed."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from b24batch.aliases import JsonValue
 from b24batch.errors import AjaxError
 from b24batch.redaction import Secret, masked
 
-#: From their pages: the first answers an object with an ``error`` in the place of each element that failed, the second
-#: a ``STATUS`` that is SUCCESS, CONFLICT or ERROR.
+#: From their documentation: the first returns an object with an ``error`` for each element that failed, the second a
+#: ``STATUS`` of SUCCESS, CONFLICT or ERROR.
 _MANY_AT_ONCE = frozenset(["crm.item.batchimport", "crm.entity.mergebatch"])
 _ERRORS = ("error", "errors")
 _SUCCESS = "SUCCESS"
 
 
 def failed_elements(method: str, result: JsonValue, secrets: tuple[Secret, ...]) -> AjaxError | None:
-    """Return an error that lists the elements in a result that failed; None when there are none.
+    """Return an error that lists the failed elements in a result, or None if there are none.
 
     Args:
-        method: What was called.
-        result: What it returned.
-        secrets: What no text of an error may show.
+        method: The method.
+        result: Its result.
+        secrets: Secrets to mask in the error.
     """
     if method.casefold() not in _MANY_AT_ONCE:
         return None
@@ -34,7 +34,7 @@ def failed_elements(method: str, result: JsonValue, secrets: tuple[Secret, ...])
 
 
 def _failures(value: JsonValue, path: str) -> Iterator[tuple[str, str, str]]:
-    """Yield where each element that failed is, its code and its description."""
+    """Yield path, code and description of each failed element."""
     if isinstance(value, dict):
         error = next((value[name] for name in _ERRORS if name in value), None)
         status = value.get("STATUS")
@@ -49,7 +49,7 @@ def _failures(value: JsonValue, path: str) -> Iterator[tuple[str, str, str]]:
 
 
 def _words(error: JsonValue, element: dict[str, JsonValue]) -> tuple[str, str]:
-    """Return the code and the description of an element's error, which is text, an object, or a list of these."""
+    """Return code and description of an element's error, which is a string, an object, or a list of these."""
     first = error[0] if isinstance(error, list) and error else error
     if isinstance(first, dict):
         return str(first.get("code", "")), str(first.get("message", first.get("error_description", "")))

@@ -1,4 +1,4 @@
-"""The bodies of requests and answers: how commands go into one request, and their outcomes come out of its answer."""
+"""The bodies of requests and answers: writes commands into a request, and reads their outcomes from its answer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from b24batch.wire.answers import Answer, text_of
 from b24batch.wire.codes import command_error_class
 from b24batch.wire.extra import extra_of
 
-#: A portal counts in 64 bit.
+#: A portal counts rows in 64 bits.
 _MOST_ROWS = 2**63 - 1
 
 
@@ -29,7 +29,7 @@ def dump(chunk: Chunk, *, halt: bool) -> tuple[str, WireParams]:
 
 
 def load(chunk: Chunk, answer: Answer, *, halt: bool) -> list[AjaxResult]:
-    """Return the outcome of each command of `chunk`, in its order, whatever is in the answer."""
+    """Return the outcome of each command of `chunk`, in order, whatever the answer contains."""
     if chunk.alone is not None:
         return [load_direct(chunk.alone.command, answer)]
     return list(_rows(chunk, answer, BatchAnswer(answer.envelope["result"]), halt=halt))
@@ -74,7 +74,7 @@ def _ok(
 
 
 def _count(value: JsonValue) -> int | None:
-    """Return a number of rows, which may come as digits in text or as a whole float; None for what cannot be one."""
+    """Return a number of rows, which may also be digits in a string or a whole float; None if it is invalid."""
     if isinstance(value, str) and value.isdecimal() and value.isascii() and len(value) < len(str(_MOST_ROWS)):
         value = int(value)
     if isinstance(value, float) and value.is_integer():
@@ -100,5 +100,5 @@ def _command_error(command: Command, entry: JsonValue, answer: Answer) -> SdkErr
 
 
 def _untold(answer: Answer) -> AnswerLost:
-    description = "the answer does not tell what became of it"
+    description = "the answer does not say what became of this command"
     return AnswerLost(description, http_status=answer.http_status, request_id=answer.request_id)

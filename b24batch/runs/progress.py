@@ -1,4 +1,4 @@
-"""Progress: what a long run shows of itself, on a bar, or in the log where there is no terminal for a bar."""
+"""Progress of a long run: shown as a bar, or logged if there is no terminal."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from b24batch.redaction import shown
 from b24batch.results import AjaxResult
 from b24batch.statuses import counted
 
-#: Seconds between two lines in the log.
+#: Seconds between two log lines.
 LOG_STEP = 10.0
-#: Seconds: waits under it are the steady pace of a run, and a bar that showed them would flicker.
+#: Minimum length of a wait that is shown, in seconds. Shorter ones are normal, and the bar would flicker.
 SHOWN_WAIT = 1.0
 
 _log = logging.getLogger("b24batch")
@@ -30,37 +30,37 @@ _Group = TypeVar("_Group", bound=list[JsonValue])
 
 
 class Bar(Protocol):
-    """What shows progress: an object of ``tqdm``, or one like it.
+    """A progress bar: a ``tqdm`` object, or one with the same methods.
 
-    If it has an attribute ``disable`` that is True, as ``tqdm(disable=None)`` has outside of a terminal, it is closed
-    at once, and lines in the log stand in for it.
+    If its attribute ``disable`` is True, as with ``tqdm(disable=None)`` outside of a terminal, the bar is closed at
+    once, and progress is logged instead.
     """
 
     def update(self, n: int, /) -> object:
-        """Count `n` more."""
+        """Add `n` to the count."""
 
     def set_postfix_str(self, s: str, /) -> object:
         """Show a text at the end of the bar; an empty one clears it."""
 
     def close(self) -> object:
-        """Clean up, whatever happened."""
+        """Close the bar. It is always called, also after an error."""
 
 
-#: Makes a bar from the keywords `total` (None when nobody knows) and `unit` (with a space before it, as tqdm has it).
+#: Makes a bar from the keywords `total` (None if it is not known) and `unit` (with a leading space, as for tqdm).
 MakeBar: TypeAlias = Callable[..., Bar]
 
 
 def bar_maker(progress: object) -> MakeBar:
-    """Return what makes the bar that the caller asks for.
+    """Return the function that makes the bar.
 
     Raises:
-        ImportError: It is True, and tqdm is not installed.
-        UsageError: It is neither True, nor can it be called.
+        ImportError: `progress` is True, but tqdm is not installed.
+        UsageError: `progress` is neither True nor callable.
     """
     if progress is True:
         return _tqdm()
     if not callable(progress):
-        raise UsageError(f"progress is True, or makes a bar as tqdm does, not {shown(progress)}")
+        raise UsageError(f"progress: expected True, None or a callable that makes a bar, got {shown(progress)}")
     return progress
 
 
@@ -77,11 +77,11 @@ class Progress:
     """The progress of one run.
 
     Attributes:
-        make: What makes the bar.
-        unit: What is counted.
-        total: How many there will be; None when nobody knows.
-        clock: Where time comes from.
-        then: Told of every wait after the bar.
+        make: Makes the bar.
+        unit: The unit of the count, with a leading space.
+        total: The total count; None if it is not known.
+        clock: The clock of the log lines.
+        then: The caller's own `on_wait`, called after the bar was updated; or None.
     """
 
     make: MakeBar
@@ -94,14 +94,14 @@ class Progress:
     _text: str = attrs.field(default="", init=False)
 
     def over(self, groups: Iterable[_Group]) -> Iterator[_Group]:
-        """Yield the groups, and count what is in each once it has been taken."""
+        """Yield the groups, and count the items of each after it was consumed."""
         with self._opened() as self._bar:
             for group in groups:
                 yield group
                 self._count(group)
 
     def on_wait(self, wait: Wait) -> None:
-        """Show a wait that is about to begin, until the next group comes."""
+        """Show a wait that is about to start, until the next group arrives."""
         if wait.seconds >= SHOWN_WAIT:
             self._show(f"waiting {wait.seconds:.0f} s ({wait.reason})")
         if self.then is not None:
@@ -116,7 +116,7 @@ class Progress:
         try:
             yield bar
         except BaseException:
-            with suppress(Exception):  # what ended the run is the one to tell
+            with suppress(Exception):  # the error that ended the run is the one to raise
                 bar.close()
             raise
         bar.close()
@@ -142,7 +142,7 @@ def _trouble(row: AjaxResult) -> str:
 
 @attrs.define(eq=False)
 class _LogLines:
-    """A bar without a terminal: a line in the log every 10 seconds, and a last one at the end of a run that had any."""
+    """A bar that logs a line every 10 seconds; and one at the end, if there were any."""
 
     clock: Clock
     unit: str

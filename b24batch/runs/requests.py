@@ -1,4 +1,4 @@
-"""Requests: where each request of a run or a list leaves, and where its answer comes in."""
+"""Requests: sends each request of a run or a list, and reads its answer."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Requests:
     """The requests of one run or list, numbered from 1.
 
     Attributes:
-        transport: The way to the portal.
-        operating: What is known of the methods' operating time.
-        request_id: Of the first request; the n-th has ``/n`` behind it.
-        longest_wait: The most seconds to wait for operating time while nothing of what is blocked runs.
+        transport: Sends a request to the portal.
+        operating: The operating times of the methods.
+        request_id: The id of the first request. The n-th request appends ``/n``.
+        longest_wait: Maximum seconds to wait for operating time while none of the blocked commands run.
     """
 
     transport: Transport
@@ -36,12 +36,12 @@ class Requests:
     _sent: int = attrs.field(default=0, init=False)
 
     def send(self, chunk: Chunk, *, halt: bool, repeatable: bool) -> list[AjaxResult]:
-        """Send one request, and return the outcomes of its commands in order. Nothing goes to the portal beside it.
+        """Send one request and return the outcomes of its commands, in order. All requests are sent here.
 
         Args:
             chunk: The commands.
-            halt: Whether the portal skips the rest after an error.
-            repeatable: Whether the request may run twice.
+            halt: Whether the portal skips the rest of the commands after an error.
+            repeatable: Whether the request may safely run twice.
 
         Raises:
             SdkError: The request failed as a whole. See `Transport.call` for any other exception.
@@ -59,11 +59,11 @@ class Requests:
         return rows
 
     def wait(self, methods: Iterable[str], waited: Waited) -> bool:
-        """Wait until the portal frees these blocked methods; return False, at once, when that would take too long.
+        """Wait until these blocked methods may be called again; return False at once if that would take too long.
 
         Args:
-            methods: Those that have used up their operating time.
-            waited: What was waited so far; this wait is added.
+            methods: The methods that have used up their operating time.
+            waited: The waits so far; this one is added.
         """
         seconds = self.operating.wait_for(methods)
         if waited.seconds + seconds > self.longest_wait:
@@ -74,7 +74,7 @@ class Requests:
         return True
 
     def mask(self, error: SdkError) -> None:
-        """Take out of an error about an answer what that repeats of the session's secrets."""
+        """Mask the session's secrets in an error that quotes an answer."""
         secrets = self.transport.auth.access().secrets
         error.description = masked(error.description, secrets)
         error.args = (error.description,)
@@ -88,14 +88,14 @@ class Requests:
 
     @property
     def clock(self) -> Clock:
-        """Where time comes from."""
+        """The clock."""
         return self.operating.clock
 
     def _id(self, number: int) -> str:
         return self.request_id if number <= 1 else f"{self.request_id}/{number}"
 
     def _learn(self, method: str, answer: Answer, rows: list[AjaxResult]) -> None:
-        """Note the operating times that an answer tells, and tell its errors when the portal frees their methods."""
+        """Record the operating times in an answer, and set `reset_at` of its errors."""
         last = {method: answer.envelope.get("time")} | {row.command.method: row.time for row in rows if row.time}
         for called, time_block in last.items():
             self.operating.note(called, time_block)

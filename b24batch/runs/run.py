@@ -1,4 +1,4 @@
-"""Runs: what each request's outcome means for the commands in it and for the chunks after it."""
+"""Runs: sends chunks one after the other, and decides what a failed request means for the rest."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from b24batch.runs.requests import Requests
 from b24batch.runs.substitution import Answered, fail_misread, mark_missed
 from b24batch.streams import Stream
 
-#: After these no request of a run will pass.
+#: After one of these errors no later request of the run can succeed.
 _HOPELESS = (AuthError, TokenRefreshError, PortalMoved)
-#: A portal that cannot be reached twice running is not asked a third time.
+#: The run ends after this many requests in a row that could not be sent.
 _NOT_SENT_IN_A_ROW = 2
 
 
 @attrs.define(eq=False)
 class Run:
-    """Chunks on their way to one portal, and what they have in common.
+    """A run of chunks on one portal.
 
     Attributes:
-        requests: What sends them.
-        repeatable: Whether a command may run twice.
+        requests: Sends the requests.
+        repeatable: Tells whether a command may safely run twice.
         halt_on_error: Whether the portal skips the rest of a chunk after an error in it.
-        stop_on_error: Whether the run ends after a chunk in which anything failed or is unknown.
-        ended: Whether the run has ended; what comes is skipped.
-        answered: The outcomes that references may lead to.
+        stop_on_error: Whether the run ends after a chunk with a ``failed`` or ``unknown`` command.
+        ended: Whether the run has ended; later commands are skipped.
+        answered: The outcomes that later references may lead to.
     """
 
     requests: Requests
@@ -45,7 +45,7 @@ class Run:
     _not_sent: int = attrs.field(default=0, init=False)
 
     def deliver(self, chunk: ChunkRun) -> list[AjaxResult]:
-        """Return the outcomes of `chunk`, also when a request fails or the run has ended."""
+        """Send `chunk` and return its outcomes, also if a request fails or the run has ended."""
         for part in self._parts(chunk):
             if self.ended or not part:
                 continue
@@ -69,7 +69,7 @@ class Run:
         return rows
 
     def _parts(self, chunk: ChunkRun) -> Iterator[Part]:
-        """Yield what goes into each request, until all ran or the wait for operating time would be too long."""
+        """Yield the commands of each request, until all ran or a wait for operating time would be too long."""
         if not self.ended:
             yield from self._divide(chunk, chunk.commands)
         while chunk.blocked and not self.ended and self.requests.wait(chunk.blocked_methods(), chunk.waited):
@@ -79,7 +79,7 @@ class Run:
                 chunk.waited.seconds = 0.0
 
     def _divide(self, chunk: ChunkRun, commands: Collection[EncodedCommand]) -> Iterator[Part]:
-        """Yield all commands for one request, unless a value makes one of them go alone."""
+        """Yield all commands as one request, unless the value of a reference requires a command to be sent alone."""
         if not any(encoded.references for encoded in commands):
             yield {encoded.name: encoded for encoded in commands}
             return
@@ -101,14 +101,14 @@ class Run:
         yield part
 
     def _note(self, chunk: ChunkRun, part: Part, rows: list[AjaxResult]) -> None:
-        """Note the outcomes of one request."""
+        """Record the outcomes of one request."""
         chunk.note(part, rows)
         self.answered.note_all(part.values(), rows)
         if self.stop_on_error and not any(map(is_blocked, rows)) and not all(row.is_success for row in rows):
             self.ended = True
 
     def _fail(self, chunk: ChunkRun, part: Part, error: SdkError) -> None:
-        """Note the error of one request as that of each of its commands."""
+        """Record the error of a request for each of its commands."""
         self._note(chunk, part, repeat_error(error, part.values()))
         self._not_sent = self._not_sent + 1 if isinstance(error, NotSent) else 0
         if isinstance(error, _HOPELESS) or self._not_sent == _NOT_SENT_IN_A_ROW:
@@ -116,9 +116,9 @@ class Run:
 
 
 def stream(run: Run, chunks: Iterable[Chunk]) -> Stream[AjaxResult, AnyResult]:
-    """Return a stream of the outcome of each command as its chunk is answered.
+    """Return a stream that yields the outcome of each command once its chunk is answered.
 
-    Whatever stops the run half-way, Ctrl-C for one, has the `Stream.result` as its own.
+    Any exception that stops the run, such as Ctrl-C, has `Stream.result` as its `result`.
     """
     streaming = _Streaming(run, chunks)
     return Stream(streaming.rows(), streaming.known)
@@ -126,11 +126,11 @@ def stream(run: Run, chunks: Iterable[Chunk]) -> Stream[AjaxResult, AnyResult]:
 
 @attrs.define(eq=False)
 class _Streaming:
-    """A run on its way chunk by chunk.
+    """A run that is sent chunk by chunk.
 
     Attributes:
-        chunk: The one in hand; None before the first.
-        hand: Those of its outcomes that were not yielded; None while it is being sent.
+        chunk: The current chunk; None before the first.
+        hand: Its outcomes that were not yielded yet; None while it is being sent.
     """
 
     run: Run
@@ -150,7 +150,7 @@ class _Streaming:
             raise
 
     def known(self) -> AnyResult:
-        """Return the outcomes of the chunk in hand that were not yielded."""
+        """Return the outcomes of the current chunk that were not yielded yet."""
         if self.hand is not None:
             return collect(list(copy(self.hand)))
         return collect(self.chunk.known() if self.chunk else [])

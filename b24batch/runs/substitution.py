@@ -1,4 +1,4 @@
-"""What references become: a value from an earlier answer, or the reason why their command is not sent."""
+"""Substitution: replaces references with values from earlier answers, and detects missing or wrong values."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from b24batch.calls.references import Ref, no_ids
 from b24batch.errors import AjaxError, ReferenceMissed, UsageError
 from b24batch.results import AjaxResult
 
-_RAN = "the command ran with another value"
+_RAN = "the command ran with a wrong value"
 
 
 def targets_of(commands: Iterable[EncodedCommand]) -> set[str]:
-    """Return the names of what the references of `commands` lead to."""
+    """Return the names of the commands that references in `commands` lead to."""
     return {str(reference.target) for encoded in commands for reference in encoded.references}
 
 
 @attrs.define(eq=False)
 class Answered:
-    """The outcomes that references of later commands may lead to.
+    """The outcomes that later references may lead to.
 
     Attributes:
         wanted: The names to remember; None for the last 50, whatever their names.
@@ -46,17 +46,17 @@ class Answered:
                 self.note(encoded.name, row)
 
     def forget(self, names: Iterable[str]) -> None:
-        """Forget what is too far back once the commands of these names have their last outcome."""
+        """Forget outcomes that are too far back, once the commands of these names have their final outcome."""
         for name in names if self.wanted is None else ():
             self._rows[name] = self._rows.pop(name)
         while self.wanted is None and len(self._rows) > MEMORY:
             del self._rows[next(iter(self._rows))]
 
     def ready(self, encoded: EncodedCommand, part: Collection[str], *, halt: bool) -> EncodedCommand | AjaxResult:
-        """Return a command as it can be sent with those named in `part`, or the outcome of one that cannot.
+        """Return a command ready to be sent with those named in `part`, or its outcome if it cannot be sent.
 
-        A reference into `part` is left to the portal, the value of any other is put in. A command that depends on one
-        without success is skipped; one whose value is missing, or no id in the place of one, has failed.
+        References into `part` are left to the portal; others are replaced with their values. A command is ``skipped``
+        if it refers to one that did not succeed, and ``failed`` if the value is missing or is not a valid id.
         """
         values: dict[Ref, JsonValue] = {}
         for reference in encoded.references:
@@ -78,22 +78,22 @@ class Answered:
 
 
 def _refused(encoded: EncodedCommand, values: Mapping[Ref, JsonValue]) -> AjaxResult | None:
-    """Return the outcome of a write with a value that is no id in the place of one."""
+    """Return the outcome of a write whose id is a list, an object or a boolean; None for any other command."""
     reference = None if is_read(encoded.command.method) else next(no_ids(encoded.params, values.get), None)
     if reference is None:
         return None
     value = values[reference]
     what = value if isinstance(value, bool) else "a list" if isinstance(value, list) else "an object"
-    error = ReferenceMissed(f"{reference!r} is {what}, and no id: the command was not sent")
+    error = ReferenceMissed(f"{reference!r} is {what}; expected an id: the command was not sent")
     error.not_executed = True
     return AjaxResult(encoded.command, "failed", error=error)
 
 
 def _put_in(encoded: EncodedCommand, values: dict[Ref, JsonValue], *, halt: bool) -> EncodedCommand:
-    """Return a command with these values in it; a boolean whose form nobody knows as a portal puts it in, if it reads.
+    """Return a command with these values. In a command that reads, a boolean of unknown form becomes 1 or 0.
 
     Raises:
-        UsageError: It cannot be sent with them.
+        UsageError: If it cannot be sent with these values.
     """
     try:
         return resolved(encoded, values, halt=halt)
@@ -105,7 +105,7 @@ def _put_in(encoded: EncodedCommand, values: dict[Ref, JsonValue], *, halt: bool
 
 
 def mark_missed(chunk: Chunk, rows: list[AjaxResult]) -> list[AjaxResult]:
-    """Return `rows`, the outcomes of one request, where a command that ran with a wrong value says so."""
+    """Return the outcomes of one request, with a `ReferenceMissed` for each command that ran with a wrong value."""
     if not chunk.has_references:
         return rows
     checked: dict[str, AjaxResult] = {}
@@ -115,22 +115,22 @@ def mark_missed(chunk: Chunk, rows: list[AjaxResult]) -> list[AjaxResult]:
 
 
 def _checked(encoded: EncodedCommand, row: AjaxResult, earlier: dict[str, AjaxResult]) -> AjaxResult:
-    """Return `row`, or one with a `ReferenceMissed` where the portal put in another value; for a refused one, too."""
+    """Return `row`, with a `ReferenceMissed` if the portal inserted a wrong value, even if it then refused it."""
     refused = type(row.error) is AjaxError
     for reference in encoded.references if row.status == "ok" or refused else ():
         target = earlier[str(reference.target)]
         value = reference.found_in(target.data, target.total, target.next) if target.is_success else None
         if value is None:
-            consequence = f"the portal refused another value ({row.error})" if refused else _RAN
+            consequence = f"the portal refused a wrong value ({row.error})" if refused else _RAN
             return attrs.evolve(row, error=_missed(reference, consequence))
         if isinstance(value, bool) and _reads_letters(encoded, reference):
-            text = f"{reference!r} is {value}, and the portal put it in as a flag where Y or N is read"
+            text = f"{reference!r} is {value}, which the portal inserted as a flag where Y or N is expected"
             return attrs.evolve(row, error=ReferenceMissed(f"{text}: send the command in a later request"))
     return row
 
 
 def _reads_letters(encoded: EncodedCommand, reference: Ref) -> bool:
-    """Return whether a boolean in the place of `reference` is known to be read in another form than a portal's."""
+    """Return whether a boolean is expected at `reference` in another form than the one that the portal inserts."""
     try:
         forms = {resolved(encoded, {reference: value}, halt=True).text for value in (True, 1)}
     except UsageError:
@@ -139,9 +139,9 @@ def _reads_letters(encoded: EncodedCommand, reference: Ref) -> bool:
 
 
 def fail_misread(chunk: Chunk, rows: list[AjaxResult]) -> list[AjaxResult]:
-    """Return `rows`, where a command that read with a wrong value has failed as if it had not been sent.
+    """Return `rows`, where commands that only read, but with a wrong value, are ``failed``.
 
-    So the outcome is the same whether the portal follows a reference or the library.
+    So the outcome is the same whether the portal or the library replaces a reference.
     """
     if not chunk.has_references:
         return rows
@@ -154,6 +154,6 @@ def fail_misread(chunk: Chunk, rows: list[AjaxResult]) -> list[AjaxResult]:
 
 
 def _missed(reference: Ref, consequence: str, *, not_executed: bool = False) -> ReferenceMissed:
-    error = ReferenceMissed(f"{reference!r} is missing, null or itself made from such a value: {consequence}")
+    error = ReferenceMissed(f"{reference!r} is missing, null, or was made from such a value: {consequence}")
     error.not_executed = not_executed
     return error

@@ -128,7 +128,7 @@ def test_every_row_in_a_chunked_run(echoing):
 def test_what_a_row_cannot_say_is_refused(b24, case):
     """Where yes and no have no form, every way of sending refuses, and names the path and what to write."""
     path = re.escape(".".join(map(str, names_of(case[0]["path"]))))
-    advice = "write 'true' or 'false'" if case[0]["form"] == "text" else "leave the name out"
+    advice = "write the string 'true' or 'false'" if case[0]["form"] == "text" else "omit the name"
     for send in (b24.batch, b24.batch_by_chunk):
         with pytest.raises(UsageError, match=f"{path} is {case[1]}; .*{advice}"):
             send([call_of(case)])
@@ -232,7 +232,7 @@ UNKNOWN = [
 @pytest.mark.parametrize(("method", "params", "what"), UNKNOWN)
 def test_an_unknown_form_is_refused(b24, method, params, what):
     """Where nobody knows the form it is refused in every way of sending, with the path and what to write instead."""
-    message = f"{re.escape(what)}; how {method} spells yes and no .*'Y' or 'N'.* 1 or 0.*documentation"
+    message = f"{re.escape(what)}; it is not known which .* {method} expects .*'Y' or 'N'.* 1 or 0.*documentation"
     for send in (b24.batch, b24.batch_by_chunk, lambda calls: list(b24.stream_batch(calls))):
         with pytest.raises(UsageError, match=message):
             send([(method, params)])
@@ -268,7 +268,7 @@ def test_a_place_without_evidence_is_refused(b24, place):
     """A rule for one place of a method says nothing about another; that of a shorter name is no way out."""
     params = {"top": {"x": True}, "below": {"x": {"y": False}}, "filter": {"FILTER": {"y": True}}}[place]
     for method in SILENT[place]:
-        with pytest.raises(UsageError, match=f"how {method}.act spells"):
+        with pytest.raises(UsageError, match=f"not known which form of booleans {method}.act expects"):
             b24.batch_by_chunk([(f"{method}.act", params)])
 
 
@@ -310,4 +310,4 @@ def test_a_boolean_from_an_answer(portal, b24):
     result = b24.batch_by_chunk(calls, chunk_size=1)
     assert received == [{"private_event": "Y", "meeting": {"notify": "1"}}]
     assert [row.status for row in result] == ["ok", "ok", "failed"]
-    assert "IS_X is True; how department.add spells" in str(result.errors[2])
+    assert "IS_X is True; it is not known which form of booleans department.add expects" in str(result.errors[2])

@@ -20,18 +20,20 @@ def nested(depth):
 
 #: Parameters that PHP's parse_str or the portal's substitution would change, and the reason that is given.
 OBSTACLES = [
-    pytest.param({"a": "$result[x]"}, "a has text the portal would take for a reference: '$result[x]'", id="reference"),
-    pytest.param({"a": "$result[0] too"}, "would take for a reference", id="reference to a command before other text"),
-    pytest.param({"a": "costs $total[x] in all"}, "would take for a reference", id="reference inside text"),
-    pytest.param({"a": {"b": ["$ERROR[x][y]"]}}, "a.b.0 has text the portal would take", id="in other case"),
-    pytest.param({"a": "x$Result-of(y)[z]"}, "would take for a reference", id="something that only looks like one"),
+    pytest.param(
+        {"a": "$result[x]"}, "a has text that the portal would read as a reference: '$result[x]'", id="reference"
+    ),
+    pytest.param({"a": "$result[0] too"}, "would read as a reference", id="reference to a command before other text"),
+    pytest.param({"a": "costs $total[x] in all"}, "would read as a reference", id="reference inside text"),
+    pytest.param({"a": {"b": ["$ERROR[x][y]"]}}, "a.b.0 has text that the portal would read", id="in other case"),
+    pytest.param({"a": "x$Result-of(y)[z]"}, "would read as a reference", id="something that only looks like one"),
     pytest.param({"a": "$argument[0]"}, None, id="a bucket that appears after an error"),
     pytest.param({"a": "[B]$price[/B]"}, None, id="a price in bold"),
     pytest.param({"a": list(range(1001))}, "a is more than 1000 values", id="1001 values"),
     pytest.param({"a": list(range(1000)), "filter": []}, None, id="1000 values and an argument left out"),
-    pytest.param({"a": 1, "b": []}, "b is an empty container, which a query cannot hold", id="empty argument"),
+    pytest.param({"a": 1, "b": []}, "b is an empty list or mapping, which a query cannot hold", id="empty argument"),
     pytest.param({"a": 1, "b": list(range(1000))}, "b is more than 1000 values", id="1001 values in two"),
-    pytest.param({"a": nested(65)}, "a is nested over 64 deep", id="65 deep"),
+    pytest.param({"a": nested(65)}, "a is nested more than 64 levels deep", id="65 deep"),
     pytest.param({"a": nested(64)}, None, id="64 deep"),
     pytest.param({"a": {"b": {}, "c": nested(63)}}, None, id="64 deep and an empty mapping"),
     pytest.param({"": "x"}, " has a name that PHP would change: ''", id="empty argument name"),
@@ -47,8 +49,10 @@ OBSTACLES = [
     pytest.param({"a": {"b\0": "x"}}, "has a name", id="name with NUL"),
     pytest.param({"a": {"__Host-x": "x"}}, "a has a name that PHP would change: '__Host-x'", id="cookie's name"),
     pytest.param({"a": {"b": {"__Secure-x": "x"}}}, "a.b has a name", id="secure cookie's name"),
-    pytest.param([1, []], "1 is an empty container, which a query cannot hold", id="empty list among positional"),
-    pytest.param([1, {}], "1 is an empty container, which a query cannot hold", id="empty mapping among positional"),
+    pytest.param([1, []], "1 is an empty list or mapping, which a query cannot hold", id="empty list among positional"),
+    pytest.param(
+        [1, {}], "1 is an empty list or mapping, which a query cannot hold", id="empty mapping among positional"
+    ),
     pytest.param({"a": "x" * 4_000_001}, "more than 4000000 bytes", id="4 MB"),
 ]
 SENT = [case for case in OBSTACLES if case.values[1] is None]
@@ -61,7 +65,7 @@ def test_a_batch_refuses_it(b24, params, reason):
     """`batch` refuses such a command with the reason, and sends nothing."""
     with pytest.raises(UsageError, match="batch_by_chunk sends it alone") as caught:
         b24.batch([("server.time",), ("echo", params)])
-    assert str(caught.value).startswith("USAGE: call 1 (echo) cannot go in a batch: ")
+    assert str(caught.value).startswith("USAGE: call 1 (echo) cannot be sent in a batch: ")
     assert reason in str(caught.value)
 
 
@@ -80,7 +84,7 @@ def test_without_halt_any_word_may_name_a_bucket(portal, b24, text):
     received = []
     portal.method("echo")(lambda params: received.append(params["a"]) or len(received))
     calls = [("no.such.method",), ("echo", {"a": text}), ("echo", {"a": "x"})]
-    with pytest.raises(UsageError, match="would take for a reference"):
+    with pytest.raises(UsageError, match="would read as a reference"):
         b24.batch(calls, halt_on_error=False)
     assert b24.batch_by_chunk(calls, halt_on_error=False).data == [1, 2]
     assert received == [text, "x"]
@@ -133,7 +137,7 @@ def test_what_neither_way_can_carry(b24):
 @pytest.mark.usefixtures("refused")
 def test_both_reasons_are_given(b24):
     """When neither way can carry a command, both reasons are told."""
-    with pytest.raises(UsageError, match=r"5 would arrive as 0.*and in a batch a has text the portal would take"):
+    with pytest.raises(UsageError, match=r"5 would arrive as 0.*and in a batch, a has text that the portal would read"):
         b24.batch([("echo", {"5": "x", "a": "$result[0]"})])
 
 

@@ -78,7 +78,7 @@ def test_what_is_no_id_is_not_written_to(portal, b24, found, halt, name, referen
     found |= {"COMPANY": [5], "empty": [], "yes": True}
     for find, delete in ways(b24, [FIND, ("crm.company.delete", {name: reference})], halt_on_error=halt):
         assert (find.status, delete.status, type(delete.error)) == ("ok", "failed", ReferenceMissed)
-        assert f"{reference!r} is {what}, and no id" in str(delete.error)
+        assert f"{reference!r} is {what}; expected an id" in str(delete.error)
     run = b24.batch_by_chunk([FIND, WRONG, ("crm.company.delete", {name: reference})], stop_on_error=True)
     assert (run[2].status, run.remaining()) == ("skipped", [])
     assert b24.call("crm.company.get", {"id": 1}).is_success
@@ -172,7 +172,7 @@ def test_any_other_reference_is_looked_for(portal, b24, method, reference):
     taken = []
     portal.method("take")(lambda params: taken.append(params["v"]))
     calls = [(method,), ("take", {"v": reference})]
-    with pytest.raises(UsageError, match="batch_by_chunk looks first"):
+    with pytest.raises(UsageError, match="batch_by_chunk checks it first"):
         b24.batch(calls)
     assert portal.requests == []
     (row,) = (rows[1] for rows in [b24.batch_by_chunk(calls)])
@@ -202,7 +202,7 @@ def test_a_read_that_refuses_another_value(portal, b24, size):
     assert (row.status, type(row.error)) == ("failed", ReferenceMissed)
     assert str(row.error).startswith("REFERENCE_MISSED: ref(0)['DEAL'][0] is missing")
     refused = b24.batch(calls)[1]
-    assert "the portal refused another value (crm.item.get: 100: " in str(refused.error)
+    assert "the portal refused a wrong value (crm.item.get: 100: " in str(refused.error)
     assert refused.not_executed is False
 
 
@@ -221,7 +221,7 @@ def test_an_answer_against_its_documentation(portal, b24):
     calls = [("crm.deal.add",), ("take", {"v": ref(0)})]
     for row in (b24.batch(calls)[1], b24.batch_by_chunk(calls)[1]):
         assert (row.status, row.is_success, type(row.error)) == ("ok", False, ReferenceMissed)
-        assert "ran with another value" in str(row.error)
+        assert "ran with a wrong value" in str(row.error)
     assert len(took) == 2
 
 
@@ -261,17 +261,17 @@ def test_a_boolean_that_the_portal_puts_in(portal, b24):
 
 
 SPELT = [
-    ("$result[find][ID]", r"write ref\('find'\)\['ID'\] for the value"),
-    ("$result[find]", r"write ref\('find'\) for"),
-    ("$result[find][0][ID]", r"write ref\('find'\)\[0\]\['ID'\] for"),
-    ("$result[find][00]", r"write ref\('find'\)\['00'\] for"),
-    ("$RESULT[find][ID]", r"write ref\('find'\)\['ID'\] for"),
-    ("$result[0][ID]", r"write ref\(0\)\['ID'\] for"),
-    ("$result[1][item][id]", r"write ref\(1\)\['item'\]\['id'\] for"),
-    ("$total[find]", r"write ref\('find'\)\.total for"),
-    ("$next[0]", r"write ref\(0\)\.next for"),
-    ("$time[find][start]", "nothing refers to the time of a call; Session.call sends it as text"),
-    ("$error[find]", "nothing refers to the error of a call"),
+    ("$result[find][ID]", r"for the value, write ref\('find'\)\['ID'\] without"),
+    ("$result[find]", r"for the value, write ref\('find'\) without"),
+    ("$result[find][0][ID]", r"for the value, write ref\('find'\)\[0\]\['ID'\] without"),
+    ("$result[find][00]", r"for the value, write ref\('find'\)\['00'\] without"),
+    ("$RESULT[find][ID]", r"for the value, write ref\('find'\)\['ID'\] without"),
+    ("$result[0][ID]", r"for the value, write ref\(0\)\['ID'\] without"),
+    ("$result[1][item][id]", r"for the value, write ref\(1\)\['item'\]\['id'\] without"),
+    ("$total[find]", r"for the value, write ref\('find'\)\.total without"),
+    ("$next[0]", r"for the value, write ref\(0\)\.next without"),
+    ("$time[find][start]", "a reference to the time of a call is not possible; to send it as text, use Session.call"),
+    ("$error[find]", "a reference to the error of a call is not possible"),
 ]
 
 
@@ -290,7 +290,7 @@ def test_a_reference_as_others_spell_it(b24, text, message):
 @pytest.mark.parametrize("text", ["$result[later]", "$result[1]"])
 def test_a_spelt_reference_to_a_later_call(b24, text):
     """Such a text is refused as well when the call that it names comes later."""
-    with pytest.raises(UsageError, match=r"call 0 \(echo\): a is .*which is text here"):
+    with pytest.raises(UsageError, match=r"call 0 \(echo\): a is .*which would be sent as text"):
         b24.batch_by_chunk([("echo", {"a": text}), Command("echo", name="later")])
     with pytest.raises(UsageError, match="call 'x'"):
         b24.batch({"x": ("echo", {"a": text}), "later": ("echo",)})

@@ -169,12 +169,12 @@ def test_exit_code_of_outcomes(capsys, rows, code):
         ('{"params": {}}', "line 3: has no method"),
         ('{"method": "echo", "method": "server.time"}', "line 3: has the key 'method' twice"),
         ('{"method": "echo", "params": {"a": 1, "b": 2, "a": 3}}', "line 3: has the key 'a' twice"),
-        ('{"method": "deal add"}', "line 3: a method looks like crm.deal.add, not like 'deal add'"),
-        ('{"method": "echo", "params": "x"}', "line 3: params are a mapping, or a list"),
-        ('{"method": "echo", "name": 1}', "line 3: a name is text"),
+        ('{"method": "deal add"}', "line 3: method: expected a name such as crm.deal.add, got 'deal add'"),
+        ('{"method": "echo", "params": "x"}', "line 3: params: expected a mapping, or a list"),
+        ('{"method": "echo", "name": 1}', "line 3: name: expected a string"),
         ('{"method": "echo", "idempotent": 1}', "line 3: idempotent: expected true or false, got 1"),
-        ('{"method": "batch"}', r"line 3 \(batch\): cannot be called inside a batch"),
-        ('{"method": "echo", "name": "call 9", "params": {"auth": 1}}', r"line 3 \(echo\): auth is a name the portal"),
+        ('{"method": "batch"}', r"line 3 \(batch\): this method is not allowed inside a batch"),
+        ('{"method": "echo", "name": "call 9", "params": {"auth": 1}}', r"line 3 \(echo\): auth is a name reserved"),
     ],
 )
 def test_broken_line(portal, file, line, reason):
@@ -195,7 +195,10 @@ def test_line_that_spells_a_reference(portal, file, spelt):
     """Text that elsewhere refers to an earlier line, by its name or its place, is not stored: nothing is sent."""
     find = '{"method": "crm.deal.list", "name": "find"}\n'
     ended = against(portal.url, "run", file(find + echo(1, params={"id": [spelt]}, name="find") + TIME))
-    assert f"b24batch: line 2: id.0 is '{spelt}', which is text here: lines cannot refer to each other" in ended.stderr
+    assert (
+        f"b24batch: line 2: id.0 is '{spelt}', which would be sent as text: lines cannot refer to each other"
+        in ended.stderr
+    )
     assert (ended.returncode, ended.stdout, portal.requests) == (2, "", [])
 
 
@@ -227,10 +230,10 @@ def test_broken_line_after_an_unknown_outcome(portal):
         (["no.jsonl"], "no.jsonl cannot be read: No such file or directory"),
         (["https://example.com/rest/1/s3cret/"], "example.com/rest/1/***/ cannot be read"),
         (["/"], "/ cannot be read: Is a directory"),
-        (["-", "--chunk-size", "51"], "chunk_size is a whole number from 1 to 50, not 51"),
+        (["-", "--chunk-size", "51"], "chunk_size: expected a whole number from 1 to 50, got 51"),
         (["-", "--chunk-size", "x"], "argument --chunk-size: invalid int value"),
         (["-", "--attempts", "0"], "argument --attempts: expected a whole number, at least 1"),
-        (["-", "--request-id", ""], "a request_id is 1 to 128 printable ASCII characters"),
+        (["-", "--request-id", ""], "request_id: expected 1 to 128 printable ASCII characters"),
         (["-", "more"], "unrecognized arguments: more"),
         ([], "the following arguments are required: FILE"),
     ],

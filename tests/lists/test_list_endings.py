@@ -206,7 +206,7 @@ def test_a_page_of_its_own_is_not_the_whole(portal, b24, params):
 def test_a_parameter_that_is_no_page(b24):
     """Params that hold others than those of its paging do not make one page of a method's all."""
     for method, params in [("task.item.list", {"PARAMS": {"X": 1}}), ("imopenlines.config.list.get", {"PARAMS": {}})]:
-        with pytest.raises(UsageError, match="of its own"):
+        with pytest.raises(UsageError, match="with its own parameters"):
             b24.call_list(method, params, paging="whole")
 
 
@@ -646,7 +646,7 @@ def test_limit(portal, b24, method, limit):
 @pytest.mark.usefixtures("refused")
 def test_no_limit(b24, limit):
     """A limit is a whole number from 1."""
-    with pytest.raises(UsageError, match="limit is a whole number"):
+    with pytest.raises(UsageError, match="limit: expected a whole number"):
         b24.fetch_list("crm.deal.list", limit=limit)
 
 

@@ -252,7 +252,7 @@ def test_an_error_of_a_list_closes_the_bar(b24, portal, bar):
 def test_what_is_no_progress(b24, wrong, refused):
     """Something that can make no bar is refused before anything is sent."""
     for run in (b24.batch_by_chunk, b24.call_list):
-        with pytest.raises(UsageError, match="progress is True, or makes a bar as tqdm does, not "):
+        with pytest.raises(UsageError, match="progress: expected True, None or a callable that makes a bar, got "):
             run([("echo",)] if run == b24.batch_by_chunk else "crm.deal.list", progress=wrong)
 
 

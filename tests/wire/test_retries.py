@@ -70,7 +70,7 @@ def test_methods_of_another_version(b24, method):
         b24.call_list,
     ]
     for send in ways:
-        with pytest.raises(UsageError, match=r"only in REST 3\.0, which b24batch does not speak.*" + method[:9]):
+        with pytest.raises(UsageError, match=r"only in REST 3\.0, which b24batch does not support.*" + method[:9]):
             send(method)
     with pytest.raises(UsageError, match=r"REST 3\.0"):
         Command(method.upper())
