@@ -128,7 +128,7 @@ class DjangoTokenStore:
             with transaction.atomic(using=self._alias):
                 rows.create(member_id=token.member_id, **values)
             return
-        except IntegrityError as error:  # a row that does not exist yet cannot be locked: somebody was faster
+        except IntegrityError as error:  # a new row cannot be locked in advance: another process was faster
             refused = _anew(error)
         if not rows.update(**values):
             raise refused

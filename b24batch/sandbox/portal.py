@@ -98,7 +98,7 @@ class Portal(OAuthPortal):
 
     def _origin(self) -> str:
         if not self._port:
-            raise RuntimeError("the portal has no address yet: call start() or use a with block")
+            raise RuntimeError("the portal is not started, so it has no address: call start() or use a with block")
         return f"http://127.0.0.1:{self._port}"
 
     @property

@@ -99,7 +99,7 @@ class HttpAnswer:
         code, description = text_of(envelope["error"]), text_of(envelope.get("error_description"))
         if not _is_code(envelope["error"], self.status):
             kind = type(envelope["error"]).__name__
-            problem = f"the answer (HTTP {self.status}) has an error that is no code, {kind}: {description}"
+            problem = f"the answer (HTTP {self.status}) has an error that is not a code, {kind}: {description}"
             return self._error(AnswerLost, problem)
         error = self._error(self._class_of(code), description, code=code)
         if isinstance(error, RateLimited):

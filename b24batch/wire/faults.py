@@ -51,7 +51,7 @@ def transport_error(error: BaseException, delivery: Delivery, http_status: int |
         return AnswerLost(f"{late}: {causes}", http_status=http_status)
     # requests raises a plain OSError if the CA bundle does not exist.
     if type(error) is OSError or any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _chain(error)):
-        return NotSent(f"the certificate cannot be checked, or is not trusted: {causes}", code="BAD_CERTIFICATE")
+        return NotSent(f"the certificate is not trusted or could not be verified: {causes}", code="BAD_CERTIFICATE")
     return NotSent(f"the request was not sent: {causes}")
 
 
