@@ -183,8 +183,8 @@ def test_waits_take_no_time(tests_of_a_user):
 def test_fixtures_are_documented(tests_of_a_user):
     """``pytest --fixtures`` tells what each is."""
     told = " ".join(tests_of_a_user("", "--fixtures").split())
-    assert "Return a Bitrix24 portal on loopback, empty and for this test only." in told
-    assert "Return a session on `b24_portal`, without a limit of its rate, whose waits take no time." in told
+    assert "Return an empty Bitrix24 portal on loopback for this test." in told
+    assert "Return a session on `b24_portal` without a rate limit, whose waits take no time." in told
 
 
 def test_fixtures_of_the_user_go_first(tests_of_a_user):

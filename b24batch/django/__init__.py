@@ -1,6 +1,6 @@
 """b24batch in a Django project: settings, sessions, stored tokens, and views that a portal posts to.
 
-Add ``b24batch.django`` to ``INSTALLED_APPS`` and the setting ``B24BATCH``; see `b24batch.django.conf` for its keys.
+Add ``b24batch.django`` to ``INSTALLED_APPS``, and add the setting ``B24BATCH``; `b24batch.django.conf` lists its keys.
 """
 
 from __future__ import annotations

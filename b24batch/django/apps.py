@@ -6,7 +6,7 @@ from django.apps import AppConfig
 
 
 class B24BatchConfig(AppConfig):
-    """Its label is ``b24batch``; it registers the system checks."""
+    """The application ``b24batch``; it registers the system checks."""
 
     name = "b24batch.django"
     label = "b24batch"
@@ -14,7 +14,7 @@ class B24BatchConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the checks, once all applications are loaded."""
+        """Register the checks when all applications are loaded."""
         from b24batch.django import checks
 
         checks.register()

@@ -1,4 +1,4 @@
-"""The sessions that a process keeps."""
+"""The cache of a process's sessions."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ import attrs
 from b24batch.locks import ProcessLock
 from b24batch.session import Session
 
-#: Seconds for which a kept session counts as that of the stored token, which another process may have replaced.
+#: Seconds until a cached session is checked against the stored token, which another process may have replaced.
 SURE = 60.0
 
 
 @attrs.define(eq=False)
 class _Kept:
-    """A session, and when it was last known to be that of the stored token."""
+    """A session, and when it was last known to have the stored token."""
 
     session: Session
     sure_at: float = attrs.field(factory=time.monotonic)
 
 
 class Sessions:
-    """The sessions of this process that were used last.
+    """The most recently used sessions of this process.
 
     Args:
-        limit: How many are kept.
+        limit: The maximum number of sessions.
     """
 
     def __init__(self, limit: int) -> None:
@@ -43,13 +43,13 @@ class Sessions:
         make: Callable[[], Session],
         is_current: Callable[[Session], bool] = lambda _: True,
     ) -> Session:
-        """Return the session of an alias and a portal, made now if there is none or it is not current any more."""
+        """Return the session for an alias and a portal; make a new one if there is none or it is out of date."""
         key = (os.getpid(), alias, member_id)
         before = self._used(key)
         if before is not None and self._is_current(before, is_current):
             return before.session
         self._drop(key, before)
-        made = _Kept(make())  # without the lock, since it may ask the database
+        made = _Kept(make())  # outside the lock, since it may query the database
         with self._lock.lock:
             kept = self._kept.setdefault(key, made)
             oldest = self._kept.popitem(last=False)[1] if len(self._kept) > self._limit else None
@@ -72,16 +72,16 @@ class Sessions:
         now = time.monotonic()
         if now - kept.sure_at < SURE:
             return True
-        kept.sure_at = now  # one thread looks, the others go on
+        kept.sure_at = now  # one thread checks, the others continue
         return is_current(kept.session)
 
     def forget(self, member_id: str) -> None:
-        """Forget a portal's sessions under all aliases; who holds one may go on using it."""
+        """Remove a portal's sessions under all aliases; callers that hold one can still use it."""
         with self._lock.lock:
             for key in [key for key in self._kept if key[2] == member_id]:
                 del self._kept[key]
 
     def clear(self) -> None:
-        """Forget all of them; who holds one may go on using it."""
+        """Remove all sessions; callers that hold one can still use it."""
         with self._lock.lock:
             self._kept.clear()

@@ -1,15 +1,15 @@
-"""System checks of the setting ``B24BATCH``; none of them connects to anything.
+"""System checks of the setting ``B24BATCH``. They open no connection.
 
-========  ============================================================
-``E001``  there is no such setting, or no alias in it
+========  ==============================================================
+``E001``  the setting is missing, or has no alias
 ``E002``  credentials are incomplete or contradictory
 ``E003``  a key is unknown
-``E004``  a credential cannot be: a URL of another shape, or plain http
-``E005``  an option cannot be
-``W001``  each process keeps the whole rate for itself (with --deploy)
-``W002``  a switch for tests is on (with --deploy)
-``W003``  tokens on SQLite where views run in transactions
-========  ============================================================
+``E004``  a credential is invalid, for example a malformed or http URL
+``E005``  an option is invalid
+``W001``  each process uses the portal's whole rate (with ``--deploy``)
+``W002``  a switch for tests is on (with ``--deploy``)
+``W003``  tokens are kept on SQLite, and views run in transactions
+========  ==============================================================
 """
 
 from __future__ import annotations
@@ -36,24 +36,24 @@ _HARMLESS = Secret("https://portal.invalid/rest/1/code/")
 
 
 def register() -> None:
-    """Tell Django of the checks."""
+    """Register the checks with Django."""
     checks.register(check_settings, _TAG)
     checks.register(check_deployment, _TAG, deploy=True)
 
 
 def check_settings(**scope: object) -> list[Any]:
-    """Return what is wrong with the settings."""
+    """Return the errors in the settings."""
     del scope
     if not isinstance(getattr(settings, "B24BATCH", None), dict) or not settings.B24BATCH:
         hint = 'B24BATCH = {"default": {"WEBHOOK_SECRET_URL": ...}}'
         return [
-            checks.Error("There is no setting B24BATCH, or it is no dict with an alias.", hint=hint, id=f"{_TAG}.E001")
+            checks.Error("B24BATCH is missing or invalid: expected a dict of aliases.", hint=hint, id=f"{_TAG}.E001")
         ]
     return [*_nameless(settings.B24BATCH), *(message for alias in aliases() for message in _problems(alias))]
 
 
 def check_deployment(**scope: object) -> list[Any]:
-    """Return what should not go into production."""
+    """Return warnings about settings that are not fit for production."""
     del scope
     if not isinstance(getattr(settings, "B24BATCH", None), dict):
         return []
@@ -64,7 +64,7 @@ def check_deployment(**scope: object) -> list[Any]:
 def _nameless(names: Iterable[object]) -> Iterator[Any]:
     for name in names:
         if not isinstance(name, str):
-            yield checks.Error(f"B24BATCH has the alias {shown(name)}, which is no text.", id=f"{_TAG}.E001")
+            yield checks.Error(f"B24BATCH has an invalid alias: expected a str, got {shown(name)}.", id=f"{_TAG}.E001")
 
 
 def _problems(alias: str) -> Iterator[Any]:
@@ -89,14 +89,14 @@ def _unknown_keys(config: Config) -> Iterator[Any]:
     for key in settings.B24BATCH[config.alias]:
         if key not in KEYS:
             near = difflib.get_close_matches(str(key).upper(), KEYS, 1)
-            hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(KEYS)}."
-            yield _error(config, f"has a key {key!r}, which does not exist", "E003", hint)
+            hint = f"Did you mean {near[0]}?" if near else f"Valid keys: {', '.join(KEYS)}."
+            yield _error(config, f"has an unknown key {key!r}", "E003", hint)
 
 
 def _contradiction(config: Config) -> str | None:
     application = [key for key in ("CLIENT_ID", "CLIENT_SECRET", "MEMBER_ID") if key in config]
     if config.is_webhook and application:
-        return f"has a WEBHOOK_SECRET_URL as well as {application[0]}: it is either a webhook or an application"
+        return f"has both WEBHOOK_SECRET_URL and {application[0]}: expected either a webhook or an application"
     missing = [key for key in ("CLIENT_ID", "CLIENT_SECRET") if not config.get(key)]
     if config.is_webhook or not missing:
         return None
@@ -118,15 +118,15 @@ def _misnamed(config: Config) -> str | None:
     database = config.get("DATABASE")
     if database is None or (isinstance(database, str) and database in settings.DATABASES):
         return None
-    return f"has the DATABASE {shown(database)}; there are in DATABASES: {', '.join(settings.DATABASES)}"
+    return f"has an unknown DATABASE: expected one of {', '.join(settings.DATABASES)}, got {shown(database)}"
 
 
 def _unset(config: Config) -> str | None:
     token = config.get("APPLICATION_TOKEN")
     if "APPLICATION_TOKEN" in config and not (isinstance(token, str) and token):
-        return "has an APPLICATION_TOKEN that is no text or empty: leave it out where it is not known"
+        return "has an invalid APPLICATION_TOKEN: expected a str that is not empty; omit it if it is not known"
     if not isinstance(config.get("ALLOW_LOOPBACK", False), bool):
-        return "has an ALLOW_LOOPBACK that is neither True nor False"
+        return "has an invalid ALLOW_LOOPBACK: expected True or False"
     return None
 
 
@@ -134,7 +134,7 @@ def _refused(config: Config, number: str, make: Callable[[], object]) -> Iterato
     try:
         make()
     except UsageError as wrong:
-        yield _error(config, f"cannot be: {wrong.description}", number)
+        yield _error(config, f"is invalid: {wrong.description}", number)
     except ImproperlyConfigured as wrong:
         yield checks.Error(f"{wrong}.", id=f"{_TAG}.{number}")
 
@@ -145,20 +145,18 @@ def _shared_file(config: Config) -> Iterator[Any]:
     database = settings.DATABASES.get(config.get("DATABASE") or "default", {})
     if "sqlite3" not in database.get("ENGINE", "") or not database.get("ATOMIC_REQUESTS"):
         return
-    hint = "Give the tokens a file of their own: another alias in DATABASES, without ATOMIC_REQUESTS, as DATABASE here."
-    text = "keeps tokens on SQLite with ATOMIC_REQUESTS: a view that has read or written cannot renew one"
+    hint = "Keep the tokens in a separate file: name an alias of DATABASES without ATOMIC_REQUESTS as DATABASE."
+    text = "keeps tokens on SQLite with ATOMIC_REQUESTS: a view that has used the database cannot renew a token"
     yield _warning(config, text, "W003", hint)
 
 
 def _risks(config: Config) -> Iterator[Any]:
     if "RATE" not in config:
-        hint = 'Divide the portal\'s (50, 2.0) by the number of processes, such as "RATE": (12, 0.5) for 4 of them.'
-        yield _warning(
-            config, "has no RATE: each process of the deployment takes the portal's whole rate", "W001", hint
-        )
+        hint = 'Divide the portal\'s (50, 2.0) by the number of processes, such as "RATE": (12, 0.5) for 4 processes.'
+        yield _warning(config, "has no RATE: each process of the deployment uses the portal's whole rate", "W001", hint)
     for key in ("ALLOW_LOOPBACK", "ALLOW_HTTP"):
         if config.get(key):
-            yield _warning(config, f"has {key}, which is for tests", "W002")
+            yield _warning(config, f"has {key}, which is for tests only", "W002")
 
 
 def _error(config: Config, problem: str, number: str, hint: str | None = None) -> Any:

@@ -1,4 +1,4 @@
-"""The setting ``B24BATCH``: for each alias the credentials of a portal or an application, and options."""
+"""The setting ``B24BATCH``: each alias has the credentials of a portal or an application, and options."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from b24batch.options import Options
 from b24batch.redaction import Secret
 from b24batch.wire.retries import RetryPolicy
 
-#: The credentials. Names of what is secret are such that Django's debug page masks them.
+#: The credentials. Secrets have names that Django's debug page masks.
 CREDENTIALS = (
     "WEBHOOK_SECRET_URL",
     "CLIENT_ID",
@@ -24,7 +24,7 @@ CREDENTIALS = (
     "DATABASE",
     "ALLOW_LOOPBACK",
 )
-#: Options of `b24batch.Session` under their names in upper case.
+#: Options of `b24batch.Session`, in upper case.
 OPTIONS = (
     "TIMEOUT",
     "DEADLINE",
@@ -41,20 +41,20 @@ KEYS = (*CREDENTIALS, *OPTIONS, "RATE")
 
 @attrs.frozen
 class Config:
-    """One alias of ``B24BATCH``; it looks every value up anew, since frames that hold one show it when they fail.
+    """One alias of ``B24BATCH``. It reads a value when it is needed, so that no traceback shows a stored one.
 
     =======================  ==========================================================================================
-    ``WEBHOOK_SECRET_URL``   the URL of an inbound webhook; or, for an application:
-    ``CLIENT_ID``            of the application
-    ``CLIENT_SECRET``        of the application
-    ``MEMBER_ID``            the one portal that `get_session` is for, if there is one
-    ``APPLICATION_TOKEN``    that events come with, where it is known; default the one that came with the installation
-    ``TOKEN_URL``            the OAuth server's, default that of Bitrix24
-    ``DATABASE``             the alias of the database that tokens are in; default the one that routers choose
-    ``ALLOW_LOOPBACK``       whether a form may name this machine as its portal: the sandbox; default False
+    ``WEBHOOK_SECRET_URL``   the URL of an inbound webhook; for an application omit it and set:
+    ``CLIENT_ID``            the application's id
+    ``CLIENT_SECRET``        the application's secret
+    ``MEMBER_ID``            the portal that `get_session` is for, if the application has only one
+    ``APPLICATION_TOKEN``    the token that events must have; default: the one stored at the installation
+    ``TOKEN_URL``            the URL of the OAuth server; default: that of Bitrix24
+    ``DATABASE``             the alias of the database for tokens; default: the one that the routers choose
+    ``ALLOW_LOOPBACK``       whether a form may name this machine as its portal, for the sandbox; default False
     ``RATE``                 ``(capacity, leak_rate)`` of each process, None for no limit; default ``(50, 2.0)``
     ``RETRIES``              the arguments of `b24batch.RetryPolicy` as a dict
-    ``MAX_WAIT``             as in `b24batch.Session`, but 0 by default: a view does not sleep
+    ``MAX_WAIT``             as in `b24batch.Session`, but 0 by default, so that a view does not sleep
     ``TIMEOUT DEADLINE``     as in `b24batch.Session`, like ``OPERATING_WAIT IDEMPOTENT_METHODS ALLOW_HTTP
                              REDACT_URLLIB3_LOG``
     =======================  ==========================================================================================
@@ -66,22 +66,22 @@ class Config:
         return key in settings.B24BATCH[self.alias]
 
     def get(self, key: str, default: Any = None) -> Any:
-        """Return a value that is no secret."""
+        """Return a value that is not secret."""
         return settings.B24BATCH[self.alias].get(key, default)
 
     def secret(self, key: str) -> Secret:
-        """Return a value that is a secret, wrapped.
+        """Return a secret value as a `Secret`.
 
         Raises:
-            ImproperlyConfigured: It is missing or no text.
+            ImproperlyConfigured: It is missing or not a str.
         """
         if not isinstance(settings.B24BATCH[self.alias].get(key), str):
-            raise self.wrong(f"has no {key}, or one that is no text")
+            raise self.wrong(f"has no {key}: expected a str")
         return Secret(settings.B24BATCH[self.alias][key])
 
     @property
     def is_webhook(self) -> bool:
-        """Whether the credentials are a webhook, and no application."""
+        """Whether the credentials are a webhook, not an application."""
         return "WEBHOOK_SECRET_URL" in self
 
     @property
@@ -91,28 +91,28 @@ class Config:
 
     @property
     def token_url(self) -> str:
-        """Where tokens are given out."""
+        """The URL of the OAuth server."""
         return str(self.get("TOKEN_URL", TOKEN_URL))
 
     def application(self) -> tuple[str, Secret]:
-        """Return id and secret of the application.
+        """Return the id and the secret of the application.
 
         Raises:
-            ImproperlyConfigured: One of them is missing.
+            ImproperlyConfigured: One of them is missing or not a str.
         """
         if not isinstance(self.get("CLIENT_ID"), str):
-            raise self.wrong("has no CLIENT_ID, or one that is no text: it is not of an application")
+            raise self.wrong("has no CLIENT_ID: expected a str; an application needs one")
         return self.get("CLIENT_ID"), self.secret("CLIENT_SECRET")
 
     def options(self) -> Options:
-        """Return the options of a session, but for its limits; whether they can be, the session tells."""
+        """Return the options of a session except its limits; the session validates them."""
         chosen: dict[str, Any] = {"max_wait": 0}
         chosen |= {key.lower(): self.get(key) for key in OPTIONS if key in self}
         chosen["retries"] = RetryPolicy(**chosen.get("retries", {}))
         return cast("Options", chosen)
 
     def wrong(self, problem: str) -> ImproperlyConfigured:
-        """Return the error that names this alias."""
+        """Return an error that names this alias."""
         return ImproperlyConfigured(f"B24BATCH[{self.alias!r}] {problem}")
 
 
@@ -120,12 +120,12 @@ def configured(alias: str) -> Config:
     """Return an alias of ``B24BATCH``.
 
     Raises:
-        ImproperlyConfigured: There is no such setting, or no such alias in it.
+        ImproperlyConfigured: The setting or the alias is missing.
     """
     if not isinstance(getattr(settings, "B24BATCH", None), dict):
-        raise ImproperlyConfigured('there is no setting B24BATCH = {"default": {"WEBHOOK_SECRET_URL": ...}}')
+        raise ImproperlyConfigured('B24BATCH is missing: expected {"default": {"WEBHOOK_SECRET_URL": ...}}')
     if not isinstance(settings.B24BATCH.get(alias), dict):
-        raise ImproperlyConfigured(f"B24BATCH[{alias!r}] is missing or no dict; there are: {', '.join(aliases())}")
+        raise ImproperlyConfigured(f"B24BATCH[{alias!r}] is missing or not a dict; aliases: {', '.join(aliases())}")
     return Config(alias)
 
 

@@ -1,4 +1,4 @@
-"""What is kept of each portal on which the application is installed."""
+"""The stored token of each portal on which the application is installed."""
 
 from __future__ import annotations
 

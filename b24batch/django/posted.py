@@ -1,4 +1,4 @@
-"""What a portal posts to a view: the form is read and proven, and a session is made for it."""
+"""Forms that a portal posts to a view: read and verify them, and make a session for each."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from b24batch.session import Session
 from b24batch.wire.auth import Access, Renewal
 from b24batch.wire.connections import Connections
 
-#: How long the portal of an installation may take: anybody can post its name. Seconds, but for the attempts.
+#: Limits for the portal of an installation, since anyone can post a form that names a slow one. In seconds.
 _MAX_WAIT, _TIMEOUT, _DEADLINE, _ATTEMPTS = 5.0, (5.0, 10.0), 10.0, 2
 
 
 def _form(request: HttpRequest) -> QueryDict:
-    """Return query and body together; of a placement some fields are in the query."""
+    """Return query and body together; a placement has some of its fields in the query."""
     form = request.GET.copy()
     form.update(request.POST)
     return form
@@ -40,7 +40,7 @@ def session_of_placement(placement: Placement, config: Config) -> Session:
 
 
 def event(request: HttpRequest, config: Config) -> Event:
-    """Return the event in a form, whose application token is the portal's."""
+    """Return the event in a form; its application token must be the portal's."""
     member_id = request.POST.get("auth[member_id]")
     if not member_id:
         raise UsageError("auth[member_id] is missing")
@@ -57,7 +57,7 @@ def _application_token(member_id: str, config: Config) -> Secret | None:
 
 
 def session_of_event(event: Event, config: Config) -> AbstractContextManager[Session]:
-    """Return a session of the event's portal, of the installation where it can be."""
+    """Return a session for the event's portal, with the token of the installation if there is one."""
     if config.is_webhook:
         return nullcontext(get_session(config.alias))
     if store_of(config).get(event.member_id) is not None:
@@ -69,28 +69,28 @@ def session_of_event(event: Event, config: Config) -> AbstractContextManager[Ses
 
 @attrs.frozen
 class _NoToken:
-    """The credentials for a portal that has given none: every call says so."""
+    """Credentials for a portal without a token: every call raises `TokenRefreshError`."""
 
     member_id: str
     host: str = "portal.invalid"
     scheme: str = "https"
 
     def access(self) -> Access:
-        """Say that there is none."""
-        raise TokenRefreshError(f"neither the event nor the database has a token of {self.member_id}; {AGAIN}")
+        """Raise `TokenRefreshError`."""
+        raise TokenRefreshError(f"neither the event nor the database has a token for {self.member_id}; {AGAIN}")
 
     def renew(self, refused: Access, connections: Connections) -> Renewal:
-        """Return that it cannot be."""
+        """Return ``"none"``: there is no token to renew."""
         del refused, connections
         return "none"
 
 
 def install(request: HttpRequest, config: Config) -> Install:
-    """Return an installation, proven and stored."""
+    """Return the installation in a form, once it is verified and stored."""
     install = Install.from_form(request.POST, allow_loopback=config.allow_loopback)
     _refuse_users(install, config)
     store = store_of(config)
-    with store.lock(install.token.member_id):  # before the token is spent, since its successor has to be stored
+    with store.lock(install.token.member_id):  # before the token is used up, since the new one has to be stored
         token = _proven(install, config)
         store.put(token, install.application_token)
     forget(token.member_id)
@@ -98,24 +98,24 @@ def install(request: HttpRequest, config: Config) -> Install:
 
 
 def _refuse_users(install: Install, config: Config) -> None:
-    """Raise unless the posted token is an administrator's; it is not renewed for this, and so not spent."""
+    """Raise `AuthError` unless the posted token is an administrator's; this does not use up the token."""
     asking = attrs.evolve(install, token=attrs.evolve(install.token, refresh_token=None))
     oauth = asking.oauth(*config.application(), token_url=config.token_url)
     with opened(config, lambda: oauth) as session:
         retries = attrs.evolve(session.retries, attempts=min(session.retries.attempts, _ATTEMPTS))
         asked = session.with_options(retries=retries, max_wait=_MAX_WAIT, timeout=_TIMEOUT, deadline=_DEADLINE)
         if asked.call("user.admin").data is not True:
-            raise AuthError("the token is not an administrator's, and only they install applications")
+            raise AuthError("the token is not an administrator's: only an administrator can install an application")
 
 
 def _proven(install: Install, config: Config) -> Token:
-    """Return the token that the OAuth server gives for the posted one, which is spent with it."""
+    """Exchange the posted token for a new one at the OAuth server; this uses up the posted token."""
     token = install.oauth(*config.application(), token_url=config.token_url).refresh()
     if token.address.host != install.token.address.host:
-        raise AuthError("the token is of another portal than the form")
+        raise AuthError("the token and the form are from different portals")
     return token
 
 
 def session_of_install(install: Install, config: Config) -> AbstractContextManager[Session]:
-    """Return the session of a portal that has just installed the application."""
+    """Return the session for a portal that has just installed the application."""
     return nullcontext(session_for(install.token.member_id, config.alias))

@@ -1,4 +1,4 @@
-"""Sessions by the alias of their settings, and by the portal they are for."""
+"""Sessions by alias in the settings and by portal."""
 
 from __future__ import annotations
 
@@ -18,46 +18,47 @@ from b24batch.session import Session
 from b24batch.wire.auth import Auth, Webhook
 from b24batch.wire.rate import LeakyBucket
 
-#: Sessions that a process keeps; each holds a socket or more for a while.
+#: The maximum number of sessions in a process; each holds one or more sockets for a while.
 MAX_SESSIONS = 100
-#: Portals whose rate a process remembers when the setting has a ``RATE``.
+#: The maximum number of portals whose rate a process tracks if the setting has a ``RATE``.
 _MAX_BUCKETS = 4096
 
 
 def get_session(alias: str = "default") -> Session:
-    """Return the session of an alias in ``B24BATCH``, the same one for all threads of a process.
+    """Return the session for an alias in ``B24BATCH``; all threads of a process share it.
 
-    Its ``max_wait`` is 0 unless the settings say otherwise: where another request would have to wait it raises
-    `b24batch.RateLimited`. Outside of views, ``get_session().with_options(max_wait=None)`` waits.
+    Its ``max_wait`` is 0 by default: instead of waiting, a call raises `b24batch.RateLimited`. Outside of views use
+    ``get_session().with_options(max_wait=None)`` to wait.
 
     Args:
-        alias: In the setting ``B24BATCH``.
+        alias: The alias in the setting ``B24BATCH``.
 
     Raises:
-        ImproperlyConfigured: The settings are missing, or of an application without a ``MEMBER_ID``.
+        ImproperlyConfigured: The settings are missing or invalid, or an application has no ``MEMBER_ID``.
         UsageError: The application is not installed on the portal with that ``MEMBER_ID``.
     """
     config = configured(alias)
     if config.is_webhook:
         return _sessions.get(alias, "", lambda: opened(config, lambda: Webhook(config.secret("WEBHOOK_SECRET_URL"))))
     if "CLIENT_ID" in config and not config.get("MEMBER_ID"):
-        raise config.wrong("has no MEMBER_ID: for an application on many portals there is session_for(member_id)")
+        raise config.wrong("has no MEMBER_ID: for an application on many portals use session_for(member_id)")
     return session_for(config.get("MEMBER_ID", ""), alias)
 
 
 def session_for(member_id: str, alias: str = "default") -> Session:
-    """Return the session of a portal on which the application is installed, as `get_session` does.
+    """Return the session for a portal on which the application is installed; otherwise like `get_session`.
 
-    Its token is that of `install_view`, stored in the database and renewed there for all processes. A new installation
-    counts at once in the process that it was posted to, and within a minute in the others: who calls this again gets
-    a session of the new token, at the portal's new address if it has moved. Do not keep it yourself.
+    It uses the token that `install_view` stored in the database; a renewed token is stored there for all processes.
+    After a new installation this function returns a session with the new token, at the portal's new address if it has
+    moved: at once in the process that got the form, and within a minute in the others. So call it each time instead of
+    keeping the session.
 
     Args:
-        member_id: The portal's own id, as it stands in what it posts.
-        alias: The application in the setting ``B24BATCH``.
+        member_id: The id of the portal, as in the forms that it posts.
+        alias: The alias of the application in the setting ``B24BATCH``.
 
     Raises:
-        ImproperlyConfigured: The settings are missing, or not of an application.
+        ImproperlyConfigured: The settings are missing or invalid, or not those of an application.
         UsageError: The application is not installed on this portal.
     """
     config = configured(alias)
@@ -72,7 +73,7 @@ def session_for(member_id: str, alias: str = "default") -> Session:
 
 
 def forget(member_id: str) -> None:
-    """Let all aliases of this process begin anew with what is stored of a portal."""
+    """Drop the sessions for a portal under all aliases of this process; later ones use the stored token."""
     _sessions.forget(member_id)
 
 
@@ -88,7 +89,7 @@ def _is_stored(session: Session, stored: Token | None) -> bool:
 
 
 def store_of(config: Config) -> DjangoTokenStore:
-    """Return the store that the tokens of an application are in."""
+    """Return the store with the tokens of an application."""
     return DjangoTokenStore(config.get("DATABASE"))
 
 
@@ -96,7 +97,7 @@ def opened(config: Config, credentials: Callable[[], Auth]) -> Session:
     """Return a new session with the options of an alias.
 
     Raises:
-        ImproperlyConfigured: A setting has a value that cannot be.
+        ImproperlyConfigured: A setting is invalid.
     """
     auth = credentials()
     try:
@@ -106,7 +107,7 @@ def opened(config: Config, credentials: Callable[[], Auth]) -> Session:
         return Session(auth, **options)
     except (TypeError, ValueError) as error:
         problem = str(error)
-    raise config.wrong(f"cannot be: {problem}")
+    raise config.wrong(f"is invalid: {problem}")
 
 
 def _limits(config: Config, host: str) -> LeakyBucket | None:
@@ -115,12 +116,12 @@ def _limits(config: Config, host: str) -> LeakyBucket | None:
             return None
         case (int() as capacity, int() | float() as leak_rate):
             return _bucket(host, capacity, leak_rate)
-    raise ValueError("a RATE is None or (capacity, leak_rate)")
+    raise ValueError("RATE: expected None or (capacity, leak_rate)")
 
 
 @functools.lru_cache(_MAX_BUCKETS)
 def _bucket(host: str, capacity: int, leak_rate: float) -> LeakyBucket:
-    """Return the one bucket that all sessions of this process on a portal share."""
+    """Return the bucket that all sessions of this process for a portal share."""
     del host
     return LeakyBucket(capacity, leak_rate)
 

@@ -19,9 +19,9 @@ from b24batch.redaction import Secret
 
 _T = TypeVar("_T")
 
-#: Seconds to wait on SQLite until another process has its token.
+#: Seconds to wait on SQLite for another process that renews its token.
 _PATIENCE = 120
-#: The same inside a transaction, which may be the very one that is waited for.
+#: The same inside a transaction, since it may itself be what holds the lock.
 _PATIENCE_IN_TRANSACTION = 10
 
 _in_memory = ProcessLock()
@@ -30,13 +30,15 @@ _in_memory = ProcessLock()
 class DjangoTokenStore:
     """Keeps tokens in the rows of `b24batch.django.models.PortalToken`, which all processes of a project share.
 
-    What is put is committed when the lock is left, and stays when a view's own transaction is rolled back: lock and
-    writes go over a database connection of their own. That connection cannot pass a transaction of the same thread
-    which has this row, or on SQLite the file, in use: on SQLite give the tokens a ``DATABASE`` of their own when views
-    run in transactions. Nor does it see there what such a transaction has not committed, as in Django's ``TestCase``.
+    Locks and writes use a separate database connection. A token is committed when the lock is released, and stays
+    if the view's own transaction is rolled back.
+
+    The separate connection has to wait for a transaction of the same thread that uses the row, or on SQLite the file.
+    If views run in transactions on SQLite, set ``DATABASE`` to a separate database. Nor does the connection see data
+    there that such a transaction, for example that of Django's ``TestCase``, has not committed.
 
     Args:
-        using: The alias of the database. Default: the one that the project's routers choose.
+        using: The alias of the database; default None, the one that the project's routers choose.
     """
 
     def __init__(self, using: str | None = None) -> None:
@@ -44,27 +46,27 @@ class DjangoTokenStore:
         self._held = threading.local()
 
     def get(self, member_id: str) -> Token | None:
-        """Return the token of a portal; None when there is none.
+        """Return the token of a portal; None if there is none.
 
         Raises:
-            UsageError: The row cannot be a token; the message names the portal.
+            UsageError: The stored row is invalid; the message names the portal.
         """
         columns = ("access_token", "refresh_token", "expires", "client_endpoint", "member_id")
         row = self._row(member_id, columns, _wrapped)
         return stored_token(row, member_id) if row else None
 
     def application_token(self, member_id: str) -> Secret | None:
-        """Return what the events of a portal come with; None when it is unknown."""
+        """Return the application token in a portal's events; None if it is unknown."""
         kept = self._row(member_id, ("application_token",), lambda row: Secret(row[0]))
         return kept if kept and kept.reveal() else None
 
     def has_replaced(self, token: Token) -> bool:
-        """Return whether a token was here once, and another took its place."""
+        """Return whether a token was stored here before and has been replaced."""
         replaced = self._row(token.member_id, ("replaced",), lambda row: str(row[0]))
         return is_replaced(replaced or "", token.access_token)
 
     def put(self, token: Token, application_token: Secret | None = None) -> None:
-        """Keep a token in the place of the portal's last one; its application token stays unless one is given."""
+        """Store a token in place of the portal's last one; the application token stays unless a new one is given."""
         if not self._is_held():
             with self.lock(token.member_id):
                 return self.put(token, application_token)
@@ -80,10 +82,11 @@ class DjangoTokenStore:
 
     @contextmanager
     def lock(self, member_id: str) -> Iterator[None]:
-        """Keep other threads and processes from the portal's row, on SQLite from the file, while the block lasts.
+        """Lock the portal's row, on SQLite the file, against other threads and processes during the block.
 
         Raises:
-            OperationalError: On SQLite; another one kept it for 120 seconds, or for 10 when a transaction is open.
+            OperationalError: Only on SQLite: the lock was not free within 120 seconds, or 10 seconds if this thread
+                has a transaction open.
         """
         failure: BaseException | None = None
         with ExitStack() as stack:
@@ -92,7 +95,7 @@ class DjangoTokenStore:
             try:
                 yield
             except BaseException as error:
-                failure = error  # what was put before it is committed all the same
+                failure = error  # tokens stored before the error are still committed
         if failure is not None:
             raise failure
 
@@ -125,7 +128,7 @@ class DjangoTokenStore:
             with transaction.atomic(using=self._alias):
                 rows.create(member_id=token.member_id, **values)
             return
-        except IntegrityError as error:  # a row that does not exist yet cannot be locked: somebody was faster
+        except IntegrityError as error:  # a new row cannot be locked in advance: another process was faster
             refused = _anew(error)
         if not rows.update(**values):
             raise refused
@@ -136,10 +139,10 @@ class DjangoTokenStore:
         return with_replaced(replaced, old, token.access_token)
 
     def _row(self, member_id: str, columns: tuple[str, ...], made: Callable[[tuple[Any, ...]], _T]) -> _T | None:
-        """Return what is made of a row; of the row itself no frame is left that an error could show."""
+        """Convert a row; no frame keeps the row itself, so that a traceback cannot show it."""
         with ExitStack() as stack:
             if not self._is_held() and connections[self._alias].vendor == "sqlite" and not _is_in_memory(self._alias):
-                # A read within the view's transaction would keep its file from the refresh that may follow.
+                # A read within the view's transaction would lock the file against a refresh that may follow.
                 stack.enter_context(_apart(self._alias))
             return next(map(made, self._rows(member_id).values_list(*columns)), None)
 
@@ -155,7 +158,7 @@ def _model() -> Any:
     try:
         return apps.get_model("b24batch", "PortalToken")
     except LookupError:
-        missing = ImproperlyConfigured("portal tokens are kept once b24batch.django is in INSTALLED_APPS")
+        missing = ImproperlyConfigured("portal tokens need b24batch.django: add it to INSTALLED_APPS")
     raise missing
 
 
@@ -164,20 +167,20 @@ def _wrapped(row: tuple[Any, ...]) -> StoredRow:
 
 
 def _is_in_memory(alias: str) -> bool:
-    """Return whether nobody else can have the database: that of a test run."""
+    """Return whether the database is in memory, so that no other process uses it, as in a test run."""
     return connections[alias].vendor == "sqlite" and bool(connections[alias].is_in_memory_db())
 
 
 @contextmanager
 def _apart(alias: str) -> Iterator[None]:
-    """Let this thread's queries go over a connection of their own, outside of a transaction that is open."""
+    """Run this thread's queries on a separate connection, outside of any open transaction."""
     usual = connections[alias]
     apart = usual.copy()
-    # Under DEBUG Django logs each statement with its values.
+    # With DEBUG, Django would log each statement with its values.
     apart.make_debug_cursor = apart.make_cursor
     if apart.vendor == "sqlite":
         patience = _PATIENCE_IN_TRANSACTION if usual.in_atomic_block else _PATIENCE
-        # Exclusive: once the OAuth server has been asked, no reader may stand in the way of the commit.
+        # Exclusive: after the OAuth server has renewed a token, no reader may block the commit.
         apart.settings_dict["OPTIONS"] |= {"timeout": patience, "transaction_mode": "EXCLUSIVE"}
     connections[alias] = apart
     try:
@@ -194,11 +197,11 @@ def _begin(stack: ExitStack, alias: str) -> None:
     except OperationalError as error:
         reason = str(error)
     raise OperationalError(
-        f"{reason}: the tokens of b24batch wait for the database {alias!r}, perhaps for the transaction of this very "
-        "thread; give them a DATABASE of their own in the setting B24BATCH"
+        f"{reason}: b24batch waited for the database {alias!r} to lock a token, perhaps for a transaction of this same "
+        "thread; set DATABASE in B24BATCH to a separate database"
     )
 
 
 def _anew(error: DatabaseError) -> DatabaseError:
-    """Return the error without its frames, which hold what was written, and without the statement."""
+    """Return the error without its frames, which hold the written values, and without the statement."""
     return type(error)(str(error).partition("\n")[0])

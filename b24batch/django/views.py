@@ -1,4 +1,4 @@
-"""Decorators of the views that a portal posts to; each hands its view a session of that portal."""
+"""Decorators for views that a portal posts to; each passes its view a session for that portal."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from b24batch.session import Session
 P = ParamSpec("P")
 R = TypeVar("R", bound=HttpResponseBase)
 Posted = TypeVar("Posted", covariant=True)
-#: Decorated, a view is called with the request and what its URL has; it gets the session and the form as well.
+#: The decorated view takes the request and the URL's arguments; the view itself also gets the session and the form.
 View: TypeAlias = Callable[Concatenate[HttpRequest, Session, Posted, P], R]
 Decorated: TypeAlias = Callable[Concatenate[HttpRequest, P], R]
 
 
 class ViewDecorator(Protocol[Posted]):
-    """What a decorator of this module is once it has its `alias`."""
+    """A decorator of this module that has been given its `alias`."""
 
     def __call__(self, view: View[Posted, P, R], /) -> Decorated[P, R]:
-        """Return the view decorated."""
+        """Return the decorated view."""
 
 
 @overload
@@ -46,16 +46,16 @@ def placement_view(view: None = None, *, alias: str = "default") -> ViewDecorato
 def placement_view(view: Callable[..., Any] | None = None, *, alias: str = "default") -> Any:
     """Make a view the page of a placement: it is called with request, session and `b24batch.oauth.posted.Placement`.
 
-    The session has the token of the user who opened the page. Nothing of it is stored, since a form can claim to be
-    of any portal: only what the session answers is true, of the host ``placement.token.address.host``. The session
-    ends with the view. The page may be framed, and is exempt from the CSRF check.
+    The session has the token of the user who opened the page, and is closed when the view returns. Nothing is stored.
+    Do not trust the form, since it can claim to be from any portal: trust only what the session's calls return, for
+    the host ``placement.token.address.host``. The page may be shown in a frame and is exempt from the CSRF check.
 
-    Anything but a POST is answered 405, a form that is no placement 400. The view must be a sync one, and anything it
-    raises is its own.
+    The answer is 405 for anything but a POST, and 400 for any other form. The view must not be async; its exceptions
+    propagate.
 
     Args:
-        view: The view; or leave it out, ``@placement_view(alias=...)``.
-        alias: Of the application in the setting ``B24BATCH``.
+        view: The view; omit it to pass an alias: ``@placement_view(alias=...)``.
+        alias: The alias of the application in the setting ``B24BATCH``; default ``"default"``.
 
     Raises:
         TypeError: The view is async.
@@ -70,17 +70,16 @@ def event_view(view: None = None, *, alias: str = "default") -> ViewDecorator[Ev
 def event_view(view: Callable[..., Any] | None = None, *, alias: str = "default") -> Any:
     """Make a view the handler of events: it is called with request, session and `b24batch.oauth.posted.Event`.
 
-    The session is `session_for` the portal; for a webhook's alias it is `get_session`, and for a portal that is known
-    by the setting ``APPLICATION_TOKEN`` alone it has the token of the event. An event without a token (ONAPPUNINSTALL
-    is one) of a portal without a stored one comes with a session all of whose calls raise `TokenRefreshError`. The view
-    is exempt from the CSRF check.
+    The session is that of `session_for`; for the alias of a webhook it is that of `get_session`. If no token is stored
+    for the portal, the session has the token of the event. If the event has no token either, as with ONAPPUNINSTALL,
+    every call of the session raises `TokenRefreshError`. The view is exempt from the CSRF check.
 
-    Anything but a POST is answered 405, a form that is no event 400, an event with another application token than
-    the portal's, or of a portal without one, 403.
+    The answer is 405 for anything but a POST, 400 for any other form, and 403 if the application token is wrong or
+    none is known for the portal.
 
     Args:
         view: As in `placement_view`.
-        alias: Of the application in the setting ``B24BATCH``.
+        alias: The alias of the application or webhook in the setting ``B24BATCH``; default ``"default"``.
 
     Raises:
         TypeError: The view is async.
@@ -95,18 +94,18 @@ def install_view(view: None = None, *, alias: str = "default") -> ViewDecorator[
 def install_view(view: Callable[..., Any] | None = None, *, alias: str = "default") -> Any:
     """Make a view the handler of ONAPPINSTALL: it is called with request, session and `b24batch.oauth.posted.Install`.
 
-    Before, the portal is asked whether the posted token is an administrator's (``user.admin``), since any user who
-    opens a placement has one. Then the token is renewed: that the OAuth server does so, and names the posted portal at
-    the posted host, is proof. The new one and the application token are stored at once, whatever becomes of the view.
-    It is exempt from the CSRF check.
+    Before the view is called, the form is verified in two steps. ``user.admin`` must confirm that the posted token is
+    an administrator's, since every user who opens a placement has a token. Then the OAuth server must renew the token,
+    for the same portal at the same host as in the form. The new token and the application token are stored at once,
+    even if the view fails. The view is exempt from the CSRF check.
 
-    Anything but a POST is answered 405, a form that is no installation 400, a token that the OAuth server refuses or
-    that is no administrator's 403. Where the portal does not answer, or the OAuth server cannot be reached, it is 503,
-    and the same form can be posted again.
+    The answer is 405 for anything but a POST, 400 for any other form, and 403 if the OAuth server refuses the token or
+    the token is not an administrator's. It is 503 if the portal or the OAuth server cannot be reached; the same form
+    can then be posted again.
 
     Args:
         view: As in `placement_view`.
-        alias: Of the application in the setting ``B24BATCH``.
+        alias: The alias of the application in the setting ``B24BATCH``; default ``"default"``.
 
     Raises:
         TypeError: The view is async.
@@ -116,12 +115,12 @@ def install_view(view: Callable[..., Any] | None = None, *, alias: str = "defaul
 
 @attrs.frozen
 class _Posting:
-    """How a form becomes what the view gets.
+    """How to turn a form into the arguments of the view.
 
     Attributes:
-        alias: Of the settings.
-        read: Returns what was posted; raises for what is refused.
-        session: Returns the session for it, which closes with the view unless others have it too.
+        alias: The alias in the settings.
+        read: Returns the parsed form; raises if it is refused.
+        session: Returns the session for the form; it is closed after the view unless it is shared.
     """
 
     alias: str
@@ -159,11 +158,11 @@ def _refuse_async(view: Any) -> None:
     if iscoroutinefunction(view) or iscoroutinefunction(getattr(view, "__call__", None)):  # noqa: B004
         named = getattr(view, "view_class", view)
         name = getattr(named, "__qualname__", type(view).__qualname__)
-        raise TypeError(f"{name} is async: what a portal posts to is a sync view, under ASGI as well")
+        raise TypeError(f"{name} is async: expected a sync view, under ASGI as well")
 
 
 def _hide_form(request: HttpRequest) -> None:
-    """Mask the form on the page of an error; by itself Django masks none under DEBUG."""
+    """Mask the form on error pages; with DEBUG, Django does not mask it by itself."""
     request.sensitive_post_parameters = list(request.POST)
     request.exception_reporter_filter = copy.copy(get_default_exception_reporter_filter())
     request.exception_reporter_filter.is_active = lambda _: True

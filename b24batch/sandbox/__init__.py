@@ -1,4 +1,4 @@
-"""A Bitrix24 portal on loopback, for the demo and for tests of code that uses b24batch."""
+"""A fake Bitrix24 portal on loopback, for trying things out and for tests of code that uses b24batch."""
 
 from b24batch.sandbox.clocks import FakeClock
 from b24batch.sandbox.faults.table import FAULTS, Fault

@@ -1,4 +1,4 @@
-"""Time, which tests may replace."""
+"""Clocks, which tests can replace."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from typing import NamedTuple, Protocol
 
 
 class Clock(Protocol):
-    """The time the portal lives in; a test may share its own with the client."""
+    """The interface of the portal's clock; a test can share its own clock with the client."""
 
     def monotonic(self) -> float:
-        """Return seconds that never go back."""
+        """Return the time in seconds; it never goes back."""
 
     def time(self) -> float:
-        """Return seconds since 1970."""
+        """Return the seconds since 1970."""
 
     def sleep(self, seconds: float) -> None:
-        """Let so many seconds pass."""
+        """Sleep for this many seconds."""
 
 
 class SystemClock:
-    """The machine's time; ``wake`` ends every sleep, later ones too, so that a portal can close."""
+    """The machine's clock; ``wake`` ends all sleeps, including later ones, so that a portal can close."""
 
     def __init__(self) -> None:
-        """Start with nobody woken."""
+        """Create a clock whose sleeps are not ended."""
         self._woken = threading.Event()
 
     def monotonic(self) -> float:
-        """Return seconds that never go back."""
+        """Return the time in seconds; it never goes back."""
         return time.monotonic()
 
     def time(self) -> float:
-        """Return seconds since 1970."""
+        """Return the seconds since 1970."""
         return time.time()
 
     def sleep(self, seconds: float) -> None:
-        """Wait so many seconds, or until woken."""
+        """Sleep for this many seconds, or until ``wake`` is called."""
         self._woken.wait(seconds)
 
     def wake(self) -> None:
@@ -48,14 +48,14 @@ class SystemClock:
         self._woken.set()
 
     def rest(self) -> None:
-        """Let sleeps last again."""
+        """Allow sleeps again."""
         self._woken.clear()
 
 
 #: When a `FakeClock` starts: 2026-01-01T00:00:00Z.
 START = 1_767_225_600.0
 
-#: Seconds of real time between looks at whether a sleep shall end before its time.
+#: Seconds of real time between checks of whether a sleep should end early.
 _LOOK = 0.02
 
 
@@ -66,7 +66,7 @@ class _Sleeper(NamedTuple):
 
 
 class FakeClock:
-    """A clock for a portal and its clients whose time passes only by sleeping, and then at once.
+    """A clock for a portal and its clients. Its time advances only when something sleeps, and then without waiting.
 
     >>> from b24batch import LeakyBucket
     >>> from b24batch.sandbox import FakeClock, Portal
@@ -78,11 +78,11 @@ class FakeClock:
     >>> clock.monotonic()
     6.0
 
-    If several threads work with it, give it their number.  Time then stands still until all of them sleep, moves to
-    the moment at which the first of them is to wake, and wakes that one; of several it is the one that fell asleep
-    first.  A portal that sleeps does it in the place of the client that waits for the answer; a method registered
-    there must not sleep, since no other runs meanwhile.  Let each thread work inside of ``with clock.working():``, so
-    that the others wait no longer for one that has ended, or failed:
+    If several threads use the clock, pass their number. Time then stands still until all of them sleep. It advances
+    to the earliest wake-up time and wakes that thread; if several have the same time, the one that fell asleep first.
+    A sleep of the portal counts as a sleep of the client that waits for the answer. A method registered in the portal
+    must not sleep, since no other method can run meanwhile. Run each thread inside ``with clock.working():``, so that
+    the others do not wait for a thread that has ended or failed:
 
     >>> import threading
     >>> clock = FakeClock(threads=3)
@@ -99,16 +99,16 @@ class FakeClock:
     50.0
 
     Args:
-        threads: How many threads sleep at once before time passes.
-        patience: Seconds of real time without any sleep after which a sleeper gives up.
+        threads: The number of threads that must sleep before time advances; default 1.
+        patience: Seconds of real time without a new sleep after which a sleep fails; default 30.
 
     Attributes:
-        slept: The seconds of every sleep, in the order in which they began.
+        slept: The seconds of all sleeps, in the order in which they began.
 
     """
 
     def __init__(self, threads: int = 1, *, patience: float = 30.0) -> None:
-        """Start at second 0, on 2026-01-01."""
+        """Start at 0 seconds, on 2026-01-01."""
         self.slept: list[float] = []
         self._threads = threads
         self._patience = patience
@@ -119,27 +119,27 @@ class FakeClock:
         self._moves = 0
 
     def monotonic(self) -> float:
-        """Return the seconds that have passed."""
+        """Return the seconds that have passed on this clock."""
         return self._now
 
     def time(self) -> float:
-        """Return seconds since 1970."""
+        """Return the seconds since 1970."""
         return START + self._now
 
     def sleep(self, seconds: float) -> None:
-        """Let so many seconds pass; 0 returns at once.
+        """Sleep for this many seconds of the clock; 0 returns at once.
 
         Raises:
-            ValueError: They are negative.
-            RuntimeError: Some of the threads neither sleep nor leave, and nothing else happens.
+            ValueError: `seconds` is negative.
+            RuntimeError: Some of the threads neither slept nor ended within ``patience`` seconds of real time.
 
         """
         self.wait(None, seconds)
 
     def wait(self, event: threading.Event | None, seconds: float) -> None:
-        """Sleep, but end without more time passing once an event is set."""
+        """Sleep, but return as soon as an event is set, without advancing the time further."""
         if seconds < 0:
-            raise ValueError(f"cannot sleep {seconds} seconds")
+            raise ValueError(f"seconds is invalid: expected 0 or more, got {seconds}")
         if event is not None and event.is_set():
             return
         with self._lock:
@@ -152,7 +152,7 @@ class FakeClock:
             self._await(sleeper, event)
 
     def advance(self, seconds: float) -> None:
-        """Let seconds pass without a sleep, and wake all whose moment has come."""
+        """Advance the time without a sleep, and wake all threads whose sleep is over."""
         with self._lock:
             self._now += seconds
             while self._sleepers and self._sleepers[0].moment <= self._now:
@@ -160,7 +160,7 @@ class FakeClock:
 
     @contextlib.contextmanager
     def working(self) -> Iterator[None]:
-        """Be one of the threads; the others do not wait for it afterwards, however it ends."""
+        """Count as one of the threads during the block; afterwards the others do not wait for this one."""
         try:
             yield
         finally:
@@ -169,7 +169,7 @@ class FakeClock:
                 self._wake()
 
     def _wake(self) -> None:
-        """Wake who is next once all threads sleep."""
+        """Wake the next thread if all threads sleep."""
         self._moves += 1
         while len(self._sleepers) >= max(self._threads, 1):
             self._wake_next()

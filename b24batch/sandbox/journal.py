@@ -1,4 +1,4 @@
-"""What a portal remembers of the requests it got and the commands it ran."""
+"""The portal's record of the requests that it received and the commands that it executed."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from b24batch.sandbox.server.answers import Answer
 
 @attrs.frozen
 class Request:
-    """One HTTP request as the portal understood it.
+    """One HTTP request as the portal decoded it.
 
     Attributes:
-        method: The REST method in lower case, without a ``.json`` suffix; empty when the address named none.
-        params: Body and query, decoded and merged; keys are int or str as PHP has them.
-        headers: The headers, names in lower case.
-        connection: Which TCP connection it came by: 1, 2, ...
+        method: The REST method in lower case, without a ``.json`` suffix; empty if the address named none.
+        params: Body and query, decoded and merged; keys are int or str, as in PHP.
+        headers: The headers, with names in lower case.
+        connection: The number of the TCP connection: 1, 2, ...
         verb: The HTTP verb.
 
     """
@@ -33,14 +33,14 @@ class Request:
 
 @attrs.frozen(eq=False)
 class TokenRequest:
-    """One HTTP request for tokens; what is secret in it does not show.
+    """One HTTP request for tokens; its repr hides the secrets.
 
     Attributes:
         params: Body and query, decoded and merged.
         verb: The HTTP verb.
-        query: The query as it came, empty when there was none.
-        status: The HTTP status of the answer; None as long as there is none, and when none is sent.
-        error: The code in the answer; None when it is no error in JSON.
+        query: The query as received, empty if there was none.
+        status: The HTTP status of the answer; None before an answer is sent, or if none is sent.
+        error: The error code in the answer; None if the answer is not a JSON error.
 
     """
 
@@ -53,7 +53,7 @@ class TokenRequest:
 
 @attrs.frozen
 class Executed:
-    """A command that took effect: its method in lower case, and its params, references replaced."""
+    """A command that took effect: its method in lower case, and its params with references replaced."""
 
     method: str
     params: dict[JSON, JSON]
@@ -61,7 +61,7 @@ class Executed:
 
 @attrs.define
 class Journal:
-    """The lists, in order; nothing is kept when ``record`` is false."""
+    """The recorded lists, in order; nothing is recorded if ``record`` is false."""
 
     record: bool = True
     requests: list[Request] = attrs.field(factory=list)
@@ -70,22 +70,22 @@ class Journal:
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
 
     def note_request(self, request: Request) -> None:
-        """Remember a request that came in."""
+        """Record a request."""
         if self.record:
             self.requests.append(request)
 
     def note_executed(self, method: str, params: Mapping[JSON, JSON]) -> None:
-        """Remember a command that took effect; the params are copied."""
+        """Record a command that took effect; the params are copied."""
         if self.record:
             self.executed.append(Executed(method, {key: received(value) for key, value in params.items()}))
 
     def note_token_request(self, request: TokenRequest) -> None:
-        """Remember a request for tokens that came in."""
+        """Record a request for tokens."""
         if self.record:
             self.token_requests.append(request)
 
     def note_token_answer(self, request: TokenRequest, answer: Answer) -> None:
-        """Put what is answered beside the request, unless somebody has emptied the list since."""
+        """Add the answer to a recorded request, unless the list has been cleared since."""
         if answer.travel.part == "nothing":
             return
         answered = attrs.evolve(request, status=answer.status, error=answer.envelope().get("error"))

@@ -34,19 +34,19 @@ _H = TypeVar("_H", bound=Handler)
 
 
 class Portal(OAuthPortal):
-    """A portal with a store of its own, reachable by one webhook URL while the ``with`` block lasts.
+    """A fake portal with its own data. It serves its webhook `url` during the ``with`` block.
 
-    One application is registered in it, which may call the same methods with OAuth 2.0.
+    It also has one OAuth 2.0 application, which can call the same methods.
 
     Args:
-        clock: Anything with ``monotonic()``, ``time()`` and ``sleep(seconds)``; default the machine's time.  With a
-            `FakeClock` shared with the client nobody really waits.
-        record: Keep `requests` and `executed`; switch it off for very long runs.
-        rate: ``(capacity, leak_rate)`` of the bucket for requests, in requests and requests per second; a
-            request over it is answered 503 ``QUERY_LIMIT_EXCEEDED`` and does nothing.  Default no limit.
-        operating_limit: Seconds of operating time that each method may use in 600 seconds; see `cost`.
-            Default no limit, and no ``operating`` in the ``time`` blocks.
-        port: The TCP port on 127.0.0.1; 0 takes a free one.
+        clock: An object with ``monotonic()``, ``time()`` and ``sleep(seconds)``; default the machine's time. If the
+            portal and its clients share a `FakeClock`, waits take no time.
+        record: Whether to record `requests` and `executed`; set it to False for very long runs. Default True.
+        rate: ``(capacity, leak_rate)`` of the rate limit, in requests and requests per second. A request over the
+            limit is answered 503 ``QUERY_LIMIT_EXCEEDED`` and not executed. Default None, no limit.
+        operating_limit: Seconds of operating time that each method may use in 600 seconds; see `cost`. Default None:
+            no limit, and no ``operating`` in the ``time`` blocks.
+        port: The TCP port on 127.0.0.1; default 0, any free port.
 
     """
 
@@ -59,7 +59,7 @@ class Portal(OAuthPortal):
         *,
         port: int = 0,
     ) -> None:
-        """Prepare the portal with its built-in methods; nothing is bound yet."""
+        """Create the portal with its built-in methods; `start` binds the port."""
         self._real_clock = SystemClock()
         self._port = port
         self._server: Server | None = None
@@ -68,7 +68,7 @@ class Portal(OAuthPortal):
         self._furnish(clock)
 
     def _furnish(self, clock: Clock | None) -> None:
-        """Put everything that changes in, as new."""
+        """Set all state to its initial values."""
         record, rate, operating_limit = self._limits
         self._given_clock = clock
         self._journal = Journal(record)
@@ -84,12 +84,12 @@ class Portal(OAuthPortal):
 
     @property
     def clock(self) -> Clock:
-        """The time the portal lives in."""
+        """The portal's clock."""
         return self._given_clock or self._real_clock
 
     @property
     def url(self) -> str:
-        """The webhook URL; the code in it never changes, so with a fixed port neither does the URL.
+        """The webhook URL. Its code never changes, so with a fixed ``port`` the URL is always the same.
 
         Raises:
             RuntimeError: The portal has not been started.
@@ -98,23 +98,26 @@ class Portal(OAuthPortal):
 
     def _origin(self) -> str:
         if not self._port:
-            raise RuntimeError("the portal has no address before it is started")
+            raise RuntimeError("the portal is not started, so it has no address: call start() or use a with block")
         return f"http://127.0.0.1:{self._port}"
 
     @property
     def requests(self) -> list[Request]:
-        """Every HTTP request received, in order."""
+        """All HTTP requests received, in order."""
         return self._journal.requests
 
     @property
     def executed(self) -> list[Executed]:
-        """Every command that took effect, in order; reads too, commands of batches too, not ``batch``."""
+        """All commands that took effect, in order, including reads and the commands of batches, but not ``batch``."""
         return self._journal.executed
 
     def session(self, auth: Auth | None = None, /, **options: Unpack[Options]) -> Session:
-        """Return a `Session` of this portal: no rate limit, the clock given to it, unless told otherwise.
+        """Return a `Session` for this portal.
 
-        It calls with the credentials ``auth``, such as those of `oauth`; default the webhook.
+        Args:
+            auth: The credentials, such as those that `oauth` returns; default the webhook.
+            options: Options of the session. ``limits`` is None by default, and ``clock`` is the clock that was passed
+                to the portal.
         """
         from b24batch.session import Session
 
@@ -124,13 +127,13 @@ class Portal(OAuthPortal):
         return Session(self.url if auth is None else auth, **options)
 
     def method(self, name: str) -> Callable[[_H], _H]:
-        """Register a function as a method, or in the place of a built-in one.
+        """Return a decorator that registers a function as a method; it may replace a built-in method.
 
-        The function gets the decoded params and returns a JSON value or a `Page`, or raises `PortalError`.
-        The params are a dict whose keys are int or str as PHP has them (``"7"`` is 7); inside it maps with
-        the keys 0..n-1 are lists, empty ones too.  ``start`` is not among them, but is their attribute
-        ``params.start``.  Functions are called one at a time.  Any other exception ends the request with
-        500 and HTML, and is printed.
+        The function gets the decoded params and returns a JSON value or a `Page`, or raises `PortalError`. Any other
+        exception is printed, and the request is answered with 500 and HTML. Functions are called one at a time.
+
+        The params are a dict whose keys are int or str, as in PHP (``"7"`` is 7). Inside it, maps with the keys 0..n-1
+        are lists, and so are empty maps. ``start`` is not a key, but the attribute ``params.start``.
         """
 
         def register(handler: _H) -> _H:
@@ -149,40 +152,41 @@ class Portal(OAuthPortal):
         commands: int = 1,
         endpoint: Literal["rest", "token"] = "rest",
     ) -> None:
-        """Let coming requests fail.
+        """Make upcoming requests fail.
 
         Args:
-            fault: A name in `FAULTS`; ``help("b24batch.sandbox.faults.table")`` tells what each does.  Or a
-                `PortalError`, which is answered with its status, nothing executed.  Or an `Answer`, which is
-                sent in the place of the real one, after execution.  Or a function that is called before the
-                request is executed as usual: with `execute` in it, rows change while somebody reads them.
-            times: How many requests it meets.
-            after: How many requests pass before.
-            seconds: How long ``slow`` and each pause of ``drip`` last by the portal's clock; None is their default.
-            commands: How many commands are executed before the portal ``dies``.
-            endpoint: ``"token"`` is for requests to `token_url`; a code or a refresh token is used up by those that
-                are executed.  The requests of the other endpoint pass uncounted.
+            fault: A name in `FAULTS`; ``help("b24batch.sandbox.faults.table")`` describes each. Or a `PortalError`,
+                which is answered with its status, without executing anything. Or an `Answer`, which is sent instead
+                of the real one, after execution. Or a function, which is called before the request is executed as
+                usual; it can call `execute`, for example to change rows while a client reads them.
+            times: How many requests to affect; default 1.
+            after: How many requests to let pass first; default 0.
+            seconds: The delay of ``slow``, and of each byte of ``drip``, by the portal's clock; default None, the
+                fault's own default.
+            commands: How many commands to execute before the connection closes, for ``dies``; default 1.
+            endpoint: ``"rest"`` (default) or ``"token"``, which affects requests to `token_url`. Requests to the other
+                endpoint are not counted. Token requests that are executed use up their code or refresh token.
 
         Raises:
-            ValueError: There is no such fault or endpoint, or a number is negative.
+            ValueError: The fault or the endpoint is unknown, or a number is negative.
         """
         if endpoint not in self._plans:
-            raise ValueError(f"an endpoint is one of {', '.join(self._plans)}, not {endpoint!r}")
+            raise ValueError(f"endpoint is invalid: expected one of {', '.join(self._plans)}, got {endpoint!r}")
         found = fault_of(fault)
         lasting = found.seconds if seconds is None else seconds
         self._plans[endpoint].add(Planned(found, times, after, lasting, commands))
 
     def cost(self, method: str, seconds: float) -> None:
-        """Let every call of a method count so many seconds of operating time; no time passes for it."""
+        """Set the operating time in seconds that each call of a method counts; the clock does not advance."""
         self._operating.cost(method, seconds)
 
     def execute(self, method: str, params: dict[str, JSON] | None = None) -> JSON:
-        """Run a method in the portal, without HTTP and at any moment, and return its result or its error object."""
+        """Run a method in the portal without HTTP, at any time, and return its result or its error object."""
         envelope = self._dispatcher.call(method, params or {})[1]
         return envelope.get("result", envelope)
 
     def start(self) -> Self:
-        """Bind the port and serve in the background; a closed portal can start again at its address."""
+        """Bind the port and serve in the background; a closed portal can be started again at the same address."""
         if self._server is None:
             self._resume()
             self._server = Server(self._port, self._respond, self._pause)
@@ -191,19 +195,19 @@ class Portal(OAuthPortal):
         return self
 
     def close(self) -> None:
-        """Close every connection and end every thread; what is stored and recorded stays."""
+        """Close all connections and end all threads; data and records are kept."""
         server, self._server = self._server, None
         self._interrupt()
         if server is not None:
             server.stop()
 
     def clear(self, clock: Clock | None = None) -> None:
-        """Make the portal as new, at the same address and with the same limits; open connections are closed.
+        """Reset the portal to a new one at the same address, with the same limits; open connections are closed.
 
-        What is stored, recorded and planned, methods of one's own, costs and tokens are gone, and IDs begin at 1.
+        All data, records, planned faults, registered methods, costs and tokens are removed, and IDs start at 1.
 
         Args:
-            clock: The time it lives in from now on; default the one it has.
+            clock: The new clock; default the present one.
 
         """
         self._interrupt()
@@ -218,7 +222,7 @@ class Portal(OAuthPortal):
         self._real_clock.wake()
 
     def _resume(self) -> None:
-        """Let pauses last again."""
+        """Allow pauses again."""
         self._closed.clear()
         self._real_clock.rest()
 
@@ -226,7 +230,7 @@ class Portal(OAuthPortal):
         return (self._oauth if wire.target.startswith(ROOT) else self._front).respond(wire)
 
     def _pause(self, seconds: float) -> bool:
-        """Let seconds pass, fewer when the portal closes, and return whether it is still open."""
+        """Wait for the seconds, or until the portal closes, and return whether it is still open."""
         if isinstance(self.clock, FakeClock):
             self.clock.wait(self._closed, seconds)
         else:
@@ -236,7 +240,7 @@ class Portal(OAuthPortal):
     def serve_forever(self) -> None:
         """Serve in the foreground until Ctrl-C, or until another thread calls `close`."""
         with contextlib.suppress(KeyboardInterrupt), self:
-            # A wait without an end cannot be interrupted everywhere.
+            # A wait without a timeout cannot be interrupted on every platform.
             while not self._closed.wait(1.0):
                 pass
 

@@ -1,4 +1,7 @@
-"""One request there and back: connections, credentials, answers, retries, the rate. Knows no commands."""
+"""One HTTP request and its answer: credentials, rate limits, clocks and adapters for your own code.
+
+This package knows nothing of commands or batches.
+"""
 
 from b24batch.clock import Clock, Wait
 from b24batch.redaction import Secret

@@ -1,4 +1,4 @@
-"""The adapter whose connections tell whether a request has left, keep its deadline, and never mix up two answers."""
+"""A requests adapter that tracks whether a request was sent, enforces its deadline, and never mixes up two answers."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _SMALL = 65536
 
 
 def _pass_on_foreign(error: Exception) -> None:
-    """Raise the exception of somebody else that is behind one of the network, if there is one."""
+    """If a network error hides an exception that other code raised, such as a signal handler, raise that one."""
     foreign = foreign_exception(error)
     if foreign is not None:
         raise foreign
 
 
 class _Connection(HTTPConnection):
-    """A connection that notes in the delivery of its request when the first byte leaves."""
+    """A connection that records in the request's delivery when its first byte is sent."""
 
     _connecting = False
     _interrupt: BaseException | None = None
@@ -40,11 +40,11 @@ class _Connection(HTTPConnection):
 
     @property
     def response_class(self) -> Any:  # type: ignore[override]
-        """What makes the responses of this connection."""
+        """The factory for the responses of this connection."""
         return partial(Response, self)
 
     def connect(self) -> None:
-        # What is said to a proxy, or in a handshake, is not the request.
+        # Bytes sent to a proxy or in a TLS handshake are not part of the request.
         self._connecting = True
         try:
             super().connect()
@@ -52,7 +52,7 @@ class _Connection(HTTPConnection):
             self._connecting = False
 
     def _new_conn(self) -> socket.socket:
-        """Try the addresses of the host one after the other, together for no longer than the request has left."""
+        """Try the host's addresses in turn, all within the time that is left for the request."""
         host, timeout = self._dns_host, self.timeout
         try:
             *others, last = self._addresses(host)
@@ -75,7 +75,7 @@ class _Connection(HTTPConnection):
         try:
             found = socket.getaddrinfo(host.strip("[]"), self.port, allowed_gai_family(), socket.SOCK_STREAM)
         except (socket.gaierror, UnicodeError):
-            return [host]  # which will not be found again, and urllib3 says what is wrong with it
+            return [host]  # urllib3 looks it up again and reports the error
         return [str(address[0]) for *_, address in found]
 
     def request(self, *args: Any, **options: Any) -> None:
@@ -84,7 +84,7 @@ class _Connection(HTTPConnection):
             super().request(*args, **options)
             self._flush()
         except OSError as error:
-            self._interrupt = foreign_exception(error)  # of which urllib3 drops those that look like a closed pipe
+            self._interrupt = foreign_exception(error)  # urllib3 drops it if it looks like a closed pipe
             raise
 
     def getresponse(self) -> Any:
@@ -93,7 +93,7 @@ class _Connection(HTTPConnection):
         return super().getresponse()
 
     def send(self, data: Any) -> None:
-        """Send what is said to a proxy at once, and small parts of a request together, as one packet."""
+        """Send data for a proxy at once; collect small parts of a request and send them as one packet."""
         if self.sock is None and self.auto_open:
             self.connect()
         if self._connecting:
@@ -123,14 +123,14 @@ class _TLSConnection(_Connection, HTTPSConnection):
 
 
 class _Idle:
-    """The idle connections of a pool, without a lock: a signal inside one of `queue`'s leaves it held for ever."""
+    """The idle connections of a pool, without a lock: a signal inside a lock of `queue` would leave it held forever."""
 
     def __init__(self, maxsize: int) -> None:
         self._maxsize = maxsize
         self._connections: deque[Any] = deque()
 
     def get(self, block: bool = False, timeout: float | None = None) -> Any:
-        """Return the connection that was used last, or None; never wait."""
+        """Return the most recently used connection, or None; never wait."""
         del block, timeout
         try:
             return self._connections.pop()
@@ -138,7 +138,7 @@ class _Idle:
             raise Empty from None
 
     def qsize(self) -> int:
-        """Return how many there are, None included."""
+        """Return the number of entries, including None."""
         return len(self._connections)
 
     def put(self, connection: Any, block: bool = False) -> None:
@@ -165,27 +165,27 @@ _POOLS: dict[str, type] = {"http": _Pool, "https": _TLSPool}
 
 
 class TrackingAdapter(HTTPAdapter):
-    """A requests adapter that knows of each request whether any of it has left, and ends it at its deadline.
+    """A requests adapter that tracks whether any byte of a request was sent, and ends the request at its deadline.
 
-    No exception class can tell: a proxy's error may come after it forwarded the request, and a time-out before
-    the request was sent. Through a SOCKS proxy every request counts as sent, and the deadline is looked at between
-    the parts of an answer only.
+    The class of an exception does not tell: a proxy may report an error after it forwarded the request, and a timeout
+    may come before the request was sent. Limits: through a SOCKS proxy every request counts as sent, and the deadline
+    is checked only between the parts of an answer.
     """
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: object) -> None:
-        """Let the pools make connections that watch what they send."""
+        """Create the pools, whose connections track what they send."""
         super().init_poolmanager(connections, maxsize, block, **options)
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, proxy: str, **options: object) -> ProxyManager:
-        """Let the pools of a proxy do so too."""
+        """Return the pools for a proxy; unless it is a SOCKS proxy, their connections track what they send."""
         manager: ProxyManager = super().proxy_manager_for(proxy, **options)
         if not _is_socks(proxy):
             manager.pool_classes_by_scheme = _POOLS
         return manager
 
     def send(self, request: requests.PreparedRequest, *args: object, **options: object) -> requests.Response:
-        """Send `request`; the delivery in its time-outs notes when it leaves."""
+        """Send `request`; the delivery in its timeouts records when it is sent."""
         delivery = delivery_of(options.get("timeout"))
         if delivery is not None:
             proxies = options.get("proxies")

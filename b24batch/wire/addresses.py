@@ -1,4 +1,4 @@
-"""Addresses: the parts of a URL, and which hosts they name."""
+"""Addresses: parse URLs and classify their hosts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
 class HttpAddress(NamedTuple):
-    """The parts of an address; `host` has its port if that is not the usual one."""
+    """The parts of an address; `host` includes the port unless it is the default port."""
 
     scheme: str
     host: str
@@ -24,19 +24,19 @@ class HttpAddress(NamedTuple):
 
 
 def http_address(text: str) -> HttpAddress | str:
-    """Return the parts of an http or https URL that names nothing but host and path, or what is wrong with it."""
+    """Return the parts of an http or https URL that has only a host and a path, or a text that says what is wrong."""
     if not text.isprintable() or " " in text:
-        return "has a space or a control character in it"
+        return "contains a space or a control character"
     try:
         parts = urlsplit(text)
         port = parts.port
     except ValueError:
-        return "has a host or a port that cannot be read"
+        return "has an invalid host or port"
     for wrong, problem in (
         (parts.scheme not in _DEFAULT_PORTS, "does not start with https://"),
         (not parts.hostname, "has no host"),
         ("@" in parts.netloc, "has a user name before its host"),
-        (parts.query or parts.fragment, "has a question mark or a # in it"),
+        (parts.query or parts.fragment, "contains a question mark or a #"),
     ):
         if wrong:
             return problem
@@ -44,7 +44,7 @@ def http_address(text: str) -> HttpAddress | str:
 
 
 def _host(name: str, port: int | None, scheme: str) -> str:
-    """Return the one spelling of a host: without the root's dot at its end, and without the usual port."""
+    """Return the normalized host: without a trailing dot, and without the default port."""
     name = f"[{name}]" if ":" in name else name.removesuffix(".") or name
     return name if port in (None, _DEFAULT_PORTS[scheme]) else f"{name}:{port}"
 
@@ -58,16 +58,16 @@ def is_loopback(host: str) -> bool:
         return hostname == "localhost" or hostname.endswith(".localhost")
 
 
-#: RFC 1123, with a dot in it and a last part that is no number, so that no spelling of an IP address is one.
+#: RFC 1123, with a dot and a last label that does not start with a digit, so that an IP address never matches.
 _HOST_NAME = r"(?i)(?!.{254})(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?"
 
 
-#: Names that lead into this machine or the network it is in, by convention.
+#: Suffixes that by convention name this machine or its local network.
 _LOCAL = (".localhost", ".localdomain", ".localdomain6", ".internal", ".svc")
 
 
 def is_host_name(host: str) -> bool:
-    """Return whether a host, with or without a port, has a name that another machine can have."""
+    """Return whether a host, with or without a port, is a name that another machine can have."""
     name, colon, port = host.partition(":")
     if colon and not (re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) < 65536):
         return False

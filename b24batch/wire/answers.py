@@ -1,4 +1,4 @@
-"""Answers: what a status, its headers and a body say, as an envelope or as the error that they are."""
+"""Answers: turn a status, headers and a body into an envelope or an error."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from b24batch.wire.extra import extra_of
 
 _Error = TypeVar("_Error", bound=SdkError)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-#: How a portal refuses for the rate: documented with 503; 429 is what a server in front of it may make of that.
+#: Statuses of a refusal for the rate: 503 is documented; a server in front of the portal may turn it into 429.
 _RATE_STATUSES = frozenset({429, 503})
-#: Seconds, some 30 years: whatever a header says, its figure can be slept and added to a date.
+#: Seconds, about 30 years: caps a header's value, so that it can always be slept and added to a date.
 _LONGEST_HINT = 1e9
-#: Characters that a message quotes of an answer that is not JSON, and bytes that are masked for them.
+#: Characters that a message quotes from an answer that is not JSON, and bytes that are masked first.
 _QUOTED, _MASKED = 80, 65_536
 
 
@@ -33,10 +33,10 @@ class Answer:
     """A portal's answer to one request: the decoded envelope and what came with it.
 
     Attributes:
-        envelope: It has a ``result``; that of a batch has its maps.
-        http_status: Of the answer.
-        request_id: Of the request.
-        secrets: What no text of an error may show.
+        envelope: The decoded object. It has a ``result``; the result of a batch has its maps.
+        http_status: The status of the answer.
+        request_id: The id of the request.
+        secrets: Secrets that must not appear in the text of an error.
     """
 
     envelope: dict[str, JsonValue] = attrs.field(repr=False)
@@ -47,7 +47,7 @@ class Answer:
 
 @attrs.frozen(repr=False)
 class HttpAnswer:
-    """What came over HTTP, undecoded, with the method, the id and the secrets of its request."""
+    """An undecoded HTTP answer, with the method, the id and the secrets of its request."""
 
     status: int
     headers: Mapping[str, str] = attrs.field(repr=False)  # some printers look past the repr of the class
@@ -57,16 +57,16 @@ class HttpAnswer:
     secrets: tuple[Secret, ...] = ()
 
     def opened(self, now: float) -> Answer:
-        """Return the envelope inside.
+        """Decode the answer.
 
         Args:
             now: The Unix time, for a ``Retry-After`` that is a date.
 
         Raises:
             AjaxError: The portal refused the request.
-            AnswerLost: Nobody can tell from this what the portal did.
+            AnswerLost: The answer does not tell what the portal did.
         """
-        # What came may hold a secret: it is the local of no frame that an error is raised from.
+        # The answer may contain a secret, so it must not be a local of a frame that raises an error.
         read = self._read(now)
         if isinstance(read, SdkError):
             raise read
@@ -84,13 +84,13 @@ class HttpAnswer:
         if "result" not in envelope or not 200 <= self.status < 300:
             return self._error(AnswerLost, f"the answer (HTTP {self.status}) has no result")
         if self.method.casefold() == "batch" and not _has_maps(envelope["result"]):
-            return self._error(AnswerLost, f"the answer (HTTP {self.status}) is none to a batch")
+            return self._error(AnswerLost, f"the answer (HTTP {self.status}) is not an answer to a batch")
         return Answer(envelope, self.status, self.request_id, self.secrets)
 
     def _unreadable(self) -> str:
         hint = "; is this the portal's address?" if 400 <= self.status < 500 else ""
-        hint = "; the proxy wants a user name and a password" if self.status == 407 else hint
-        # Masked before it is cut, or the beginning of a secret would be left.
+        hint = "; the proxy requires a user name and a password" if self.status == 407 else hint
+        # Masked before it is cut, so that no part of a secret is left.
         text = masked(self.content[:_MASKED].decode(errors="replace"), self.secrets)
         begin = f" but begins {text[:_QUOTED]!r}" if text else " but is empty"
         return f"the answer (HTTP {self.status}) is not the JSON of a portal{begin}{hint}"
@@ -99,7 +99,7 @@ class HttpAnswer:
         code, description = text_of(envelope["error"]), text_of(envelope.get("error_description"))
         if not _is_code(envelope["error"], self.status):
             kind = type(envelope["error"]).__name__
-            problem = f"the answer (HTTP {self.status}) has an error that is no code, {kind}: {description}"
+            problem = f"the answer (HTTP {self.status}) has an error that is not a code, {kind}: {description}"
             return self._error(AnswerLost, problem)
         error = self._error(self._class_of(code), description, code=code)
         if isinstance(error, RateLimited):
@@ -134,7 +134,7 @@ class HttpAnswer:
 
 
 def json_object(content: bytes) -> dict[str, JsonValue] | None:
-    """Return the object that a body is in strict JSON, behind a byte order mark or not; None for any other body."""
+    """Decode a body that is a strict JSON object, with or without a byte order mark; None for any other body."""
     try:
         value = _strict.decode(content.removeprefix(codecs.BOM_UTF8).decode())
     except (ValueError, RecursionError):
@@ -150,16 +150,16 @@ _strict = json.JSONDecoder(parse_constant=_no_number)
 
 
 def _has_maps(result: JsonValue) -> bool:
-    """Return whether a result tells what became of the commands of a batch; the other maps may be missing or odd."""
+    """Return whether a result tells what happened to the commands of a batch; other maps may be missing or invalid."""
     names = ("result", "result_error")
     return isinstance(result, dict) and all(isinstance(result.get(name, 0), dict | list | None) for name in names)
 
 
 def _is_code(error: JsonValue, status: int) -> bool:
-    """Return whether an error is the portal's word that nothing was done.
+    """Return whether an error means that the portal did nothing.
 
-    With a 200 only text is; with a status that refuses by itself also a number and empty text, which old methods have
-    for codes. Anything else no portal is documented to send.
+    With status 200 it must be a text that is not empty. With 400 or more it may also be a number or an empty text,
+    which old methods use as codes. No other form is documented.
     """
     if isinstance(error, str) and error.strip():
         return True
@@ -175,9 +175,9 @@ def _host(location: str) -> str:
 
 
 def _seconds(retry_after: str, now: float) -> float | None:
-    """The seconds that a ``Retry-After`` asks for, as a number or as a date; None when it is neither."""
+    """Return the seconds in a ``Retry-After`` header, a number or a date; None if it is neither."""
     try:
-        seconds = float(retry_after) if retry_after[-1:].isdigit() else _date(retry_after) - now  # "inf" is no number
+        seconds = float(retry_after) if retry_after[-1:].isdigit() else _date(retry_after) - now  # not "inf"
     except ValueError:
         seconds = _date(retry_after) - now
     return None if math.isnan(seconds) else min(max(0.0, seconds), _LONGEST_HINT)
@@ -191,10 +191,10 @@ def _date(text: str) -> float:
 
 
 def text_of(value: JsonValue) -> str:
-    """Return a code or a description as text; codes may be numbers or null, and nothing that JSON holds is too much."""
+    """Return a code or a description as text; accepts any JSON value, since codes may be numbers or null."""
     if isinstance(value, str) or value is None:
         return value or ""
     try:
         return str(value)
-    except (ValueError, RecursionError):  # too many digits, or too deep
+    except (ValueError, RecursionError):  # too many digits, or nested too deeply
         return f"<{type(value).__name__}>"

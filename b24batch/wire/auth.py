@@ -1,4 +1,4 @@
-"""Credentials: where a portal is called, and with what secret."""
+"""Credentials: the address of a portal and the secret to call it with."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _PATH = r"(?P<base>.*/rest/(?P<user>[^/]+)/[^/]+)(?:/[^/]*)?/?"
 
 @attrs.frozen(repr=False)
 class Access:
-    """What one request is sent with.
+    """The address and the token for one request.
 
     Attributes:
-        endpoint: The address that the name of a method completes.
-        token: The access token, for the body; None when the address is secret enough.
-        stale: Whether the token is about to expire, and better renewed before it is used.
-        hidden: What else of the credentials is secret: a portal's answer may repeat it, and no error does.
+        endpoint: The base address; the name of the method is appended to it.
+        token: The access token, sent in the body; None if the address already contains the secret.
+        stale: Whether the token is about to expire and should be renewed before it is used.
+        hidden: Other secrets of the credentials. They are masked in errors, even if the portal's answer repeats them.
     """
 
     endpoint: Secret
@@ -39,7 +39,7 @@ class Access:
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        """All that no text of an answer may show."""
+        """All secrets to mask in texts of an answer."""
         return self.hidden if self.token is None else (self.token, *self.hidden)
 
     def url(self, method: str) -> Secret:
@@ -47,10 +47,10 @@ class Access:
         return Secret(self.endpoint.reveal() + method)
 
     def signed(self, body: bytes) -> bytes:
-        """Return the JSON of a request with the token in it."""
+        """Return the JSON body of a request with the token added."""
         if self.token is None:
             return body
-        if body.startswith(b"["):  # the token needs a name, and with it every param
+        if body.startswith(b"["):  # the token needs a key, so every param gets one
             body = json.dumps(dict(enumerate(json.loads(body)))).encode()
         return b'{"auth": %b%b%b' % (
             json.dumps(self.token.reveal()).encode(),
@@ -59,54 +59,61 @@ class Access:
         )
 
 
-#: How a token was renewed: by the OAuth server, by somebody else meanwhile, or not at all.
+#: How a token was renewed: by the OAuth server, by another thread or process in the meantime, or not at all.
 Renewal: TypeAlias = Literal["refreshed", "taken", "none"]
 
 
 @runtime_checkable
 class Auth(Protocol):
-    """What a session needs of its credentials."""
+    """The interface of a session's credentials; implement it to provide your own."""
 
     @property
     def host(self) -> str:
-        """The portal's host, with its port if it has one."""
+        """The portal's host, with the port if there is one."""
 
     @property
     def scheme(self) -> str:
         """``https`` or ``http``."""
 
     def access(self) -> Access:
-        """Return what the next request is sent with."""
+        """Return the address and the token for the next request."""
 
     def renew(self, refused: Access, connections: Connections) -> Renewal:
-        """Renew a token that was refused or is about to be; return how.
+        """Renew a token that was refused or is about to expire.
 
-        It may take ``max_wait=None`` as well, the most seconds to wait for somebody else who renews it.
+        An implementation may have a parameter ``max_wait=None``. It then gets the session's ``max_wait``: the most
+        seconds to wait while another thread or process renews the token.
 
-        With a parameter ``max_wait=None`` it gets that of the session, for the wait for other processes.
+        Args:
+            refused: The access whose token was refused or is stale.
+            connections: The connections to send the request for a new token with.
+
+        Returns:
+            ``"refreshed"`` if this call renewed the token, ``"taken"`` if another thread or process had already done
+            so, ``"none"`` if there is no newer token.
 
         Raises:
             NotSent: The token server could not be reached.
-            TokenRefreshError: It will not give another token.
+            TokenRefreshError: The token server gives no new token.
         """
 
 
 def with_max_wait(function: Any, max_wait: float | None) -> Any:
-    """Return `function` with the most seconds to wait given to it, if it takes ``max_wait``."""
+    """Bind ``max_wait`` (seconds) to `function` if it has such a parameter."""
     takes = "max_wait" in inspect.signature(function).parameters
     return partial(function, max_wait=max_wait) if takes else function
 
 
 @attrs.frozen(eq=False, init=False, repr=False)
 class Webhook:
-    """An inbound webhook: a URL that holds a user's id and a secret code.
+    """An inbound webhook: a URL that contains a user id and a secret code.
 
     Args:
-        url: As the portal shows it, ``https://example.bitrix24.com/rest/1/<code>/``; the last slash may be missing,
-            and the sample method that the portal shows behind it (``profile.json``) may be there.
+        url: The URL as the portal shows it, such as ``https://example.bitrix24.com/rest/1/<code>/``. The trailing
+            slash may be missing, and the portal's sample method (``profile.json``) may follow it.
 
     Raises:
-        UsageError: When it is no such URL. The message does not repeat it, since it may hold the code.
+        UsageError: The URL is invalid. The message does not repeat it, since it may contain the code.
     """
 
     scheme: str
@@ -124,11 +131,11 @@ class Webhook:
         self.__attrs_init__(scheme, host, Access(base, hidden=(code,)))
 
     def access(self) -> Access:
-        """Return the webhook's address; no token goes with it."""
+        """Return the webhook's address, without a token."""
         return self._access
 
     def renew(self, refused: Access, connections: Connections) -> Renewal:
-        """Return that it was not: the code of a webhook cannot be renewed."""
+        """Return ``"none"``: the code of a webhook cannot be renewed."""
         del refused, connections
         return "none"
 
@@ -137,7 +144,7 @@ class Webhook:
 
 
 def _parse(secret: Secret) -> tuple[str, str, Secret] | str:
-    """Return scheme, host and base address of a webhook URL, or what is wrong with it."""
+    """Return scheme, host and base address of a webhook URL, or a text that says what is wrong with it."""
     text: object = secret.reveal()
     if not isinstance(text, str):
         return f"is of type {type(text).__name__}"
@@ -146,15 +153,15 @@ def _parse(secret: Secret) -> tuple[str, str, Secret] | str:
         return address
     path = re.fullmatch(_PATH, address.path)
     if path is None:
-        return "has no /rest/<user id>/<code>/ in it"
+        return "does not contain /rest/<user id>/<code>/"
     if path["user"] == "api":
-        return "is one of REST version 3; b24batch speaks version 2"
+        return "is for REST version 3; b24batch supports version 2"
     return address.scheme, address.host, Secret(f"{address._replace(path=path['base']).url}/")
 
 
 def refuse_http(auth: Auth) -> None:
-    """Raise `UsageError` when the credentials would cross a network unencrypted."""
+    """Raise `UsageError` if the credentials would be sent over a network unencrypted."""
     if auth.scheme != "https" and not is_loopback(auth.host):
         raise UsageError(
-            f"http would show the credentials for {auth.host} to the network: use https, or allow_http=True"
+            f"http would send the credentials for {auth.host} unencrypted: use https, or pass allow_http=True"
         )

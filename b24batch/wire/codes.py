@@ -1,4 +1,4 @@
-"""The portal's codes, and the error that each of them is."""
+"""The portal's error codes and their exception classes."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _REFUSALS |= dict.fromkeys(
     """.split(),
     AuthError,
 )
-#: On a method these two speak of that method; on ``batch`` itself they refuse the credentials.
+#: For a single method these two refuse that method; for ``batch`` itself they refuse the credentials.
 _REFUSALS_OF_BATCH = _REFUSALS | dict.fromkeys(("access_denied", "insufficient_scope"), AuthError)
 
 
 def refusal_class(code: str, method: str) -> type[AjaxError]:
-    """Return the class for the code with which a portal refused a whole request."""
+    """Return the exception class for a code that refused a whole request."""
     table = _REFUSALS_OF_BATCH if method.casefold() == "batch" else _REFUSALS
     return table.get(code.casefold(), AjaxError)
 
 
 def command_error_class(code: str) -> type[AjaxError]:
-    """Return the class for the code of one command inside a batch, whose credentials were accepted."""
+    """Return the exception class for the code of one command in a batch, whose credentials were accepted."""
     return _LIMITS.get(code.casefold(), AjaxError)

@@ -1,4 +1,4 @@
-"""Connections: what the requests of a session and its siblings travel on, one set for each process."""
+"""Connections: the HTTP connections of a session and its siblings, one set per process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from b24batch.wire.faults import foreign_exception, transport_error
 from b24batch.wire.messages import Post, Reply, read_reply
 from b24batch.wire.own_http import OwnHttp
 
-#: Below the keep-alive limit of usual servers: a socket closed there while a request leaves costs its answer.
+#: Below the usual keep-alive limit of servers: a socket that the server closes during a request costs the answer.
 MAX_IDLE_SECONDS = 10.0
 
 
@@ -24,8 +24,8 @@ class Connections:
     """The connections that a session and its siblings share: kept alive, one set per process.
 
     Args:
-        monotonic: Tells the time in seconds.
-        http: The caller's own `requests.Session`, used as it is, in whatever process.
+        monotonic: Returns the time in seconds.
+        http: Your own `requests.Session`, used as it is in every process; default None, the library's own.
     """
 
     def __init__(self, monotonic: Callable[[], float], http: requests.Session | None = None) -> None:
@@ -36,13 +36,13 @@ class Connections:
         self._last_used = monotonic()
 
     def post(self, post: Post) -> Reply:
-        """Make a request, and return what came back, whatever it says.
+        """Send a request and return the reply, whatever its status.
 
         Raises:
-            NotSent: Nothing of it left.
-            AnswerLost: It may have left, and no whole answer came in time.
-            BaseException: What is no fault of the network, Ctrl-C for one; its `request_sent` says whether the request
-                may have left.
+            NotSent: No byte was sent.
+            AnswerLost: The request may have been sent, and no complete answer came in time.
+            BaseException: Any exception that is not a network error, such as Ctrl-C; its `request_sent` tells whether
+                the request may have been sent.
         """
         delivery, outer = Delivery(self._monotonic, post.deadline), sys.exception()
         response: requests.Response | None = None
@@ -58,10 +58,10 @@ class Connections:
         finally:
             response, self._last_used = None, self._monotonic()
         if not isinstance(failure, SdkError):
-            self._renew()  # the exception may have come at any instant, inside urllib3's pool for one
+            self._renew()  # the exception may have come at any point, even inside urllib3's pool
             failure.__context__ = None
             vars(failure)["request_sent"] = delivery.sent
-        # The frames of its traceback so far hold the address, and its context may have it in its text.
+        # The frames of the traceback so far hold the address, and the text of the context may contain it.
         raise failure.with_traceback(None)
 
     def _sender(self, post: Post) -> Callable[..., requests.Response]:
@@ -74,16 +74,16 @@ class Connections:
         return self._own.sender(post)
 
     def _renew(self) -> None:
-        """Begin with new sockets; the old ones are left to those who use them, and to a parent process."""
+        """Start with new sockets; the old ones stay open for other threads and for a parent process."""
         self._own, self._pid = OwnHttp(), os.getpid()
 
     def close(self) -> None:
-        """Drop our own sockets; a later request opens new ones."""
+        """Close the library's own sockets; a later request opens new ones."""
         self._own.close()
 
 
 def _hide_redirect(response: requests.Response, **options: object) -> None:
-    """Keep requests from reading a redirect to its end, however large, as it does even when it follows none."""
+    """Keep requests from reading a redirect's whole body, which it does even if it follows no redirects."""
     del options
     response.headers.pop("Location", None)
 

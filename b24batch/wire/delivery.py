@@ -1,4 +1,4 @@
-"""The delivery of one request: how long it may still take, and whether any of it may have left this machine."""
+"""The delivery of one request: how much time is left for it, and whether any of it may have been sent."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import attrs
 
 @attrs.define(eq=False)
 class Delivery:
-    """One request on its way. It travels with the request as its time-outs, so that no thread or greenlet shares it.
+    """One request in progress. It is passed along in the request's timeouts, so no thread or greenlet shares it.
 
     Attributes:
-        monotonic: Tells the time in seconds.
+        monotonic: Returns the time in seconds.
         deadline: Seconds for the whole request, counted from now.
-        sent: Whether any of it may have left. True until an adapter that watches its connections takes the request.
-        ends: When the deadline passes, by `monotonic`.
+        sent: Whether any of it may have been sent. True until an adapter that tracks its connections gets the request.
+        ends: The time of the deadline, by `monotonic`.
     """
 
     monotonic: Callable[[], float]
@@ -33,31 +33,31 @@ class Delivery:
         return self.monotonic() >= self.ends
 
     def timeouts(self, connect: float, read: float) -> tuple[Timeout, Timeout]:
-        """Return the time-outs to hand over to requests: seconds to connect, and between two bytes."""
+        """Return the timeouts to pass to requests: seconds to connect, and between two bytes."""
         return Timeout(min(connect, self.deadline), self), Timeout(min(read, self.deadline), self)
 
 
 class Timeout(float):
-    """Seconds for one step of a request, which know the delivery that they are part of."""
+    """A timeout in seconds for one step of a request, with a reference to its delivery."""
 
     delivery: Delivery
 
     def __new__(cls, seconds: float, delivery: Delivery) -> Timeout:
-        """Return `seconds` as a time-out of a step of `delivery`."""
+        """Return `seconds` as a timeout of a step of `delivery`."""
         timeout = super().__new__(cls, seconds)
         timeout.delivery = delivery
         return timeout
 
 
 def delivery_of(timeout: object) -> Delivery | None:
-    """Return the delivery that a time-out, or a pair of them, is part of; None for any other time-out."""
+    """Return the delivery of a timeout or a pair of timeouts; None for any other timeout."""
     if isinstance(timeout, tuple) and timeout:
         timeout = timeout[0]
     return timeout.delivery if isinstance(timeout, Timeout) else None
 
 
 def left_of(timeout: float | None) -> float | None:
-    """Return the seconds of a time-out, but no more than its delivery has left.
+    """Return the seconds of a timeout, but at most the time left for its delivery.
 
     Raises:
         TimeoutError: The deadline has passed.

@@ -1,4 +1,4 @@
-"""Faults: what an exception raised below requests means, and which exceptions are not the network's at all."""
+"""Faults: what an exception raised below requests means, and which exceptions are not network errors at all."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib3.exceptions import HTTPError, LocationValueError
 from b24batch.errors import AnswerLost, NotSent, TransportError
 from b24batch.wire.delivery import Delivery
 
-#: Where the exceptions of a network are raised: the modules a request passes, and those that stand in for them.
+#: Modules that raise network exceptions: those that a request passes through, and their replacements.
 _NETWORK = frozenset(
     """
     b24batch requests urllib urllib3 http ssl socket _socket select selectors email encodings codecs idna zlib gzip
@@ -23,11 +23,11 @@ _CHAIN = 10
 
 
 def foreign_exception(error: BaseException, outer: BaseException | None = None) -> BaseException | None:
-    """Return the exception behind `error` that somebody else raised, a signal handler for one; None when there is none.
+    """Return the exception behind `error` that other code raised, such as a signal handler; None if there is none.
 
     Args:
-        error: What came out of requests.
-        outer: What was being handled before the request began, and is no part of it.
+        error: The exception that requests raised.
+        outer: The exception that was being handled before the request began; it is ignored.
     """
     for cause in _chain(error, outer):
         if not isinstance(cause, requests.RequestException | HTTPError) and _raised_in(cause) not in _NETWORK:
@@ -36,22 +36,22 @@ def foreign_exception(error: BaseException, outer: BaseException | None = None) 
 
 
 def transport_error(error: BaseException, delivery: Delivery, http_status: int | None = None) -> TransportError:
-    """Return what `error` means for a request; its own text may hold the address, and is left out.
+    """Return what `error` means for a request; its own text is omitted, since it may contain the address.
 
     Args:
-        error: An exception of the network, raised below requests.
-        delivery: Of the request.
-        http_status: Of the answer, as far as it came.
+        error: A network exception, raised below requests.
+        delivery: The delivery of the request.
+        http_status: The status of the answer, if one arrived.
     """
     causes = ", ".join([type(error).__name__, *_causes(error)])
     if isinstance(error, InvalidURL | MissingSchema | InvalidSchema | LocationValueError):
-        return NotSent(f"the address or the proxy's is invalid: {causes}", code="BAD_ADDRESS")
+        return NotSent(f"the address of the portal or the proxy is invalid: {causes}", code="BAD_ADDRESS")
     if delivery.sent:
-        late = f"the answer took over {delivery.deadline:g} s" if delivery.is_late else "the answer was lost"
+        late = f"the answer took more than {delivery.deadline:g} s" if delivery.is_late else "the answer was lost"
         return AnswerLost(f"{late}: {causes}", http_status=http_status)
-    # A plain OSError is requests' way to say that there is no such CA bundle.
+    # requests raises a plain OSError if the CA bundle does not exist.
     if type(error) is OSError or any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _chain(error)):
-        return NotSent(f"the certificate cannot be checked, or is not trusted: {causes}", code="BAD_CERTIFICATE")
+        return NotSent(f"the certificate is not trusted or could not be verified: {causes}", code="BAD_CERTIFICATE")
     return NotSent(f"the request was not sent: {causes}")
 
 
@@ -66,7 +66,7 @@ def _chain(error: BaseException, outer: BaseException | None = None) -> Iterator
 
 
 def _raised_in(error: BaseException) -> str:
-    """The top-level module that an exception was raised in; one that was never raised was made by the network."""
+    """Return the top-level module that raised an exception; one that was never raised counts as the network's."""
     trace = error.__traceback__
     if trace is None:
         return "b24batch"
@@ -76,15 +76,15 @@ def _raised_in(error: BaseException) -> str:
 
 
 def _causes(error: BaseException) -> list[str]:
-    """What the operating system or a proxy said, which no address is part of."""
+    """Return the message of the operating system or the proxy, which never contains the address."""
     said = [cause.strerror or _of_proxy(cause) for cause in _chain(error) if isinstance(cause, OSError)]
     return [text for text in said if text][-1:]
 
 
 def _of_proxy(error: OSError) -> str:
-    """What http.client says of a proxy that refuses a tunnel; its text has the status and no address."""
+    """Return http.client's message if a proxy refuses a tunnel; it contains the status and no address."""
     text = str(error.args[0]) if error.args else ""
     if not text.startswith("Tunnel connection failed: "):
         return ""
-    wants = ": the proxy wants a user name and a password" if text.startswith("Tunnel connection failed: 407") else ""
-    return f"the proxy refused the connection ({text.removeprefix('Tunnel connection failed: ')[:80]}){wants}"
+    auth = ": the proxy requires a user name and a password" if text.startswith("Tunnel connection failed: 407") else ""
+    return f"the proxy refused the connection ({text.removeprefix('Tunnel connection failed: ')[:80]}){auth}"

@@ -1,4 +1,4 @@
-"""Messages: a request to be made, and its reply, read whole before the connection is used again."""
+"""Messages: a request to send, and its reply, read completely before the connection is used again."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ import requests
 from b24batch.errors import AnswerLost, SdkError
 from b24batch.wire.delivery import Delivery, left_of
 
-#: Bytes of an answer that are asked for at once.
+#: Bytes of an answer to read at once.
 _PART = 65536
 
 
 @attrs.frozen(repr=False)
 class Post:
-    """A request to be made; a traceback with locals shows nothing of it.
+    """A request to send; its repr shows nothing of it, so a traceback with locals is safe.
 
     Attributes:
-        url: With the secret in it.
+        url: The address, including the secret.
         data: The body, or the fields of a form.
-        headers: Besides those of the session.
+        headers: Headers in addition to those of the session.
         timeout: Seconds to connect, and between two bytes of an answer.
         deadline: Seconds for the whole request.
         max_answer: The most bytes that the decoded answer may have.
@@ -40,10 +40,10 @@ class Post:
 
 @attrs.define(eq=False, repr=False)
 class Reply:
-    """What came back, read whole: a block around its reading keeps its connection.
+    """A reply, read completely. Use it in a ``with`` block, which holds its connection.
 
-    The connection is used again only when the block ends well, or with an error that is an answer; after an
-    `AnswerLost`, and after what is no error of ours, it is closed: nobody can tell whose bytes may come next.
+    The connection is used again only if the block succeeds or raises an error that the portal answered. After an
+    `AnswerLost`, or an exception that is not an `SdkError`, it is closed, since leftover bytes may follow.
     """
 
     status: int
@@ -62,7 +62,7 @@ class Reply:
 
 
 class _Lease:
-    """The connection of an answer, taken from urllib3, which would lend it out again as soon as the body was read."""
+    """The connection of an answer, taken from urllib3, which would reuse it as soon as the body was read."""
 
     def __init__(self, raw: Any) -> None:
         self._raw, self._connection = raw, getattr(raw, "_connection", None)
@@ -79,7 +79,7 @@ class _Lease:
 
 
 def read_reply(response: requests.Response, delivery: Delivery, max_answer: int) -> Reply:
-    """Return an answer, read whole; one that cannot be read closes its connection."""
+    """Read an answer completely; if that fails, close its connection."""
     lease = _Lease(response.raw)
     try:
         content = _content(response, delivery, max_answer)
@@ -95,7 +95,7 @@ def _content(response: requests.Response, delivery: Delivery, max_answer: int) -
     while part := response.raw.read1(_PART, decode_content=True):
         size += len(part)
         if size > max_answer:
-            raise AnswerLost(f"the answer has over {max_answer} bytes", http_status=response.status_code)
+            raise AnswerLost(f"the answer has more than {max_answer} bytes", http_status=response.status_code)
         parts.append(part)
         left_of(timeout)
     return b"".join(parts)

@@ -1,4 +1,4 @@
-"""Our own way into requests: what follows from an address and from the environment is worked out once."""
+"""The library's own HTTP client on top of requests: prepares each address and reads the environment only once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from b24batch.wire.adapter import TrackingAdapter
 from b24batch.wire.addresses import is_loopback
 from b24batch.wire.messages import Post
 
-#: Threads that can share one session without a connection being thrown away.
+#: Threads that can share one session without dropping connections.
 POOL_SIZE = 32
 _MANY_ADDRESSES = 100
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
@@ -24,9 +24,9 @@ _LOOKED_FOR = (*_PROXIES, *map(str.upper, _PROXIES), "REQUESTS_CA_BUNDLE", "CURL
 
 
 class OwnHttp:
-    """Sends requests through an adapter: no redirect is followed or read ahead, and nothing is kept of an answer.
+    """Sends requests through an adapter: follows no redirects, reads no body ahead, and keeps nothing of an answer.
 
-    A `requests.Session` would look for cookies, for a password in .netrc, and at the body of a redirect.
+    A `requests.Session` would handle cookies, look for a password in .netrc, and read the body of a redirect.
     """
 
     def __init__(self) -> None:
@@ -35,14 +35,14 @@ class OwnHttp:
         self._prepared: dict[str, requests.PreparedRequest] = {}
 
     def sender(self, post: Post) -> Callable[..., requests.Response]:
-        """Return what sends a request; it takes the time-outs."""
+        """Return a function that sends a request; it takes the timeouts."""
         prepared = self._template(post.url).copy()
         prepared.prepare_body(post.data, None)
         prepared.headers.update(post.headers)
         return functools.partial(self._adapter.send, prepared, **self._environment(post.url))
 
     def close(self) -> None:
-        """Drop the sockets."""
+        """Close the sockets."""
         self._adapter.close()
 
     def _template(self, url: str) -> requests.PreparedRequest:
@@ -55,13 +55,13 @@ class OwnHttp:
         return template
 
     def _environment(self, url: str) -> dict[str, JsonValue]:
-        """Return proxies and certificates, looked for again only when the environment has changed."""
+        """Return proxies and certificates; look them up again only if the environment has changed."""
         address = urlsplit(url)
         key = (address.scheme, address.netloc, *map(os.environ.get, _LOOKED_FOR))
         settings = self._settings.get(key)
         if settings is None:
             settings = requests.Session().merge_environment_settings(url, {}, True, None, None)
-            if is_loopback(address.netloc):  # for this machine credentials may go without https, but not to a proxy
+            if is_loopback(address.netloc):  # credentials may go to this machine without https, but not to a proxy
                 settings["proxies"] = {}
             self._settings = {key: settings}
         return settings

@@ -1,4 +1,4 @@
-"""The rate: a portal takes so many requests at once, and then so many per second."""
+"""Rate limiting: a portal accepts a burst of requests, and then a fixed number per second."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from b24batch.clock import Clock
 from b24batch.errors import RateLimited
 from b24batch.locks import ProcessLock
 
-#: Seconds, as long as a `RetryPolicy` waits by default: one odd figure must not stop all sessions on a portal.
+#: Seconds, the default ``total_wait`` of a `RetryPolicy`: one wrong number must not stop all sessions on a portal.
 MAX_PENALTY = 120.0
 
 
 @runtime_checkable
 class Limiter(Protocol):
-    """What paces the requests of a session: a `LeakyBucket`, or a limiter of one's own, shared by processes say."""
+    """The interface of a rate limiter: a `LeakyBucket`, or your own, for example one that processes share."""
 
     @property
     def level(self) -> float:
-        """The requests that count at present, as a notebook shows them."""
+        """The requests that count against the limit now, shown in notebooks."""
 
     def acquire(self, *, max_wait: float | None, on_wait: Callable[[float], None]) -> object:
-        """Return when the next request may leave.
+        """Block until the next request may be sent.
 
         Args:
-            max_wait: The longest wait in seconds that is accepted; None accepts any.
-            on_wait: To be called with the seconds of a wait before it begins.
+            max_wait: The longest acceptable wait in seconds; None means no limit.
+            on_wait: Call it with the seconds of a wait before the wait begins.
 
         Raises:
-            RateLimited: The wait would be longer; its `retry_after` is the wait.
+            RateLimited: The wait would be longer than `max_wait`; its `retry_after` is the wait in seconds.
         """
 
     def penalize(self, seconds: float) -> None:
-        """Slow down: the portal refused a request for its rate, and asks for a pause of `seconds`, or 0."""
+        """Slow down: the portal refused a request for its rate and asked for a pause of `seconds`, or 0."""
 
 
 #: Seconds up to which a wait is the rounding of a clock's large figures.
@@ -45,49 +45,50 @@ _ROUNDING = 1e-6
 
 @attrs.define(eq=False)
 class LeakyBucket:
-    """The portal's counter of requests, kept here so that it never overflows there.
+    """A rate limiter that mirrors the portal's own request counter, so that the portal never refuses for its rate.
 
-    Each request is a drop; the bucket leaks steadily, and who finds it full waits. Whoever asks first goes first,
-    from any thread. Processes do not know of each other: give each its share of the rate.
+    Each request adds one drop; the bucket leaks steadily, and callers that find it full wait. Callers are served in
+    order, across all threads. Processes do not share a bucket: give each process its share of the rate.
 
     Args:
-        capacity: Requests that a portal at rest takes at once. One less is planned with, since requests reach the
-            portal less evenly than they are sent. Documented: 50, Enterprise 250.
-        leak_rate: Requests per second after that. Documented: 2, Enterprise 5.
-        clock: Where time comes from.
+        capacity: Requests that an idle portal accepts at once. The bucket uses one less, since requests arrive less
+            evenly than they are sent. Default 50, as documented; 250 on the Enterprise plan.
+        leak_rate: Requests per second after that. Default 2, as documented; 5 on the Enterprise plan.
+        clock: The source of time; default the `time` module.
 
     Raises:
-        ValueError: For a capacity under 2 or a leak rate that is not positive.
+        ValueError: `capacity` is less than 2, or `leak_rate` is not positive.
     """
 
     capacity: int = attrs.field(default=50, validator=attrs.validators.ge(2))
     leak_rate: float = attrs.field(default=2.0, validator=attrs.validators.gt(0))
     clock: Clock = attrs.field(default=time, kw_only=True, repr=False)
-    #: When the bucket will have run empty, by the clock (the generic cell rate algorithm).
+    #: When the bucket will be empty, by the clock (the generic cell rate algorithm).
     _empty_at: float = attrs.field(default=float("-inf"), init=False, repr=False)
-    #: What the clock said last.
+    #: The last time that the clock returned.
     _seen: float = attrs.field(default=float("-inf"), init=False, repr=False)
     _lock: ProcessLock = attrs.field(factory=ProcessLock, init=False, repr=False)
 
     @classmethod
     def enterprise(cls) -> LeakyBucket:
-        """Return a bucket with the documented figures of the Enterprise plan."""
+        """Return a bucket with the documented rate of the Enterprise plan: 250 requests, then 5 per second."""
         return cls(capacity=250, leak_rate=5.0)
 
     @property
     def level(self) -> float:
-        """The requests that have not leaked out yet, 0 at rest; from one under `capacity` on, the next one waits."""
+        """The requests that have not leaked out yet, 0 when idle. At ``capacity - 1`` the next request waits."""
         return max(0.0, self._empty_at - max(self._seen, self.clock.monotonic())) * self.leak_rate
 
     def acquire(self, *, max_wait: float | None = None, on_wait: Callable[[float], None] | None = None) -> float:
-        """Take the next free place, wait for it, and return the seconds waited.
+        """Reserve the next free slot, wait for it, and return the seconds waited.
 
         Args:
-            max_wait: The longest wait in seconds that is accepted; None accepts any.
-            on_wait: Called with the seconds before the wait begins, when there is one.
+            max_wait: The longest acceptable wait in seconds; None means no limit.
+            on_wait: Called with the seconds of a wait before the wait begins.
 
         Raises:
-            RateLimited: When the wait would be longer; no place was taken, and `retry_after` is the wait.
+            RateLimited: The wait would be longer than `max_wait`. No slot was taken; `retry_after` is the wait in
+                seconds.
         """
         wait = self._reserve(max_wait)
         if wait > 0:
@@ -97,10 +98,10 @@ class LeakyBucket:
         return wait
 
     def penalize(self, seconds: float = 0.0) -> None:
-        """Take the bucket for full, and for `seconds` not leaking: the portal refused a request.
+        """Mark the bucket full, and let nothing leak for `seconds`: the portal refused a request.
 
-        Others that share the portal's counter, from the same address, are seen only by this. Over 120 seconds count
-        as 120, less than none and what is no number as none: whoever asks too early is refused again and no worse off.
+        This is how the bucket learns of other programs that use up the portal's rate from the same IP address. More
+        than 120 seconds count as 120; negative numbers and NaN count as 0.
         """
         with self._lock.lock:
             pause = min(seconds, MAX_PENALTY) if seconds > 0 else 0.0
@@ -108,7 +109,7 @@ class LeakyBucket:
             self._empty_at = max(self._empty_at, full_until)
 
     def _now(self) -> float:
-        """Return the time; a clock that has stepped back takes the bucket with it, or all would wait for the step."""
+        """Return the time; if the clock has stepped back, move the bucket back too, so that no caller waits for it."""
         now = self.clock.monotonic()
         if now < self._seen:
             self._empty_at -= self._seen - now
@@ -123,7 +124,7 @@ class LeakyBucket:
             wait = wait if wait > _ROUNDING else 0.0
             if max_wait is not None and wait > max_wait:
                 raise RateLimited(
-                    f"the next request may leave in {wait:.2f} s, later than max_wait={max_wait} allows",
+                    f"the next request may be sent in {wait:.2f} s, later than max_wait={max_wait} allows",
                     retry_after=wait,
                 )
             self._empty_at = empty_at
@@ -131,18 +132,18 @@ class LeakyBucket:
 
 
 _shared: dict[tuple[str, int], LeakyBucket] = {}
-#: Anybody can name hosts to an application, and each gets a bucket: from so many on those that ran empty are dropped.
+#: Posted forms can name any host, and each host gets a bucket: from this number on, empty buckets are dropped.
 _MANY = 1000
 
 
 def shared_bucket(host: str, clock: Clock) -> LeakyBucket:
-    """Return the one bucket that all sessions of this process on the portal `host` share."""
+    """Return the bucket that all sessions of this process for the portal `host` share."""
     for key in [key for key, bucket in _shared.copy().items() if not bucket.level] if len(_shared) >= _MANY else ():
         _shared.pop(key, None)
     return _shared.setdefault((host, id(clock)), LeakyBucket(clock=clock))
 
 
 def forget_shared_buckets(host: str) -> None:
-    """Let the sessions to come on the portal `host` begin with an empty bucket, as those of a new process do."""
+    """Drop the shared bucket for the portal `host`; later sessions start with an empty one, as in a new process."""
     for key in [key for key in _shared.copy() if key[0] == host]:
         _shared.pop(key, None)

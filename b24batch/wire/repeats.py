@@ -1,4 +1,4 @@
-"""Repeats: adapters of the caller's own that would send a request twice by themselves are refused."""
+"""Repeats: refuse the caller's adapters if they would send a request twice by themselves."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from b24batch.redaction import Secret
 
 
 def refuse_repeats(http: requests.Session, endpoint: Secret) -> None:
-    """Raise `UsageError` when the adapter of `http` for this address would send a POST again by itself."""
+    """Raise `UsageError` if the adapter of `http` for this address would send a POST again by itself."""
     try:
         retry = getattr(http.get_adapter(endpoint.reveal()), "max_retries", None)
     except InvalidSchema:
@@ -22,12 +22,12 @@ def refuse_repeats(http: requests.Session, endpoint: Secret) -> None:
     if isinstance(retry, Retry) and _repeats(retry):
         raise UsageError(
             "max_retries of the http= adapter would send a POST again after the portal may have executed it:"
-            " mount it with max_retries=0 and set retries= of the Session, which repeats only what is safe"
+            " mount it with max_retries=0 and use retries= of the Session, which repeats only what is safe"
         )
 
 
 def _repeats(retry: Retry) -> bool:
-    """Return whether urllib3 would repeat a POST after it was sent: for its status, or for a lost answer."""
+    """Return whether urllib3 would repeat a POST after it was sent, because of its status or a lost answer."""
     lost = (ReadTimeoutError(Any, "", ""), ProtocolError(), SSLError())  # type: ignore[arg-type]
     return any(retry.is_retry("POST", status, has_retry_after=True) for status in range(400, 600)) or any(
         _outlives(retry, error) for error in lost

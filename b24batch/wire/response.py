@@ -1,4 +1,4 @@
-"""A response whose reads keep the deadline, and which leaves no byte of it behind for the next request."""
+"""A response that enforces the deadline while it is read, and leaves no bytes for the next request."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from b24batch.wire.delivery import left_of
 
 
 class _Reader(io.RawIOBase):
-    """Reads from a socket, each time for no longer than the request has left."""
+    """Reads from a socket; each read is limited to the time left for the request."""
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket, timeout: float | None) -> None:
         self._raw, self._sock, self._timeout, self._is_over = raw, sock, timeout, False
@@ -28,7 +28,7 @@ class _Reader(io.RawIOBase):
         return read
 
     def stop(self) -> bool:
-        """Read nothing more; return whether TLS has something that was not asked for."""
+        """Stop reading; return whether TLS has more data, which was not requested."""
         self._is_over = True
         return bool(isinstance(self._sock, ssl.SSLSocket) and self._sock.pending())
 
@@ -38,16 +38,16 @@ class _Reader(io.RawIOBase):
 
 
 class Owner(Protocol):
-    """What a response needs of its connection."""
+    """The interface of a response's connection."""
 
     timeout: float | None
 
     def close(self) -> None:
-        """Close it, so that no other request uses it."""
+        """Close the connection, so that no other request uses it."""
 
 
 class Response(HTTPResponse):
-    """A response that skips interim answers, and leaves no byte of it behind for the next request."""
+    """A response that skips interim answers and leaves no bytes for the next request."""
 
     fp: Any
 
@@ -58,15 +58,15 @@ class Response(HTTPResponse):
         self.fp = io.BufferedReader(self._reader)
 
     def _read_status(self) -> tuple[str, int, str]:
-        """Do as http.client does, which skips 100 and asks again; let it skip the other interim answers too."""
+        """Read the status like http.client, which skips 100 and reads on; skip the other interim answers too."""
         version, status, reason = super()._read_status()  # type: ignore[misc]
         if status == SWITCHING_PROTOCOLS:
-            raise HTTPException("the answer switches protocols, which nobody asked for")
+            raise HTTPException("the answer switches protocols, which was not requested")
         self._had_interim = self._had_interim or status < 200
         return version, CONTINUE if status < 200 else status, reason
 
     def _close_conn(self) -> None:
-        """Let go of the socket; a connection that has said more than its answer is closed."""
+        """Release the socket; close the connection if it has sent more than its answer."""
         reader, self.fp = self.fp, None
         try:
             clean = self.headers is None or not (self._had_interim or self._has_more(reader))
@@ -76,12 +76,12 @@ class Response(HTTPResponse):
             self._connection.close()
 
     def _has_more(self, reader: io.BufferedReader) -> bool:
-        """Return whether more than the answer was read; what was not read is found before the connection's next use."""
+        """Return whether more than the answer was read; unread bytes are detected before the next use."""
         return self._reader.stop() or bool(reader.peek(1))
 
 
 def limit(sock: socket.socket, timeout: float | None) -> None:
-    """Let the next step of a socket take no longer than its request has left."""
+    """Limit the next step of a socket to the time left for its request."""
     left = left_of(timeout)
     if sock.gettimeout() != left:
         sock.settimeout(left)

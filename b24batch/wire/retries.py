@@ -13,22 +13,26 @@ from b24batch.errors import AjaxError, AnswerLost, NotSent, RateLimited
 
 @attrs.frozen
 class RetryPolicy:
-    """How patient a session is. All times are seconds; vary one with ``attrs.evolve``.
+    """When and how often a request is retried. All times are in seconds.
 
-    What is sent again is not a matter of patience: a request that never left or that the portal refused for its
-    rate always, one whose answer was lost only if all its commands read or were declared idempotent.
+    The policy does not decide which requests are safe to retry. A request that was not sent, or that the portal
+    refused for its rate, is always retried. A request whose answer was lost is retried only if all its commands read,
+    or were declared idempotent.
+
+    To change one value of a policy, use ``attrs.evolve(policy, attempts=3)``.
 
     Args:
-        attempts: How often a request is sent at most; 1 is no retry.
-        wait_initial: The bound of the first pause; each next bound is twice as long. The pause itself is drawn
-            evenly from 0 to its bound, so that many clients do not come back at once. If the portal says how long
-            to wait (``Retry-After``), that holds instead.
-        wait_max: The bound no pause's bound exceeds.
-        total_wait: All pauses of one request together; a pause that would exceed it is not begun.
-        random: Draws a number from 0 to 1.
+        attempts: The maximum number of times a request is sent; 1 means no retry. Default 5.
+        wait_initial: The upper limit of the first pause; it doubles for each further pause. The pause is a random
+            time between 0 and the limit, so that many clients do not return at once. If the portal sends
+            ``Retry-After``, the pause is that long instead. Default 1.
+        wait_max: The highest limit of a single random pause. Default 30.
+        total_wait: The maximum of all pauses of one request together; a pause that would exceed it is not started.
+            Default 120.
+        random: A function that returns a random number from 0 to 1; default `random.random`.
 
     Raises:
-        ValueError: For no attempt or a negative time.
+        ValueError: `attempts` is less than 1, or a time is negative.
     """
 
     attempts: int = attrs.field(default=5, validator=attrs.validators.ge(1))
@@ -40,12 +44,12 @@ class RetryPolicy:
     def retrying(
         self, *, repeatable: bool, max_wait: float | None, sleep: Callable[[float], None]
     ) -> tenacity.Retrying:
-        """Return what calls a function until it succeeds or this policy ends it.
+        """Return a tenacity object that calls a function until it succeeds or this policy gives up.
 
         Args:
-            repeatable: Whether the request may run twice.
-            max_wait: The longest single pause in seconds; None for no bound but this policy's.
-            sleep: Lets the seconds of a pause pass.
+            repeatable: Whether the request may be executed twice.
+            max_wait: The longest single pause in seconds; None means that only this policy's limits apply.
+            sleep: A function that sleeps for the seconds of a pause.
         """
         longest = self.total_wait if max_wait is None else max_wait
         return tenacity.Retrying(
@@ -80,7 +84,7 @@ def _error(state: tenacity.RetryCallState) -> BaseException | None:
 def _may_be_sent_again(error: BaseException, *, repeatable: bool) -> bool:
     if isinstance(error, AnswerLost):
         return repeatable
-    if isinstance(error, RateLimited):  # our own refusal, too: but its hint is over max_wait, so it is not waited for
+    if isinstance(error, RateLimited):  # the limiter's refusal, too, but it exceeds max_wait and so ends the retries
         return True
     if isinstance(error, NotSent):
         return error.code == "NOT_SENT"

@@ -1,4 +1,4 @@
-"""Settings: how requests are sent, checked and converted."""
+"""Settings for sending requests, validated and converted."""
 
 from __future__ import annotations
 
@@ -19,37 +19,37 @@ from b24batch.wire.retries import RetryPolicy
 def to_seconds(value: object) -> float:
     """Return a time in seconds; raise `UsageError` unless it is a positive, finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-        raise UsageError(f"a time is a positive number of seconds, not {shown(value)}")
+        raise UsageError(f"a time is invalid: expected a positive number of seconds, got {shown(value)}")
     return float(value)
 
 
 def to_count(value: object) -> int:
-    """Return a number of things; raise `UsageError` unless it is a positive integer."""
+    """Return a count; raise `UsageError` unless it is a positive integer."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise UsageError(f"expected a positive whole number, got {shown(value)}")
     return value
 
 
 def to_timeout(value: object) -> tuple[float, float]:
-    """Return the seconds to connect and those between two bytes; one number stands for both."""
+    """Return the seconds to connect and the seconds between two bytes; a single number sets both."""
     connect, read = value if isinstance(value, tuple | list) and len(value) == 2 else (value, value)
     return to_seconds(connect), to_seconds(read)
 
 
 def to_wait(value: object) -> float:
-    """Return the bound of a wait in seconds; 0 is no wait."""
+    """Return the limit of a wait in seconds; 0 means no wait."""
     return 0.0 if value == 0 else to_seconds(value)
 
 
 def to_max_wait(value: object) -> float | None:
-    """Return the bound of every wait in seconds; None is none."""
+    """Return the limit of every wait in seconds; None means no limit."""
     return None if value is None else to_wait(value)
 
 
 def to_clock(value: object) -> Clock:
-    """Return what tells the time; raise `UsageError` for what does not."""
+    """Return a clock; raise `UsageError` for anything else."""
     if not all(callable(getattr(value, name, None)) for name in ("monotonic", "time", "sleep")):
-        raise UsageError(f"a clock has monotonic(), time() and sleep(), not so {shown(value)}")
+        raise UsageError(f"clock is invalid: expected monotonic(), time() and sleep(), got {shown(value)}")
     return cast("Clock", value)
 
 
@@ -62,17 +62,17 @@ def to_limits(value: object) -> Limiter | None:
 
 @attrs.frozen(kw_only=True)
 class WireSettings:
-    """How the requests to one portal are sent; times are seconds.
+    """How the requests to one portal are sent. All times are in seconds.
 
     Attributes:
-        timeout: To connect, and between two bytes of an answer.
-        deadline: For a whole request, from its first byte to the last of its answer.
-        max_answer: The most bytes that a decoded answer may have.
-        retries: Whether and when a request is sent again.
-        limits: The rate that is kept; None for none.
-        clock: Where time comes from.
-        max_wait: For any single wait, whatever its reason; None for no bound.
-        on_wait: Told of every wait before it begins; None for nobody.
+        timeout: The time to connect, and the time between two bytes of an answer.
+        deadline: The time for a whole request, from its first byte to the last byte of its answer.
+        max_answer: The maximum size of a decoded answer in bytes.
+        retries: When and how often a request is sent again.
+        limits: The rate limiter; None means no limit.
+        clock: The source of time.
+        max_wait: The longest single wait, whatever its reason; None means no limit.
+        on_wait: Called with every wait before it begins; None means no call.
     """
 
     timeout: tuple[float, float] = attrs.field(default=(10.0, 75.0), converter=to_timeout)

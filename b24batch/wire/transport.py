@@ -1,4 +1,4 @@
-"""The way to the portal: one POST that is waited for, sent, read, and sent again where that is safe."""
+"""Transport: sends one POST to the portal, within the rate, and sends it again where that is safe."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Transport:
     """Sends requests to one portal.
 
     Attributes:
-        auth: Where the portal is and with what secret it is called.
-        connections: What the requests travel on.
-        settings: How they are sent.
+        auth: The credentials: the portal's address and secret.
+        connections: The connections to send requests with.
+        settings: How requests are sent.
     """
 
     auth: Auth
@@ -35,18 +35,18 @@ class Transport:
     settings: WireSettings
 
     def call(self, method: str, params: WireParams, *, request_id: str, repeatable: bool, commands: int = 1) -> Answer:
-        """Return the portal's answer to one request, sent again where that is safe.
+        """Send a request, again where that is safe, and return the portal's answer.
 
         Args:
             method: The method to call, ``batch`` or another.
             params: The body.
-            request_id: Goes out as ``X-Request-ID``, the same for every attempt.
-            repeatable: Whether the request may run twice.
-            commands: How many commands it carries, for the log.
+            request_id: The ``X-Request-ID`` header, the same for every attempt.
+            repeatable: Whether the request may be executed twice.
+            commands: The number of commands in the request, for the log.
 
         Raises:
-            SdkError: The error of the last attempt; `AnswerLost` when the answer to any attempt was lost. An
-                exception that is none of ours, such as Ctrl-C, has `request_sent`: whether an attempt had left.
+            SdkError: The error of the last attempt, or `AnswerLost` if the answer to any attempt was lost. Any other
+                exception, such as Ctrl-C, has `request_sent`, which tells whether an attempt was sent.
         """
         exchange = _Exchange(self, method, json.dumps(params).encode(), request_id, commands)
         settings = self.settings
@@ -61,12 +61,12 @@ class Transport:
         raise exchange.outcome(failure)
 
     def pause(self, wait: Wait) -> None:
-        """Let the seconds of a wait pass, once it is announced."""
+        """Announce a wait, then sleep for its seconds."""
         self.announce(wait)
         self.settings.clock.sleep(wait.seconds)
 
     def announce(self, wait: Wait) -> None:
-        """Tell log and caller of a wait that is about to begin."""
+        """Log a wait that is about to begin, and call ``on_wait``."""
         if wait.reason == "retry" or wait.seconds > 1:
             _log.warning(
                 "waiting %.1f s (%s) before attempt %d, request id %s",
@@ -79,7 +79,7 @@ class Transport:
             self.settings.on_wait(wait)
 
     def renew(self, refused: Access) -> Renewal:
-        """Get a newer token; a renewal that takes ``max_wait`` waits no longer than the session waits for anything."""
+        """Get a newer token; pass on the session's ``max_wait`` if the credentials accept it."""
         renewal: Renewal = with_max_wait(self.auth.renew, self.settings.max_wait)(refused, self.connections)
         return renewal
 
@@ -98,13 +98,13 @@ class _Exchange:
     renewals: list[Renewal] = attrs.field(factory=list)
 
     def attempt(self) -> Answer:
-        """Send the request, and once more with another token where the first one was refused."""
+        """Send the request; if its token is refused, renew the token and send the request again."""
         self.attempts += 1
         while True:
             access = self._get_access()
             self._keep_rate()
             lost_before, began = self.lost, self._now()
-            self.lost = True  # until the contrary is known, whatever interrupts
+            self.lost = True  # until the opposite is known, in case of an interrupt
             try:
                 with self.transport.connections.post(self._make_post(access)) as reply:
                     return self._open(reply, access)
@@ -124,14 +124,14 @@ class _Exchange:
         self.transport.pause(Wait("retry", seconds, self.attempts + 1, self.request_id))
 
     def outcome(self, failure: SdkError) -> SdkError:
-        """Return what to raise after the last attempt: a lost answer outweighs whatever came after it."""
+        """Return the error to raise after the last attempt: a lost answer outweighs any later error."""
         if not self.lost or isinstance(failure, AnswerLost):
             return failure
         description = f"an answer was lost; when the request was sent again: {failure}"
         return AnswerLost(description, http_status=failure.http_status, request_id=self.request_id)
 
     def _renew(self, access: Access) -> bool:
-        """Get a newer token: one refresh for the whole exchange, and one that another refreshed, so that it ends."""
+        """Get a newer token: at most one refresh, and one token that another refreshed, so that the loop ends."""
         if "refreshed" in self.renewals or len(self.renewals) == _MOST_RENEWALS:
             return False
         renewal = self.transport.renew(access)
@@ -154,7 +154,7 @@ class _Exchange:
         return self.transport.settings.clock.monotonic()
 
     def _note(self, error: BaseException, *, lost_before: bool) -> None:
-        """Keep in mind whether an attempt may have been executed, and slow down when the portal says so."""
+        """Record whether an attempt may have been executed, and slow down if the portal refused it for its rate."""
         settings = self.transport.settings
         if isinstance(error, SdkError):
             self.lost = lost_before or isinstance(error, AnswerLost)

@@ -47,7 +47,7 @@ def test_a_wrong_setting_stops_the_project(portal, database):
     env = environment(portal, database) | {"B24_WEBHOOK_SECRET_URL": "https://portal.invalid/1/c0de5ecret/"}
     ended = manage("check", env=env)
     assert ended.returncode == 1
-    assert "b24batch.E004) B24BATCH['default'] cannot be: a webhook URL looks like" in ended.stderr
+    assert "b24batch.E004) B24BATCH['default'] is invalid: a webhook URL looks like" in ended.stderr
     assert "c0de5ecret" not in ended.stderr
 
 

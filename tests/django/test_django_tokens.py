@@ -313,7 +313,7 @@ def test_waiting_for_oneself(portal, web, expired, monkeypatch):
     monkeypatch.setattr("b24batch.django.stores._PATIENCE_IN_TRANSACTION", 0)
     with transaction.atomic():
         PortalToken.objects.count()
-        with pytest.raises(OperationalError, match="give them a DATABASE of their own"):
+        with pytest.raises(OperationalError, match="set DATABASE in B24BATCH to a separate database"):
             call_once(expired.member_id)
     assert portal.token_requests == []
     assert call_once(expired.member_id) == {"n": "1"}
@@ -393,7 +393,7 @@ def test_without_the_application(web):
     """Without b24batch.django in INSTALLED_APPS the error says so."""
     with modify_settings(INSTALLED_APPS={"remove": "b24batch.django"}), pytest.raises(ImproperlyConfigured) as wrong:
         session_for("0", "application")
-    assert "b24batch.django is in INSTALLED_APPS" in str(wrong.value)
+    assert "b24batch.django: add it to INSTALLED_APPS" in str(wrong.value)
 
 
 def test_an_uninstalled_portal(portal, web, expired):

@@ -209,7 +209,7 @@ def test_installations_of_other_hosts(portal, web):
         token = other.install_form()["auth[access_token]"]
         host = {"auth[domain]": other.url.split("/")[2], "auth[access_token]": token}
         answer = web.post("/install/", portal.install_form(**host))
-    assert (answer.status_code, answer.text) == (403, "the token is of another portal than the form")
+    assert (answer.status_code, answer.text) == (403, "the token and the form are from different portals")
     assert not PortalToken.objects.exists()
 
 
@@ -268,7 +268,7 @@ def test_an_installation_that_cannot_be_stored(portal, web, monkeypatch):
     view = install_view(lambda *_: HttpResponse(), alias="application")
     with transaction.atomic():
         PortalToken.objects.count()
-        with pytest.raises(OperationalError, match="give them a DATABASE of their own"):
+        with pytest.raises(OperationalError, match="set DATABASE in B24BATCH to a separate database"):
             view(request)
     assert portal.token_requests == []
 

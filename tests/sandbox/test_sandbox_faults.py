@@ -113,7 +113,7 @@ def test_every_fault_is_documented():
     headings = {
         "Executed, then the answer is lost": {"yes", "partly"},
         "Not executed": {"no"},
-        "Executed and answered, in an odd way": {"yes"},
+        "Executed and answered, but unusually": {"yes"},
     }
     sections = re.split(rf"^({'|'.join(headings)}):$", faults.__doc__, flags=re.MULTILINE)[1:]
     named = []

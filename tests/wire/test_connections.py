@@ -132,7 +132,7 @@ def test_the_deadline_for_a_whole_answer():
     """An answer that drips, each byte in time, ends at the deadline."""
     with Server(drip) as server:
         server.release = threading.Event()
-        with pytest.raises(AnswerLost, match=r"the answer took over 0\.3 s") as caught:
+        with pytest.raises(AnswerLost, match=r"the answer took more than 0\.3 s") as caught:
             session(server, deadline=0.3, timeout=5).call("crm.deal.list")
         server.release.set()
     assert caught.value.http_status == 200
@@ -208,5 +208,5 @@ def test_a_proxy_that_wants_credentials(monkeypatch, scheme, error):
         gate.mode = want_credentials
         monkeypatch.setenv(f"{scheme}_proxy", f"http://127.0.0.1:{gate.port}")
         options = {"limits": None, "allow_http": True, "retries": RetryPolicy(attempts=1)}
-        with pytest.raises(error, match="the proxy wants a user name and a password"):
+        with pytest.raises(error, match="the proxy requires a user name and a password"):
             Session(f"{scheme}://portal.test/rest/1/code/", **options).call("crm.deal.add")

@@ -12,11 +12,11 @@ from b24batch.sandbox.server.travel import CLOSED, Travel
 
 @attrs.frozen
 class Exchange:
-    """A request in the hands of a fault.
+    """A request that a fault handles.
 
     Attributes:
-        execute: Executes so many commands of the request, None for all, and returns the answer.
-        sleep: Lets seconds of the portal's clock pass.
+        execute: Executes the first n commands of the request, None for all, and returns the answer.
+        sleep: Waits for a number of seconds by the portal's clock.
         target: The path and query of the request.
         seconds: The pause that was planned.
         commands: The number of commands that was planned.
@@ -35,7 +35,7 @@ Act = Callable[[Exchange], Answer]
 
 
 def changed(change: Callable[[Answer], Answer]) -> Act:
-    """Execute, and answer what a function makes of the answer."""
+    """Execute, and send the answer changed by a function."""
     return lambda exchange: change(exchange.execute(None))
 
 
@@ -87,5 +87,5 @@ def die(exchange: Exchange) -> Answer:
 
 
 def move(exchange: Exchange) -> Answer:
-    """Send the client elsewhere, credentials in the address and all, as a portal does."""
+    """Redirect the client, including the credentials in the address, as a portal does."""
     return page("302 Found", 302, {"Location": f"https://moved.example{exchange.target}"})

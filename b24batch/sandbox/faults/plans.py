@@ -1,4 +1,4 @@
-"""The faults that are planned for coming requests."""
+"""The faults that are planned for upcoming requests."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from b24batch.sandbox.server.answers import Answer, PortalError
 
 
 def fault_of(fault: str | PortalError | Answer | Callable[[], object]) -> Fault:
-    """Return the fault of a name; an error is answered unexecuted, an `Answer` replaces the real one.
+    """Return the fault for a name, an error, an answer or a function.
 
-    A function is called before the request is executed.
+    A `PortalError` is answered and nothing is executed. An `Answer` replaces the real one after execution. A function
+    is called before the request is executed.
 
     Raises:
-        ValueError: No fault has this name; the message lists those there are.
+        ValueError: The name is unknown; the message lists the valid names.
 
     """
     if isinstance(fault, PortalError):
@@ -28,13 +29,13 @@ def fault_of(fault: str | PortalError | Answer | Callable[[], object]) -> Fault:
     if callable(fault):
         return Fault("function", "yes", True, preceded(fault))
     if fault not in FAULTS:
-        raise ValueError(f"no fault is called {fault!r}; there are: {', '.join(FAULTS)}")
+        raise ValueError(f"unknown fault {fault!r}: expected one of {', '.join(FAULTS)}")
     return FAULTS[fault]
 
 
 @attrs.define
 class Planned:
-    """A fault, whom it meets, and what it needs to know."""
+    """A fault, the requests that it affects, and its parameters."""
 
     fault: Fault
     times: int = attrs.field(validator=attrs.validators.ge(0))
@@ -45,10 +46,10 @@ class Planned:
 
 @attrs.define
 class Plan:
-    """The faults to come; each counts the requests it lets pass by itself, the first one due is taken.
+    """The planned faults. Each counts the requests that it lets pass; the first one that is due is used.
 
     Attributes:
-        pause: Lets seconds of the portal's clock pass.
+        pause: Waits for a number of seconds by the portal's clock.
 
     """
 
@@ -57,12 +58,12 @@ class Plan:
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False)
 
     def add(self, planned: Planned) -> None:
-        """Plan a fault for ``times`` requests, once ``after`` requests have passed."""
+        """Plan a fault for ``times`` requests, after ``after`` requests have passed."""
         with self._lock:
             self._planned.append(planned)
 
     def take(self) -> Planned | None:
-        """Count a request and return the fault it meets, or None."""
+        """Count a request and return the fault that affects it, or None."""
         if not self._planned:
             return None
         with self._lock:
@@ -76,10 +77,10 @@ class Plan:
             return due
 
     def carry_out(self, execute: Callable[[int | None], Answer], target: str) -> Answer:
-        """Count a request and return its answer, as the fault that it meets has it.
+        """Count a request and return its answer, changed by the fault that affects it.
 
         Args:
-            execute: Executes so many commands of the request, None for all, and returns the answer.
+            execute: Executes the first n commands of the request, None for all, and returns the answer.
             target: The path and query of the request.
 
         """

@@ -1,4 +1,4 @@
-"""Answers that have been spoilt on their way."""
+"""Answers that are damaged in transit."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NO_MAPS: dict[str, JSON] = {
 
 
 def half_body_unsized(answer: Answer) -> Answer:
-    """Return half of the body with nothing that tells its length."""
+    """Return half of the body, with no length given."""
     return _with(answer, answer.body[: len(answer.body) // 2], {"Connection": "close"})
 
 
@@ -34,22 +34,22 @@ def chunked_cut(answer: Answer) -> Answer:
 
 
 def chunked_garbage(answer: Answer) -> Answer:
-    """Return a chunk whose size is no number."""
+    """Return a chunk whose size is not a number."""
     return attrs.evolve(_chunked(answer, b"many\r\n%b\r\n" % answer.body), travel=Travel(then="close"))
 
 
 def many_headers(answer: Answer) -> Answer:
-    """Return the answer under 1000 more headers; Python's own client takes 100."""
+    """Return the answer with 1000 more headers; Python's own client accepts 100."""
     return _with(answer, answer.body, {f"X-Header-{number}": "x" for number in range(1000)})
 
 
 def garbage_gzip(answer: Answer) -> Answer:
-    """Return the body as it is and call it gzip."""
+    """Return the unchanged body, declared as gzip."""
     return _with(answer, answer.body, {"Content-Encoding": "gzip"})
 
 
 def cut_gzip(answer: Answer) -> Answer:
-    """Return half of the body's gzip, with the length of the half."""
+    """Return half of the gzipped body, with the length of that half."""
     packed = gzip.compress(answer.body, mtime=0)
     return _with(answer, packed[: len(packed) // 2], {"Content-Encoding": "gzip"})
 
@@ -60,17 +60,17 @@ def invalid_json(answer: Answer) -> Answer:
 
 
 def malformed_maps(answer: Answer) -> Answer:
-    """Return a batch's answer with nonsense in the place of its maps."""
+    """Return a batch answer with invalid values instead of its maps."""
     return _with_result(answer, dict(_NO_MAPS))
 
 
 def missing_maps(answer: Answer) -> Answer:
-    """Return a batch's answer without its maps."""
+    """Return a batch answer without its maps."""
     return _with_result(answer, {})
 
 
 def no_result(answer: Answer) -> Answer:
-    """Return 200 and the ``time`` block alone."""
+    """Return 200 with only the ``time`` block."""
     return Answer(php_json.dumps({"time": answer.envelope().get("time", {})}))
 
 

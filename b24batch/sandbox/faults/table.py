@@ -1,4 +1,4 @@
-"""What can go wrong with a request on purpose; ``portal.fail_next(name)`` plans it.
+"""The faults that ``portal.fail_next(name)`` can inject, and what the client sees.
 
 Executed, then the answer is lost:
 
@@ -7,33 +7,33 @@ Executed, then the answer is lost:
 ``reset_after``
     The connection is reset without an answer.
 ``silent``
-    No answer, ever: the connection stays open until the client hangs up or the portal closes.
+    No answer: the connection stays open until the client or the portal closes it.
 ``half_headers``, ``half_headers_reset``
     The status line and some headers, then the connection closes, or is reset.
 ``half_body``, ``half_body_reset``
     All headers and half of the body, then the connection closes, or is reset.
 ``half_body_unsized``
-    Half of the body and nothing that tells its length, then the connection closes.
+    Half of the body, with no length given, then the connection closes.
 ``stall``
-    All headers and half of the body, then nothing more, as with ``silent``.
+    All headers and half of the body, then nothing more; the connection stays open, as with ``silent``.
 ``chunked_cut``
     A chunked body whose last chunk is cut off, then the connection closes.
 ``chunked_garbage``
-    A chunked body with a line that gives no size, then the connection closes.
+    A chunked body with an invalid chunk size, then the connection closes.
 ``garbage_status``
-    Bytes with no status line, then the connection closes.
+    Bytes without a valid status line, then the connection closes.
 ``many_headers``
-    200 with 1000 headers, more than HTTP clients take.
+    200 with 1000 headers, more than HTTP clients accept.
 ``garbage_gzip``, ``cut_gzip``
-    The answer says it is gzip: it is none, or half of one.
+    An answer declared as gzip that is not gzip, or only half of it.
 ``html_200``, ``html_502``, ``html_503``
-    A page of HTML with this status.
+    An HTML page with this status.
 ``empty``
     200 with an empty body.
 ``invalid_json``
-    The answer without its last byte, its length right.
+    The answer without its last byte, with a matching length.
 ``malformed_maps``, ``missing_maps``
-    The maps of a batch are no maps, or not there; a direct call is answered as usual.
+    A batch answer whose maps are not maps, or are missing; a direct call is answered as usual.
 ``no_result``
     200 with ``time`` and no ``result``.
 ``wrong_encoding``
@@ -41,8 +41,8 @@ Executed, then the answer is lost:
 ``json_500``
     500 ``ERROR_CORE``.
 ``dies``
-    The first ``commands`` commands of a batch are executed, then the connection closes without an answer.  A
-    direct call is one command.
+    The first ``commands`` (default 1) commands of a batch are executed, then the connection closes without an answer.
+    A direct call is one command.
 
 Not executed:
 
@@ -63,23 +63,23 @@ Not executed:
 ``refused``
     403 ``ACCESS_DENIED``.
 ``error_200``
-    200 with an error in the place of the result.
+    200 with an error instead of the result.
 ``too_large``
-    413 with a page of HTML.
+    413 with an HTML page.
 ``html_404``
-    404 with a page of HTML.
+    404 with an HTML page.
 ``moved``
     302 to the same path on a host that does not exist.
 
-Executed and answered, in an odd way:
+Executed and answered, but unusually:
 
 ``slow``
-    Answered ``seconds`` (default 1) later by the portal's clock, or when it closes.
+    The answer comes ``seconds`` (default 1) later by the portal's clock, or when the portal closes.
 ``drip``
-    The right answer, but its body byte by byte, with ``seconds`` (default 5) of the portal's clock before each.  It
-    ends early when the portal closes, or at the next byte when the client has hung up.
+    The answer comes byte by byte, with ``seconds`` (default 5) by the portal's clock before each byte. It ends early
+    when the portal closes, or at the next byte when the client has closed the connection.
 ``closes``
-    The right answer, then the connection closes though nothing announced it.
+    The answer comes, then the connection closes without notice.
 """
 
 from __future__ import annotations
@@ -101,15 +101,15 @@ from b24batch.sandbox.server.travel import CLOSED, HUNG, RESET, Travel
 
 @attrs.frozen
 class Fault:
-    """One way to fail.
+    """One kind of failure.
 
     Attributes:
-        name: Its name.
-        executed: Whether the request is executed; ``"partly"``: the first commands of it.
-        answered: Whether the client gets an answer in JSON that it can read, if it waits long enough.  An error,
-            and an answer that lacks what it should have, are answers.
-        act: What it does.
-        seconds: The default of ``fail_next(seconds=...)``, where that means something.
+        name: The name to pass to ``fail_next``.
+        executed: Whether the request is executed; ``"partly"`` means only its first commands.
+        answered: Whether the client gets a readable JSON answer if it waits long enough. Errors and incomplete
+            answers count.
+        act: The function that carries out the fault.
+        seconds: The default for ``fail_next(seconds=...)``, for faults that use it.
 
     """
 
@@ -164,5 +164,5 @@ _ROWS = (
     Fault("closes", "yes", True, travelling(Travel("whole", "close"))),
 )
 
-#: Every fault by its name.
+#: All faults by name.
 FAULTS: Mapping[str, Fault] = MappingProxyType({fault.name: fault for fault in _ROWS})

@@ -57,7 +57,7 @@ def _mismatch(value: JSON, name: str, kind: str) -> PortalError:
 
 
 def spelled(params: Params, name: str) -> JSON:
-    """Return an argument of a legacy CRM method, in any of its spellings; None when there is none."""
+    """Return an argument of a legacy CRM method, in any of its spellings; None if it is missing."""
     capital = name.capitalize()
     spellings = (name, name.upper(), capital, f"ar{capital}", f"AR_{name.upper()}")
     return next((params[spelling] for spelling in spellings if spelling in params), None)

@@ -40,7 +40,7 @@ class ItemMethods:
         return self._imported(self._kind(params), array(params, "fields"))
 
     def import_many(self, params: Params) -> JSON:
-        """Store some items; one that cannot be is an error in its place, and the answer a success all the same."""
+        """Store some items; an invalid one is an error in its position, and the answer is still a success."""
         kind, data = self._kind(params), mapping(array(params, "data"))
         if len(data) > _MOST_IMPORTED:
             raise PortalError(

@@ -54,7 +54,7 @@ class Links:
         return True
 
     def remove(self, params: Params) -> JSON:
-        """Take one link away; False when it is none."""
+        """Remove one link; return False if it does not exist."""
         owner, item = self._owner(params), self._item(spelled(params, "fields"))
         found = self._links.get(owner["ID"], [])
         kept = [link for link in found if link[self._key] != item[self._key]]

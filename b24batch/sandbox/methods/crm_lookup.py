@@ -56,7 +56,7 @@ class Addresses(Records):
     """Addresses; ``total`` counts the rows of a page, as on a portal."""
 
     def put(self, params: Params) -> JSON:
-        """Store an address in the place of the one there is."""
+        """Replace the stored address."""
         fields = self._fields(params)
         row = self._found(fields)
         if row is None:

@@ -83,7 +83,7 @@ class Disk:
         return _shown(find(params))
 
     def delete(self, find: _Find, params: Params) -> JSON:
-        """Remove a folder or a file, with all that lies in it."""
+        """Remove a folder or a file and its contents."""
         doomed = [find(params)["ID"]]
         for row_id in doomed:
             doomed += [row["ID"] for row in self.objects.rows.values() if row["PARENT_ID"] == row_id]
@@ -139,7 +139,7 @@ class Disk:
 
 
 def _decoded(text: str) -> bytes:
-    """Decode as PHP does, which passes over all that is no base64."""
+    """Decode base64 like PHP, which skips invalid characters."""
     kept = "".join(mark for mark in text if mark.isascii() and (mark.isalnum() or mark in "+/"))
     try:
         return base64.b64decode(kept + "=" * (-len(kept) % 4))

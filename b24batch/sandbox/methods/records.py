@@ -133,7 +133,7 @@ class Records:
         """Return the record that the params name.
 
         Raises:
-            PortalError: There is none.
+            PortalError: The record does not exist.
 
         """
         row = self.table.rows.get(self.about.spelling.row_id(params))

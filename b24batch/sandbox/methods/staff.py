@@ -60,7 +60,7 @@ class UserMethods:
     kinds: dict[str, str] = attrs.field(factory=lambda: dict(_KINDS))
 
     def get(self, params: Params) -> JSON:
-        """Return a page of users; a FILTER goes in the place of all conditions beside it."""
+        """Return a page of users; a FILTER replaces all other conditions."""
         arguments, query = in_capitals(params), Query()
         for name, value in items_of(arguments.get("FILTER", arguments)):
             prefix, plain = filters.split(str(name).upper())
@@ -121,7 +121,7 @@ class UserMethods:
 
 
 def _conditions(params: Params) -> JSON:
-    """Departments are filtered by the params themselves, or by FILTER, which then goes in the place of all."""
+    """Departments are filtered by the params themselves, or by FILTER, which replaces all of them."""
     arguments = in_capitals(params)
     return in_capitals(Params(items_of(arguments.get("FILTER", arguments))))
 
@@ -132,7 +132,7 @@ def _order(params: Params) -> JSON:
 
 
 def _but_sort(params: Params) -> JSON:
-    """SORT beside the conditions is an order, and none of them."""
+    """SORT among the conditions is an order, not a condition."""
     return {name: value for name, value in _conditions(params).items() if name != "SORT"}
 
 

@@ -102,7 +102,7 @@ def _field(storage: Storage, name: str) -> Field | None:
 
 
 def _values(storage: Storage, arguments: dict[str, JSON]) -> Row:
-    """Properties lie in the row beside the fields, under the names that filters have for them."""
+    """Properties are stored in the row next to the fields, under the names that filters use."""
     plain = {name: value for name, value in arguments.items() if name in _KIND_OF and name not in _OWN}
     values = values_of(plain, lambda name: (name, _KIND_OF[name]), stored)
     given = items_of(arguments.get("PROPERTY_VALUES"))

@@ -69,7 +69,7 @@ class Storages:
         return [storage.about for storage in self._storages.values()]
 
     def delete(self, params: Params) -> JSON:
-        """Remove a storage with everything in it."""
+        """Remove a storage and its contents."""
         storage = self.of(in_capitals(params))
         del self._storages[storage.about["ENTITY"]]
         return True

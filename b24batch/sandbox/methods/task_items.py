@@ -116,7 +116,7 @@ def _wrong(name: str) -> PortalError:
 
 
 class _Mismatch(Exception):
-    """An argument is no array."""
+    """An argument is not an array."""
 
 
 def _array(value: JSON) -> JSON:
@@ -126,7 +126,7 @@ def _array(value: JSON) -> JSON:
 
 
 def _called(method: str, handler: _Handler, params: Params) -> JSON:
-    """Call with the values of the params in their order; a text with the name of the method in it is none of them."""
+    """Call with the values of the params in order; a text that contains the method's name is skipped."""
     arguments = [value for value in params.values() if method not in text_of(value).lower()]
     try:
         bound = inspect.signature(handler).bind(*arguments)

@@ -18,7 +18,7 @@ _STATISTIC = "cursor voximplant.statistic CALL_DURATION# PORTAL_USER_ID# CALL_TY
 
 
 def _order(params: Params) -> JSON:
-    """SORT and ORDER are two texts; a map in the place of one is dropped."""
+    """SORT and ORDER are two texts; a map instead of one is dropped."""
     arguments = in_capitals(params)
     sort, way = arguments.get("SORT"), arguments.get("ORDER", "ASC")
     return {sort: way} if isinstance(sort, str) and isinstance(way, str) else {}

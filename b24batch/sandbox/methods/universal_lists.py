@@ -44,7 +44,7 @@ class Part:
         return self.name.upper()
 
     def add(self, arguments: dict[str, JSON]) -> JSON:
-        """Store one under a code of its own and return the id."""
+        """Store one under its own code and return the id."""
         _required(arguments, f"{self.code}_CODE", "FIELDS")
         code = text_of(arguments[f"{self.code}_CODE"])
         if any(row["CODE"] == code for row in self.records.table.rows.values()):
@@ -107,7 +107,7 @@ class Lists:
     _fields: dict[int, dict[str, Row]] = attrs.field(factory=dict, init=False)
 
     def add(self, params: Params) -> JSON:
-        """Make a list under a code of its own and return its id."""
+        """Make a list under its own code and return its id."""
         arguments = in_capitals(params)
         _required(arguments, "IBLOCK_TYPE_ID", "IBLOCK_CODE", "FIELDS")
         code = text_of(arguments["IBLOCK_CODE"])

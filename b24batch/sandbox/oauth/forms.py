@@ -43,7 +43,7 @@ def placement(token: Mapping[str, JSON], code: str, options: JSON) -> Form:
 
 
 def event(token: Mapping[str, JSON], name: str, data: JSON) -> Form:
-    """Return the form of an event with all of a token in it, dated when that was issued."""
+    """Return the form of an event with a whole token, dated when the token was issued."""
     ts = token["expires"] - token["expires_in"]
     auth = {**token, "application_token": APPLICATION_TOKEN}
     whole = {"event": name, "event_handler_id": _HANDLER_ID, "data": data, "ts": ts, "auth": auth}

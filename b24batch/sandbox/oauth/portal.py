@@ -1,4 +1,4 @@
-"""A portal as an application with OAuth 2.0 sees it."""
+"""The portal's OAuth 2.0 application."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 class OAuthPortal:
-    """Its one application, the tokens of that, and what the portal posts to it.
+    """The portal's one application: its tokens, and the forms that the portal posts to it.
 
     Attributes:
-        client_id: The id of the application; the same in every portal of the sandbox.
-        client_secret: Its secret.
-        application_token: The text by which it knows the events of this portal.
+        client_id: The id of the application; the same in every sandbox portal.
+        client_secret: The secret of the application.
+        application_token: The token that identifies the events of this portal.
         member_id: The id of the portal.
 
     """
@@ -39,22 +39,22 @@ class OAuthPortal:
 
     @property
     def client_endpoint(self) -> str:
-        """The address below which methods are called with a token."""
+        """The base address for calls with a token."""
         return f"{self._oauth.origin()}/rest/"
 
     @property
     def token_url(self) -> str:
-        """The address at which tokens are given out, for a code or a refresh token, to GET and POST."""
+        """The address that returns tokens for a code or a refresh token, by GET or POST."""
         return f"{self._oauth.origin()}/oauth/token/"
 
     @property
     def token_requests(self) -> list[TokenRequest]:
-        """Every request to `token_url`, in order; they are not among ``requests``."""
+        """All requests to `token_url`, in order; ``requests`` does not include them."""
         return self._oauth.journal.token_requests
 
     @property
     def redirect_uri(self) -> str | None:
-        """Where ``/oauth/authorize/`` sends a user back to, with a code; by default None, which is nowhere."""
+        """The address to which ``/oauth/authorize/`` redirects a user with a code; default None, no redirect."""
         return self._oauth.redirect_uri
 
     @redirect_uri.setter
@@ -62,27 +62,27 @@ class OAuthPortal:
         self._oauth.redirect_uri = uri
 
     def issue_token(self, expires_in: int = ACCESS_LIFE) -> dict[str, JSON]:
-        """Return a new pair of tokens as `token_url` answers it to a refresh token.
+        """Return a new pair of tokens, in the form in which `token_url` answers a refresh token.
 
         Args:
-            expires_in: Seconds by the portal's clock in which the access token is good.
+            expires_in: The lifetime of the access token in seconds, by the portal's clock.
 
         """
         return self._oauth.issue(expires_in)
 
     def issue_code(self) -> str:
-        """Return an authorization code, good once and for 30 seconds by the portal's clock."""
+        """Return an authorization code, valid once and for 30 seconds by the portal's clock."""
         return self._oauth.tokens.issue_code()
 
     def revoke_tokens(self) -> None:
-        """Forget all tokens and codes so far: they become unknown, not expired."""
+        """Revoke all tokens and codes issued so far: they become unknown, not expired."""
         self._oauth.tokens.revoke()
 
     def oauth(self, **options: Unpack[OAuthOptions]) -> OAuth:
         """Return credentials with a new pair of tokens, for ``session(...)``.
 
         Args:
-            options: Those of `b24batch.oauth.credentials.OAuth`; ``clock`` is the portal's own if that was given to it.
+            options: Options of `b24batch.oauth.credentials.OAuth`; ``clock`` is the one passed to the portal, if any.
 
         """
         from b24batch.oauth.credentials import OAuth
@@ -99,25 +99,25 @@ class OAuthPortal:
     def placement_form(
         self, placement: str = "CRM_DEAL_DETAIL_TAB", options: JSON = None, **fields: str | int | None
     ) -> Form:
-        """Return what the portal posts when a user opens the application in a placement.
+        """Return the form that the portal posts when a user opens the application in a placement.
 
         Args:
-            placement: The code of the place.
-            options: What the place tells about itself, such as ``{"ID": "7"}``; sent as JSON, not sent when empty.
-            fields: Single fields to replace, or to leave out with None.
+            placement: The code of the placement.
+            options: The placement's options, such as ``{"ID": "7"}``; sent as JSON, omitted if empty.
+            fields: Single fields to replace; None omits a field.
 
         """
         return posts.changed(posts.placement(self.issue_token(), placement, options), fields)
 
     def install_form(self, **fields: str | int | None) -> Form:
-        """Return the event ``ONAPPINSTALL``, the one that brings a refresh token; ``fields`` as everywhere."""
+        """Return the form of the event ``ONAPPINSTALL``, with a refresh token; ``fields`` as in `placement_form`."""
         data = {"VERSION": 1, "ACTIVE": "Y", "INSTALLED": "Y", "LANGUAGE_ID": "en"}
         return posts.changed(posts.event(self.issue_token(), "ONAPPINSTALL", data), fields)
 
     def event_form(self, event: str, data: JSON = None, **fields: str | int | None) -> Form:
-        """Return an event; nested ``data`` becomes fields such as ``data[FIELDS][ID]``.
+        """Return the form of an event; nested ``data`` becomes fields such as ``data[FIELDS][ID]``.
 
-        There is an access token in it, and no refresh token.
+        It has an access token, but no refresh token.
         """
         form = posts.event(self.issue_token(), event, data)
         return posts.changed(form, {"auth[refresh_token]": None, **fields})
@@ -125,7 +125,7 @@ class OAuthPortal:
     def post_placement(
         self, url: str, /, placement: str = "CRM_DEAL_DETAIL_TAB", options: JSON = None, **fields: str | int | None
     ) -> requests.Response:
-        """Post a `placement_form` to an application, some fields of it in the query, and return the answer."""
+        """Post a `placement_form` to an application, with some fields in the query, and return the answer."""
         return posts.post(url, self.placement_form(placement, options, **fields))
 
     def post_install(self, url: str, /, **fields: str | int | None) -> requests.Response:

@@ -104,7 +104,7 @@ class OAuthServer:
         return self.origin().removeprefix("http://")
 
     def _authorize(self, fields: Mapping[str, str]) -> Answer:
-        """Take the user's consent for granted; without it, and to a stranger, nobody is sent back."""
+        """Assume consent and redirect with a code; show a page if the application or its redirect URI is unknown."""
         if fields.get("client_id") != CLIENT_ID:
             return page("There is no such application", 400)
         if self.redirect_uri is None:

@@ -47,7 +47,7 @@ class Pair:
 
 @attrs.define
 class Tokens:
-    """All that is good, each with the second since 1970 at which it is no more."""
+    """All valid tokens and codes, each with the time (seconds since 1970) at which it expires."""
 
     _time: Callable[[], float]
     _access: dict[str, int] = attrs.field(factory=dict, init=False, repr=False)
@@ -55,7 +55,7 @@ class Tokens:
     _codes: dict[str, int] = attrs.field(factory=dict, init=False, repr=False)
 
     def issue(self, expires_in: int = ACCESS_LIFE) -> Pair:
-        """Make a pair whose access token is good for so many seconds."""
+        """Make a pair of tokens whose access token is valid for this many seconds."""
         now = int(self._time())
         pair = Pair(secrets.token_hex(35), secrets.token_hex(35), expires_in, now + expires_in)
         self._access[pair.access_token] = pair.expires

@@ -46,7 +46,7 @@ def dumps(value: JSON) -> str:
     """Write JSON as the portal does: Unicode as it is, ``< > & ' " /`` escaped, compact.
 
     Raises:
-        EncodingError: NaN, an infinity, or nesting that cannot be written.
+        EncodingError: NaN, an infinity, or nesting that is too deep.
 
     """
     try:

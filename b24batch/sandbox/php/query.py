@@ -31,7 +31,7 @@ class Array(dict[JSON, JSON]):
         self.free = 0
 
     def put(self, key: str | None, value: JSON) -> bool:
-        """Set a value; the key None appends.  False when there is no number left."""
+        """Set a value; the key None appends. Return False if no number is left."""
         index = self.free if key is None else key_of(key)
         if key is None and index > INT_MAX:
             return False
@@ -41,7 +41,7 @@ class Array(dict[JSON, JSON]):
         return True
 
     def descend(self, key: str | None) -> Array | None:
-        """Return the array under a key, made or put in the place of a scalar where there is none."""
+        """Return the array under a key; make one if it is missing or a scalar."""
         found = None if key is None else self.get(key_of(key))
         if isinstance(found, Array):
             return found

@@ -66,7 +66,7 @@ def _after_scheme(text: str, start: int) -> Split:
 
 
 def _after_colon(text: str, colon: int) -> Split:
-    """Go on with text that has no scheme; a colon in it may still stand before a port."""
+    """Continue with text that has no scheme; a colon may still precede a port."""
     relative = text.startswith("//")
     query = re.search(r"[?#]", text)
     if colon == 0 or (0 < colon < len(text) - 1 and colon < (query.start() if query else len(text))):

@@ -105,7 +105,7 @@ def _int_of_text(text: str) -> int:
 
 
 def is_offset(text: str, length: int) -> bool:
-    """Tell whether text is a valid offset into a string of so many bytes."""
+    """Return whether text is a valid offset into a string of this many bytes."""
     return _WHOLE_NUMBER.fullmatch(text) is not None and -length <= int(text) < length
 
 

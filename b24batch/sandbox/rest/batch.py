@@ -52,7 +52,7 @@ def run(params: Mapping[JSON, JSON], process: Process) -> dict[str, JSON]:
 
 
 def shortened(params: Mapping[JSON, JSON], commands: int) -> dict[JSON, JSON]:
-    """Return the params of a batch with no more than its first so many commands."""
+    """Return the params of a batch with only its first commands."""
     return {
         name: dict(itertools.islice(items_of(value), commands)) if str(name).upper() == "CMD" else value
         for name, value in params.items()
@@ -83,7 +83,7 @@ def _params(query: str | None, buckets: Mapping[str, dict[JSON, JSON]]) -> dict[
 
 
 def _sort_in(envelope: dict[str, JSON], key: JSON, buckets: dict[str, dict[JSON, JSON]]) -> None:
-    """Spread an envelope over the buckets; whatever else an error carries becomes a bucket of its own."""
+    """Spread an envelope over the buckets; each further field of an error gets a separate bucket."""
     failed = envelope.get("error") is not None
     for name, value in envelope.items():
         buckets.setdefault(name, {})[key] = dict(envelope) if failed and name == "error" else value

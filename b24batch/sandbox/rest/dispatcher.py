@@ -46,7 +46,7 @@ class Dispatcher:
         self._times = TimeBlocks(self.clock.time)
 
     def add(self, method: str, handler: Handler) -> None:
-        """Put a method in, or in the place of the one that has this name."""
+        """Add a method, or replace the one with this name."""
         with self._lock:
             self._handlers[method.lower()] = handler
 
@@ -81,7 +81,7 @@ class Dispatcher:
         return {"result": maps, "time": self._times.block(began) | self.operating.charge("batch")}
 
     def _find(self, name: str, params: dict[JSON, JSON]) -> Handler | None:
-        """Return a method's code, and None for ``batch``; a token stands for a signed link, which nobody has here."""
+        """Return a method's code, and None for ``batch``; a token means a signed link, which does not exist here."""
         handler = self._handlers.get(name)
         signed = params.get("token") is not None
         if handler is None and (signed or name != "batch"):

@@ -46,7 +46,7 @@ class Front:
         return self.plan.carry_out(functools.partial(self._execute, incoming), wire.target)
 
     def _execute(self, incoming: Incoming, commands: int | None) -> Answer:
-        """Execute a request, or no more than so many commands of it."""
+        """Execute a request, or only its first commands."""
         if not incoming.known:
             return _NOT_HERE
         if incoming.request.verb == "OPTIONS" or commands == 0:

@@ -40,7 +40,7 @@ class OperatingTime:
     _used: dict[str, list[_Bucket]] = attrs.field(factory=dict, init=False)
 
     def cost(self, method: str, seconds: float) -> None:
-        """Let every call of a method count so many seconds; no time passes for it."""
+        """Set the seconds that each call of a method counts; the clock does not advance."""
         self._costs[method.lower()] = seconds
 
     def check(self, method: str) -> None:

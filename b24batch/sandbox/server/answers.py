@@ -1,4 +1,4 @@
-"""What a method and a portal can answer: a page of rows, an error, a whole HTTP answer."""
+"""The answers of a method or a portal: a page of rows, an error, or a whole HTTP answer."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ CORS = {
 
 
 class PortalError(Exception):
-    """A refusal by a method: raise it from a handler, or hand it to ``Portal.fail_next``.
+    """A refusal by a method: raise it in a handler, or pass it to ``Portal.fail_next``.
 
     Args:
-        code: The value of ``error``; the portal has empty codes too.
+        code: The value of ``error``; it may be empty, as on a real portal.
         description: The value of ``error_description``.
-        http_status: The status of a direct call; inside a batch it is not seen.
+        http_status: The status of a direct call; not visible in a batch. Default 400.
         extra: More keys for the error object, such as ``argument``.
 
     """
@@ -38,7 +38,7 @@ class PortalError(Exception):
         *,
         extra: Mapping[str, JSON] | None = None,
     ) -> None:
-        """Keep the parts; they are attributes of the same names."""
+        """Store the arguments as attributes of the same names."""
         super().__init__(code, description, http_status)
         self.code = code
         self.description = description
@@ -46,13 +46,13 @@ class PortalError(Exception):
         self.extra = dict(extra or {})
 
     def envelope(self) -> dict[str, JSON]:
-        """Return the error object that goes over the wire."""
+        """Return the error object to send."""
         return {"error": self.code, "error_description": self.description, **self.extra}
 
 
 @attrs.frozen
 class Page:
-    """A result with its ``next`` and ``total`` beside it; None leaves one out."""
+    """A result with ``next`` and ``total``; None omits them."""
 
     rows: JSON
     next: int | None = None
@@ -67,15 +67,15 @@ def _bytes_of(body: bytes | str) -> bytes:
 class Answer:
     """A whole HTTP answer; text bodies are sent as UTF-8.
 
-    The content type is JSON unless ``headers`` says otherwise.  The length is worked out; with ``Connection:
-    close`` among the headers there is none, the body then ends where the connection does, and with
-    ``Transfer-Encoding`` the body must be in that form already.
+    The content type is JSON unless ``headers`` sets another. ``Content-Length`` is added, except with ``Connection:
+    close``, when the body ends with the connection, or with ``Transfer-Encoding``, when the body must already be
+    encoded that way.
 
     Args:
         body: The body.
-        status: The HTTP status.
-        headers: Headers, beside those that every answer has.
-        travel: How it gets to the client.
+        status: The HTTP status; default 200.
+        headers: Headers in addition to those that every answer has.
+        travel: How the answer is sent; default as usual.
 
     """
 
@@ -85,14 +85,14 @@ class Answer:
     travel: Travel = USUAL
 
     def head(self) -> dict[str, str]:
-        """Return all headers by name, apart from those that tell of the server."""
+        """Return all headers by name, except those that describe the server."""
         headers = {"Content-Type": "application/json; charset=utf-8", **CORS, **self.headers}
         if self.closes or "Transfer-Encoding" in headers:
             return headers
         return {**headers, "Content-Length": str(len(self.body))}
 
     def envelope(self) -> dict[JSON, JSON]:
-        """Return the JSON object in the body; an empty one when there is none."""
+        """Return the JSON object in the body; an empty one if there is none."""
         try:
             return mapping(json.loads(self.body))
         except ValueError:
@@ -105,11 +105,11 @@ class Answer:
 
 
 def refusal(error: PortalError) -> Answer:
-    """Return the answer that says a request was refused."""
+    """Return the answer for a refused request."""
     return Answer(php_json.dumps(error.envelope()), error.http_status)
 
 
 def page(title: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
-    """Return a page of HTML, as web servers in front of the portal write them."""
+    """Return an HTML page, as web servers in front of a portal send it."""
     body = f"<html><body><h1>{title}</h1></body></html>"
     return Answer(body, status, {"Content-Type": "text/html", **(headers or {})})

@@ -49,7 +49,7 @@ class Wire(NamedTuple):
 
 
 def decode(wire: Wire) -> Incoming:
-    """Decode a request; nothing in it is an error here, a malformed JSON body is as good as none."""
+    """Decode a request; nothing is an error here: a malformed JSON body counts as empty."""
     address = _address(path_and_query(wire)[0])
     params = {key: received(value) for key, value in fields_of(wire).items() if key != "method"}
     user, code, method = address or (None, None, "")

@@ -54,7 +54,7 @@ class Server(ThreadingHTTPServer):
         self.server_name, self.server_port = "localhost", self.server_address[1]
 
     def start(self) -> None:
-        """Serve in a thread of its own."""
+        """Serve in a separate thread."""
         self._thread = threading.Thread(target=self.serve_forever, args=(_POLL,), daemon=True)
         self._thread.start()
 
@@ -148,7 +148,7 @@ class Connection(BaseHTTPRequestHandler):
             socket.close(self.connection.detach())
 
     def _body(self) -> bytes | None:
-        """Return the whole body, or None when it cannot be read to its end."""
+        """Return the whole body, or None if it is incomplete."""
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
             with contextlib.suppress(ValueError):
                 return self._chunks()

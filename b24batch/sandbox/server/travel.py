@@ -1,4 +1,4 @@
-"""How the bytes of an answer get to the client, or do not."""
+"""How the bytes of an answer are sent to the client, or not sent."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 
 import attrs
 
-#: What is sent of an answer.
+#: The part of an answer that is sent.
 Part = Literal["whole", "half_head", "half_body", "body", "nothing"]
 
 #: What happens to the connection then.
@@ -25,15 +25,16 @@ _SHARES: dict[Part, tuple[float, float]] = {
 
 @attrs.frozen
 class Travel:
-    """The way of an answer to the client.
+    """How an answer is sent to the client.
 
     Args:
-        part: ``"whole"``; ``"half_head"``, status line and some headers; ``"half_body"`` with the right length in
-            the head; ``"body"`` without a head, for bytes that are not HTTP; ``"nothing"``.
-        then: ``"keep"`` the connection; ``"close"`` it; ``"reset"`` it (RST instead of FIN); ``"hang"``: send no
-            more, and leave it open until the client hangs up or the portal closes.
-        piece: Send the body in pieces of so many bytes; 0 sends it at once.
-        pause: Seconds of the portal's clock before each piece.
+        part: The part to send: ``"whole"`` (default); ``"half_head"``, the status line and some headers;
+            ``"half_body"``, all headers with the right length and half of the body; ``"body"``, no head, for bytes
+            that are not HTTP; ``"nothing"``.
+        then: What to do with the connection: ``"keep"`` it (default); ``"close"`` it; ``"reset"`` it (RST instead of
+            FIN); ``"hang"``: send no more, and leave it open until the client or the portal closes it.
+        piece: The size in bytes of the pieces in which to send the body; default 0, all at once.
+        pause: Seconds by the portal's clock before each piece; default 0.
 
     """
 
@@ -43,7 +44,7 @@ class Travel:
     pause: float = attrs.field(default=0.0, kw_only=True, validator=attrs.validators.ge(0))
 
     def pieces(self, head: bytes, body: bytes) -> Iterator[bytes]:
-        """Yield what is sent, in order; before each piece but the first there is the pause."""
+        """Yield the bytes to send, in order; there is a pause before each piece except the first."""
         of_head, of_body = _SHARES[self.part]
         head, body = head[: int(len(head) * of_head)], body[: int(len(body) * of_body)]
         if not self.piece:
@@ -54,7 +55,7 @@ class Travel:
             yield body[start : start + self.piece]
 
 
-#: The usual way, and the ways of an answer of which nothing is sent.
+#: The usual way, and the ways to send nothing.
 USUAL = Travel()
 CLOSED = Travel("nothing", "close")
 RESET = Travel("nothing", "reset")

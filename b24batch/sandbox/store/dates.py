@@ -18,7 +18,7 @@ _LAST_DAY = 31
 
 
 def parse(text: str) -> datetime.datetime | None:
-    """Read a moment; without an offset it is in the portal's zone.  None for what cannot be read."""
+    """Parse a date and time; without an offset it is in the portal's zone. None if it is invalid."""
     for form in _FORMATS:
         found = form.fullmatch(text.strip())
         if found:
@@ -51,7 +51,7 @@ def _zone(text: str | None) -> datetime.timezone:
 
 
 def datetime_text(text: str) -> str | None:
-    """Return a moment as the portal prints it; None when it cannot be read."""
+    """Return a date and time as the portal prints it; None if it is invalid."""
     moment = parse(text)
     return None if moment is None else moment.isoformat(timespec="seconds")
 

@@ -75,7 +75,7 @@ class EntityType:
         return key, self.kind_of(key)
 
     def kind_of(self, key: str) -> str:
-        """Return the kind of a field; user fields nobody has declared are of the kind ``user``."""
+        """Return the kind of a field; undeclared user fields have the kind ``user``."""
         return self.fields.get(key) or self.declared.get(key, "user")
 
     def declare(self, name: str, kind: str) -> None:

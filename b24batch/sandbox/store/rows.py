@@ -29,7 +29,7 @@ class Table:
         return self._last
 
     def delete(self, row_id: int) -> bool:
-        """Remove a row; False when there is none."""
+        """Remove a row; return False if it does not exist."""
         if self.rows.pop(row_id, None) is None:
             return False
         del self.ids[bisect_left(self.ids, row_id)]

@@ -9,7 +9,7 @@ from b24batch.sandbox.store.dates import date_text, datetime_text
 from b24batch.sandbox.store.queries import Resolve
 from b24batch.sandbox.store.rows import Row
 
-#: Says that a value is not stored at all: a date that cannot be read.
+#: Marks a value that is not stored at all: an invalid date.
 DROPPED = object()
 
 
