@@ -42,14 +42,6 @@ class Options(TypedDict, total=False):
     clock: Clock
 
 
-def check_number(name: str, value: object, most: int | None = None) -> int:
-    """Return a whole number from 1 to `most` (None: no maximum); raise `UsageError` if it is anything else."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1 or (most is not None and value > most):
-        bound = "of at least 1" if most is None else f"from 1 to {most}"
-        raise UsageError(f"{name}: expected a whole number {bound}, got {shown(value)}")
-    return value
-
-
 def checked(make: Callable[Given, Made], /, *args: Given.args, **kwargs: Given.kwargs) -> Made | TypeError | UsageError:
     """Return what `make` returns, or a new error if an argument is invalid.
 
@@ -83,10 +75,10 @@ def hide_arguments(function: Callable[Given, Made]) -> Callable[Given, Made]:
     return hidden
 
 
-def to_flag(value: object) -> bool:
+def to_flag(name: str, value: object) -> bool:
     """Return True or False; raise `UsageError` for any other value, even 1 or 0."""
     if not isinstance(value, bool):
-        raise UsageError(f"expected True or False, got {shown(value)}")
+        raise UsageError(f"{name}: expected True or False, got {shown(value)}")
     return value
 
 
@@ -97,27 +89,47 @@ def to_methods(names: object) -> frozenset[str]:
     return frozenset(str(name).casefold() for name in names)
 
 
+def _to_operating_wait(value: object) -> float:
+    return to_wait("operating_wait", value)
+
+
+def _to_allow_http(value: object) -> bool:
+    return to_flag("allow_http", value)
+
+
+def _to_redact(value: object) -> bool:
+    return to_flag("redact_urllib3_log", value)
+
+
 @attrs.frozen(kw_only=True)
 class Settings(WireSettings):
     """The options of a `Session`, checked and converted, with their defaults."""
 
-    operating_wait: float = attrs.field(default=660.0, converter=to_wait)
+    operating_wait: float = attrs.field(default=660.0, converter=_to_operating_wait)
     idempotent_methods: frozenset[str] = attrs.field(default=(), converter=to_methods)
-    allow_http: bool = attrs.field(default=False, converter=to_flag)
+    allow_http: bool = attrs.field(default=False, converter=_to_allow_http)
     http: requests.Session | None = attrs.field(default=None, validator=optional(instance_of(requests.Session)))
-    redact_urllib3_log: bool = attrs.field(default=True, converter=to_flag)
+    redact_urllib3_log: bool = attrs.field(default=True, converter=_to_redact)
 
 
 def to_settings(host: str, options: Options) -> Settings:
     """Return the settings of a session. By default all sessions on the portal `host` share one rate limit."""
+    refuse_unknown(options)
     given: dict[str, Any] = {**options}
     if "limits" not in given:
         given["limits"] = shared_bucket(host, to_clock(given.get("clock", time)))
     return Settings(**given)
 
 
+def refuse_unknown(options: Options) -> None:
+    """Raise `TypeError` for an option that a session does not have."""
+    if unknown := sorted(options.keys() - Options.__annotations__.keys()):
+        raise TypeError(f"Session has no option {unknown[0]!r}; expected {', '.join(Options.__annotations__)}")
+
+
 def vary(settings: Settings, options: Options) -> Settings:
     """Return a copy of the settings with some options changed."""
+    refuse_unknown(options)
     return attrs.evolve(settings, **options)
 
 

@@ -97,6 +97,7 @@ class _Redaction(logging.Filter):
     """Masks webhook codes and tokens in log records."""
 
     def filter(self, record: logging.LogRecord) -> bool:
+        """Mask the message of a record, and keep the record."""
         text = record.getMessage()
         clean = redacted(text)
         if clean != text:

@@ -20,7 +20,6 @@ from b24batch.options import (
     Configured,
     Options,
     Settings,
-    check_number,
     checked,
     hide_arguments,
     to_flag,
@@ -40,6 +39,7 @@ from b24batch.wire.auth import Auth, Webhook, refuse_http
 from b24batch.wire.connections import Connections
 from b24batch.wire.rate import LeakyBucket
 from b24batch.wire.repeats import refuse_repeats
+from b24batch.wire.settings import check_number
 from b24batch.wire.transport import Transport
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class Session(Configured):
         """
         command, wanted = Command(method, params), to_request_id(request_id)
         body = encode_direct(command)
-        repeatable = self._repeatable(command) if idempotent is None else to_flag(idempotent)
+        repeatable = self._repeatable(command) if idempotent is None else to_flag("idempotent", idempotent)
         answer = self._transport.call(command.method, body, request_id=wanted, repeatable=repeatable)
         return load_direct(command, answer)
 
@@ -233,7 +233,11 @@ class Session(Configured):
             UsageError: A call is invalid. Nothing was sent.
             NotSent, AnswerLost, AjaxError: The request failed as a whole; the error applies to every command.
         """
-        as_rows, named, halt = to_flag(return_ajax_result), isinstance(calls, Mapping), to_flag(halt_on_error)
+        as_rows, named, halt = (
+            to_flag("return_ajax_result", return_ajax_result),
+            isinstance(calls, Mapping),
+            to_flag("halt_on_error", halt_on_error),
+        )
         chunk = single(_all_encoded(encoded_calls(calls, halt=halt)), halt=halt)
         repeatable = all(self._repeatable(encoded.command) for encoded in chunk.commands)
         rows = self._requests(request_id).send(chunk, halt=halt, repeatable=repeatable)
@@ -320,7 +324,7 @@ class Session(Configured):
             UsageError: An option or a call is invalid.
         """
         check_number("chunk_size", chunk_size, MAX_COMMANDS)
-        commands = _unnamed(calls, halt=to_flag(halt_on_error), memory=MEMORY)
+        commands = _unnamed(calls, halt=to_flag("halt_on_error", halt_on_error), memory=MEMORY)
         run = self._run(request_id, halt_on_error=halt_on_error, stop_on_error=stop_on_error)
         return stream(run, cut(commands, chunk_size, halt=halt_on_error))
 
@@ -430,7 +434,7 @@ class Session(Configured):
         from b24batch.lists.families import family_of, paging_of
         from b24batch.lists.listing import Listing, refuse_write, way_through
 
-        command, backwards = Command(method, params), to_flag(descending)
+        command, backwards = Command(method, params), to_flag("descending", descending)
         refuse_write(command.method)
         family = family_of(command.method, id_key, cursor_id_key, result_key)
         by = paging_of(command.method, family, paging, command.params)
@@ -451,7 +455,7 @@ class Session(Configured):
     ) -> tuple[Run, list[ChunkRun], Callable[[Iterable[list[AjaxResult]]], Iterable[list[AjaxResult]]]]:
         """Return a run that has not started, its chunks, and the function that reports its progress."""
         check_number("chunk_size", chunk_size, MAX_COMMANDS)
-        halt = to_flag(options["halt_on_error"])
+        halt = to_flag("halt_on_error", options["halt_on_error"])
         commands = _all_encoded(_unnamed(calls, halt=halt))
         session, over = self._shown(progress, " commands", len(commands))
         run = session._run(**options)
@@ -462,8 +466,8 @@ class Session(Configured):
         return Run(
             self._requests(request_id),
             self._repeatable,
-            halt_on_error=to_flag(halt_on_error),
-            stop_on_error=to_flag(stop_on_error),
+            halt_on_error=to_flag("halt_on_error", halt_on_error),
+            stop_on_error=to_flag("stop_on_error", stop_on_error),
         )
 
     def _requests(self, request_id: str | None) -> Requests:

@@ -513,3 +513,18 @@ def test_a_short_way_to_requests(portal):
 
     portal.session(http=Looking()).call("server.time")
     assert 1 < len(passed) <= 4
+
+
+@pytest.mark.parametrize("option", ["deadline", "max_answer", "operating_wait", "allow_http", "redact_urllib3_log"])
+def test_an_invalid_option_is_named(portal, option):
+    """The message of an invalid option says which one it is, when a session is made and when it is varied."""
+    with portal.session() as b24, pytest.raises(UsageError, match=f"{option}: expected "):
+        b24.with_options(**{option: "x"})
+    with pytest.raises(UsageError, match=f"{option}: expected "):
+        portal.session(**{option: "x"})
+
+
+def test_an_unknown_option_is_named(b24):
+    """An option that does not exist is refused by its name, with those there are."""
+    with pytest.raises(TypeError, match=r"Session has no option 'foo'; expected timeout, .*clock"):
+        b24.with_options(foo=1)

@@ -88,6 +88,7 @@ class _Story:
     rows: list[AjaxResult] = attrs.field(factory=list)
 
     def create(self, portal: Portal) -> None:
+        """Create many deals."""
         self._begin(f"Create {DEALS} deals. One request carries 50 commands.", "b24.batch_by_chunk(calls)")
         result = self._timed(lambda: self.b24.batch_by_chunk(_NEW_DEALS, request_id="demo-create"))
         ids = result.raise_for_errors().data
@@ -96,17 +97,20 @@ class _Story:
         print(f"The portal counted {len(portal.requests)} requests, all over {len(connections)} connection.")
 
     def read(self, calls: Mapping[str, Call]) -> None:
+        """Read something back by name."""
         code = f"b24.batch({{{', '.join(f'{name!r}: ...' for name in calls)}}}, halt_on_error=False)"
         self._begin("Read something back, with a name for each answer.", code)
         _tell_commands(self._timed(lambda: self.b24.batch(calls, halt_on_error=False, request_id="demo-read")))
 
     def fail(self) -> None:
+        """Send an invalid command, with and without halting."""
         self._begin("An invalid command in the middle: the portal stops there.", "b24.batch(calls)")
         _tell_commands(self._timed(lambda: self.b24.batch(_FLAWED, request_id="demo-halt")))
         self._begin("The same, without stopping.", "b24.batch(calls, halt_on_error=False)")
         _tell_commands(self._timed(lambda: self.b24.batch(_FLAWED, halt_on_error=False, request_id="demo-go-on")))
 
     def sum_up(self) -> None:
+        """Print the number of outcomes of each status."""
         counts = Counter(row.status for row in self.rows)
         told = ", ".join(f"{counts[status]} {status}" for status in get_args(Status))
         print(f"\nSummary: {self.requests} requests, {len(self.rows)} commands, one outcome for each: {told}.")

@@ -44,7 +44,7 @@ class _Connection(HTTPConnection):
         return partial(Response, self)
 
     def connect(self) -> None:
-        # Bytes sent to a proxy or in a TLS handshake are not part of the request.
+        """Connect; bytes sent to a proxy or in a TLS handshake are not part of the request."""
         self._connecting = True
         try:
             super().connect()
@@ -79,6 +79,7 @@ class _Connection(HTTPConnection):
         return [str(address[0]) for *_, address in found]
 
     def request(self, *args: Any, **options: Any) -> None:
+        """Send a request, its small parts together."""
         self._interrupt, self._unsent = None, []
         try:
             super().request(*args, **options)
@@ -88,6 +89,7 @@ class _Connection(HTTPConnection):
             raise
 
     def getresponse(self) -> Any:
+        """Return the response, or raise what interrupted the request."""
         if self._interrupt is not None:
             raise self._interrupt
         return super().getresponse()

@@ -69,6 +69,7 @@ class _Lease:
         raw._connection = None
 
     def end(self, *, reusable: bool) -> None:
+        """Give the connection back to its pool; close it first if it is not reusable."""
         connection, self._connection = self._connection, None
         if connection is None:
             return

@@ -21,6 +21,7 @@ class _Reader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
+        """Read into `buffer`; return None once reading has stopped."""
         if self._is_over:
             return None
         limit(self._sock, self._timeout)
@@ -33,6 +34,7 @@ class _Reader(io.RawIOBase):
         return bool(isinstance(self._sock, ssl.SSLSocket) and self._sock.pending())
 
     def close(self) -> None:
+        """Close the reader and the file of the socket."""
         super().close()
         self._raw.close()
 

@@ -16,34 +16,43 @@ from b24batch.wire.rate import Limiter
 from b24batch.wire.retries import RetryPolicy
 
 
-def to_seconds(value: object) -> float:
+def to_seconds(name: str, value: object) -> float:
     """Return a time in seconds; raise `UsageError` unless it is a positive, finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-        raise UsageError(f"a time is invalid: expected a positive number of seconds, got {shown(value)}")
+        raise UsageError(f"{name}: expected a positive number of seconds, got {shown(value)}")
     return float(value)
 
 
-def to_count(value: object) -> int:
-    """Return a count; raise `UsageError` unless it is a positive integer."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise UsageError(f"expected a positive whole number, got {shown(value)}")
+def check_number(name: str, value: object, most: int | None = None) -> int:
+    """Return a whole number from 1 to `most` (None: no maximum); raise `UsageError` if it is anything else."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1 or (most is not None and value > most):
+        bound = "of at least 1" if most is None else f"from 1 to {most}"
+        raise UsageError(f"{name}: expected a whole number {bound}, got {shown(value)}")
     return value
 
 
 def to_timeout(value: object) -> tuple[float, float]:
     """Return the seconds to connect and the seconds between two bytes; a single number sets both."""
     connect, read = value if isinstance(value, tuple | list) and len(value) == 2 else (value, value)
-    return to_seconds(connect), to_seconds(read)
+    return to_seconds("timeout", connect), to_seconds("timeout", read)
 
 
-def to_wait(value: object) -> float:
+def to_wait(name: str, value: object) -> float:
     """Return the limit of a wait in seconds; 0 means no wait."""
-    return 0.0 if value == 0 else to_seconds(value)
+    return 0.0 if value == 0 else to_seconds(name, value)
+
+
+def _to_deadline(value: object) -> float:
+    return to_seconds("deadline", value)
+
+
+def _to_max_answer(value: object) -> int:
+    return check_number("max_answer", value)
 
 
 def to_max_wait(value: object) -> float | None:
     """Return the limit of every wait in seconds; None means no limit."""
-    return None if value is None else to_wait(value)
+    return None if value is None else to_wait("max_wait", value)
 
 
 def to_clock(value: object) -> Clock:
@@ -76,8 +85,8 @@ class WireSettings:
     """
 
     timeout: tuple[float, float] = attrs.field(default=(10.0, 75.0), converter=to_timeout)
-    deadline: float = attrs.field(default=120.0, converter=to_seconds)
-    max_answer: int = attrs.field(default=256_000_000, converter=to_count)
+    deadline: float = attrs.field(default=120.0, converter=_to_deadline)
+    max_answer: int = attrs.field(default=256_000_000, converter=_to_max_answer)
     retries: RetryPolicy = attrs.field(factory=RetryPolicy, validator=instance_of(RetryPolicy))
     limits: Limiter | None = attrs.field(converter=to_limits)
     clock: Clock = attrs.field(default=time, converter=to_clock)

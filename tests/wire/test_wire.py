@@ -346,5 +346,5 @@ def test_a_bomb_is_an_answer_that_is_lost(status, http):
 @pytest.mark.parametrize("figure", [0, -1, True, 1.5, "1", None])
 def test_a_size_that_is_invalid(portal, figure):
     """`max_answer` is a positive whole number."""
-    with pytest.raises(UsageError, match="a positive whole number"):
+    with pytest.raises(UsageError, match="max_answer: expected a whole number of at least 1, got"):
         portal.session(max_answer=figure)
