@@ -14,6 +14,7 @@ from b24batch.results import AjaxResult
 from b24batch.runs.operating import OperatingTime, Waited
 from b24batch.runs.payload import dump, load
 from b24batch.wire.answers import Answer
+from b24batch.wire.claim import Claim
 from b24batch.wire.extra import masked_value
 from b24batch.wire.transport import Transport
 
@@ -35,22 +36,27 @@ class Requests:
     longest_wait: float
     _sent: int = attrs.field(default=0, init=False)
 
-    def send(self, chunk: Chunk, *, halt: bool, repeatable: bool) -> list[AjaxResult]:
+    def send(
+        self, chunk: Chunk, *, halt: bool, repeatable: bool, request_id: str | None = None, claim: Claim | None = None
+    ) -> list[AjaxResult]:
         """Send one request and return the outcomes of its commands, in order. All requests are sent here.
 
         Args:
             chunk: The commands.
             halt: Whether the portal skips the rest of the commands after an error.
             repeatable: Whether the request may safely run twice.
+            request_id: The request's id from `take_id`. Default: the next one.
+            claim: Called around each attempt. Default None.
 
         Raises:
             SdkError: The request failed as a whole. See `Transport.call` for any other exception.
         """
-        request_id = self.next_id
-        self._sent += 1
         (method, params), size = dump(chunk, halt=halt), len(chunk.commands)
+        wanted = request_id or self.take_id()
         try:
-            answer = self.transport.call(method, params, request_id=request_id, repeatable=repeatable, commands=size)
+            answer = self.transport.call(
+                method, params, request_id=wanted, repeatable=repeatable, commands=size, claim=claim
+            )
         except OperatingLimitExceeded as error:
             self._note_reset(error)
             raise
@@ -58,8 +64,8 @@ class Requests:
         self._learn(method, answer, rows)
         return rows
 
-    def wait(self, methods: Iterable[str], waited: Waited) -> bool:
-        """Wait until these blocked methods may be called again; return False at once if that would take too long.
+    def plan_wait(self, methods: Iterable[str], waited: Waited) -> Wait | None:
+        """Return the wait until these blocked methods may be called again; None if it would take too long.
 
         Args:
             methods: The methods that have used up their operating time.
@@ -67,11 +73,17 @@ class Requests:
         """
         seconds = self.operating.wait_for(methods)
         if waited.seconds + seconds > self.longest_wait:
-            return False
+            return None
         waited.seconds += seconds
         waited.attempt += 1
-        self.transport.pause(Wait("operating", seconds, waited.attempt, self._id(self._sent)))
-        return True
+        return Wait("operating", seconds, waited.attempt, self._id(self._sent))
+
+    def wait(self, methods: Iterable[str], waited: Waited) -> bool:
+        """Wait until these blocked methods may be called again; return False at once if that would take too long."""
+        wait = self.plan_wait(methods, waited)
+        if wait is not None:
+            self.transport.pause(wait)
+        return wait is not None
 
     def mask(self, error: SdkError) -> None:
         """Mask the session's secrets in an error that quotes an answer."""
@@ -81,10 +93,10 @@ class Requests:
         if isinstance(error, UnexpectedAnswer):
             error.data = masked_value(error.data, lambda text: masked(text, secrets))
 
-    @property
-    def next_id(self) -> str:
-        """The ``X-Request-ID`` of the next request."""
-        return self._id(self._sent + 1)
+    def take_id(self) -> str:
+        """Return the ``X-Request-ID`` of the next request."""
+        self._sent += 1
+        return self._id(self._sent)
 
     @property
     def clock(self) -> Clock:

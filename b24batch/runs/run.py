@@ -10,6 +10,7 @@ import attrs
 from b24batch.calls.chunks import Chunk, refuse_duplicates
 from b24batch.calls.commands import Command
 from b24batch.calls.encoded import EncodedCommand
+from b24batch.clock import Wait
 from b24batch.errors import AuthError, NotSent, PortalMoved, SdkError, TokenRefreshError
 from b24batch.results import AjaxResult, AnyResult, collect
 from b24batch.runs.chunk_run import ChunkRun, Part, is_blocked, repeat_error
@@ -46,37 +47,48 @@ class Run:
 
     def deliver(self, chunk: ChunkRun) -> list[AjaxResult]:
         """Send `chunk` and return its outcomes, also if a request fails or the run has ended."""
-        for part in self._parts(chunk):
-            if self.ended or not part:
+        for step in self.steps(chunk):
+            if isinstance(step, Wait):
+                self.requests.transport.pause(step)
                 continue
-            request, before = Chunk(tuple(part.values())), chunk.rows
-            repeatable = all(self.repeatable(encoded.command) for encoded in request.commands)
+            request, repeatable, before = Chunk(tuple(step.values())), self.may_repeat(step), chunk.rows
+            halt, request_id = self.halt_on_error, self.requests.take_id()
             try:
-                chunk.leave(part, self.requests.next_id)
-                rows = self.requests.send(request, halt=self.halt_on_error, repeatable=repeatable)
-                self._note(chunk, part, fail_misread(request, mark_missed(request, rows)))
-                self._not_sent = 0
+                chunk.leave(step, request_id)
+                rows = self.requests.send(request, halt=halt, repeatable=repeatable, request_id=request_id)
+                self.take(chunk, step, request, rows)
             except SdkError as error:
-                self._fail(chunk, part, error)
+                self.fail(chunk, step, error)
             except BaseException as interrupt:
                 if not vars(interrupt).get("request_sent", True):
                     chunk.rows = before
                 raise
-        rows = chunk.known()
-        self.ended = self.ended or (self.stop_on_error and not all(row.is_success for row in rows))
-        self.answered.note_all(chunk.commands, rows)
-        self.answered.forget(encoded.name for encoded in chunk.commands)
-        return rows
+        return self.close(chunk)
 
-    def _parts(self, chunk: ChunkRun) -> Iterator[Part]:
-        """Yield the commands of each request, until all ran or a wait for operating time would be too long."""
+    def steps(self, chunk: ChunkRun) -> Iterator[Part | Wait]:
+        """Yield the commands of each request, and the waits for operating time between them.
+
+        The outcomes of a request must be recorded before the next step is asked for. There are no more steps once all
+        commands ran, a wait would be too long, or the run has ended.
+        """
         if not self.ended:
-            yield from self._divide(chunk, chunk.commands)
-        while chunk.blocked and not self.ended and self.requests.wait(chunk.blocked_methods(), chunk.waited):
+            yield from filter(self._is_due, self._divide(chunk, chunk.commands))
+        while chunk.blocked and not self.ended:
+            wait = self.requests.plan_wait(chunk.blocked_methods(), chunk.waited)
+            if wait is None:
+                return
+            yield wait
             commands = chunk.blocked_commands()
-            yield from self._divide(chunk, commands)
+            yield from filter(self._is_due, self._divide(chunk, commands))
             if len(chunk.blocked) < len(commands):
                 chunk.waited.seconds = 0.0
+
+    def may_repeat(self, part: Part) -> bool:
+        """Return whether a request with these commands may safely run twice."""
+        return all(self.repeatable(encoded.command) for encoded in part.values())
+
+    def _is_due(self, part: Part) -> bool:
+        return bool(part) and not self.ended
 
     def _divide(self, chunk: ChunkRun, commands: Collection[EncodedCommand]) -> Iterator[Part]:
         """Yield all commands as one request, unless the value of a reference requires a command to be sent alone."""
@@ -100,18 +112,30 @@ class Run:
                 part = {}
         yield part
 
-    def _note(self, chunk: ChunkRun, part: Part, rows: list[AjaxResult]) -> None:
-        """Record the outcomes of one request."""
-        chunk.note(part, rows)
-        self.answered.note_all(part.values(), rows)
-        if self.stop_on_error and not any(map(is_blocked, rows)) and not all(row.is_success for row in rows):
-            self.ended = True
+    def take(self, chunk: ChunkRun, part: Part, request: Chunk, rows: list[AjaxResult]) -> None:
+        """Record the answer to one request."""
+        self._note(chunk, part, fail_misread(request, mark_missed(request, rows)))
+        self._not_sent = 0
 
-    def _fail(self, chunk: ChunkRun, part: Part, error: SdkError) -> None:
+    def fail(self, chunk: ChunkRun, part: Part, error: SdkError) -> None:
         """Record the error of a request for each of its commands."""
         self._note(chunk, part, repeat_error(error, part.values()))
         self._not_sent = self._not_sent + 1 if isinstance(error, NotSent) else 0
         if isinstance(error, _HOPELESS) or self._not_sent == _NOT_SENT_IN_A_ROW:
+            self.ended = True
+
+    def close(self, chunk: ChunkRun) -> list[AjaxResult]:
+        """Return the outcomes of a chunk that has no more steps."""
+        rows = chunk.known()
+        self.ended = self.ended or (self.stop_on_error and not all(row.is_success for row in rows))
+        self.answered.note_all(chunk.commands, rows)
+        self.answered.forget(encoded.name for encoded in chunk.commands)
+        return rows
+
+    def _note(self, chunk: ChunkRun, part: Part, rows: list[AjaxResult]) -> None:
+        chunk.note(part, rows)
+        self.answered.note_all(part.values(), rows)
+        if self.stop_on_error and not any(map(is_blocked, rows)) and not all(row.is_success for row in rows):
             self.ended = True
 
 

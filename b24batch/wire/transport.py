@@ -12,6 +12,7 @@ from b24batch.clock import Wait
 from b24batch.errors import AnswerLost, ExpiredToken, RateLimited, SdkError
 from b24batch.wire.answers import Answer, HttpAnswer
 from b24batch.wire.auth import Access, Auth, Renewal, with_max_wait
+from b24batch.wire.claim import Claim
 from b24batch.wire.connections import Connections
 from b24batch.wire.messages import Post, Reply
 from b24batch.wire.settings import WireSettings
@@ -34,7 +35,16 @@ class Transport:
     connections: Connections
     settings: WireSettings
 
-    def call(self, method: str, params: WireParams, *, request_id: str, repeatable: bool, commands: int = 1) -> Answer:
+    def call(
+        self,
+        method: str,
+        params: WireParams,
+        *,
+        request_id: str,
+        repeatable: bool,
+        commands: int = 1,
+        claim: Claim | None = None,
+    ) -> Answer:
         """Send a request, again where that is safe, and return the portal's answer.
 
         Args:
@@ -43,12 +53,13 @@ class Transport:
             request_id: The ``X-Request-ID`` header, the same for every attempt.
             repeatable: Whether the request may be executed twice.
             commands: The number of commands in the request, for the log.
+            claim: Called around each attempt. Default None.
 
         Raises:
             SdkError: The error of the last attempt, or `AnswerLost` if the answer to any attempt was lost. Any other
                 exception, such as Ctrl-C, has `request_sent`, which tells whether an attempt was sent.
         """
-        exchange = _Exchange(self, method, json.dumps(params).encode(), request_id, commands)
+        exchange = _Exchange(self, method, json.dumps(params).encode(), request_id, commands, claim)
         settings = self.settings
         retry = settings.retries.retrying(repeatable=repeatable, max_wait=settings.max_wait, sleep=exchange.pause)
         try:
@@ -93,6 +104,7 @@ class _Exchange:
     body: bytes = attrs.field(repr=False)
     request_id: str
     commands: int
+    claim: Claim | None
     attempts: int = 0
     lost: bool = False
     renewals: list[Renewal] = attrs.field(factory=list)
@@ -103,10 +115,13 @@ class _Exchange:
         while True:
             access = self._get_access()
             self._keep_rate()
+            post = self._make_post(access)
+            if self.claim is not None:
+                self.claim.take()
             lost_before, began = self.lost, self._now()
             self.lost = True  # until the opposite is known, in case of an interrupt
             try:
-                with self.transport.connections.post(self._make_post(access)) as reply:
+                with self.transport.connections.post(post) as reply:
                     return self._open(reply, access)
             except BaseException as error:
                 self._note(error, lost_before=lost_before)
@@ -162,6 +177,8 @@ class _Exchange:
             self.lost = lost_before
         if isinstance(error, AnswerLost):
             error.request_id = self.request_id
+        if self.claim is not None and not self.lost:
+            self.claim.release()
         if isinstance(error, RateLimited) and settings.limits is not None:
             settings.limits.penalize(min(error.retry_after or 0.0, settings.retries.total_wait))
 
