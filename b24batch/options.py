@@ -16,10 +16,12 @@ from b24batch.errors import UsageError
 from b24batch.redaction import redacted, shown
 from b24batch.wire.rate import Limiter, shared_bucket
 from b24batch.wire.retries import RetryPolicy
-from b24batch.wire.settings import WireSettings, to_clock, to_wait
+from b24batch.wire.settings import WireSettings, check_number, to_clock, to_wait
 
 Given = ParamSpec("Given")
 Made = TypeVar("Made")
+#: Maximum number of requests of one run on their way at once.
+MAX_CONCURRENCY = 16
 #: Maximum length of a request id that a caller chooses.
 MAX_REQUEST_ID = 128
 
@@ -34,6 +36,7 @@ class Options(TypedDict, total=False):
     limits: Limiter | None
     max_wait: float | None
     operating_wait: float
+    concurrency: int
     idempotent_methods: Collection[str]
     allow_http: bool
     http: requests.Session | None
@@ -93,6 +96,11 @@ def _to_operating_wait(value: object) -> float:
     return to_wait("operating_wait", value)
 
 
+def to_concurrency(value: object) -> int:
+    """Return a number of requests on their way at once; raise `UsageError` unless it is from 1 to 16."""
+    return check_number("concurrency", value, MAX_CONCURRENCY)
+
+
 def _to_allow_http(value: object) -> bool:
     return to_flag("allow_http", value)
 
@@ -106,6 +114,7 @@ class Settings(WireSettings):
     """The options of a `Session`, checked and converted, with their defaults."""
 
     operating_wait: float = attrs.field(default=660.0, converter=_to_operating_wait)
+    concurrency: int = attrs.field(default=1, converter=to_concurrency)
     idempotent_methods: frozenset[str] = attrs.field(default=(), converter=to_methods)
     allow_http: bool = attrs.field(default=False, converter=_to_allow_http)
     http: requests.Session | None = attrs.field(default=None, validator=optional(instance_of(requests.Session)))
@@ -157,6 +166,7 @@ class Configured:
     limits = _Option[Limiter | None]()
     max_wait = _Option[float | None]()
     operating_wait = _Option[float]()
+    concurrency = _Option[int]()
     idempotent_methods = _Option[frozenset[str]]()
     allow_http = _Option[bool]()
     http = _Option[requests.Session | None]()

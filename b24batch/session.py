@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import chain
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, NoReturn, Self, TypeVar, Unpack, overload
@@ -22,6 +22,7 @@ from b24batch.options import (
     Settings,
     checked,
     hide_arguments,
+    to_concurrency,
     to_flag,
     to_request_id,
     to_settings,
@@ -30,10 +31,12 @@ from b24batch.options import (
 from b24batch.redaction import Secret, redact_urllib3_log
 from b24batch.results import AjaxResult, AnyResult, Result, collect
 from b24batch.runs.chunk_run import ChunkRun
+from b24batch.runs.concurrent_run import ConcurrentRun
+from b24batch.runs.lanes import Lanes
 from b24batch.runs.operating import OperatingTime
 from b24batch.runs.payload import load_direct
 from b24batch.runs.requests import Requests
-from b24batch.runs.run import Run, stream
+from b24batch.runs.run import Deliver, Run, stream
 from b24batch.runs.substitution import mark_missed, targets_of
 from b24batch.wire.auth import Auth, Webhook, refuse_http
 from b24batch.wire.connections import Connections
@@ -69,6 +72,8 @@ class Session(Configured):
             raised at once: a `RateLimited` with `retry_after`. Default None: no maximum.
         operating_wait: Maximum seconds that a chunked run waits for a method that has used up its operating time.
             With 0 such commands are ``failed``. Default 660, one full window of the portal.
+        concurrency: How many requests of one run or list are on their way at once, 1 to 16: the default of
+            `batch_by_chunk`, `stream_batch`, `call_list` and `fetch_list`. Default 1: one after the other.
         idempotent_methods: Methods that may safely run twice, in addition to those that only read.
         allow_http: Whether credentials may be sent unencrypted to another machine. Default False.
         http: Your own `requests.Session`, for proxies or a CA bundle; it is used as it is. Mount a
@@ -250,10 +255,11 @@ class Session(Configured):
         halt_on_error: bool = True,
         stop_on_error: bool = False,
         chunk_size: int = MAX_COMMANDS,
+        concurrency: int | None = None,
         request_id: str | None = None,
         progress: bool | MakeBar | None = None,
     ) -> Result[list[JsonValue]]:
-        """Send any number of calls, one request at a time, and return the outcome of each.
+        """Send any number of calls and return the outcome of each.
 
         All calls are checked before the first one is sent. If a request fails as a whole, all of its commands get
         that error, and the run continues with the next request. The run ends early, with the rest ``skipped``, if the
@@ -263,11 +269,18 @@ class Session(Configured):
         is sent alone, in its place. A write with a `ref` to a value that may be missing goes into a later request; if
         the value is missing, the write is ``failed`` and not sent.
 
+        By default one request is sent after the other. With `concurrency` several are on their way at once, on
+        threads that end with the run. The outcomes stay in order, but the portal executes requests in any order; only
+        a command with a `ref` waits for the command that it refers to. When the run ends early, no further request
+        begins, and those on their way are waited for: up to 5 seconds if an exception such as Ctrl-C ends it. Waits
+        and progress are reported on the caller's thread.
+
         Args:
             calls: A list or another iterable of calls, as in `batch`; a mapping is refused.
             halt_on_error: Whether an error skips the rest of its own chunk. Default True.
             stop_on_error: Whether the run ends after a chunk with a ``failed`` or ``unknown`` command. Default False.
             chunk_size: Maximum number of commands in one request, 1 to 50. Default 50.
+            concurrency: How many requests are on their way at once, 1 to 16. Default: that of the session, 1.
             request_id: As in `call`, for the first request. The n-th request appends ``/n``.
             progress: True shows a tqdm bar with failures and waits. If there is no terminal, a line is logged to
                 ``b24batch`` at INFO every 10 seconds instead. A callable is called with `total` and `unit`, and
@@ -281,15 +294,16 @@ class Session(Configured):
         """
         options = {"halt_on_error": halt_on_error, "stop_on_error": stop_on_error, "request_id": request_id}
         try:
-            failure, (run, chunks, over) = None, self._prepare(calls, chunk_size, progress, options)
+            failure, (run, chunks, over) = None, self._prepare(calls, chunk_size, concurrency, progress, options)
         except UsageError as error:
             failure = error.with_traceback(None)
-        del calls, halt_on_error, stop_on_error, chunk_size, request_id, progress, options  # one may be a webhook URL
+        del calls, halt_on_error, stop_on_error, chunk_size, concurrency, request_id, progress, options
         if failure is not None:
-            raise failure
+            raise failure  # without its arguments: one may be a webhook URL
         try:
-            return collect(list(chain.from_iterable(over(map(run.deliver, chunks)))))
+            return collect(list(chain.from_iterable(over(run.deliver_all(chunks)))))
         except BaseException as interrupt:
+            run.stop()
             vars(interrupt)["result"] = collect([row for chunk in chunks for row in chunk.known()])
             raise
 
@@ -301,23 +315,25 @@ class Session(Configured):
         halt_on_error: bool = True,
         stop_on_error: bool = False,
         chunk_size: int = MAX_COMMANDS,
+        concurrency: int | None = None,
         request_id: str | None = None,
     ) -> Iterator[AjaxResult]:
         """Send any number of calls and yield the outcome of each as soon as its request is answered.
 
-        Works like `batch_by_chunk`, but keeps only one chunk in memory: calls are read, checked and sent chunk by
-        chunk. An invalid call therefore raises its `UsageError` after the earlier outcomes were yielded; its own
-        chunk is not sent. Command names must be unique within a chunk only.
+        Works like `batch_by_chunk`, but keeps only one chunk in memory, or `concurrency` chunks: calls are read,
+        checked and sent chunk by chunk. An invalid call therefore raises its `UsageError` after the earlier outcomes
+        were yielded; its own chunk is not sent. Command names must be unique within a chunk only.
 
-        Any exception that stops the run, such as Ctrl-C, has in its `result` the outcomes of the current chunk that
-        were not yielded yet. An exception in the body of your loop does not stop the run: the iterator's own `result`
-        has those outcomes, and its `close` ends the run.
+        Any exception that stops the run, such as Ctrl-C, has in its `result` the outcomes of the chunks in memory
+        that were not yielded yet. An exception in the body of your loop does not stop the run: the iterator's own
+        `result` has those outcomes, and its `close` ends the run.
 
         Args:
             calls: As in `batch_by_chunk`; may be a generator.
             halt_on_error: As in `batch_by_chunk`.
             stop_on_error: As in `batch_by_chunk`.
             chunk_size: As in `batch_by_chunk`.
+            concurrency: As in `batch_by_chunk`.
             request_id: As in `batch_by_chunk`.
 
         Raises:
@@ -325,7 +341,8 @@ class Session(Configured):
         """
         check_number("chunk_size", chunk_size, MAX_COMMANDS)
         commands = _unnamed(calls, halt=to_flag("halt_on_error", halt_on_error), memory=MEMORY)
-        run = self._run(request_id, halt_on_error=halt_on_error, stop_on_error=stop_on_error)
+        options = {"halt_on_error": halt_on_error, "stop_on_error": stop_on_error, "request_id": request_id}
+        run = self._start(concurrency, None, **options)
         return stream(run, cut(commands, chunk_size, halt=halt_on_error))
 
     @hide_arguments
@@ -451,24 +468,42 @@ class Session(Configured):
         self._connections.close()
 
     def _prepare(
-        self, calls: Iterable[Call], chunk_size: int, progress: bool | MakeBar | None, options: dict[str, JsonValue]
-    ) -> tuple[Run, list[ChunkRun], Callable[[Iterable[list[AjaxResult]]], Iterable[list[AjaxResult]]]]:
+        self,
+        calls: Iterable[Call],
+        chunk_size: int,
+        concurrency: int | None,
+        progress: bool | MakeBar | None,
+        options: dict[str, JsonValue],
+    ) -> tuple[Deliver, list[ChunkRun], Callable[[Iterable[list[AjaxResult]]], Iterable[list[AjaxResult]]]]:
         """Return a run that has not started, its chunks, and the function that reports its progress."""
         check_number("chunk_size", chunk_size, MAX_COMMANDS)
         halt = to_flag("halt_on_error", options["halt_on_error"])
         commands = _all_encoded(_unnamed(calls, halt=halt))
         session, over = self._shown(progress, " commands", len(commands))
-        run = session._run(**options)
-        run.answered.wanted = targets_of(commands)
+        run = session._start(concurrency, targets_of(commands), **options)
         return run, [ChunkRun(chunk.commands) for chunk in cut(commands, chunk_size, halt=halt)], over
 
-    def _run(self, request_id: str | None, *, halt_on_error: bool, stop_on_error: bool = False) -> Run:
-        return Run(
+    def _start(self, concurrency: int | None, wanted: Collection[str] | None, **options: JsonValue) -> Deliver:
+        """Return a run whose references may lead to the commands in `wanted`; None: to the last 50."""
+        most = self.concurrency if concurrency is None else to_concurrency(concurrency)
+        if most == 1:
+            return self._run(wanted, **options)
+        lanes = Lanes(most, self.clock, self.on_wait)
+        run = self.with_options(on_wait=lanes.announce)._run(wanted, **options)
+        run.answered.memory *= 1 + most
+        return ConcurrentRun(run, lanes, bounded=wanted is None)
+
+    def _run(
+        self, wanted: Collection[str] | None, *, halt_on_error: bool, stop_on_error: bool, request_id: str | None
+    ) -> Run:
+        run = Run(
             self._requests(request_id),
             self._repeatable,
             halt_on_error=to_flag("halt_on_error", halt_on_error),
             stop_on_error=to_flag("stop_on_error", stop_on_error),
         )
+        run.answered.wanted = wanted
+        return run
 
     def _requests(self, request_id: str | None) -> Requests:
         longest_wait = self.operating_wait if self.max_wait is None else min(self.operating_wait, self.max_wait)

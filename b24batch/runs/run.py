@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from copy import copy
+from itertools import chain
+from typing import Protocol
 
 import attrs
 
@@ -64,6 +66,14 @@ class Run:
                     chunk.rows = before
                 raise
         return self.close(chunk)
+
+    def deliver_all(self, chunks: Iterable[ChunkRun]) -> Iterator[list[AjaxResult]]:
+        """Return an iterator that sends one chunk after the other and yields the outcomes of each."""
+        return map(self.deliver, chunks)
+
+    def stop(self) -> None:
+        """Send nothing more."""
+        self.ended = True
 
     def steps(self, chunk: ChunkRun) -> Iterator[Part | Wait]:
         """Yield the commands of each request, and the waits for operating time between them.
@@ -139,7 +149,17 @@ class Run:
             self.ended = True
 
 
-def stream(run: Run, chunks: Iterable[Chunk]) -> Stream[AjaxResult, AnyResult]:
+class Deliver(Protocol):
+    """Sends chunks: a `Run` one after the other, a concurrent run several at once."""
+
+    def deliver_all(self, chunks: Iterable[ChunkRun], /) -> Iterator[list[AjaxResult]]:
+        """Send the chunks and return an iterator over the outcomes of each, in order."""
+
+    def stop(self) -> None:
+        """Send nothing more, and record what became of the requests on their way."""
+
+
+def stream(run: Deliver, chunks: Iterable[Chunk]) -> Stream[AjaxResult, AnyResult]:
     """Return a stream that yields the outcome of each command once its chunk is answered.
 
     Any exception that stops the run, such as Ctrl-C, has `Stream.result` as its `result`.
@@ -150,31 +170,38 @@ def stream(run: Run, chunks: Iterable[Chunk]) -> Stream[AjaxResult, AnyResult]:
 
 @attrs.define(eq=False)
 class _Streaming:
-    """A run that is sent chunk by chunk.
+    """A run whose outcomes are yielded chunk by chunk.
 
     Attributes:
-        chunk: The current chunk; None before the first.
-        hand: Its outcomes that were not yielded yet; None while it is being sent.
+        run: Sends the chunks.
+        chunks: The chunks.
+        state: The outcomes in hand that were not yielded yet, and the chunks that follow them, as far as they were
+            read. It is replaced in a single step, so that an exception at any moment finds both.
     """
 
-    run: Run
+    run: Deliver
     chunks: Iterable[Chunk]
-    chunk: ChunkRun | None = attrs.field(default=None, init=False)
-    hand: Iterator[AjaxResult] | None = attrs.field(factory=lambda: iter(()), init=False)
+    state: tuple[Iterator[AjaxResult], list[ChunkRun]] = attrs.field(factory=lambda: (iter(()), []), init=False)
 
     def rows(self) -> Generator[AjaxResult, None, None]:
         try:
-            for chunk in self.chunks:
-                refuse_duplicates(chunk.commands)
-                self.chunk, self.hand = ChunkRun(chunk.commands), None
-                self.hand = iter(self.run.deliver(self.chunk))
-                yield from self.hand
+            for rows in self.run.deliver_all(self._read()):
+                self.state = iter(rows), self.state[1][1:]
+                yield from self.state[0]
         except BaseException as interrupt:
+            self.run.stop()
             vars(interrupt)["result"] = self.known()
             raise
 
     def known(self) -> AnyResult:
-        """Return the outcomes of the current chunk that were not yielded yet."""
-        if self.hand is not None:
-            return collect(list(copy(self.hand)))
-        return collect(self.chunk.known() if self.chunk else [])
+        """Return the outcomes that were not yielded yet, of all chunks that were read."""
+        hand, following = self.state
+        return collect([*copy(hand), *chain.from_iterable(chunk.known() for chunk in following)])
+
+    def _read(self) -> Iterator[ChunkRun]:
+        for chunk in self.chunks:
+            refuse_duplicates(chunk.commands)
+            hand, following = self.state
+            read = ChunkRun(chunk.commands)
+            self.state = hand, [*following, read]
+            yield read

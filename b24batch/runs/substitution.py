@@ -28,10 +28,12 @@ class Answered:
     """The outcomes that later references may lead to.
 
     Attributes:
-        wanted: The names to remember; None for the last 50, whatever their names.
+        wanted: The names to remember; None for the last ones, whatever their names.
+        memory: How many are remembered if `wanted` is None.
     """
 
     wanted: Collection[str] | None = None
+    memory: int = MEMORY
     _rows: dict[str, AjaxResult] = attrs.field(factory=dict, init=False)
 
     def note(self, name: str, row: AjaxResult) -> None:
@@ -49,7 +51,7 @@ class Answered:
         """Forget outcomes that are too far back, once the commands of these names have their final outcome."""
         for name in names if self.wanted is None else ():
             self._rows[name] = self._rows.pop(name)
-        while self.wanted is None and len(self._rows) > MEMORY:
+        while self.wanted is None and len(self._rows) > self.memory:
             del self._rows[next(iter(self._rows))]
 
     def ready(self, encoded: EncodedCommand, part: Collection[str], *, halt: bool) -> EncodedCommand | AjaxResult:

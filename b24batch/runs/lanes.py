@@ -1,0 +1,148 @@
+"""Lanes: the threads on which several requests of a run are on their way at once."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+import attrs
+
+from b24batch.clock import Clock, Wait
+from b24batch.results import AjaxResult
+from b24batch.wire.claim import Claim
+
+#: Seconds that a stopped run waits for the requests on their way.
+GRACE = 5.0
+#: Seconds between two looks at the clock; some systems deliver Ctrl-C to a waiting thread only then.
+_LOOK = 0.1
+
+
+class Stopped(BaseException):
+    """A request was not sent, or not sent again, because its run was stopped."""
+
+
+@attrs.define(eq=False)
+class Sending:
+    """A request on a lane; also its `Claim`.
+
+    Attributes:
+        lanes: The lanes.
+        send: Sends the request and returns its outcomes.
+        is_begun: Whether it was ever about to be sent.
+        is_sent: Whether it may have been executed. False while it waits to be sent, or to be sent again.
+        is_done: Whether `rows` or `error` is set.
+        rows: The outcomes of its commands.
+        error: The exception that `send` raised.
+    """
+
+    lanes: Lanes
+    send: Callable[[Claim], list[AjaxResult]]
+    is_begun: bool = attrs.field(default=False, init=False)
+    is_sent: bool = attrs.field(default=False, init=False)
+    is_done: bool = attrs.field(default=False, init=False)
+    rows: list[AjaxResult] = attrs.field(factory=list, init=False)
+    error: BaseException | None = attrs.field(default=None, init=False)
+
+    def run(self) -> None:
+        """Send the request, on a lane's thread."""
+        try:
+            self.rows = self.send(self)
+        except BaseException as error:
+            self.error = error
+        self.is_done = True
+
+    def take(self) -> None:
+        """Raise `Stopped` if nothing more may be sent."""
+        with self.lanes.lock:
+            if self.lanes.is_stopped or (self.lanes.is_closing and not self.is_begun):
+                raise Stopped
+            self.is_begun = self.is_sent = True
+
+    def release(self) -> None:
+        """Record that the request was not executed so far."""
+        self.is_sent = False
+
+    @property
+    def is_unsent(self) -> bool:
+        """Whether the request, once its lanes are stopped, was certainly not executed."""
+        return not vars(self.error).get("request_sent", True) if self.error is not None else not self.is_sent
+
+
+class Lanes:
+    """Threads that send requests. They start when they are needed, and never keep a program from ending.
+
+    Args:
+        most: Maximum number of threads.
+        clock: Measures the grace of `stop`.
+        on_wait: Called with each wait of a lane, on the thread that calls `finish_next`; or None.
+    """
+
+    def __init__(self, most: int, clock: Clock, on_wait: Callable[[Wait], None] | None) -> None:
+        self.most = most
+        self.lock = threading.Lock()
+        self.is_closing = self.is_stopped = False
+        self._clock = clock
+        self._on_wait = on_wait
+        self._threads: list[threading.Thread] = []
+        # Looked up now: gevent and eventlet replace the class when they patch the process.
+        self._waiting: queue.SimpleQueue[Sending | None] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[Sending | Wait] = queue.SimpleQueue()
+
+    def start(self, send: Callable[[Claim], list[AjaxResult]], on_way: int) -> Sending:
+        """Send a request on a lane.
+
+        Args:
+            send: Sends it; called with its claim.
+            on_way: The number of requests that are on their way already, fewer than `most`.
+        """
+        sending = Sending(self, send)
+        if on_way == len(self._threads):
+            name = f"b24batch-{len(self._threads) + 1}"
+            thread = threading.Thread(target=_work, args=(self._waiting, self._events), name=name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+        self._waiting.put(sending)
+        return sending
+
+    def finish_next(self) -> Sending:
+        """Wait for the next request to finish, and return it. Meanwhile `on_wait` is called."""
+        while not isinstance(event := self._look(), Sending):
+            if event is not None and self._on_wait is not None:
+                self._on_wait(event)
+        return event
+
+    def announce(self, wait: Wait) -> None:
+        """Have `on_wait` called on the thread of the caller."""
+        if threading.current_thread() in self._threads:
+            self._events.put(wait)
+        elif self._on_wait is not None:
+            self._on_wait(wait)
+
+    def close(self) -> None:
+        """Let no further request begin, and the threads end once they are idle."""
+        with self.lock:
+            self.is_closing = True
+        for _thread in self._threads:
+            self._waiting.put(None)
+
+    def stop(self, on_way: list[Sending]) -> None:
+        """Let no request be sent any more, and wait up to 5 seconds for those that were sent."""
+        with self.lock:
+            self.is_stopped = True
+        self.close()
+        ends = self._clock.monotonic() + GRACE
+        while any(sending.is_sent and not sending.is_done for sending in on_way) and self._clock.monotonic() < ends:
+            self._look()
+
+    def _look(self) -> Sending | Wait | None:
+        with suppress(queue.Empty):
+            return self._events.get(timeout=_LOOK)
+        return None
+
+
+def _work(waiting: queue.SimpleQueue[Sending | None], events: queue.SimpleQueue[Sending | Wait]) -> None:
+    for sending in iter(waiting.get, None):
+        sending.run()
+        events.put(sending)
