@@ -360,6 +360,7 @@ class Session(Configured):
         request_id: str | None = None,
         limit: int | None = None,
         progress: bool | MakeBar | None = None,
+        concurrency: int | None = None,
     ) -> list[dict[str, JsonValue]]:
         """Return all rows of a list method, up to 2,500 rows per request.
 
@@ -390,6 +391,10 @@ class Session(Configured):
             request_id: As in `call`, for the first request. The n-th request appends ``/n``.
             progress: As in `batch_by_chunk`, counting rows. The total is not known.
             limit: Maximum number of rows. Only the pages needed for them are requested. Default None: all rows.
+            concurrency: How many requests are on their way at once, 1 to 16: parts of the list are read beside each
+                other, and its rows are returned in order all the same. This works for documented methods that page by
+                cursor. Other lists, and those with a `limit`, are read one request after the other. Default: that of
+                the session, 1.
 
         Raises:
             UsageError: An argument is invalid, the method writes, or it pages with its own parameters. Nothing was
@@ -416,11 +421,12 @@ class Session(Configured):
                 descending=descending,
                 request_id=request_id,
                 limit=limit,
+                concurrency=concurrency,
             )
             rows.extend(chain.from_iterable(over(pages)))
             return rows
         except BaseException as interrupt:
-            vars(interrupt)["result"] = rows
+            vars(interrupt)["result"] = [*rows, *vars(interrupt).get("result", ())]
             raise
 
     @hide_arguments
@@ -437,27 +443,31 @@ class Session(Configured):
         descending: bool = False,
         request_id: str | None = None,
         limit: int | None = None,
+        concurrency: int | None = None,
     ) -> Iterator[list[dict[str, JsonValue]]]:
         """Read a list method like `call_list`, and yield the rows of each page; empty pages are left out.
 
         The arguments are as in `call_list`, and are checked when this is called. Memory is needed for the rows of one
-        request (up to 2,500), and with ``paging="start"`` for the ids of all rows. Pages that were yielded before an
-        error remain valid. Rows that arrived but were not yielded are in the iterator's `result`, and in the `result`
+        request (up to 2,500), or of `concurrency` requests, and with ``paging="start"`` for the ids of all rows. Pages
+        that were yielded before an error remain valid. Rows that arrived but were not yielded are in the iterator's `result`, and in the `result`
         of the exception that stopped it.
 
         Raises:
             UsageError, UnexpectedAnswer, CursorStalled, SdkError: As in `call_list`.
         """
+        from b24batch.lists.concurrent_listing import listing_of
         from b24batch.lists.families import family_of, paging_of
-        from b24batch.lists.listing import Listing, refuse_write, way_through
+        from b24batch.lists.listing import refuse_write, way_through
 
         command, backwards = Command(method, params), to_flag("descending", descending)
         refuse_write(command.method)
         family = family_of(command.method, id_key, cursor_id_key, result_key)
         by = paging_of(command.method, family, paging, command.params)
-        return Listing(
-            self._requests(request_id),
+        session, lanes = self._with_lanes(concurrency)
+        return listing_of(
+            session._requests(request_id),
             way_through(command, family, by, cursor_id_key=cursor_id_key, descending=backwards),
+            lanes,
             repeatable=self._repeatable(command),
             pages_per_request=check_number("pages_per_request", pages_per_request, MAX_COMMANDS),
             left=None if limit is None else check_number("limit", limit),
@@ -485,13 +495,20 @@ class Session(Configured):
 
     def _start(self, concurrency: int | None, wanted: Collection[str] | None, **options: JsonValue) -> Deliver:
         """Return a run whose references may lead to the commands in `wanted`; None: to the last 50."""
+        session, lanes = self._with_lanes(concurrency)
+        run = session._run(wanted, **options)
+        if lanes is None:
+            return run
+        run.answered.memory *= 1 + lanes.most
+        return ConcurrentRun(run, lanes, bounded=wanted is None)
+
+    def _with_lanes(self, concurrency: int | None) -> tuple[Self, Lanes | None]:
+        """Return lanes for so many requests at once, and a session that uses them; None for one after the other."""
         most = self.concurrency if concurrency is None else to_concurrency(concurrency)
         if most == 1:
-            return self._run(wanted, **options)
+            return self, None
         lanes = Lanes(most, self.clock, self.on_wait)
-        run = self.with_options(on_wait=lanes.announce)._run(wanted, **options)
-        run.answered.memory *= 1 + most
-        return ConcurrentRun(run, lanes, bounded=wanted is None)
+        return self.with_options(on_wait=lanes.announce), lanes
 
     def _run(
         self, wanted: Collection[str] | None, *, halt_on_error: bool, stop_on_error: bool, request_id: str | None
