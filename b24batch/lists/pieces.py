@@ -83,6 +83,7 @@ class Pieces:
         error = piece.take(order.outcomes[: asked.pages], flight.requests.mask, self.survey.last)
         if piece.read > before:
             self._rows += piece.rows - rows
+            self.survey.spans += [piece.span] if self.survey.spans else []
             flight.progress()
             self._resize(order)
         if error is not None:
@@ -147,9 +148,10 @@ class Pieces:
     def _plan(self, rows: int, rest: float) -> int:
         """Return how many requests may be sent for the whole list, if so many rows came and so many pages are left."""
         pages = rows / PAGE_SIZE + rest
-        if not self.survey.is_even:
-            pages = min(pages, _SMALL + _MOST_ESTIMATED * rows / PAGE_SIZE)
-        return int(_MOST_REQUESTS * requests_in_turn(pages, self.pages_per_request))
+        if self.survey.is_even:
+            return int(_MOST_REQUESTS * requests_in_turn(pages, self.pages_per_request))
+        pages = min(pages, _SMALL + _MOST_ESTIMATED * rows / PAGE_SIZE)
+        return int(requests_in_turn(pages, self.pages_per_request))
 
     def _learn(self, order: Order[Asked], flight: Flight[Asked]) -> None:
         """Learn from the single pages: first the last place, then where the list is cut."""
