@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Generic, TypeVar
 
 import attrs
@@ -15,7 +16,6 @@ from b24batch.results import AjaxResult
 from b24batch.runs.lanes import Lanes, Sending, Stopped
 from b24batch.runs.operating import Waited
 from b24batch.runs.requests import Requests
-from b24batch.wire.claim import Claim
 
 _Part = TypeVar("_Part")
 
@@ -27,8 +27,6 @@ class Order(Generic[_Part]):
     Attributes:
         part: The part of the list that asks.
         chunk: The pages.
-        repeatable: Whether it may be sent again if its answer was lost.
-        request_id: Its ``X-Request-ID``.
         seconds: How long it took.
         outcomes: The outcomes of its pages; empty if it failed as a whole.
         error: The error of the request as a whole.
@@ -36,8 +34,6 @@ class Order(Generic[_Part]):
 
     part: _Part
     chunk: Chunk
-    repeatable: bool
-    request_id: str
     seconds: float = attrs.field(default=0.0, init=False)
     outcomes: list[AjaxResult] = attrs.field(factory=list, init=False)
     error: SdkError | None = attrs.field(default=None, init=False)
@@ -81,8 +77,11 @@ class Flight(Generic[_Part]):
 
     def send(self, part: _Part, commands: list[EncodedCommand], *, once: bool = False) -> None:
         """Send a request on a lane; with `once` it is not sent again if its answer was lost."""
-        order = Order(part, next(cut(commands)), self.repeatable and not once, self.requests.take_id())
-        self._on_way[self.lanes.start(lambda claim: self._send(order, claim), len(self._on_way))] = order
+        chunk, repeatable, request_id = next(cut(commands)), self.repeatable and not once, self.requests.take_id()
+        order = Order(part, chunk)
+        call = partial(self.requests.send, chunk, halt=True, repeatable=repeatable, request_id=request_id)
+        sending = self.lanes.start(lambda claim: self._measure(order, partial(call, claim=claim)), len(self._on_way))
+        self._on_way[sending] = order
         self.sent += 1
 
     def land(self) -> Order[_Part] | None:
@@ -109,11 +108,10 @@ class Flight(Generic[_Part]):
         for sending in [sending for sending in self._on_way if sending.is_done and sending.error is None]:
             yield self._landed(sending)
 
-    def _send(self, order: Order[_Part], claim: Claim) -> list[AjaxResult]:
+    def _measure(self, order: Order[_Part], call: Callable[[], list[AjaxResult]]) -> list[AjaxResult]:
+        """Send a request, on a lane's thread, and note how long it took."""
         began = self._clock.monotonic()
-        rows = self.requests.send(
-            order.chunk, halt=True, repeatable=order.repeatable, request_id=order.request_id, claim=claim
-        )
+        rows = call()
         order.seconds = self._clock.monotonic() - began
         return rows
 

@@ -33,6 +33,7 @@ class Piece:
         is_done: Whether all of its rows came.
         is_alone: Whether the next request is for one page and is not sent again, because several pages crashed.
         start: The place behind which it begins.
+        left: The number of rows that are left in it, by the portal's `total`; None if that is not known.
     """
 
     way: FromPlace
@@ -46,6 +47,7 @@ class Piece:
     is_done: bool = attrs.field(default=False, init=False)
     is_alone: bool = attrs.field(default=False, init=False)
     start: int = attrs.field(init=False)
+    left: int | None = attrs.field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.start = self._reached
@@ -89,11 +91,17 @@ class Piece:
 
     def rest(self, last: int | None) -> float:
         """Return an estimate of the pages that are left; `last` is the last place where a row is known to be."""
+        if self.is_done:
+            return 0.0
+        if self.left is not None:
+            return max(0, self.left) / PAGE_SIZE
         end = last if self.until is None else self.until
-        return 0.0 if self.is_done or end is None else max(0.0, end - self._reached) / self.span
+        return 0.0 if end is None else max(0.0, end - self._reached) / self.span
 
-    def cut(self, pages: float) -> Piece:
-        """Cut off and return what lies behind so many more pages."""
+    def cut(self, pages: float, last: int) -> Piece:
+        """Cut off and return what lies behind so many more pages, taking the rows to be spread evenly."""
+        end = last if self.until is None else self.until
+        self.span, self.left = max(1.0, (end - self._reached) / self.rest(last)), None
         place = self._reached + max(1, int(pages * self.span))
         behind = Piece(self.way.behind(place), self.until, self.span)
         self.until = place
@@ -102,8 +110,14 @@ class Piece:
     def leave(self) -> Piece:
         """Cut off and return all that has not come yet."""
         behind = Piece(self.way, self.until, self.span)
+        behind.left, self.left = self.left, 0
         self.until, self.is_done = self._reached, True
         return behind
+
+    def join(self, behind: Piece) -> None:
+        """Add a piece behind it, of which nothing was requested."""
+        self.until = behind.until
+        self.left = None if self.left is None or behind.left is None else self.left + behind.left
 
     @property
     def is_blank(self) -> bool:
@@ -120,6 +134,7 @@ class Piece:
         if rows:
             self.pages.append(rows)
             self.rows += len(rows)
+            self.left = None if self.left is None else self.left - len(rows)
 
     def _end_after(self, rows: list[Row], last: int | None) -> None:
         behind = last if self.until is None else self.until

@@ -125,8 +125,8 @@ class Pieces:
         if last is not None:
             target = self._target(piece, flight)
             if piece.rest(last) > target + 1:
-                self.parts.insert(self.parts.index(piece) + 1, piece.cut(target))
-            reserve = _RESERVE if self.survey.is_dense else _MORE_RESERVE
+                self.parts.insert(self.parts.index(piece) + 1, piece.cut(target, last))
+            reserve = _RESERVE if self.survey.is_dense or piece.left is not None else _MORE_RESERVE
             wanted = min(wanted, int(piece.rest(last) * reserve) + 1)
         commands = piece.way.ask(1 if piece.is_alone else wanted)
         return Asked(piece, len(commands)), commands
@@ -135,11 +135,12 @@ class Pieces:
         """Return how many pages of a piece one lane should read."""
         if self._size < _SMALL:
             return max(1, _SMALL - piece.read)
-        rests = [other.rest(self.survey.last) for other in self.parts if not other.is_done and not other.is_on_way]
-        left = self._left(flight)
+        last, left = self.survey.last, self._left(flight)
+        rests = [other.rest(last) for other in self.parts if not other.is_done and not other.is_on_way]
         if left <= sum(max(1, math.ceil(rest / self._size)) for rest in rests):
             return self._size
-        return min(self._size, max(_SMALLEST, math.ceil(sum(rests) / min(self.most, left))))
+        share = max(sum(other.rest(last) for other in self.parts) / self.most, sum(rests) / left)
+        return min(self._size, max(_SMALLEST, math.ceil(share)))
 
     def _left(self, flight: Flight[Asked]) -> int:
         """Return how many more requests may be sent, by what is known of the list."""
@@ -148,38 +149,41 @@ class Pieces:
     def _plan(self, rows: int, rest: float) -> int:
         """Return how many requests may be sent for the whole list, if so many rows came and so many pages are left."""
         pages = rows / PAGE_SIZE + rest
-        if self.survey.is_even:
+        if self.survey.total is not None:
+            pages = max(rows, self.survey.total) / PAGE_SIZE
+        if self.survey.total is not None or self.survey.is_even:
             return int(_MOST_REQUESTS * requests_in_turn(pages, self.pages_per_request))
         pages = min(pages, _SMALL + _MOST_ESTIMATED * rows / PAGE_SIZE)
         return int(requests_in_turn(pages, self.pages_per_request))
 
     def _learn(self, order: Order[Asked], flight: Flight[Asked]) -> None:
         """Learn from the single pages: first the last place, then where the list is cut."""
-        asked = order.part
-        for other, outcome in zip(asked.beside, order.outcomes[asked.pages :], strict=True):
+        asked, outcomes = order.part, order.outcomes[order.part.pages :]
+        for other, outcome in zip(asked.beside, outcomes, strict=True):
             other.take([outcome], flight.requests.mask)
         if self.survey.last is None:
-            self.survey.learn_last(asked.piece, asked.beside[0])
+            self.survey.learn_last(asked.piece, asked.beside[0], outcomes[0].total)
             if "thinned" not in asked.piece.way.family.word:
                 self._resize(order, self.pages_per_request)
-        else:
-            self._divide(asked.piece, [other for other in asked.beside if other.pages], flight)
+            return
+        pairs = zip(asked.beside, outcomes, strict=True)
+        self._divide(asked.piece, [(other, outcome.total) for other, outcome in pairs if other.pages], flight)
 
-    def _divide(self, piece: Piece, others: list[Piece], flight: Flight[Asked]) -> None:
+    def _divide(self, piece: Piece, others: list[tuple[Piece, int | None]], flight: Flight[Asked]) -> None:
         """Cut the list where single pages were read, but not into more pieces than there may be requests."""
-        pages = self.survey.pages(piece, others)
-        came = self._rows + len({other.way.reached for other in others}) * PAGE_SIZE
+        pages = self.survey.pages(piece, [other for other, _ in others])
+        came = self._rows + len({other.way.reached for other, _ in others}) * PAGE_SIZE
         left = self._plan(came, pages) - flight.sent - (1 if self.survey.is_dense else 2)
         number = min(max(0, left), len(others))
         kept = [others[len(others) * n // number] for n in range(number)]
         self.parts = self.survey.divide(piece, kept)
-        self._rows += sum(other.rows for other in kept)
+        self._rows += sum(other.rows for other, _ in kept)
 
     def _join(self, piece: Piece) -> None:
         """Join a piece with those behind it of which nothing was requested: perhaps the request reaches into them."""
         place = self.parts.index(piece) + 1
         while place < len(self.parts) and self.parts[place].is_blank:
-            piece.until = self.parts.pop(place).until
+            piece.join(self.parts.pop(place))
 
     def _part(self, piece: Piece) -> None:
         """Make what was not reached a piece of its own, so that another lane can read it."""

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import attrs
 
+from b24batch.calls.commands import Command
 from b24batch.calls.encoded import EncodedCommand
 from b24batch.errors import UsageError
 from b24batch.lists.page_commands import for_a_batch, name_of
@@ -27,11 +28,13 @@ class Survey:
     Attributes:
         last: The last place where a row is known to be; None if that is not known.
         is_over: Whether nothing more is looked for.
+        total: The number of rows of the list, as the portal counted them; None if it did not.
         spans: How far the places of the pages reach, where it was looked.
     """
 
     last: int | None = attrs.field(default=None, init=False)
     is_over: bool = attrs.field(default=False, init=False)
+    total: int | None = attrs.field(default=None, init=False)
     spans: list[float] = attrs.field(factory=list, init=False)
 
     def to_last(self, piece: Piece, pages_per_request: int) -> tuple[int, list[Piece]]:
@@ -52,11 +55,12 @@ class Survey:
         if not pages:
             return others[0].way.ask(1)
         try:
-            return [for_a_batch(name_of(n), one.way.page()) for n, one in enumerate([piece, *others])]
+            calls = [piece.way.page(), *(_counted(other.way.page()) for other in others)]
+            return [for_a_batch(name_of(place), page) for place, page in enumerate(calls)]
         except UsageError:
             return None
 
-    def learn_last(self, piece: Piece, reverse: Piece) -> None:
+    def learn_last(self, piece: Piece, reverse: Piece, total: int | None) -> None:
         """Learn the last place from the first page of the list from its other end."""
         if not reverse.pages:
             self.is_over = True
@@ -65,19 +69,23 @@ class Survey:
         if self.last > (piece.way.reached or self.last):
             piece.reopen()
             piece.span = (piece.span + reverse.span) / 2
+        if total is not None and total >= piece.rows:
+            self.total, piece.left = total, total - piece.rows
 
-    def divide(self, piece: Piece, others: Sequence[Piece]) -> list[Piece]:
-        """Return the pieces of the list, cut where single pages were read."""
-        found = [piece, *others]
-        spans = [*(other.span for other in others), self.spans[1]]
+    def divide(self, piece: Piece, others: Sequence[tuple[Piece, int | None]]) -> list[Piece]:
+        """Return the pieces of the list, cut where single pages were read; with the portal's `total` behind each."""
+        found = [piece, *(other for other, _ in others)]
+        spans = [*(other.span for other, _ in others), self.spans[1]]
+        behind = [self.total, *(total for _, total in others)]
         for one, following in pairwise(found):
             one.end(following.start)
         parts: list[Piece] = []
-        for one, span in zip(found, spans, strict=True):
+        for place, one in enumerate(found):
+            one.left = _minus(_minus(behind[place], one.rows), [*behind, 0][place + 1])
             parts.append(one)
             if not one.is_done:
                 parts.append(one.leave())
-                parts[-1].span = _between(one.span, span)
+                parts[-1].span = _between(one.span, spans[place])
         return parts
 
     def pages(self, piece: Piece, others: Sequence[Piece]) -> float:
@@ -104,3 +112,12 @@ class Survey:
 def _between(one: float, other: float) -> float:
     """Estimate the span between two; where they differ much, half of what is between has no rows."""
     return min((one + other) / 2, _EVEN * min(one, other))
+
+
+def _counted(page: Command) -> Command:
+    """Return the call for a page with which the portal also counts the rows."""
+    return Command(page.method, {**page.params, "start": 0} if isinstance(page.params, dict) else page.params)
+
+
+def _minus(number: int | None, other: int | None) -> int | None:
+    return None if number is None or other is None else number - other

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from list_model import ROWS, Model
 
 from b24batch import AjaxError, CursorStalled, OperatingLimitExceeded, RetryPolicy, UnexpectedAnswer, UsageError
-from b24batch.sandbox import FakeClock, Portal, PortalError
+from b24batch.sandbox import FakeClock, Page, Portal, PortalError
 
 METHOD = "crm.deal.list"
 CURSOR = [row for row in ROWS if row["paging"] == "cursor"]
@@ -20,7 +20,8 @@ CURSOR = [row for row in ROWS if row["paging"] == "cursor"]
 class Store:
     """The rows of a method; `changes` tells what is deleted and added before its n-th page."""
 
-    def __init__(self, ids, changes=()):
+    def __init__(self, ids, changes=(), counts=True):
+        self.counts = counts
         self.ids, self.changes = sorted(ids), {after: change for after, *change in changes}
         self.ever, self.kept = set(self.ids), set(self.ids)
         self.pages, self.lock = 0, threading.Lock()
@@ -32,9 +33,10 @@ class Store:
             conditions = params.get("filter") or {}
             low = bisect_right(self.ids, bound(conditions.get(">ID", 0)))
             high = bisect_left(self.ids, bound(conditions.get("<ID", 10**9)))
+            total = high - low if self.counts and params.start >= 0 else None
             if params["order"]["ID"] == "DESC":
-                return rows_of(self.ids[max(low, high - 50) : high][::-1])
-            return rows_of(self.ids[low:high][:50])
+                return Page(rows_of(self.ids[max(low, high - 50) : high][::-1]), total=total)
+            return Page(rows_of(self.ids[low:high][:50]), total=total)
 
     def change(self, change):
         deleted, added = set(change[0]), change[1]
@@ -88,7 +90,8 @@ def stores(draw):
     first, length = st.integers(0, 3000 * wide), st.integers(0, 500 * wide)
     change = st.tuples(st.integers(0, 60), st.builds(lambda at, size: range(at, at + size), first, length))
     changes = draw(st.lists(st.tuples(change, st.integers(0, 120)), max_size=5))
-    return Store(ids, [(after, deleted, added) for (after, deleted), added in changes])
+    counts = draw(st.booleans())
+    return Store(ids, [(after, deleted, added) for (after, deleted), added in changes], counts)
 
 
 @drawn(150)
@@ -134,8 +137,19 @@ def test_every_documented_method(row, number, hidden, pages, concurrency):
         sorted(random.Random(1).sample(range(1, 9000), 3000)),
         [1, *range(1500, 3001)],
         [*range(1, 1501), 3000],
+        [*range(1, 5001), *range(15_001, 20_001)],
     ],
-    ids=["60", "1500", "3000", "every 7th", "20000", "random", "first half deleted", "last half deleted"],
+    ids=[
+        "60",
+        "1500",
+        "3000",
+        "every 7th",
+        "20000",
+        "random",
+        "first half deleted",
+        "last half deleted",
+        "middle deleted",
+    ],
 )
 def test_few_more_requests(ids, concurrency):
     """There are at most 1.25 times the requests of one after the other."""
@@ -231,7 +245,7 @@ def test_an_error_keeps_the_rows_before_it():
 
     def failing(params):
         page = store(params)
-        if any(int(row["ID"]) > 12_000 for row in page) and store.pages > 12:
+        if any(int(row["ID"]) > 12_000 for row in page.rows) and store.pages > 12:
             raise PortalError("ERROR_CORE", "no")
         return page
 
@@ -326,7 +340,7 @@ def test_a_short_page_in_the_middle():
 
     def thinned(params):
         page = store(params)
-        return page[:37] if store.pages % 5 == 4 else page
+        return Page(page.rows[:37], total=page.total) if store.pages % 5 == 4 else page
 
     found, _ = read(thinned, 4)
     assert found == store.ids
