@@ -13,9 +13,10 @@ from b24batch.lists.flight import Flight
 from b24batch.lists.listing import Listing
 from b24batch.lists.pages import ByCursor
 from b24batch.lists.piece import Piece
-from b24batch.lists.pieces import Asked, Pieces
+from b24batch.lists.pieces import Pieces
 from b24batch.lists.places import FromPlace
 from b24batch.lists.reading import Pages
+from b24batch.lists.survey import Asked
 from b24batch.runs.lanes import Lanes
 from b24batch.runs.requests import Requests
 from b24batch.streams import Stream

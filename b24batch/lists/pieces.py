@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import attrs
 
@@ -13,7 +12,7 @@ from b24batch.lists.flight import Flight, Order
 from b24batch.lists.page_commands import PAGE_SIZE
 from b24batch.lists.piece import Piece
 from b24batch.lists.reading import SLOW_REQUEST, crashed_together, requests_in_turn
-from b24batch.lists.survey import Survey
+from b24batch.lists.survey import Asked, Survey
 
 #: At most so many times the requests of a list that is read one after the other are planned.
 _MOST_REQUESTS = 1.25
@@ -25,21 +24,6 @@ _SMALLEST = 4
 _RESERVE, _MORE_RESERVE = 1.05, 1.2
 #: Where rows are spread unevenly, the list is taken to have at most so many times the rows that came.
 _MOST_ESTIMATED = 1.5
-
-
-@attrs.frozen(eq=False)
-class Asked:
-    """What one request asks for.
-
-    Attributes:
-        piece: The piece.
-        pages: The number of its pages.
-        beside: Pieces of which a single page was requested as well, to learn where the rows are.
-    """
-
-    piece: Piece
-    pages: int
-    beside: Sequence[Piece] = ()
 
 
 @attrs.define(eq=False)

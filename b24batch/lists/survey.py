@@ -21,6 +21,21 @@ _DENSE = 51.0
 _EVEN = 2.0
 
 
+@attrs.frozen(eq=False)
+class Asked:
+    """What one request asks for.
+
+    Attributes:
+        piece: The piece.
+        pages: The number of its pages.
+        beside: Pieces of which a single page was requested as well, to learn where the rows are.
+    """
+
+    piece: Piece
+    pages: int
+    beside: Sequence[Piece] = ()
+
+
 @attrs.define(eq=False)
 class Survey:
     """What is known of where the rows of a list are. It only decides what is read when, never what belongs to the list.
