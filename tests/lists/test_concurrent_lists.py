@@ -10,7 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from list_model import ROWS, Model
 
-from b24batch import AjaxError, CursorStalled, OperatingLimitExceeded, RetryPolicy, UnexpectedAnswer, UsageError
+from b24batch import (
+    AjaxError,
+    Command,
+    CursorStalled,
+    OperatingLimitExceeded,
+    RetryPolicy,
+    UnexpectedAnswer,
+    UsageError,
+)
+from b24batch.lists.concurrent_listing import listing_of
+from b24batch.lists.families import family_of
+from b24batch.lists.listing import way_through
+from b24batch.runs.lanes import Lanes, Sending
 from b24batch.sandbox import FakeClock, Page, Portal, PortalError
 
 METHOD = "crm.deal.list"
@@ -79,6 +91,34 @@ def read(store, concurrency, **options):
         return ids_of(b24.call_list(METHOD, concurrency=concurrency, **options)), len(portal.requests)
 
 
+class Shuffled(Lanes):
+    """Lanes without threads, which finish requests in an order of their own: `pick` says which."""
+
+    def __init__(self, most, pick):
+        super().__init__(most, FakeClock(), None)
+        self.pick, self.finished = pick, []
+
+    def start(self, send, on_way):
+        assert on_way == len(self.finished) < self.most
+        sending = Sending(self, send)
+        sending.run()
+        self.finished.append(sending)
+        return sending
+
+    def finish_next(self):
+        return self.finished.pop(self.pick(len(self.finished)))
+
+
+def shuffled(b24, most, pick, *, descending=False, pages=50):
+    """The pages of a list that is read on such lanes."""
+    way = way_through(
+        Command(METHOD), family_of(METHOD, None, None, None), "cursor", cursor_id_key=None, descending=descending
+    )
+    lanes = Shuffled(most, pick)
+    requests = b24._requests(None)
+    return listing_of(requests, way, lanes, repeatable=True, pages_per_request=pages, left=None).pages()
+
+
 @st.composite
 def stores(draw):
     """Stores of up to 3,000 rows with gaps, of which some are deleted and others added while they are read."""
@@ -104,6 +144,24 @@ def stores(draw):
 def test_each_row_exactly_once(store, concurrency, pages, descending):
     """A row that existed throughout comes exactly once, in order, and none comes that was never there."""
     found, _ = read(store, concurrency, pages_per_request=pages, descending=descending)
+    assert found == sorted(set(found), reverse=descending)
+    assert store.kept <= set(found) <= store.ever
+
+
+@drawn(150)
+@given(
+    store=stores(),
+    most=st.integers(2, 16),
+    pages=st.sampled_from([50, 50, 1, 2, 9]),
+    descending=st.booleans(),
+    order=st.randoms(use_true_random=False),
+)
+def test_whatever_finishes_first(store, most, pages, descending, order):
+    """The same, in whatever order the requests finish."""
+    with Portal() as portal, portal.session() as b24:
+        portal.method(METHOD)(store)
+        read = shuffled(b24, most, order.randrange, descending=descending, pages=pages)
+        found = ids_of(row for page in read for row in page)
     assert found == sorted(set(found), reverse=descending)
     assert store.kept <= set(found) <= store.ever
 
@@ -223,20 +281,31 @@ def test_option_of_the_session():
     assert is_silent()
 
 
-def test_pages_are_read_no_further_ahead():
-    """fetch_list keeps the rows of as many requests as are on their way at once."""
-    store = Store(range(1, 60_001))
+@pytest.mark.parametrize("wide", [1, 7])
+@pytest.mark.parametrize("pick", [lambda _number: -1, lambda _number: 0])
+def test_pages_are_read_no_further_ahead(pick, wide):
+    """fetch_list keeps the rows of as many requests as are on their way at once, also if the first one is the last."""
+    store, got, most = Store(range(1, 40_000 * wide, wide)), 0, 4
+    with Portal() as portal, portal.session() as b24:
+        portal.method(METHOD)(store)
+        for page in shuffled(b24, most, pick):
+            got += len(page)
+            assert store.pages * 50 - got <= most * 2500 + (most + 2) * 50 + got * 0.05
+    assert got == len(store.ids)
+
+
+def test_a_loop_that_ends_early():
+    """After a break nothing more is sent, and no lane is left."""
+    store = Store(range(1, 20_001))
     with Portal() as portal, portal.session() as b24:
         portal.method(METHOD)(store)
         pages = b24.fetch_list(METHOD, concurrency=4)
-        got = 0
-        for page in pages:
-            got += len(page)
-            assert store.pages * 50 - got <= (4 + 1) * 2600 + got * 0.1
-            if got > 30_000:
-                break
+        assert ids_of(next(pages)) == list(range(1, 51))
         pages.close()
-    assert is_silent()
+        assert is_silent()
+        sent = len(portal.requests)
+        assert list(pages) == []
+        assert len(portal.requests) == sent
 
 
 def test_an_error_keeps_the_rows_before_it():
