@@ -93,8 +93,8 @@ class Piece:
         """Return an estimate of the pages that are left; `last` is the last place where a row is known to be."""
         if self.is_done:
             return 0.0
-        if self.left is not None:
-            return max(0, self.left) / PAGE_SIZE
+        if self.left is not None and self.left >= 0:  # below zero the portal counted wrong
+            return self.left / PAGE_SIZE
         end = last if self.until is None else self.until
         return 0.0 if end is None else max(0.0, end - self._reached) / self.span
 

@@ -81,10 +81,11 @@ class Survey:
             self.is_over = True
             return
         self.last, self.spans = piece.way.place(reverse.pages[0][0]), [piece.span, reverse.span]
-        if self.last > (piece.way.reached or self.last):
+        ids = max(0, self.last - (piece.way.reached or self.last))
+        if ids:
             piece.reopen()
             piece.span = (piece.span + reverse.span) / 2
-        if total is not None and total >= piece.rows:
+        if total is not None and 0 <= total - piece.rows <= ids:  # otherwise the portal counted wrong
             self.total, piece.left = total, total - piece.rows
 
     def divide(self, piece: Piece, others: Sequence[tuple[Piece, int | None]]) -> list[Piece]:

@@ -403,6 +403,19 @@ def test_ids_that_are_not_numbers():
             b24.call_list(METHOD, concurrency=4)
 
 
+@pytest.mark.parametrize("total", [0, 1, 60, 10**6])
+def test_a_total_that_is_wrong(total):
+    """What the portal counts only decides what is read when: a wrong total costs requests, and no row."""
+    store = Store(range(1, 5001))
+
+    def miscounted(params):
+        return Page(store(params).rows, total=total if params.start >= 0 else None)
+
+    (found, requests), (_, in_turn) = read(miscounted, 4), read(Store(range(1, 5001)), 1)
+    assert found == store.ids
+    assert requests <= 3 * in_turn
+
+
 def test_a_short_page_in_the_middle():
     """A short page is not taken for the end while rows are known to follow it."""
     store = Store(range(1, 3001))
