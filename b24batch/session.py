@@ -36,7 +36,8 @@ from b24batch.runs.lanes import Lanes
 from b24batch.runs.operating import OperatingTime
 from b24batch.runs.payload import load_direct
 from b24batch.runs.requests import Requests
-from b24batch.runs.run import Deliver, Run, stream
+from b24batch.runs.run import Run
+from b24batch.runs.streaming import Deliver, end, stream
 from b24batch.runs.substitution import mark_missed, targets_of
 from b24batch.wire.auth import Auth, Webhook, refuse_http
 from b24batch.wire.connections import Connections
@@ -303,8 +304,7 @@ class Session(Configured):
         try:
             return collect(list(chain.from_iterable(over(run.deliver_all(chunks)))))
         except BaseException as interrupt:
-            run.stop()
-            vars(interrupt)["result"] = collect([row for chunk in chunks for row in chunk.known()])
+            end(run, interrupt, lambda: collect([row for chunk in chunks for row in chunk.known()]))
             raise
 
     @hide_arguments
@@ -326,7 +326,8 @@ class Session(Configured):
 
         Any exception that stops the run, such as Ctrl-C, has in its `result` the outcomes of the chunks in memory
         that were not yielded yet. An exception in the body of your loop does not stop the run: the iterator's own
-        `result` has those outcomes, and its `close` ends the run.
+        `result` has those outcomes, and its `close` ends the run: it waits up to 5 seconds for requests on their way,
+        whose outcomes are ``unknown`` until then.
 
         Args:
             calls: As in `batch_by_chunk`; may be a generator.
@@ -490,7 +491,7 @@ class Session(Configured):
             return self._run(wanted, **options)
         lanes = Lanes(most, self.clock, self.on_wait)
         run = self.with_options(on_wait=lanes.announce)._run(wanted, **options)
-        run.answered.memory *= 1 + most
+        run.answered.memory *= 1 + 2 * most  # outcomes before and after a chunk that had to wait
         return ConcurrentRun(run, lanes, bounded=wanted is None)
 
     def _run(

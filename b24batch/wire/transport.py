@@ -115,13 +115,12 @@ class _Exchange:
         while True:
             access = self._get_access()
             self._keep_rate()
-            post = self._make_post(access)
             if self.claim is not None:
                 self.claim.take()
             lost_before, began = self.lost, self._now()
             self.lost = True  # until the opposite is known, in case of an interrupt
             try:
-                with self.transport.connections.post(post) as reply:
+                with self.transport.connections.post(self._make_post(access)) as reply:
                     return self._open(reply, access)
             except BaseException as error:
                 self._note(error, lost_before=lost_before)
