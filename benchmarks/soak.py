@@ -67,7 +67,10 @@ def soak(count: int, threads: int, share: float, concurrency: int) -> bool:
         requests = len(portal.requests)
     doubled = sum(times > 1 for times in ran.values())
     wrong, lost = contradictions(outcomes, ran), count - len(outcomes)
-    print(f"{count} commands, {threads} threads, concurrency {concurrency}, {requests} requests, {faults} faults", end=", ")
+    print(
+        f"{count} commands, {threads} threads, concurrency {concurrency}, {requests} requests, {faults} faults",
+        end=", ",
+    )
     print(f"{time.perf_counter() - began:.1f} s: {dict(Counter(outcomes.values()))}")
     print(f"{doubled} doubled, {len(wrong)} contradict the journal, {lost} lost")
     return not (doubled or wrong or lost)
