@@ -322,9 +322,9 @@ class Session(Configured):
 
         Works like `batch_by_chunk`, but keeps only one chunk in memory, or `concurrency` chunks: calls are read,
         checked and sent chunk by chunk. An invalid call therefore raises its `UsageError` after the earlier outcomes
-        were yielded; its own chunk is not sent. Command names must be unique within a chunk only. Any other exception of
-        `calls` also comes after the earlier outcomes, but chunks that still wait for a reference or for operating time
-        are not sent then.
+        were yielded; its own chunk is not sent. Command names must be unique within a chunk only. Any other exception
+        of `calls` comes after the earlier outcomes, too, but chunks that still wait for a reference or for operating
+        time are not sent then.
 
         Any exception that stops the run, such as Ctrl-C, has in its `result` the outcomes of the chunks in memory
         that were not yielded yet. An exception in the body of your loop does not stop the run: the iterator's own
