@@ -772,7 +772,7 @@ def test_a_failing_bar(portal, b24):
     assert len(error.result) == 40
     ok = [row.command.params["n"] for row in error.result if row.status == "ok"]
     assert sorted(written(portal)) == ok
-    assert set(statuses(error.result)) == {"ok", "skipped"}
+    assert set(statuses(error.result)) <= {"ok", "skipped"}
 
 
 class FailingLimiter:
