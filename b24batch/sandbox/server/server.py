@@ -24,7 +24,8 @@ Respond = Callable[[Wire], Answer]
 #: Lets seconds pass, and returns whether the portal is still open.
 Pause = Callable[[float], bool]
 
-#: Seconds between looks at whether the server shall stop: short, since every ``with Portal()`` waits for it.
+#: Seconds between looks at whether the server shall stop, where shutting its socket down does not wake it up (macOS,
+#: Windows): short, since every ``with Portal()`` waits for it.
 _POLL = 0.02
 
 #: Seconds that closing waits for a handler which does not end.
@@ -60,6 +61,7 @@ class Server(ThreadingHTTPServer):
 
     def stop(self) -> None:
         """Close every socket and wait for every thread."""
+        _hang_up(self.socket)
         self.shutdown()
         self.server_close()
         self._thread.join()
