@@ -155,7 +155,7 @@ def test_interrupted_while_a_slow_reader_blocks(portal, file, size, unbuffered):
     lines, environment = file('{"method": "big"}\n' * 30), {"PYTHONUNBUFFERED": unbuffered}
     with started("run", lines, "--chunk-size", size, B24_WEBHOOK_URL=portal.url, **environment) as process:
         while process.poll() is None and not is_blocked(process):
-            pass
+            threading.Event().wait(0.002)
         code, output, errors = interrupt(process)
     rows = outcomes(output)
     sent = min(size, 30)

@@ -137,6 +137,7 @@ def refusal(member_id):
         return f"{refused.code}, {refused.description}"
 
 
+@pytest.mark.slow
 def test_a_refused_refresh_reaches_all_processes(portal, web, expired):
     """A refresh that is refused fails each of 8 processes in the same way, by one request in all, and no one hangs."""
     portal.revoke_tokens()
