@@ -18,7 +18,6 @@ from pathlib import Path
 
 import attrs
 import pytest
-from drawing import ALL
 
 import b24batch
 from b24batch import RetryPolicy, SdkError
@@ -32,9 +31,9 @@ pytestmark = [
 
 PACKAGE = str(Path(b24batch.__file__).parent)
 SANDBOX = str(Path(PACKAGE) / "sandbox")
-#: Whether every instant is tried; otherwise some of each scenario, drawn anew each time, and fewer at the desk.
+#: Whether every instant is tried; otherwise some of each scenario, drawn anew each time.
 EVERY = bool(os.environ.get("B24BATCH_EVERY_INSTANT"))
-DRAWN = 40 if ALL else 6
+DRAWN = 6
 SIGNALS = 300 if EVERY else DRAWN
 AT_ONCE = RetryPolicy(wait_initial=0.0)
 #: Seconds after which a session is taken to hang.
