@@ -61,7 +61,8 @@ def test_why_one_place_is_kept_free(delayed):
     clock, url = delayed
     waits = []
     greedy = LeakyBucket(51, 2.0, clock=clock)
-    assert Session(url, clock=clock, limits=greedy, on_wait=waits.append).batch_by_chunk(COMMANDS, chunk_size=1).is_success
+    b24 = Session(url, clock=clock, limits=greedy, on_wait=waits.append)
+    assert b24.batch_by_chunk(COMMANDS, chunk_size=1).is_success
     assert len(refusals(waits)) > 0
 
 
