@@ -469,6 +469,7 @@ PROCESSES = 8 if ALL else 3
 def test_processes_refresh_once(portal, tmp_path):
     """Processes with one SQLite file make 5 calls each on an expired token: all are ok, with one refresh."""
     SQLiteTokenStore(tmp_path / "tokens").put(token_of(portal, expires=0))
+    portal.fail_next(lambda: threading.Event().wait(0.3), endpoint="token")  # the others come meanwhile
     callers = [caller(portal, tmp_path / "tokens") for _ in range(PROCESSES)]
     for each in callers:
         assert each.stdout.readline() == "ready\n"
