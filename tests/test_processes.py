@@ -9,6 +9,7 @@ import pytest
 from drawing import ALL
 
 from b24batch import LeakyBucket
+from b24batch.locks import ProcessLock
 from b24batch.sandbox import Portal
 
 CHILDREN, CALLS = 4, 200 if ALL else 40
@@ -100,6 +101,19 @@ def test_the_bucket_after_a_fork(clock):
     with os.fdopen(read) as reports:
         assert json.loads(reports.read()) == [0.0, 1.0]
     assert bucket.acquire() == 0.0
+
+
+def test_a_lock_that_is_held_during_a_fork():
+    """A lock that a thread holds while the process forks is free in the child, and still held in the parent."""
+    kept = ProcessLock()
+    read, write = os.pipe()
+    with kept.lock:
+        child = forked(lambda: json.dumps(kept.lock.acquire(blocking=False)), write)
+        os.waitpid(child, 0)
+        assert kept.lock.locked()
+    os.close(write)
+    with os.fdopen(read) as reports:
+        assert reports.read() == "true\n"
 
 
 def test_threads_that_begin_right_after_a_fork(served):
