@@ -7,11 +7,12 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from typing import NoReturn, TypeAlias
+from typing import NoReturn, TypeAlias, get_args
 
 from b24batch.calls.chunks import MAX_COMMANDS
 from b24batch.cli import commands, epilogs
 from b24batch.cli.terminal import Exit
+from b24batch.lists.families import Paging
 
 _Raw = argparse.RawDescriptionHelpFormatter
 _ADDRESS = re.compile(r"""[^\s'"]*/[^\s'"]*""")
@@ -105,7 +106,7 @@ def _add_list(names: _Commands) -> None:
     about = (
         "how to page: cursor, by id; start, by offset; whole, all rows in one answer; default: as known for the method"
     )
-    parser.add_argument("--paging", choices=["cursor", "start", "whole"], help=about)
+    parser.add_argument("--paging", choices=get_args(Paging), help=about)
     parser.add_argument("--id-key", metavar="KEY", help="the key of the id in a row")
     parser.add_argument("--cursor-id-key", metavar="KEY", help="the key of the id in a filter")
     parser.add_argument("--result-key", metavar="KEY", help="the key of the rows in the result")
