@@ -44,7 +44,7 @@ _DESCRIPTIONS: dict[str, Callable[[AjaxResult], str]] = {
 _ABOUT = "b24batch sends Bitrix24 REST calls in batches and tells you what became of each one."
 
 
-def on_sandbox() -> None:
+def run_on_sandbox() -> None:
     """Run the whole demo on a sandbox portal inside this process.
 
     Raises:
@@ -64,7 +64,7 @@ def on_sandbox() -> None:
     print("Next: python -m b24batch demo --webhook URL reads from your own portal, and writes nothing there.")
 
 
-def on_portal(url: str) -> None:
+def run_on_portal(url: str) -> None:
     """Run the read-only half of the demo on the portal of a webhook, whose URL is not shown.
 
     Raises:
