@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self, TypeVar, Unpack
 
 from b24batch.sandbox.clocks import Clock, FakeClock, SystemClock
-from b24batch.sandbox.faults.plans import Plan, Planned, fault_of
+from b24batch.sandbox.faults.plans import Plan, Planned, to_fault
 from b24batch.sandbox.journal import Executed, Journal, Request
 from b24batch.sandbox.methods import all as methods
 from b24batch.sandbox.oauth.portal import OAuthPortal
@@ -172,7 +172,7 @@ class Portal(OAuthPortal):
         """
         if endpoint not in self._plans:
             raise ValueError(f"endpoint is invalid: expected one of {', '.join(self._plans)}, got {endpoint!r}")
-        found = fault_of(fault)
+        found = to_fault(fault)
         lasting = found.seconds if seconds is None else seconds
         self._plans[endpoint].add(Planned(found, times, after, lasting, commands))
 

@@ -9,7 +9,7 @@ import attrs
 from b24batch.sandbox.methods.records import About, Records
 from b24batch.sandbox.methods.records import install as install_records
 from b24batch.sandbox.methods.spellings import LEGACY
-from b24batch.sandbox.php.values import JSON, text_of
+from b24batch.sandbox.php.values import JSON, to_text
 from b24batch.sandbox.rest.dispatcher import Dispatcher, Params
 from b24batch.sandbox.server.answers import PortalError
 from b24batch.sandbox.store.rows import Row
@@ -33,7 +33,7 @@ class UserFields(Records):
     def add(self, params: Params) -> JSON:
         """Make a field; its name gets the prefix where it has none."""
         fields = self.values(LEGACY.fields(params))
-        name, kind = text_of(fields.get("FIELD_NAME")).upper(), text_of(fields.get("USER_TYPE_ID"))
+        name, kind = to_text(fields.get("FIELD_NAME")).upper(), to_text(fields.get("USER_TYPE_ID"))
         if not name or not kind:
             raise PortalError("ERROR_ARGUMENT", "A field needs a name and a type", extra={"argument": "fields"})
         full = self.prefix + name.removeprefix(self.prefix)
