@@ -8,7 +8,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self, TypeVar, Unpack
 
-from b24batch.sandbox.clocks import Clock, FakeClock, SystemClock
+from b24batch.sandbox.clocks import Clock, SystemClock
+from b24batch.sandbox.fake_clock import FakeClock
 from b24batch.sandbox.faults.plans import Plan, Planned, to_fault
 from b24batch.sandbox.journal import Executed, Journal, Request
 from b24batch.sandbox.methods import all as methods
