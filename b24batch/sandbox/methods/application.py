@@ -1,4 +1,4 @@
-"""What a portal says of itself, and what an application keeps there: options and handlers of events."""
+"""Facts about the portal, and what an application stores there: options and event handlers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from b24batch.sandbox.server.answers import PortalError
 
 _ABOUT = {"SCOPE": SCOPE, "LICENSE": "sandbox"}
 
-#: The features that `feature.get` says no to are all others.
+#: The features for which `feature.get` answers yes.
 _FEATURES = ("rest_offline_extended", "rest_auth_connector")
 
 
@@ -24,7 +24,7 @@ class Options:
     _values: dict[JSON, JSON] = attrs.field(factory=dict, init=False)
 
     def get(self, params: Params) -> JSON:
-        """Return one value, or all of them when none is named; an unknown one is null."""
+        """Return one value, or all if no name is given; null for an unknown name."""
         name = params.get("option")
         return self._values.get(name) if name is not None else dict(self._values)
 

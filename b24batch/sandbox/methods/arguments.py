@@ -64,7 +64,7 @@ def read_legacy(params: Params, name: str) -> JSON:
 
 
 def to_capitals(params: Params) -> dict[str, JSON]:
-    """Return the params of a method that does not mind the case of their names."""
+    """Return the params of a method that ignores the case of their names."""
     return {str(name).upper(): value for name, value in params.items()}
 
 

@@ -1,4 +1,4 @@
-"""``calendar.event.*`` and ``calendar.section.*``: letters at the top, but below it whatever is not empty is a yes."""
+"""``calendar.event.*`` and ``calendar.section.*``: Y and N at the top; below, any value that is not empty means yes."""
 
 from __future__ import annotations
 

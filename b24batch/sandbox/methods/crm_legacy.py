@@ -32,7 +32,7 @@ class LegacyMethods:
     def add(self, params: Params) -> JSON:
         """Store a row and return its id; an import may set what is otherwise the portal's own."""
         values = self._read_values(params)
-        # Whatever PHP holds to be true switches it on, the letter N too.
+        # Any value that PHP treats as true switches it on, even the letter N.
         if to_mapping(read_legacy(params, "params")).get("IMPORT") not in FALSY:
             fields = to_mapping(read_legacy(params, "fields"))
             imported = [name for name in _OF_AN_IMPORT if name in fields]
@@ -57,7 +57,7 @@ class LegacyMethods:
         return True
 
     def page(self, params: Params) -> JSON:
-        """Return a page of rows; filters on unknown fields are dropped without a word."""
+        """Return a page of rows; filters on unknown fields are ignored silently."""
         query = Query()
         for name, value in list_items(read_legacy(params, "filter")):
             prefix, plain = filters.split(str(name))

@@ -127,7 +127,7 @@ class Disk:
         return self.objects.rows[self.objects.add({**about, "SIZE": size})]
 
     def _find_free_name(self, parent: Row, name: str, params: Params) -> str:
-        """Return a name that nothing there has; any text for ``generateUniqueName`` is a yes, N too."""
+        """Return a name that is not taken there; any text for ``generateUniqueName`` means yes, even N."""
         if not name:
             raise PortalError("ERROR_ARGUMENT", "Required parameter NAME", extra={"argument": "NAME"})
         taken = {row["NAME"] for row in self.objects.rows.values() if row["PARENT_ID"] == parent["ID"]}

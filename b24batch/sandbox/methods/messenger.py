@@ -13,16 +13,16 @@ from b24batch.sandbox.rest.time_blocks import to_iso
 from b24batch.sandbox.server.answers import PortalError
 from b24batch.sandbox.store.rows import Row, Table
 
-#: The documented size of a page, and the greatest there is.
+#: The documented size of a page, and the maximum.
 _LIMIT, _GREATEST = 20, 50
 
-#: The user whom the webhook belongs to.
+#: The user that the webhook belongs to.
 _MYSELF = 1
 
 
 @attrs.define
 class Messenger:
-    """All chats and messages; a talk with a user is a chat too."""
+    """All chats and messages; a conversation with a user is a chat too."""
 
     time: Callable[[], float]
     chats: Table = attrs.field(factory=Table, init=False)
@@ -35,7 +35,7 @@ class Messenger:
         return self.chats.add({"name": to_text(arguments.get("TITLE")), "users": [_MYSELF, *users], "muted": False})
 
     def mute(self, params: Params) -> JSON:
-        """Mute a chat, or let it be heard; only the letter Y is a yes."""
+        """Mute or unmute a chat; only the letter Y means yes."""
         arguments = to_capitals(params)
         self._find_chat(arguments.get("CHAT_ID"), "CHAT_ID_EMPTY")["muted"] = arguments.get("MUTE") == "Y"
         return True
@@ -51,7 +51,7 @@ class Messenger:
         return {"id": chat["ID"], "dialog_id": f"chat{chat['ID']}", "name": chat["name"], "mute_list": muted}
 
     def add_message(self, params: Params) -> JSON:
-        """Store a message and return its id; one of the system has no author."""
+        """Store a message and return its id; a system message has no author."""
         arguments = to_capitals(params)
         chat = self._find_dialog(arguments)
         if not to_text(arguments.get("MESSAGE")) and not arguments.get("ATTACH"):
@@ -80,7 +80,7 @@ class Messenger:
         return {"chat_id": chat["ID"], "messages": rows, "users": [], "files": []}
 
     def _find_dialog(self, arguments: dict[str, JSON]) -> Row:
-        """Return the chat of ``chat5``, or of a user's number, which is made when it is first named."""
+        """Return the chat for ``chat5``, or for a user id; the latter is created on first use."""
         dialog = to_text(arguments.get("DIALOG_ID"))
         if dialog.startswith("chat") or not to_int(dialog):
             return self._find_chat(dialog.removeprefix("chat"), "DIALOG_ID_EMPTY")

@@ -1,4 +1,4 @@
-"""Records of many kinds, stored alike: what tells one kind from another is data."""
+"""Records of many kinds, stored in the same way; data describes how the kinds differ."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ class Records:
             raise PortalError("0", f"Required filter fields: {', '.join(lacking)}")
 
     def narrow(self, query: Query, condition: str, value: JSON) -> None:
-        """Add one condition; what a filter does not know is dropped without a word."""
+        """Add one condition; unknown ones are ignored silently."""
         prefix, name = filters.split(condition)
         field, only = self.about.field(name), self.about.only
         beyond = prefix and field == ("ID", "integer") and self.about.paging in WITHOUT_CURSOR

@@ -107,7 +107,7 @@ class UserMethods:
         return {name: to_printed(kind, row[name]) for name, kind in self.kinds.items() if name in row}
 
     def declare(self, name: str, kind: str) -> None:
-        """Add a user field; one of yes and no is saved by what PHP holds to be true, so that N is yes."""
+        """Add a user field; a boolean one is saved by PHP truth, so N is saved as yes."""
         self.kinds[name] = {"boolean": "truth"}.get(kind, kind)
 
     def _find_field(self, name: str) -> Field | None:

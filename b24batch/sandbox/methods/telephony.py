@@ -1,4 +1,4 @@
-"""``telephony.externalcall.*``, and the statistics that calls end in: ``voximplant.statistic.get``."""
+"""``telephony.externalcall.*``, and the statistics of finished calls: ``voximplant.statistic.get``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from b24batch.sandbox.server.answers import PortalError
 from b24batch.sandbox.store.queries import EXACT
 from b24batch.sandbox.store.rows import Table
 
-#: Without an order the rows come in none that a client could rely on.
+#: Without an order the rows come in an order that no client can rely on.
 _STATISTIC = "cursor voximplant.statistic CALL_DURATION# PORTAL_USER_ID# CALL_TYPE# CALL_START_DATE~=now PHONE_NUMBER^"
 
 
@@ -29,7 +29,7 @@ _SPELLING = attrs.evolve(FLAT, order=_read_order, family=EXACT)
 
 @attrs.define
 class Calls:
-    """Calls that are going on, and the statistic of those that are over."""
+    """Calls in progress, and the statistics of finished ones."""
 
     statistic: Records
     going: Table = attrs.field(factory=Table, init=False)
@@ -42,7 +42,7 @@ class Calls:
         return {"CALL_ID": f"externalCall.{self.going.add(call)}", "CRM_CREATED_LEAD": None, "CRM_CREATED_ENTITIES": []}
 
     def finish(self, params: Params) -> JSON:
-        """End a call: it becomes a row of the statistic."""
+        """End a call, and add a row to the statistics."""
         arguments = to_capitals(params)
         call_id = require(arguments, "CALL_ID")
         call = self.going.rows.pop(to_int(call_id.rpartition(".")[2]), None)

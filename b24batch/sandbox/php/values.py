@@ -12,7 +12,7 @@ JSON: TypeAlias = Any
 #: The range of a PHP integer on a 64-bit machine.
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 
-#: What PHP holds to be false, or empty; ``"false"``, ``"0.0"`` and ``" "`` are not among it.
+#: The values that PHP treats as false, or empty; ``"false"``, ``"0.0"`` and ``" "`` are true.
 FALSY: tuple[JSON, ...] = (None, False, 0, "", "0", [], {})
 
 _CANONICAL = re.compile(r"0|-?[1-9][0-9]{0,18}", re.ASCII)
@@ -33,7 +33,7 @@ def to_key(key: JSON) -> JSON:
 
 
 def is_list(keys: Iterable[JSON]) -> bool:
-    """Tell whether keys are exactly 0, 1, 2, ... in this order."""
+    """Return whether keys are exactly 0, 1, 2, ... in this order."""
     return all(key == position for position, key in enumerate(keys))
 
 

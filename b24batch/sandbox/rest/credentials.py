@@ -47,7 +47,7 @@ def admit(incoming: Incoming, tokens: Tokens) -> Admitted:
 
 
 def _find_token(request: Request) -> str:
-    """Return the token, which may be one of the two texts that PHP holds to be none."""
+    """Return the token; PHP treats two of the possible texts as missing."""
     bearer = _BEARER.match(request.headers.get("authorization", ""))
     if bearer:
         return bearer[1]

@@ -88,5 +88,5 @@ class EntityType:
         return [key for key in self.names if self.is_user_field(key)]
 
     def is_user_field(self, key: str) -> bool:
-        """Tell whether the key of a row belongs to a user field."""
+        """Return whether the key of a row belongs to a user field."""
         return key not in self.fields

@@ -54,7 +54,7 @@ class Query:
         self.tests.append(lambda row: passes(row.get(key)))
 
     def matches(self, row: Row) -> bool:
-        """Tell whether one row is found."""
+        """Return whether a row matches."""
         return self.low <= row["ID"] <= self.high and all(test(row) for test in self.tests)
 
     def order_by(self, order: JSON, resolve: Resolve) -> None:
