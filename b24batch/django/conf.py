@@ -55,8 +55,8 @@ class Config:
     ``RATE``                 ``(capacity, leak_rate)`` of each process, None for no limit; default ``(50, 2.0)``
     ``RETRIES``              the arguments of `b24batch.RetryPolicy` as a dict
     ``MAX_WAIT``             as in `b24batch.Session`, but 0 by default, so that a view does not sleep
-    ``TIMEOUT DEADLINE``     as in `b24batch.Session`, like ``OPERATING_WAIT IDEMPOTENT_METHODS ALLOW_HTTP
-                             REDACT_URLLIB3_LOG``
+    ``TIMEOUT DEADLINE``     as in `b24batch.Session`, like ``MAX_ANSWER OPERATING_WAIT IDEMPOTENT_METHODS
+                             ALLOW_HTTP REDACT_URLLIB3_LOG``
     =======================  ==========================================================================================
     """
 
