@@ -10,7 +10,7 @@ from b24batch.lists.list_methods import CONDITIONS_OUTSIDE, PLACES
 from b24batch.redaction import shown
 
 
-def named(method: str, params: Params) -> dict[str, JsonValue]:
+def copy_named(method: str, params: Params) -> dict[str, JsonValue]:
     """Return a copy of `params`; raise `UsageError` for positional ones."""
     if params is None:
         return {}
@@ -20,7 +20,7 @@ def named(method: str, params: Params) -> dict[str, JsonValue]:
     return {str(name): value for name, value in params.items()}
 
 
-def gathered(method: str, params: dict[str, JsonValue], wanted: str) -> dict[str, JsonValue]:
+def gather_conditions(method: str, params: dict[str, JsonValue], wanted: str) -> dict[str, JsonValue]:
     """Return `params` with conditions beside the filter moved into it, if the portal would silently drop them.
 
     Args:
@@ -37,7 +37,7 @@ def gathered(method: str, params: dict[str, JsonValue], wanted: str) -> dict[str
     kept = {*staying.split(), wanted.casefold()}
     outside = {name: value for name, value in params.items() if name.casefold() not in kept}
     rest = {name: value for name, value in params.items() if name not in outside}
-    inside = taken(method, rest, wanted)
+    inside = pop_param(method, rest, wanted)
     if inside is not None and not isinstance(inside, Mapping):
         raise UsageError(f"{method}: filter: expected a mapping, got {shown(inside)}")
     own = {str(name): value for name, value in (inside or {}).items()}
@@ -46,7 +46,7 @@ def gathered(method: str, params: dict[str, JsonValue], wanted: str) -> dict[str
     return {**rest, wanted: {**outside, **own}} if outside or own else rest
 
 
-def placed(method: str, params: Params) -> Params:
+def place_params(method: str, params: Params) -> Params:
     """Return params by name in the order that the portal expects, with an empty list for each omitted one.
 
     Raises:
@@ -69,7 +69,7 @@ def placed(method: str, params: Params) -> Params:
     return dict(given.get(key, (spell(name), [])) for key, name in zip(order[: last + 1], names, strict=False))
 
 
-def respelt(method: str, params: dict[str, JsonValue], *names: str) -> dict[str, JsonValue]:
+def respell(method: str, params: dict[str, JsonValue], *names: str) -> dict[str, JsonValue]:
     """Return `params` with these names in the case that a known method expects; the portal drops other spellings."""
     spelt = {name.casefold(): name for name in names if name and method.casefold() not in PLACES}
     if len({name.casefold() for name in params}) < len(params):
@@ -85,7 +85,7 @@ def refuse(method: str, params: dict[str, JsonValue], names: list[str], why: str
             raise UsageError(f"{method}: omit {name} from the params: {why}")
 
 
-def taken(method: str, params: dict[str, JsonValue], wanted: str) -> JsonValue:
+def pop_param(method: str, params: dict[str, JsonValue], wanted: str) -> JsonValue:
     """Remove a parameter from `params`, in any case, and return its value; None if there is none."""
     names = [name for name in params if name.casefold() == wanted.casefold()]
     if len(names) > 1:
@@ -93,7 +93,7 @@ def taken(method: str, params: dict[str, JsonValue], wanted: str) -> JsonValue:
     return params.pop(names[0]) if names else None
 
 
-def joinable(method: str, conditions: JsonValue, *, groups: bool) -> dict[str, JsonValue]:
+def normalize_filter(method: str, conditions: JsonValue, *, groups: bool) -> dict[str, JsonValue]:
     """Return a filter that a condition can be added to; a filter with a ``LOGIC`` becomes a group in it.
 
     Raises:
@@ -117,10 +117,10 @@ def select_id(method: str, params: dict[str, JsonValue], id_key: str) -> None:
     if len(names) > 1:
         raise UsageError(f"{method}: params have {' and '.join(names)}")
     for name in names:
-        params[name] = _with_id(params[name], id_key)
+        params[name] = _add_id(params[name], id_key)
 
 
-def _with_id(select: JsonValue, id_key: str) -> JsonValue:
+def _add_id(select: JsonValue, id_key: str) -> JsonValue:
     names = list(select.values()) if isinstance(select, Mapping) else select
     if not isinstance(names, list | tuple) or not names or "*" in names or id_key in names:
         return select

@@ -78,12 +78,12 @@ class Listing:
             SdkError: The list could not be read to its end. Pages that were yielded before remain valid. This, like any
                 other exception that stops the list, has `Stream.result` as its `result`.
         """
-        return Stream(self._pages(), self._known)
+        return Stream(self._read_pages(), self._collect_unread)
 
-    def _known(self) -> list[Row]:
+    def _collect_unread(self) -> list[Row]:
         return list(chain.from_iterable(copy(self._hand)))
 
-    def _pages(self) -> Generator[list[Row], None, None]:
+    def _read_pages(self) -> Generator[list[Row], None, None]:
         try:
             while not self.way.ended and self.left != 0:
                 pages: list[list[Row]] = []
@@ -95,7 +95,7 @@ class Listing:
                 if end is not None:
                     raise end
         except BaseException as interrupt:
-            vars(interrupt)["result"] = self._known()
+            vars(interrupt)["result"] = self._collect_unread()
             raise
 
     def _take(self, outcomes: list[AjaxResult], pages: list[list[Row]]) -> SdkError | None:
@@ -111,12 +111,12 @@ class Listing:
                 return error
             self._waited = Waited()
             if rows:
-                pages.append(self._wanted(rows))
+                pages.append(self._limit(rows))
             if self.way.ended or not self.way.unbroken or self.left == 0:
                 return None
         return None
 
-    def _wanted(self, rows: list[Row]) -> list[Row]:
+    def _limit(self, rows: list[Row]) -> list[Row]:
         if self.left is None:
             return rows
         wanted = rows[: self.left]

@@ -12,9 +12,9 @@ from b24batch.calls.commands import Command
 from b24batch.calls.encoded import EncodedCommand, encode_direct
 from b24batch.calls.references import Ref
 from b24batch.errors import CursorStalled, UnexpectedAnswer, UsageError
-from b24batch.lists.conditions import gathered, joinable, named, refuse, select_id, taken
+from b24batch.lists.conditions import copy_named, gather_conditions, normalize_filter, pop_param, refuse, select_id
 from b24batch.lists.families import Family, Row
-from b24batch.lists.page_commands import PAGE_SIZE, alone, for_a_batch, name_of
+from b24batch.lists.page_commands import PAGE_SIZE, encode_alone, encode_for_batch, name_page
 from b24batch.redaction import shown
 from b24batch.results import AjaxResult
 
@@ -59,34 +59,34 @@ class ByCursor:
     _chain: list[EncodedCommand] = attrs.field(factory=list, init=False)
 
     def __attrs_post_init__(self) -> None:
-        method, given = self.command.method, named(self.command.method, self.command.params)
+        method, given = self.command.method, copy_named(self.command.method, self.command.params)
         self.family = family = self.family.with_cursor(given)
         if not family.id_key:
             way = "whole" if family.kind == "whole" else "start"
             raise UsageError(f"{method}: its rows have no id of their own; use paging='{way}'")
-        params = gathered(method, given, family.filter)
+        params = gather_conditions(method, given, family.filter)
         refuse(method, params, ["start", family.order, *filter(None, [family.sort])], _ORDER)
-        self._filter = joinable(method, taken(method, params, family.filter), groups=family.groups)
+        self._filter = normalize_filter(method, pop_param(method, params, family.filter), groups=family.groups)
         select_id(method, params, family.cursor_id_key)
-        self._params = {**params, **family.ordered("DESC" if self.descending else "ASC")}
-        encode_direct(self._page(None))
+        self._params = {**params, **family.order_by_id("DESC" if self.descending else "ASC")}
+        encode_direct(self._make_page(None))
 
     def ask(self, pages: int) -> list[EncodedCommand]:
         """Return the commands for up to so many of the next pages, each but the first referring to the one before."""
-        first = self._page(self._last_id)
+        first = self._make_page(self._last_id)
         if pages == 1:
-            return [alone(first)]
+            return [encode_alone(first)]
         try:
-            self._lengthen(pages - 1)
-            return [for_a_batch(name_of(0), first), *self._chain[: pages - 1]]
+            self._extend_chain(pages - 1)
+            return [encode_for_batch(name_page(0), first), *self._chain[: pages - 1]]
         except UsageError:
-            return [alone(first)]
+            return [encode_alone(first)]
 
-    def _lengthen(self, chain: int) -> None:
+    def _extend_chain(self, chain: int) -> None:
         """Encode pages up to so many; they are the same in each request, with a reference to the page before."""
         path: tuple[str | int, ...] = (*self.family.path, PAGE_SIZE - 1, self.family.id_key)
         for place in range(len(self._chain), chain):
-            self._chain.append(for_a_batch(name_of(place + 1), self._page(Ref(name_of(place), path))))
+            self._chain.append(encode_for_batch(name_page(place + 1), self._make_page(Ref(name_page(place), path))))
 
     def take(self, outcome: AjaxResult) -> list[Row]:
         """Return the rows of the next page, and put the cursor behind them.
@@ -96,11 +96,11 @@ class ByCursor:
             UnexpectedAnswer: The answer has another shape, or an id is no number.
         """
         found = self.family.shape.find(self.command.method, outcome.data)
-        rows = found.rows if self._start == _UNCOUNTED else self._behind_last(found.rows)
-        ids = self._ids(rows)
-        places = self._numbers(ids if self._last_id is None else [self._last_id, *ids])
+        rows = found.rows if self._start == _UNCOUNTED else self._skip_last(found.rows)
+        ids = self._get_ids(rows)
+        places = self._to_numbers(ids if self._last_id is None else [self._last_id, *ids])
         if not all(map(gt if self.descending else lt, places, places[1:])):
-            raise self._stalled(places)
+            raise self._stall_error(places)
         if found.key != self.family.result_key:
             self.family = attrs.evolve(self.family, result_key=found.key)
         self.unbroken = found.listed and len(ids) == PAGE_SIZE
@@ -108,35 +108,35 @@ class ByCursor:
             self._last_id, self._start, self._came = ids[-1], _UNCOUNTED, self._came + len(ids)
             self.ended = self._is_last(len(ids), outcome)
         else:
-            self._look_behind(outcome)
+            self._skip_hidden(outcome)
         return rows
 
-    def _behind_last(self, rows: list[JsonValue]) -> list[JsonValue]:
+    def _skip_last(self, rows: list[JsonValue]) -> list[JsonValue]:
         """Return the rows of a counted page without the last one that came, with which it begins.
 
         Raises:
             CursorStalled: It does not: the filter gives nothing where there is a row.
         """
-        places = self._numbers(self._ids(rows))
+        places = self._to_numbers(self._get_ids(rows))
         if self._start > 0 or self._last_id is None:
             return rows
         if int(self._last_id) not in places:
             if self._came < _SMALLEST_PAGE:
                 return rows
-            reason = f"the filter {self._cursor(self._last_id)} gave no row {self._last_id}, which is there"
+            reason = f"the filter {self._make_cursor(self._last_id)} gave no row {self._last_id}, which is there"
             raise CursorStalled(f"{self.command.method}: {reason}; {_OTHER_WAYS}")
         return rows[places.index(int(self._last_id)) + 1 :]
 
     @property
-    def _settled(self) -> bool:
+    def _is_settled(self) -> bool:
         """Whether it is known that the method's pages are never thinned, and that its filter finds what it should."""
         return self.family.kind == "cursor" and not self.family.word and not self.family.named
 
     def _is_last(self, rows: int, outcome: AjaxResult) -> bool:
         """Whether a page with rows is the last: a short one is, unless pages may be thinned or more is told of."""
-        return self._settled and rows < PAGE_SIZE and not outcome.next and (outcome.total or 0) <= rows
+        return self._is_settled and rows < PAGE_SIZE and not outcome.next and (outcome.total or 0) <= rows
 
-    def _look_behind(self, outcome: AjaxResult) -> None:
+    def _skip_hidden(self, outcome: AjaxResult) -> None:
         """Go on behind an empty page if the portal counts rows there: permissions may have thinned it to nothing.
 
         Where it is not known that the filter holds, the last row is asked for again, and what is behind it counted.
@@ -149,42 +149,44 @@ class ByCursor:
             self._start = min(behind, outcome.next or 0)
         elif (outcome.total or 0) > behind:
             self._start = behind
-        elif self._start == _UNCOUNTED and not self._settled:
+        elif self._start == _UNCOUNTED and not self._is_settled:
             self._start = 0
         else:
             self.ended = True
 
-    def _page(self, behind: JsonValue) -> Command:
-        cursor = {} if behind is None else self._cursor(behind)
+    def _make_page(self, behind: JsonValue) -> Command:
+        cursor = {} if behind is None else self._make_cursor(behind)
         conditions = {**self._filter, **cursor}
         own = {self.family.filter: conditions} if conditions else {}
         return Command(self.command.method, {**self._params, "start": self._start, **own})
 
-    def _cursor(self, behind: JsonValue) -> dict[str, JsonValue]:
+    def _make_cursor(self, behind: JsonValue) -> dict[str, JsonValue]:
         """Return the condition of the rows behind an id; a counted page begins with the row of that id itself."""
         if self._start != _UNCOUNTED:
             behind = int(behind) + (1 if self.descending else -1)
         return {f"{'<' if self.descending else '>'}{self.family.cursor_id_key}": behind}
 
-    def _stalled(self, places: list[int]) -> CursorStalled:
+    def _stall_error(self, places: list[int]) -> CursorStalled:
         ahead = gt if self.descending else lt
         there, here = next(pair for pair in pairwise(places) if not ahead(*pair))
         reason = f"{self.command.method}: id {here} came after id {there}: the portal does not keep the order"
         key = f"the filter by {self.family.cursor_id_key} (cursor_id_key)"
         return CursorStalled(f"{reason}, or {key}; where there is none, {_OTHER_WAYS}")
 
-    def _ids(self, rows: list[JsonValue]) -> list[JsonValue]:
+    def _get_ids(self, rows: list[JsonValue]) -> list[JsonValue]:
         """Return the ids of `rows`; raise `UnexpectedAnswer` for a row without one."""
         key = self.family.id_key
         for row in rows:
             if not isinstance(row, dict):
-                raise self._unexpected(f"expected rows that are objects, got {shown(row)}", rows)
+                raise self._answer_error(f"expected rows that are objects, got {shown(row)}", rows)
             if row.get(key) is None:
                 names = ", ".join(list(row)[:10])
-                raise self._unexpected(f"a row has no {key}, only {names}: give the name of the id with id_key=", rows)
+                raise self._answer_error(
+                    f"a row has no {key}, only {names}: give the name of the id with id_key=", rows
+                )
         return [row[key] for row in rows]
 
-    def _numbers(self, ids: list[JsonValue]) -> list[int]:
+    def _to_numbers(self, ids: list[JsonValue]) -> list[int]:
         numbers: list[int] = []
         try:
             numbers.extend(map(int, ids))
@@ -192,7 +194,7 @@ class ByCursor:
         except (TypeError, ValueError, OverflowError):  # 1e999 is JSON, and infinite
             bad = shown(ids[len(numbers)])
         reason = f"a cursor needs ids that are numbers, got {bad}"
-        raise self._unexpected(f"{reason}: give another id with id_key=, or use paging='start'", ids)
+        raise self._answer_error(f"{reason}: give another id with id_key=, or use paging='start'", ids)
 
-    def _unexpected(self, reason: str, data: JsonValue) -> UnexpectedAnswer:
+    def _answer_error(self, reason: str, data: JsonValue) -> UnexpectedAnswer:
         return UnexpectedAnswer(f"{self.command.method}: {reason}", data=data)

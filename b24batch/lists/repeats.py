@@ -30,39 +30,39 @@ class Repeats:
     _first: list[JsonValue] = attrs.field(factory=list, init=False)
     _last: list[JsonValue] = attrs.field(factory=list, init=False)
 
-    def without(self, rows: list[JsonValue]) -> list[JsonValue]:
+    def remove_from(self, rows: list[JsonValue]) -> list[JsonValue]:
         """Return the rows of a page that did not come before; none if the whole page did."""
         self.page = rows
-        ids = self._ids(rows)
+        ids = self._get_ids(rows)
         self.known = ids is not None
         if ids is None:
-            return self._unless_same(rows)
+            return self._remove_same(rows)
         return [row for row, row_id in zip(rows, ids, strict=True) if self._is_new(row, row_id)]
 
-    def _ids(self, rows: list[JsonValue]) -> list[str] | None:
+    def _get_ids(self, rows: list[JsonValue]) -> list[str] | None:
         """Return the ids of `rows`; None if they have none, or not real ids, such as all alike."""
         if not self.id_key or not all(isinstance(row, dict) and row.get(self.id_key) is not None for row in rows):
             return None
         ids = [str(row[self.id_key]) for row in rows]
         different = len(set(ids))
-        if different < len(ids) and (different == 1 or self.named or different < len(set(map(_content, rows)))):
+        if different < len(ids) and (different == 1 or self.named or different < len(set(map(_hash_content, rows)))):
             self.id_key = ""
             return None
         return ids
 
     def _is_new(self, row: dict[str, JsonValue], row_id: str) -> bool:
-        content = 0 if self.sure else _content(row)
+        content = 0 if self.sure else _hash_content(row)
         if self._seen.get(row_id) == content:
             return False
         self._seen[row_id] = content
         return True
 
-    def _unless_same(self, rows: list[JsonValue]) -> list[JsonValue]:
+    def _remove_same(self, rows: list[JsonValue]) -> list[JsonValue]:
         if rows and rows in (self._first, self._last):
             return []
         self._first, self._last = self._first or rows, rows
         return rows
 
 
-def _content(row: dict[str, JsonValue]) -> int:
+def _hash_content(row: dict[str, JsonValue]) -> int:
     return hash(tuple(map(str, row.values())))
