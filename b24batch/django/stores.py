@@ -13,7 +13,7 @@ from django.db import DatabaseError, IntegrityError, OperationalError, connectio
 from django.utils import timezone
 
 from b24batch.locks import ProcessLock
-from b24batch.oauth.stores import StoredRow, is_replaced, stored_token, with_replaced
+from b24batch.oauth.stores import StoredRow, is_replaced, read_token, with_replaced
 from b24batch.oauth.tokens import Token
 from b24batch.redaction import Secret
 
@@ -53,7 +53,7 @@ class DjangoTokenStore:
         """
         columns = ("access_token", "refresh_token", "expires", "client_endpoint", "member_id")
         row = self._row(member_id, columns, _wrapped)
-        return stored_token(row, member_id) if row else None
+        return read_token(row, member_id) if row else None
 
     def application_token(self, member_id: str) -> Secret | None:
         """Return the application token in a portal's events; None if it is unknown."""

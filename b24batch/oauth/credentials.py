@@ -13,7 +13,7 @@ import requests
 from b24batch.clock import Clock
 from b24batch.errors import UsageError
 from b24batch.oauth.interrupts import is_interrupt
-from b24batch.oauth.newest import first_token, not_stored
+from b24batch.oauth.newest import choose_first_token, not_stored_error
 from b24batch.oauth.renewal import MARGIN, RenewedToken
 from b24batch.oauth.server import TIMEOUT, TOKEN_URL, TokenServer
 from b24batch.oauth.stores import MemoryTokenStore, TokenStore
@@ -77,7 +77,7 @@ class OAuth(RenewedToken):
         if not member_id:
             raise UsageError("OAuth needs a token, or a store and the member_id of a portal whose token it has")
         store = MemoryTokenStore() if store is None else store
-        first = first_token(store, member_id, token, clock.time())
+        first = choose_first_token(store, member_id, token, clock.time())
         self.__attrs_init__(member_id, server, first, store, on_refresh)
 
     @staticmethod
@@ -127,7 +127,7 @@ class OAuth(RenewedToken):
             TokenRefreshError: The server refused the code, its answer was lost twice, or the token could not be
                 stored.
         """
-        secret, grant = to_secret(client_secret), _grant_of(to_secret(code, "a code"))
+        secret, grant = to_secret(client_secret), _make_grant(to_secret(code, "a code"))
         del client_secret, code
         if unknown := sorted(options.keys() - OAuthOptions.__annotations__.keys()):
             del options  # before the code is used up, and shown to nobody
@@ -136,12 +136,12 @@ class OAuth(RenewedToken):
         server = TokenServer(client_id, secret, url, options.get("clock", time), timeout)
         connections = Connections(time.monotonic, http)
         try:
-            token = server.token(grant, connections)
+            token = server.exchange(grant, connections)
         finally:
             connections.close()
         store = options.get("store")
         if store is not None:
-            _authorised(store, token)
+            _store_authorised(store, token)
         return cls(client_id, secret, token, **options)
 
     def refresh(self, *, http: requests.Session | None = None) -> Token:
@@ -181,16 +181,16 @@ class OAuthOptions(TypedDict, total=False):
     clock: Clock
 
 
-def _grant_of(code: Secret) -> dict[str, Secret]:
+def _make_grant(code: Secret) -> dict[str, Secret]:
     return {"grant_type": Secret("authorization_code"), "code": code}
 
 
-def _authorised(store: TokenStore, token: Token) -> None:
+def _store_authorised(store: TokenStore, token: Token) -> None:
     """Store a token in any case, because a user has just authorised the application."""
     try:
         with store.lock(token.member_id):
             store.put(token)
         return
     except Exception as error:
-        failure = error if is_interrupt(error) else not_stored(token, error)
+        failure = error if is_interrupt(error) else not_stored_error(token, error)
     raise failure

@@ -59,10 +59,10 @@ class Placement:
         posted = Form(form)
         del form
         return cls(
-            token=posted.token(_PLACEMENT, "member_id", local=allow_loopback),
-            placement=posted.text("PLACEMENT", "DEFAULT"),
-            options=posted.json("PLACEMENT_OPTIONS"),
-            language=posted.text("LANG", ""),
+            token=posted.read_token(_PLACEMENT, "member_id", local=allow_loopback),
+            placement=posted.read_text("PLACEMENT", "DEFAULT"),
+            options=posted.read_json("PLACEMENT_OPTIONS"),
+            language=posted.read_text("LANG", ""),
         )
 
     def oauth(
@@ -115,15 +115,15 @@ class Event:
         """
         posted, expected = Form(form), to_secret(application_token, "an application_token")
         del form, application_token
-        if not _is_equal(posted.secret(_APPLICATION_TOKEN), expected):
+        if not _is_equal(posted.read_secret(_APPLICATION_TOKEN), expected):
             raise AuthError("the application token is not this portal's", code="INVALID_APPLICATION_TOKEN")
         has_token = posted.has("auth[access_token]")
         return cls(
-            event=posted.text("event"),
-            data=posted.nested("data"),
-            timestamp=posted.integer("ts"),
-            member_id=posted.text("auth[member_id]"),
-            token=posted.token(_AUTH, "auth[member_id]", local=allow_loopback) if has_token else None,
+            event=posted.read_text("event"),
+            data=posted.read_nested("data"),
+            timestamp=posted.read_integer("ts"),
+            member_id=posted.read_text("auth[member_id]"),
+            token=posted.read_token(_AUTH, "auth[member_id]", local=allow_loopback) if has_token else None,
         )
 
     def oauth(self, client_id: str, client_secret: str | Secret, **options: Unpack[OAuthOptions]) -> OAuth:
@@ -166,12 +166,12 @@ class Install:
         """
         posted = Form(form)
         del form
-        if posted.text("event").upper() != "ONAPPINSTALL":
-            raise UsageError(f"expected the event ONAPPINSTALL, got {shown(posted.text('event'))}")
+        if posted.read_text("event").upper() != "ONAPPINSTALL":
+            raise UsageError(f"expected the event ONAPPINSTALL, got {shown(posted.read_text('event'))}")
         return cls(
-            token=posted.token(_AUTH, "auth[member_id]", local=allow_loopback),
-            application_token=posted.secret(_APPLICATION_TOKEN),
-            data=posted.nested("data"),
+            token=posted.read_token(_AUTH, "auth[member_id]", local=allow_loopback),
+            application_token=posted.read_secret(_APPLICATION_TOKEN),
+            data=posted.read_nested("data"),
         )
 
     def oauth(

@@ -69,7 +69,7 @@ class TokenServer:
     timeout: tuple[float, float] = TIMEOUT
     deadline: float = 15.0
 
-    def token(self, grant: Mapping[str, Secret], connections: Connections, keep: Keep = lambda _: None) -> Token:
+    def exchange(self, grant: Mapping[str, Secret], connections: Connections, keep: Keep = lambda _: None) -> Token:
         """Exchange a grant for a token; the request is repeated once if the answer is lost.
 
         Args:
@@ -105,28 +105,28 @@ class TokenServer:
         reply: Reply | None = None
         try:
             reply = self._post(grant, connections)
-            return self._kept(reply, grant, keep)
+            return self._keep(reply, grant, keep)
         except SdkError as error:
             failure = error
         except BaseException as interrupt:
             if reply is not None:
                 with suppress(SdkError):
-                    self._kept(reply, grant, keep)
+                    self._keep(reply, grant, keep)
             interrupt.__context__ = None
             # The frames of its traceback below this one hold the secrets.
             raise interrupt.with_traceback(None) from None
         raise failure
 
-    def _kept(self, reply: Reply, grant: Mapping[str, Secret], keep: Keep) -> Token:
+    def _keep(self, reply: Reply, grant: Mapping[str, Secret], keep: Keep) -> Token:
         with reply:
             # The answer contains tokens: it must not be a local of a frame that an error is raised from.
-            outcome = self._outcome(reply.status, reply.content, grant)
+            outcome = self._read(reply.status, reply.content, grant)
             if isinstance(outcome, SdkError):
                 raise outcome
             keep(outcome)
             return outcome
 
-    def _outcome(self, status: int, content: bytes, grant: Mapping[str, Secret]) -> Token | SdkError:
+    def _read(self, status: int, content: bytes, grant: Mapping[str, Secret]) -> Token | SdkError:
         fields = json_object(content)
         if fields is None:
             return AnswerLost(f"its answer (HTTP {status}) is not JSON", http_status=status)
@@ -141,25 +141,25 @@ class TokenServer:
     def _refusal(self, code: str, said: str, status: int, grant: Mapping[str, Secret]) -> TokenRefreshError:
         temporary = status == _TOO_MANY or code.casefold() in _TEMPORARY
         if code.casefold() == SPENT and "refresh_token" in grant:
-            return spent(http_status=status)
-        reason = self._masked(said, grant) or "the OAuth server refused"
+            return spent_error(http_status=status)
+        reason = self._mask(said, grant) or "the OAuth server refused"
         description = f"{reason}; it {_LATER}" if temporary else f"{reason}; {AGAIN}"
-        code = self._masked(code, grant)
+        code = self._mask(code, grant)
         return TokenRefreshError(description, code=code, http_status=status, temporary=temporary)
 
-    def _masked(self, text: str, grant: Mapping[str, Secret]) -> str:
+    def _mask(self, text: str, grant: Mapping[str, Secret]) -> str:
         return masked(text, (self.client_secret, *(grant[name] for name in grant if name != "grant_type")))
 
     def _post(self, grant: Mapping[str, Secret], connections: Connections) -> Reply:
-        post = Post(self.address.url, self._fields(grant), {}, self.timeout, self.deadline, _MOST_BYTES)
+        post = Post(self.address.url, self._make_fields(grant), {}, self.timeout, self.deadline, _MOST_BYTES)
         return connections.post(post)
 
-    def _fields(self, grant: Mapping[str, Secret]) -> dict[str, str]:
+    def _make_fields(self, grant: Mapping[str, Secret]) -> dict[str, str]:
         secrets = {"client_secret": self.client_secret, **grant}
         return {"client_id": self.client_id} | {name: secret.reveal() for name, secret in secrets.items()}
 
 
-def spent(http_status: int | None = None) -> TokenRefreshError:
+def spent_error(http_status: int | None = None) -> TokenRefreshError:
     """Return the error for a token without a valid refresh token, whether the server was asked or not."""
     reason = "there is no refresh token, or it is used up, expired or revoked"
     return TokenRefreshError(f"{reason}; {AGAIN}", code=SPENT, http_status=http_status)

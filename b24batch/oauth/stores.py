@@ -45,7 +45,7 @@ def _fingerprint(access_token: Secret) -> str:
 StoredRow: TypeAlias = tuple[Secret, Secret | None, float, str, str]
 
 
-def stored_token(row: StoredRow, member_id: str) -> Token:
+def read_token(row: StoredRow, member_id: str) -> Token:
     """Return the token in a row of a store; raise `UsageError`, which names the portal, if the row is invalid."""
     try:
         return Token(*row)
@@ -72,7 +72,7 @@ class TokenStore(Protocol):
         """Lock the token of this portal against all other threads, and all processes that share the store."""
 
 
-def locked(store: TokenStore, member_id: str, max_wait: float | None) -> AbstractContextManager[object]:
+def lock_store(store: TokenStore, member_id: str, max_wait: float | None) -> AbstractContextManager[object]:
     """Return the lock of a store, which waits at most `max_wait` seconds if the store supports it."""
     lock: AbstractContextManager[object] = with_max_wait(store.lock, max_wait)(member_id)
     return lock
