@@ -45,7 +45,7 @@ class Sessions:
     ) -> Session:
         """Return the session for an alias and a portal; make a new one if there is none or it is out of date."""
         key = (os.getpid(), alias, member_id)
-        before = self._used(key)
+        before = self._use(key)
         if before is not None and self._is_current(before, is_current):
             return before.session
         self._drop(key, before)
@@ -57,7 +57,7 @@ class Sessions:
             oldest.session.close()
         return kept.session
 
-    def _used(self, key: tuple[int, str, str]) -> _Kept | None:
+    def _use(self, key: tuple[int, str, str]) -> _Kept | None:
         with self._lock.lock:
             if key in self._kept:
                 self._kept.move_to_end(key)

@@ -69,14 +69,14 @@ class Config:
         """Return a value that is not secret."""
         return settings.B24BATCH[self.alias].get(key, default)
 
-    def secret(self, key: str) -> Secret:
+    def get_secret(self, key: str) -> Secret:
         """Return a secret value as a `Secret`.
 
         Raises:
             ImproperlyConfigured: It is missing or not a str.
         """
         if not isinstance(settings.B24BATCH[self.alias].get(key), str):
-            raise self.wrong(f"has no {key}: expected a str")
+            raise self.error(f"has no {key}: expected a str")
         return Secret(settings.B24BATCH[self.alias][key])
 
     @property
@@ -94,29 +94,29 @@ class Config:
         """The URL of the OAuth server."""
         return str(self.get("TOKEN_URL", TOKEN_URL))
 
-    def application(self) -> tuple[str, Secret]:
+    def get_application(self) -> tuple[str, Secret]:
         """Return the id and the secret of the application.
 
         Raises:
             ImproperlyConfigured: One of them is missing or not a str.
         """
         if not isinstance(self.get("CLIENT_ID"), str):
-            raise self.wrong("has no CLIENT_ID: expected a str; an application needs one")
-        return self.get("CLIENT_ID"), self.secret("CLIENT_SECRET")
+            raise self.error("has no CLIENT_ID: expected a str; an application needs one")
+        return self.get("CLIENT_ID"), self.get_secret("CLIENT_SECRET")
 
-    def options(self) -> Options:
+    def get_options(self) -> Options:
         """Return the options of a session except its limits; the session validates them."""
         chosen: dict[str, Any] = {"max_wait": 0}
         chosen |= {key.lower(): self.get(key) for key in OPTIONS if key in self}
         chosen["retries"] = RetryPolicy(**chosen.get("retries", {}))
         return cast("Options", chosen)
 
-    def wrong(self, problem: str) -> ImproperlyConfigured:
+    def error(self, problem: str) -> ImproperlyConfigured:
         """Return an error that names this alias."""
         return ImproperlyConfigured(f"B24BATCH[{self.alias!r}] {problem}")
 
 
-def configured(alias: str) -> Config:
+def get_config(alias: str) -> Config:
     """Return an alias of ``B24BATCH``.
 
     Raises:
@@ -125,10 +125,12 @@ def configured(alias: str) -> Config:
     if not isinstance(getattr(settings, "B24BATCH", None), dict):
         raise ImproperlyConfigured('B24BATCH is missing: expected {"default": {"WEBHOOK_SECRET_URL": ...}}')
     if not isinstance(settings.B24BATCH.get(alias), dict):
-        raise ImproperlyConfigured(f"B24BATCH[{alias!r}] is missing or not a dict; aliases: {', '.join(aliases())}")
+        raise ImproperlyConfigured(
+            f"B24BATCH[{alias!r}] is missing or not a dict; aliases: {', '.join(list_aliases())}"
+        )
     return Config(alias)
 
 
-def aliases() -> list[str]:
+def list_aliases() -> list[str]:
     """Return the names in ``B24BATCH``."""
     return [alias for alias in settings.B24BATCH if isinstance(alias, str)]

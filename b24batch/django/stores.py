@@ -52,17 +52,17 @@ class DjangoTokenStore:
             UsageError: The stored row is invalid; the message names the portal.
         """
         columns = ("access_token", "refresh_token", "expires", "client_endpoint", "member_id")
-        row = self._row(member_id, columns, _wrapped)
+        row = self._read_row(member_id, columns, _wrap)
         return read_token(row, member_id) if row else None
 
     def application_token(self, member_id: str) -> Secret | None:
         """Return the application token in a portal's events; None if it is unknown."""
-        kept = self._row(member_id, ("application_token",), lambda row: Secret(row[0]))
+        kept = self._read_row(member_id, ("application_token",), lambda row: Secret(row[0]))
         return kept if kept and kept.reveal() else None
 
     def has_replaced(self, token: Token) -> bool:
         """Return whether a token was stored here before and has been replaced."""
-        replaced = self._row(token.member_id, ("replaced",), lambda row: str(row[0]))
+        replaced = self._read_row(token.member_id, ("replaced",), lambda row: str(row[0]))
         return is_replaced(replaced or "", token.access_token)
 
     def put(self, token: Token, application_token: Secret | None = None) -> None:
@@ -73,7 +73,7 @@ class DjangoTokenStore:
         try:
             return self._write(token, application_token)
         except DatabaseError as error:
-            failure = _anew(error)
+            failure = _copy_error(error)
         except BaseException as interrupt:
             interrupt.__context__ = None
             # The frames of its traceback below this one hold the tokens.
@@ -91,7 +91,7 @@ class DjangoTokenStore:
         failure: BaseException | None = None
         with ExitStack() as stack:
             self._begin(stack)
-            self._rows(member_id).select_for_update().exists()
+            self._select(member_id).select_for_update().exists()
             try:
                 yield
             except BaseException as error:
@@ -103,7 +103,7 @@ class DjangoTokenStore:
         if _is_in_memory(self._alias):
             stack.enter_context(_in_memory.lock)
         else:
-            stack.enter_context(_apart(self._alias))
+            stack.enter_context(_connect_apart(self._alias))
             _begin(stack, self._alias)
         stack.callback(setattr, self._held, "now", False)
         self._held.now = True
@@ -117,11 +117,11 @@ class DjangoTokenStore:
             "refresh_token": token.refresh_token and token.refresh_token.reveal(),
             "expires": token.expires,
             "client_endpoint": token.client_endpoint,
-            "replaced": self._replaced_by(token),
+            "replaced": self._add_replaced(token),
             "updated": timezone.now(),
             **({"application_token": application_token.reveal()} if application_token else {}),
         }
-        rows = self._rows(token.member_id)
+        rows = self._select(token.member_id)
         if rows.update(**values):
             return
         try:
@@ -129,32 +129,32 @@ class DjangoTokenStore:
                 rows.create(member_id=token.member_id, **values)
             return
         except IntegrityError as error:  # a new row cannot be locked in advance: another process was faster
-            refused = _anew(error)
+            refused = _copy_error(error)
         if not rows.update(**values):
             raise refused
 
-    def _replaced_by(self, token: Token) -> str:
-        kept = self._row(token.member_id, ("access_token", "replaced"), lambda row: (Secret(row[0]), str(row[1])))
+    def _add_replaced(self, token: Token) -> str:
+        kept = self._read_row(token.member_id, ("access_token", "replaced"), lambda row: (Secret(row[0]), str(row[1])))
         old, replaced = kept or (None, "")
         return with_replaced(replaced, old, token.access_token)
 
-    def _row(self, member_id: str, columns: tuple[str, ...], made: Callable[[tuple[Any, ...]], _T]) -> _T | None:
+    def _read_row(self, member_id: str, columns: tuple[str, ...], made: Callable[[tuple[Any, ...]], _T]) -> _T | None:
         """Convert a row; no frame keeps the row itself, so that a traceback cannot show it."""
         with ExitStack() as stack:
             if not self._is_held() and connections[self._alias].vendor == "sqlite" and not _is_in_memory(self._alias):
                 # A read within the view's transaction would lock the file against a refresh that may follow.
-                stack.enter_context(_apart(self._alias))
-            return next(map(made, self._rows(member_id).values_list(*columns)), None)
+                stack.enter_context(_connect_apart(self._alias))
+            return next(map(made, self._select(member_id).values_list(*columns)), None)
 
-    def _rows(self, member_id: str) -> Any:
-        return _model().objects.using(self._alias).filter(member_id=member_id)
+    def _select(self, member_id: str) -> Any:
+        return _get_model().objects.using(self._alias).filter(member_id=member_id)
 
     @property
     def _alias(self) -> str:
-        return self._using or str(router.db_for_write(_model()))
+        return self._using or str(router.db_for_write(_get_model()))
 
 
-def _model() -> Any:
+def _get_model() -> Any:
     try:
         return apps.get_model("b24batch", "PortalToken")
     except LookupError:
@@ -162,7 +162,7 @@ def _model() -> Any:
     raise missing
 
 
-def _wrapped(row: tuple[Any, ...]) -> StoredRow:
+def _wrap(row: tuple[Any, ...]) -> StoredRow:
     return (Secret(row[0]), row[1] and Secret(row[1]), *row[2:])
 
 
@@ -172,7 +172,7 @@ def _is_in_memory(alias: str) -> bool:
 
 
 @contextmanager
-def _apart(alias: str) -> Iterator[None]:
+def _connect_apart(alias: str) -> Iterator[None]:
     """Run this thread's queries on a separate connection, outside of any open transaction."""
     usual = connections[alias]
     apart = usual.copy()
@@ -202,6 +202,6 @@ def _begin(stack: ExitStack, alias: str) -> None:
     )
 
 
-def _anew(error: DatabaseError) -> DatabaseError:
+def _copy_error(error: DatabaseError) -> DatabaseError:
     """Return the error without its frames, which hold the written values, and without the statement."""
     return type(error)(str(error).partition("\n")[0])

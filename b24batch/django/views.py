@@ -18,7 +18,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from b24batch.django import posted as posts
-from b24batch.django.conf import Config, configured
+from b24batch.django.conf import Config, get_config
 from b24batch.django.middleware import try_later
 from b24batch.errors import AuthError, SdkError, TokenRefreshError, UsageError
 from b24batch.oauth.posted import Event, Install, Placement
@@ -60,7 +60,7 @@ def placement_view(view: Callable[..., Any] | None = None, *, alias: str = "defa
     Raises:
         TypeError: The view is async.
     """
-    return _decorated(view, _Posting(alias, posts.placement, posts.session_of_placement), frame=True)
+    return _decorate(view, _Posting(alias, posts.read_placement, posts.open_placement_session), frame=True)
 
 
 @overload
@@ -84,7 +84,7 @@ def event_view(view: Callable[..., Any] | None = None, *, alias: str = "default"
     Raises:
         TypeError: The view is async.
     """
-    return _decorated(view, _Posting(alias, posts.event, posts.session_of_event))
+    return _decorate(view, _Posting(alias, posts.read_event, posts.open_event_session))
 
 
 @overload
@@ -110,7 +110,7 @@ def install_view(view: Callable[..., Any] | None = None, *, alias: str = "defaul
     Raises:
         TypeError: The view is async.
     """
-    return _decorated(view, _Posting(alias, posts.install, posts.session_of_install))
+    return _decorate(view, _Posting(alias, posts.complete_install, posts.open_install_session))
 
 
 @attrs.frozen
@@ -128,15 +128,15 @@ class _Posting:
     session: Callable[[Any, Config], AbstractContextManager[Session]]
 
 
-def _decorated(view: Callable[..., Any] | None, posting: _Posting, *, frame: bool = False) -> Any:
+def _decorate(view: Callable[..., Any] | None, posting: _Posting, *, frame: bool = False) -> Any:
     if view is None:
-        return functools.partial(_decorated, posting=posting, frame=frame)
+        return functools.partial(_decorate, posting=posting, frame=frame)
     _refuse_async(view)
 
     @functools.wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         _hide_form(request)
-        config = configured(posting.alias)
+        config = get_config(posting.alias)
         try:
             posted = posting.read(request, config)
         except UsageError as wrong:
