@@ -1,4 +1,21 @@
-"""The setting ``B24BATCH``: each alias has the credentials of a portal or an application, and options."""
+"""The setting ``B24BATCH``: each alias has the credentials of a portal or an application, and options.
+
+=======================  ==========================================================================================
+``WEBHOOK_SECRET_URL``   the URL of an inbound webhook; for an application omit it and set:
+``CLIENT_ID``            the application's id
+``CLIENT_SECRET``        the application's secret
+``MEMBER_ID``            the portal that `get_session` is for, if the application has only one
+``APPLICATION_TOKEN``    the token that events must have; default: the one stored at the installation
+``TOKEN_URL``            the URL of the OAuth server; default: that of Bitrix24
+``DATABASE``             the alias of the database for tokens; default: the one that the routers choose
+``ALLOW_LOOPBACK``       whether a form may name this machine as its portal, for the sandbox; default False
+``RATE``                 ``(capacity, leak_rate)`` of each process, None for no limit; default ``(50, 2.0)``
+``RETRIES``              the arguments of `b24batch.RetryPolicy` as a dict
+``MAX_WAIT``             as in `b24batch.Session`, but 0 by default, so that a view does not sleep
+``TIMEOUT DEADLINE``     as in `b24batch.Session`, like ``MAX_ANSWER OPERATING_WAIT IDEMPOTENT_METHODS ALLOW_HTTP
+                         REDACT_URLLIB3_LOG``
+=======================  ==========================================================================================
+"""
 
 from __future__ import annotations
 
@@ -41,24 +58,7 @@ KEYS = (*CREDENTIALS, *OPTIONS, "RATE")
 
 @attrs.frozen
 class Config:
-    """One alias of ``B24BATCH``. It reads a value when it is needed, so that no traceback shows a stored one.
-
-    =======================  ==========================================================================================
-    ``WEBHOOK_SECRET_URL``   the URL of an inbound webhook; for an application omit it and set:
-    ``CLIENT_ID``            the application's id
-    ``CLIENT_SECRET``        the application's secret
-    ``MEMBER_ID``            the portal that `get_session` is for, if the application has only one
-    ``APPLICATION_TOKEN``    the token that events must have; default: the one stored at the installation
-    ``TOKEN_URL``            the URL of the OAuth server; default: that of Bitrix24
-    ``DATABASE``             the alias of the database for tokens; default: the one that the routers choose
-    ``ALLOW_LOOPBACK``       whether a form may name this machine as its portal, for the sandbox; default False
-    ``RATE``                 ``(capacity, leak_rate)`` of each process, None for no limit; default ``(50, 2.0)``
-    ``RETRIES``              the arguments of `b24batch.RetryPolicy` as a dict
-    ``MAX_WAIT``             as in `b24batch.Session`, but 0 by default, so that a view does not sleep
-    ``TIMEOUT DEADLINE``     as in `b24batch.Session`, like ``OPERATING_WAIT IDEMPOTENT_METHODS ALLOW_HTTP
-                             REDACT_URLLIB3_LOG``
-    =======================  ==========================================================================================
-    """
+    """One alias of ``B24BATCH``. It reads a value when it is needed, so that no traceback shows a stored one."""
 
     alias: str
 

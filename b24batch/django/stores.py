@@ -28,7 +28,7 @@ _in_memory = ProcessLock()
 
 
 class DjangoTokenStore:
-    """Keeps tokens in the rows of `b24batch.django.models.PortalToken`, which all processes of a project share.
+    """Keeps tokens in the rows of `b24batch.django.PortalToken`, which all processes of a project share.
 
     Locks and writes use a separate database connection. A token is committed when the lock is released, and stays
     if the view's own transaction is rolled back.
