@@ -9,22 +9,15 @@ from typing import Any, TypeVar
 
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError, IntegrityError, OperationalError, connections, router, transaction
+from django.db import DatabaseError, IntegrityError, router, transaction
 from django.utils import timezone
 
-from b24batch.locks import ProcessLock
+from b24batch.django.database import begin, read_apart
 from b24batch.oauth.stores import StoredRow, is_replaced, read_token, with_replaced
 from b24batch.oauth.tokens import Token
 from b24batch.redaction import Secret
 
 _T = TypeVar("_T")
-
-#: Seconds to wait on SQLite for another process that renews its token.
-_PATIENCE = 120
-#: The same inside a transaction, since it may itself be what holds the lock.
-_PATIENCE_IN_TRANSACTION = 10
-
-_in_memory = ProcessLock()
 
 
 class DjangoTokenStore:
@@ -90,7 +83,9 @@ class DjangoTokenStore:
         """
         failure: BaseException | None = None
         with ExitStack() as stack:
-            self._begin(stack)
+            begin(stack, self._alias)
+            stack.callback(setattr, self._held, "now", False)
+            self._held.now = True
             self._select(member_id).select_for_update().exists()
             try:
                 yield
@@ -98,15 +93,6 @@ class DjangoTokenStore:
                 failure = error  # tokens stored before the error are still committed
         if failure is not None:
             raise failure
-
-    def _begin(self, stack: ExitStack) -> None:
-        if _is_in_memory(self._alias):
-            stack.enter_context(_in_memory.lock)
-        else:
-            stack.enter_context(_connect_apart(self._alias))
-            _begin(stack, self._alias)
-        stack.callback(setattr, self._held, "now", False)
-        self._held.now = True
 
     def _is_held(self) -> bool:
         return bool(getattr(self._held, "now", False))
@@ -141,9 +127,8 @@ class DjangoTokenStore:
     def _read_row(self, member_id: str, columns: tuple[str, ...], made: Callable[[tuple[Any, ...]], _T]) -> _T | None:
         """Convert a row; no frame keeps the row itself, so that a traceback cannot show it."""
         with ExitStack() as stack:
-            if not self._is_held() and connections[self._alias].vendor == "sqlite" and not _is_in_memory(self._alias):
-                # A read within the view's transaction would lock the file against a refresh that may follow.
-                stack.enter_context(_connect_apart(self._alias))
+            if not self._is_held():
+                read_apart(stack, self._alias)
             return next(map(made, self._select(member_id).values_list(*columns)), None)
 
     def _select(self, member_id: str) -> Any:
@@ -164,42 +149,6 @@ def _get_model() -> Any:
 
 def _wrap(row: tuple[Any, ...]) -> StoredRow:
     return (Secret(row[0]), row[1] and Secret(row[1]), *row[2:])
-
-
-def _is_in_memory(alias: str) -> bool:
-    """Return whether the database is in memory, so that no other process uses it, as in a test run."""
-    return connections[alias].vendor == "sqlite" and bool(connections[alias].is_in_memory_db())
-
-
-@contextmanager
-def _connect_apart(alias: str) -> Iterator[None]:
-    """Run this thread's queries on a separate connection, outside of any open transaction."""
-    usual = connections[alias]
-    apart = usual.copy()
-    # With DEBUG, Django would log each statement with its values.
-    apart.make_debug_cursor = apart.make_cursor
-    if apart.vendor == "sqlite":
-        patience = _PATIENCE_IN_TRANSACTION if usual.in_atomic_block else _PATIENCE
-        # Exclusive: after the OAuth server has renewed a token, no reader may block the commit.
-        apart.settings_dict["OPTIONS"] |= {"timeout": patience, "transaction_mode": "EXCLUSIVE"}
-    connections[alias] = apart
-    try:
-        yield
-    finally:
-        connections[alias] = usual
-        apart.close()
-
-
-def _begin(stack: ExitStack, alias: str) -> None:
-    try:
-        stack.enter_context(transaction.atomic(using=alias))
-        return
-    except OperationalError as error:
-        reason = str(error)
-    raise OperationalError(
-        f"{reason}: b24batch waited for the database {alias!r} to lock a token, perhaps for a transaction of this same "
-        "thread; set DATABASE in B24BATCH to a separate database"
-    )
 
 
 def _copy_error(error: DatabaseError) -> DatabaseError:
