@@ -1,4 +1,4 @@
-"""The caller's params of a list method: checks them, and joins them with what its pages need."""
+"""The caller's params of a list method: checks them, and prepares them for paging."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def copy_named(method: str, params: Params) -> dict[str, JsonValue]:
 
 
 def gather_conditions(method: str, params: dict[str, JsonValue], wanted: str) -> dict[str, JsonValue]:
-    """Return `params` with conditions beside the filter moved into it, if the portal would silently drop them.
+    """Return `params` with the conditions beside the filter moved into it, where the portal would silently drop them.
 
     Args:
         method: The list method.
@@ -78,7 +78,7 @@ def respell(method: str, params: dict[str, JsonValue], *names: str) -> dict[str,
 
 
 def refuse(method: str, params: dict[str, JsonValue], names: list[str], why: str) -> None:
-    """Raise `UsageError` if one of `names`, in any case, is among `params`."""
+    """Raise `UsageError` if one of `names`, whatever its case, is among `params`."""
     refused = {name.casefold() for name in names}
     for name in params:
         if name.casefold() in refused:
@@ -86,7 +86,7 @@ def refuse(method: str, params: dict[str, JsonValue], names: list[str], why: str
 
 
 def pop_param(method: str, params: dict[str, JsonValue], wanted: str) -> JsonValue:
-    """Remove a parameter from `params`, in any case, and return its value; None if there is none."""
+    """Remove a parameter from `params`, whatever its case, and return its value; None if there is none."""
     names = [name for name in params if name.casefold() == wanted.casefold()]
     if len(names) > 1:
         raise UsageError(f"{method}: params have {' and '.join(names)}")
@@ -94,7 +94,7 @@ def pop_param(method: str, params: dict[str, JsonValue], wanted: str) -> JsonVal
 
 
 def normalize_filter(method: str, conditions: JsonValue, *, groups: bool) -> dict[str, JsonValue]:
-    """Return a filter that a condition can be added to; a filter with a ``LOGIC`` becomes a group in it.
+    """Return the filter as a mapping that a condition can be added to; one with a ``LOGIC`` becomes a group in it.
 
     Raises:
         UsageError: If the filter has a ``LOGIC`` but the method does not support groups, and would silently drop it.
@@ -112,7 +112,7 @@ def normalize_filter(method: str, conditions: JsonValue, *, groups: bool) -> dic
 
 
 def select_id(method: str, params: dict[str, JsonValue], id_key: str) -> None:
-    """Add the id to the select in `params`, in any case, unless it selects everything."""
+    """Add the id to the select in `params`, whatever its case, unless it selects everything."""
     names = [name for name in params if name.casefold() == "select"]
     if len(names) > 1:
         raise UsageError(f"{method}: params have {' and '.join(names)}")

@@ -56,7 +56,7 @@ class Family:
     open: bool = True
 
     def with_cursor(self, params: Iterable[str]) -> Family:
-        """Return the family with names of filter and order: as in the caller's `params`, or as in most methods."""
+        """Return the family with names for filter and order, as in the caller's `params` or as in most methods."""
         spelt = {name.casefold(): name for name in params}
         filter, order = self.filter or spelt.get("filter", "filter"), self.order or "order"
         return attrs.evolve(self, filter=filter, order=order)
@@ -74,14 +74,14 @@ class Family:
 
     @property
     def own_names(self) -> set[str]:
-        """The names of its own paging parameters in lower case; of nested ones the innermost."""
+        """The names of its own paging parameters in lower case; of a nested one, the innermost."""
         return {name.rpartition(".")[2] for name in re.findall(r"[\w.]+", self.own.casefold())}
 
     @property
     def own_way(self) -> str:
         """The end of an error message: how it pages, and what to do."""
         if self.own == "-":
-            return "in a way that is not documented: read it with call, or try paging='start' or 'cursor'"
+            return "in an undocumented way: read it with call, or try paging='start' or 'cursor'"
         return f"with its own parameters ({self.own}): page with call, or pass them with paging='whole' to get one page"
 
     @property
@@ -106,7 +106,7 @@ def find_family(method: str, id_key: str | None, cursor_id_key: str | None, resu
 
 
 def choose_paging(method: str, family: Family, paging: str | None, params: Params) -> str:
-    """Return how `method` is paged: as the caller says, else as in the table, else by cursor.
+    """Return how `method` is paged: as the caller says, or as in the table, or else by cursor.
 
     Raises:
         UsageError: If `paging` is invalid, or the method pages with its own parameters. Those are accepted in

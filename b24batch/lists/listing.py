@@ -1,4 +1,4 @@
-"""Lists: reads page after page of rows, with as many pages per request as the portal answers in time."""
+"""Lists: reads rows page by page, with as many pages per request as the portal can answer in time."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _DIED = 500
 
 
 class Pages(Protocol):
-    """A way through a list.
+    """A way of paging through a list.
 
     Attributes:
         command: The list method, with the caller's params.
@@ -43,7 +43,7 @@ class Pages(Protocol):
     unbroken: bool
 
     def ask(self, pages: int) -> list[EncodedCommand]:
-        """Return the commands for up to so many of the next pages."""
+        """Return the commands for up to `pages` of the next pages."""
 
     def take(self, outcome: AjaxResult) -> list[Row]:
         """Return the rows of the next page, and move on to the page after it."""
@@ -99,7 +99,7 @@ class Listing:
             raise
 
     def _take(self, outcomes: list[AjaxResult], pages: list[list[Row]]) -> SdkError | None:
-        """Add the pages of one request, up to the first after which the rest is void; return its error or None."""
+        """Add the pages of one request, until one after which the others are invalid; return its error or None."""
         for outcome in outcomes:
             if outcome.error is not None:
                 return outcome.error
@@ -176,6 +176,6 @@ def way_through(command: Command, family: Family, paging: str, *, cursor_id_key:
 
 
 def refuse_write(method: str) -> None:
-    """Raise `UsageError` for a method that is known to write."""
+    """Raise `UsageError` if the method is known to write."""
     if is_known_write(method):
         raise UsageError(f"{method} writes, and list methods only read; use call")

@@ -1,4 +1,4 @@
-"""Pages by ``start``, the number of rows before a page; and lists that are returned whole."""
+"""Start paging: ``start`` is the number of rows before a page. Also lists that are returned whole."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from b24batch.lists.page_commands import PAGE_SIZE, encode_together
 from b24batch.lists.repeats import Repeats
 from b24batch.results import AjaxResult
 
-#: After more empty pages in a row the list is given up: the portal announces a next page forever.
+#: After more empty pages in a row the list is given up: the portal announces more rows forever.
 _MOST_EMPTY = 100
 
 
 @attrs.define(eq=False)
 class ByStart:
-    """Pages by the number of rows before them; several in one request as far as the portal's `total` goes.
+    """Pages by the number of rows before them; several in one request if the portal's `total` covers them.
 
     Attributes:
         command: The list method, with the caller's params.
@@ -55,12 +55,12 @@ class ByStart:
         encode_direct(self._make_page(0))
 
     def ask(self, pages: int) -> list[EncodedCommand]:
-        """Return the commands for up to so many of the next pages."""
+        """Return the commands for up to `pages` of the next pages."""
         starts = range(self._start, self._horizon, self._step)[:pages] if self._step else ()
         return encode_together([self._make_page(start) for start in starts or (self._start,)])
 
     def take(self, outcome: AjaxResult) -> list[Row]:
-        """Return the rows of the next page that did not come before, and move on.
+        """Return the rows of the next page that did not come before, and move on to the page after it.
 
         Raises:
             CursorStalled: The portal returned an earlier page instead of the requested one.
@@ -102,11 +102,11 @@ class ByStart:
         return self.family.kind == "start" and "sized" in self.family.word
 
     def _find_next(self, rows: int, outcome: AjaxResult) -> int | None:
-        """Return where the page behind one with so many rows starts; None when it was the last."""
+        """Return the start of the page after one with `rows` rows; None if it was the last."""
         total, reached = outcome.total or 0, self._start + rows
         if outcome.next is not None and outcome.next > self._start:
             if outcome.next < reached and not self._repeats.known:
-                raise self._answer_error(f"next is {outcome.next}, among the rows that came, and these have no id")
+                raise self._answer_error(f"next is {outcome.next}, among the rows of this page, which have no id")
             self._told = True
             return outcome.next
         if total > max(reached, self._start + self._step if self._told else 0):
@@ -122,23 +122,23 @@ class ByStart:
         raise self._no_end_error()
 
     def _is_last(self, rows: int) -> bool:
-        """Whether a page that tells nothing is the last: of methods that come whole, and a short one of the known."""
+        """Return whether a page is the last if neither `next` nor `total` says so."""
         if self.family.kind in ("cursor", "start"):
             short = rows < PAGE_SIZE and self.family.word != "thinned" and not self._is_sized
             return short and (self.whole or self.family.kind == "start")
         return self.whole
 
     def _find_next_by_total(self, reached: int, outcome: AjaxResult) -> int:
-        """Return where to go on when the portal counts rows behind a page, but gives no place for them."""
+        """Return the start of the next page if the portal counts more rows, but `next` does not lead to them."""
         if outcome.next is None and not self.whole and self.family.kind != "start":
             raise self._no_end_error()
         return reached if outcome.next is None and reached > self._start else _round_up(self._start)
 
     def _find_next_after_repeats(self, outcome: AjaxResult) -> int | None:
-        """Return where to go on behind a page that came before.
+        """Return the start of the page after one that repeats earlier rows; None if it was the last.
 
-        Past its end a list may begin anew. Where permissions thinned a page and `next` with it, the portal may have
-        rounded the place down to that page.
+        After its end a list may start again from the beginning. If permissions removed rows from a page, and `next`
+        is smaller for it, the portal may have rounded `start` down to that same page.
         """
         if 0 < (outcome.total or 0) <= self._start and (outcome.next or 0) < self._start:
             return None
@@ -157,7 +157,7 @@ class ByStart:
     def _no_end_error(self) -> UnexpectedAnswer:
         reason = "an answer without a next that leads on, and no total that says it is the last: there may be more rows"
         own = f" ({self.family.own})" if self.family.own.strip("-") else ""
-        way = f"use paging='whole' if all come in one answer, else page with the method's own parameters{own}"
+        way = f"use paging='whole' if all rows come in one answer, or page with the method's own parameters{own}"
         return self._answer_error(f"{reason}; {way}")
 
     def _answer_error(self, reason: str) -> UnexpectedAnswer:
@@ -169,5 +169,5 @@ class ByStart:
 
 
 def _round_up(start: int) -> int:
-    """Return the start of the first page behind `start`."""
+    """Return the start of the first page after `start`."""
     return (start // PAGE_SIZE + 1) * PAGE_SIZE

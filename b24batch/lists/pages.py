@@ -1,4 +1,4 @@
-"""The pages of a list by cursor: the commands that ask for them, and what an answered one says of the place reached."""
+"""Cursor paging: each page begins after the last id of the previous one."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from b24batch.lists.page_commands import PAGE_SIZE, encode_alone, encode_for_bat
 from b24batch.redaction import shown
 from b24batch.results import AjaxResult
 
-#: With this for a start the portal does not count the rows, which takes it longer than finding them.
+#: With this `start` the portal does not count the rows, which takes longer than finding them.
 _UNCOUNTED = -1
-#: So many hidden rows running are a portal that tells of more rows without an end.
+#: After more hidden rows in a row the list is given up: the portal announces more rows forever.
 _MOST_BEHIND = 100_000
-#: No documented method has shorter pages: fewer rows are all there are, if the next page is empty.
+#: No documented method has smaller pages. If fewer rows came and the next page is empty, these were all.
 _SMALLEST_PAGE = 10
 _OTHER_WAYS = "use paging='start', or paging='whole' if all rows come in one answer"
 _ORDER = (
-    "pages follow the ids, and each begins behind the last id of the one before; descending=True reads the newest"
-    " first, paging='start' keeps an order or a start of your own, and sorted(rows, key=...) orders what came"
+    "pages follow the ids, and each begins after the last id of the previous one; descending=True returns the newest"
+    " rows first, paging='start' keeps your own order or start, and sorted(rows, key=...) sorts the rows afterwards"
 )
 
 
 @attrs.define(eq=False)
 class ByCursor:
-    """Pages in the order of their ids, each beginning behind the last id of the one before.
+    """Pages in the order of ids, each beginning after the last id of the previous one.
 
-    In one request a page knows where it begins by a reference to the 50th row of the page before. If that is
-    missing, the portal reads the first page again, or refuses the filter: what follows a short page is void.
+    Within one request, a page refers to the 50th row of the previous page. If there is no such row, the portal reads
+    the first page again, or refuses the filter: the pages after a short one are invalid.
 
     Attributes:
-        command: What is called, with the caller's own params.
-        family: How the method spells what a cursor needs.
+        command: The list method, with the caller's params.
+        family: The names of the parameters and ids that a cursor needs.
         descending: Whether the newest row comes first.
         ended: Whether the list has no more pages.
         unbroken: Whether the last page was full.
@@ -72,7 +72,7 @@ class ByCursor:
         encode_direct(self._make_page(None))
 
     def ask(self, pages: int) -> list[EncodedCommand]:
-        """Return the commands for up to so many of the next pages, each but the first referring to the one before."""
+        """Return the commands for up to `pages` of the next pages; each but the first refers to the previous one."""
         first = self._make_page(self._last_id)
         if pages == 1:
             return [encode_alone(first)]
@@ -83,17 +83,17 @@ class ByCursor:
             return [encode_alone(first)]
 
     def _extend_chain(self, chain: int) -> None:
-        """Encode pages up to so many; they are the same in each request, with a reference to the page before."""
+        """Encode up to `chain` pages that refer to the previous one; they are the same in each request."""
         path: tuple[str | int, ...] = (*self.family.path, PAGE_SIZE - 1, self.family.id_key)
         for place in range(len(self._chain), chain):
             self._chain.append(encode_for_batch(name_page(place + 1), self._make_page(Ref(name_page(place), path))))
 
     def take(self, outcome: AjaxResult) -> list[Row]:
-        """Return the rows of the next page, and put the cursor behind them.
+        """Return the rows of the next page, and move the cursor past them.
 
         Raises:
-            CursorStalled: An id does not lie behind the one before it.
-            UnexpectedAnswer: The answer has another shape, or an id is no number.
+            CursorStalled: The ids are not in order.
+            UnexpectedAnswer: The answer has an unexpected shape, or an id is not a number.
         """
         found = self.family.shape.find(self.command.method, outcome.data)
         rows = found.rows if self._start == _UNCOUNTED else self._skip_last(found.rows)
@@ -112,10 +112,10 @@ class ByCursor:
         return rows
 
     def _skip_last(self, rows: list[JsonValue]) -> list[JsonValue]:
-        """Return the rows of a counted page without the last one that came, with which it begins.
+        """Return the rows of a counted page without those up to the cursor; the page begins with the row at the cursor.
 
         Raises:
-            CursorStalled: It does not: the filter gives nothing where there is a row.
+            CursorStalled: It does not begin with that row, so the filter returns nothing although there are rows.
         """
         places = self._to_numbers(self._get_ids(rows))
         if self._start > 0 or self._last_id is None:
@@ -123,28 +123,28 @@ class ByCursor:
         if int(self._last_id) not in places:
             if self._came < _SMALLEST_PAGE:
                 return rows
-            reason = f"the filter {self._make_cursor(self._last_id)} gave no row {self._last_id}, which is there"
+            reason = f"the filter {self._make_cursor(self._last_id)} does not return row {self._last_id}, which exists"
             raise CursorStalled(f"{self.command.method}: {reason}; {_OTHER_WAYS}")
         return rows[places.index(int(self._last_id)) + 1 :]
 
     @property
     def _is_settled(self) -> bool:
-        """Whether it is known that the method's pages are never thinned, and that its filter finds what it should."""
+        """Whether the method is known to fill its pages, and to have a filter that works with this id."""
         return self.family.kind == "cursor" and not self.family.word and not self.family.named
 
     def _is_last(self, rows: int, outcome: AjaxResult) -> bool:
-        """Whether a page with rows is the last: a short one is, unless pages may be thinned or more is told of."""
+        """Return whether a page with rows is the last: short, although pages are filled, and no more are announced."""
         return self._is_settled and rows < PAGE_SIZE and not outcome.next and (outcome.total or 0) <= rows
 
     def _skip_hidden(self, outcome: AjaxResult) -> None:
-        """Go on behind an empty page if the portal counts rows there: permissions may have thinned it to nothing.
+        """Continue after an empty page if the portal counts more rows: permissions may have removed all rows from it.
 
-        Where it is not known that the filter holds, the last row is asked for again, and what is behind it counted.
+        If it is not known whether the filter works, the last row is requested again, and the rows after it are counted.
         """
         here = max(self._start, 0)
         behind = here + PAGE_SIZE
         if behind > _MOST_BEHIND:
-            raise CursorStalled(f"{self.command.method}: no row on {behind // PAGE_SIZE} pages, and no end")
+            raise CursorStalled(f"{self.command.method}: got {behind // PAGE_SIZE} empty pages in a row")
         if (outcome.next or 0) > here:
             self._start = min(behind, outcome.next or 0)
         elif (outcome.total or 0) > behind:
@@ -161,7 +161,7 @@ class ByCursor:
         return Command(self.command.method, {**self._params, "start": self._start, **own})
 
     def _make_cursor(self, behind: JsonValue) -> dict[str, JsonValue]:
-        """Return the condition of the rows behind an id; a counted page begins with the row of that id itself."""
+        """Return the condition for the rows after an id; a counted page begins with the row of that id itself."""
         if self._start != _UNCOUNTED:
             behind = int(behind) + (1 if self.descending else -1)
         return {f"{'<' if self.descending else '>'}{self.family.cursor_id_key}": behind}
@@ -169,9 +169,9 @@ class ByCursor:
     def _stall_error(self, places: list[int]) -> CursorStalled:
         ahead = gt if self.descending else lt
         there, here = next(pair for pair in pairwise(places) if not ahead(*pair))
-        reason = f"{self.command.method}: id {here} came after id {there}: the portal does not keep the order"
+        reason = f"{self.command.method}: id {here} came after id {there}: the portal ignores the order"
         key = f"the filter by {self.family.cursor_id_key} (cursor_id_key)"
-        return CursorStalled(f"{reason}, or {key}; where there is none, {_OTHER_WAYS}")
+        return CursorStalled(f"{reason}, or {key}; if it does not support one, {_OTHER_WAYS}")
 
     def _get_ids(self, rows: list[JsonValue]) -> list[JsonValue]:
         """Return the ids of `rows`; raise `UnexpectedAnswer` for a row without one."""

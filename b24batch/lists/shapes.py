@@ -1,4 +1,4 @@
-"""Shapes of answers: finds the rows of a list in a result, and describes results without any."""
+"""Shapes of answers: finds the rows of a list in a result, and describes a result that has none."""
 
 from __future__ import annotations
 
@@ -67,12 +67,12 @@ class Rows:
 
     @property
     def of_objects(self) -> bool:
-        """Whether there are rows, and these are objects: an empty list beside a map of rows is not where they are."""
+        """Whether there are rows, and they are objects; an empty list beside a map of rows does not hold the rows."""
         return bool(self.rows) and isinstance(self.rows[0], dict)
 
 
 def _is_map_by_id(value: dict[str, JsonValue]) -> bool:
-    """Whether these are rows under their ids: PHP writes a list with gaps in it as an object."""
+    """Return whether the values are rows and the keys their ids: PHP writes a list with gaps as an object."""
     return bool(value) and all(
         isinstance(row, dict) and (name.isdecimal() or name == str(row.get("id", row.get("ID"))))
         for name, row in value.items()
