@@ -18,7 +18,7 @@ SURE = 60.0
 
 @attrs.define(eq=False)
 class _Kept:
-    """A session, and when it was last known to have the stored token."""
+    """A session, and when it was last checked against the stored token."""
 
     session: Session
     sure_at: float = attrs.field(factory=time.monotonic)
@@ -72,7 +72,7 @@ class Sessions:
         now = time.monotonic()
         if now - kept.sure_at < SURE:
             return True
-        kept.sure_at = now  # one thread checks, the others continue
+        kept.sure_at = now  # one thread checks, the others go on
         return is_current(kept.session)
 
     def forget(self, member_id: str) -> None:

@@ -27,8 +27,8 @@ class DjangoTokenStore:
     if the view's own transaction is rolled back.
 
     The separate connection has to wait for a transaction of the same thread that uses the row, or on SQLite the file.
-    If views run in transactions on SQLite, set ``DATABASE`` to a separate database. Nor does the connection see data
-    there that such a transaction, for example that of Django's ``TestCase``, has not committed.
+    If views run in transactions on SQLite, set ``DATABASE`` to a separate database. On SQLite the connection does not
+    see uncommitted data of such a transaction either, for example of Django's ``TestCase``.
 
     Args:
         using: The alias of the database; default None, the one that the project's routers choose.

@@ -44,7 +44,7 @@ def placement_view(view: View[Placement, P, R], *, alias: str = "default") -> De
 @overload
 def placement_view(view: None = None, *, alias: str = "default") -> ViewDecorator[Placement]: ...
 def placement_view(view: Callable[..., Any] | None = None, *, alias: str = "default") -> Any:
-    """Make a view the page of a placement: it is called with request, session and `b24batch.oauth.posted.Placement`.
+    """Turn a view into a placement's page: it is called with request, session and `b24batch.oauth.Placement`.
 
     The session has the token of the user who opened the page, and is closed when the view returns. Nothing is stored.
     Do not trust the form, since it can claim to be from any portal: trust only what the session's calls return, for
@@ -68,7 +68,7 @@ def event_view(view: View[Event, P, R], *, alias: str = "default") -> Decorated[
 @overload
 def event_view(view: None = None, *, alias: str = "default") -> ViewDecorator[Event]: ...
 def event_view(view: Callable[..., Any] | None = None, *, alias: str = "default") -> Any:
-    """Make a view the handler of events: it is called with request, session and `b24batch.oauth.posted.Event`.
+    """Turn a view into an event handler: it is called with request, session and `b24batch.oauth.Event`.
 
     The session is that of `session_for`; for the alias of a webhook it is that of `get_session`. If no token is stored
     for the portal, the session has the token of the event. If the event has no token either, as with ONAPPUNINSTALL,
@@ -92,7 +92,7 @@ def install_view(view: View[Install, P, R], *, alias: str = "default") -> Decora
 @overload
 def install_view(view: None = None, *, alias: str = "default") -> ViewDecorator[Install]: ...
 def install_view(view: Callable[..., Any] | None = None, *, alias: str = "default") -> Any:
-    """Make a view the handler of ONAPPINSTALL: it is called with request, session and `b24batch.oauth.posted.Install`.
+    """Turn a view into the handler of ONAPPINSTALL: it is called with request, session and `b24batch.oauth.Install`.
 
     Before the view is called, the form is verified in two steps. ``user.admin`` must confirm that the posted token is
     an administrator's, since every user who opens a placement has a token. Then the OAuth server must renew the token,

@@ -1,4 +1,4 @@
-"""OAuth 2.0 credentials: a token that expires every hour, and is renewed once for all its users."""
+"""OAuth 2.0 credentials: a token that expires after an hour, and is renewed once for all its users."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class OAuth(RenewedToken):
         server = TokenServer(client_id, secret, token_url, clock, timeout)
         member_id = token.member_id if token else member_id
         if not member_id:
-            raise UsageError("OAuth needs a token, or a store and the member_id of a portal whose token it has")
+            raise UsageError("expected a token, or a store and the member_id of a portal whose token is in it")
         store = MemoryTokenStore() if store is None else store
         first = choose_first_token(store, member_id, token, clock.time())
         self.__attrs_init__(member_id, server, first, store, on_refresh)
@@ -127,7 +127,7 @@ class OAuth(RenewedToken):
             TokenRefreshError: The server refused the code, its answer was lost twice, or the token could not be
                 stored.
         """
-        secret, grant = to_secret(client_secret), _make_grant(to_secret(code, "a code"))
+        secret, grant = to_secret(client_secret), _make_grant(to_secret(code, "code"))
         del client_secret, code
         if unknown := sorted(options.keys() - OAuthOptions.__annotations__.keys()):
             del options  # before the code is used up, and shown to nobody
@@ -168,7 +168,7 @@ class OAuth(RenewedToken):
         return f"<OAuth of {self.host}>" if hasattr(self, "_token") else "<OAuth>"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("an OAuth is not pickled: it holds secrets; make one in each process, with a shared store")
+        raise TypeError("cannot pickle an OAuth: it holds secrets; create one in each process, with a shared store")
 
 
 class OAuthOptions(TypedDict, total=False):
@@ -186,7 +186,7 @@ def _make_grant(code: Secret) -> dict[str, Secret]:
 
 
 def _store_authorised(store: TokenStore, token: Token) -> None:
-    """Store a token in any case, because a user has just authorised the application."""
+    """Store a token without comparing it to the stored one, because a user has just authorised the application."""
     try:
         with store.lock(token.member_id):
             store.put(token)

@@ -78,7 +78,7 @@ class Placement:
 
 @attrs.frozen(kw_only=True)
 class Event:
-    """Something happened on the portal.
+    """An event: something happened on the portal.
 
     Attributes:
         event: The name of the event, ``ONCRMDEALADD``.
@@ -113,7 +113,7 @@ class Event:
             AuthError: The form has another application token; the code is ``INVALID_APPLICATION_TOKEN``.
             UsageError: A field is missing or invalid. The message names it.
         """
-        posted, expected = Form(form), to_secret(application_token, "an application_token")
+        posted, expected = Form(form), to_secret(application_token, "application_token")
         del form, application_token
         if not _is_equal(posted.read_secret(_APPLICATION_TOKEN), expected):
             raise AuthError("the application token is not this portal's", code="INVALID_APPLICATION_TOKEN")
@@ -141,7 +141,7 @@ class Event:
 
 @attrs.frozen(kw_only=True)
 class Install:
-    """The application was installed: the event ``ONAPPINSTALL``.
+    """The event ``ONAPPINSTALL``: the application was installed.
 
     Attributes:
         token: The token of the user who installed it. Keep it in a store.

@@ -37,7 +37,7 @@ class RenewedToken:
     _on_refresh: Callable[[Token], object] | None
     #: The error of the last failed renewal; threads that waited for it raise the same.
     _failure: SdkError | None = attrs.field(default=None, init=False)
-    #: The access token that is not known to be stored, and the stored one that it replaces.
+    #: The access token that may not be stored, and the stored one that it replaces.
     _unstored: dict[Secret, Secret] = attrs.field(factory=dict, init=False)
 
     @property
@@ -127,7 +127,7 @@ class RenewedToken:
         return self._token if is_spent else token
 
     def _refresh(self, token: Token, connections: Connections) -> None:
-        """Get the next token and store it, even if the program is interrupted once it has arrived."""
+        """Get the next token and store it, even if the program is interrupted after it has arrived."""
         putting = False
         try:
             self._ask(token, connections)

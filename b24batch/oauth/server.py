@@ -33,9 +33,9 @@ _TEMPORARY = ("temporarily_unavailable", "server_error", "query_limit_exceeded")
 def _to_address(url: object) -> HttpAddress:
     address = http_address(url) if isinstance(url, str) else "is not a string"
     if isinstance(address, str):
-        raise UsageError(f"the token_url {address}")
+        raise UsageError(f"token_url: expected a URL like {TOKEN_URL}; this one {address}")
     if address.scheme != "https" and not is_loopback(address.host):
-        raise UsageError(f"http would show the client_secret to the network: use https for {address.host}")
+        raise UsageError(f"http would send the client_secret unencrypted: use https for {address.host}")
     return address
 
 
@@ -58,7 +58,7 @@ class TokenServer:
         client_secret: The application's secret.
         address: The token endpoint. Bitrix24 documents a GET; a POST works too, and keeps the secrets out of the URL.
         clock: The clock that expiry times count from.
-        timeout: Seconds to connect, and seconds between two bytes of an answer. Everything that needs the token waits.
+        timeout: Seconds to connect, and seconds between two bytes of an answer. Calls that need the token wait for it.
         deadline: Seconds for the whole request.
     """
 
@@ -95,7 +95,7 @@ class TokenServer:
             second.description = f"{lost_first}: {second.description}"
             raise second
         raise TokenRefreshError(
-            f"{lost_first}: {second.description}; perhaps the token was renewed and lost; it {_LATER}",
+            f"{lost_first}: {second.description}; perhaps a new token was issued and lost; it {_LATER}",
             code="TOKEN_ANSWER_LOST",
             http_status=second.http_status,
             temporary=True,
@@ -160,6 +160,6 @@ class TokenServer:
 
 
 def spent_error(http_status: int | None = None) -> TokenRefreshError:
-    """Return the error for a token without a valid refresh token, whether the server was asked or not."""
+    """Return the error for a token without a valid refresh token, as the server says or as is known without it."""
     reason = "there is no refresh token, or it is used up, expired or revoked"
     return TokenRefreshError(f"{reason}; {AGAIN}", code=SPENT, http_status=http_status)

@@ -141,7 +141,7 @@ class SQLiteTokenStore:
 
     def _connect(self) -> sqlite3.Connection:
         self._make()
-        # SQLite itself would make a file that others may read.
+        # SQLite itself would create a file that others can read.
         database = sqlite3.connect(f"{self._path.as_uri()}?mode=rw", uri=True, timeout=0, isolation_level=None)
         database.row_factory = _wrap_row
         try:
@@ -157,7 +157,7 @@ class SQLiteTokenStore:
         try:
             os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         except OSError as error:
-            if error.errno is None:  # not of the operating system, but of a signal's handler
+            if error.errno is None:  # raised by a signal handler, not by the operating system
                 raise
             # The file exists, or SQLite will report the problem.
 

@@ -14,7 +14,7 @@ from b24batch.oauth.tokens import Token
 from b24batch.redaction import Secret
 from b24batch.wire.auth import with_max_wait
 
-#: How many replaced tokens a store remembers; older ones have expired long ago.
+#: How many replaced tokens a store remembers; older ones expired long ago.
 _REMEMBERED = 100
 
 
@@ -83,7 +83,7 @@ _STEP = 0.01
 
 
 class MemoryTokenStore:
-    """Stores tokens in memory until the process ends. Its threads may share it."""
+    """Stores tokens in memory until the process ends. Threads may share it."""
 
     def __init__(self) -> None:
         self._tokens: dict[str, Token] = {}
