@@ -11,7 +11,8 @@ from django.core.signals import setting_changed
 from b24batch.django.cache import Sessions
 from b24batch.django.conf import Config, get_config
 from b24batch.django.stores import DjangoTokenStore
-from b24batch.oauth.credentials import MARGIN, OAuth
+from b24batch.oauth.credentials import OAuth
+from b24batch.oauth.renewal import MARGIN
 from b24batch.oauth.tokens import Token
 from b24batch.redaction import Secret
 from b24batch.session import Session

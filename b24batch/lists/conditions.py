@@ -37,10 +37,7 @@ def gather_conditions(method: str, params: dict[str, JsonValue], wanted: str) ->
     kept = {*staying.split(), wanted.casefold()}
     outside = {name: value for name, value in params.items() if name.casefold() not in kept}
     rest = {name: value for name, value in params.items() if name not in outside}
-    inside = pop_param(method, rest, wanted)
-    if inside is not None and not isinstance(inside, Mapping):
-        raise UsageError(f"{method}: filter: expected a mapping, got {shown(inside)}")
-    own = {str(name): value for name, value in (inside or {}).items()}
+    own = _copy_filter(method, pop_param(method, rest, wanted))
     if twice := {name.casefold() for name in outside} & {name.casefold() for name in own}:
         raise UsageError(f"{method}: {', '.join(sorted(twice))} is given twice, in {wanted} and beside it")
     return {**rest, wanted: {**outside, **own}} if outside or own else rest
@@ -87,10 +84,8 @@ def refuse(method: str, params: dict[str, JsonValue], names: list[str], why: str
 
 def pop_param(method: str, params: dict[str, JsonValue], wanted: str) -> JsonValue:
     """Remove a parameter from `params`, whatever its case, and return its value; None if there is none."""
-    names = [name for name in params if name.casefold() == wanted.casefold()]
-    if len(names) > 1:
-        raise UsageError(f"{method}: params have {' and '.join(names)}")
-    return params.pop(names[0]) if names else None
+    name = _find_name(method, params, wanted)
+    return None if name is None else params.pop(name)
 
 
 def normalize_filter(method: str, conditions: JsonValue, *, groups: bool) -> dict[str, JsonValue]:
@@ -101,9 +96,7 @@ def normalize_filter(method: str, conditions: JsonValue, *, groups: bool) -> dic
     """
     if isinstance(conditions, list | tuple):
         return {str(place): group for place, group in enumerate(conditions)}
-    if conditions is not None and not isinstance(conditions, Mapping):
-        raise UsageError(f"{method}: filter: expected a mapping, got {shown(conditions)}")
-    own = {str(name): value for name, value in (conditions or {}).items()}
+    own = _copy_filter(method, conditions)
     if not any(name.casefold() == "logic" for name in own):
         return own
     if groups:
@@ -113,11 +106,22 @@ def normalize_filter(method: str, conditions: JsonValue, *, groups: bool) -> dic
 
 def select_id(method: str, params: dict[str, JsonValue], id_key: str) -> None:
     """Add the id to the select in `params`, whatever its case, unless it selects everything."""
-    names = [name for name in params if name.casefold() == "select"]
+    name = _find_name(method, params, "select")
+    if name is not None:
+        params[name] = _add_id(params[name], id_key)
+
+
+def _find_name(method: str, params: dict[str, JsonValue], wanted: str) -> str | None:
+    names = [name for name in params if name.casefold() == wanted.casefold()]
     if len(names) > 1:
         raise UsageError(f"{method}: params have {' and '.join(names)}")
-    for name in names:
-        params[name] = _add_id(params[name], id_key)
+    return names[0] if names else None
+
+
+def _copy_filter(method: str, conditions: JsonValue) -> dict[str, JsonValue]:
+    if conditions is not None and not isinstance(conditions, Mapping):
+        raise UsageError(f"{method}: filter: expected a mapping, got {shown(conditions)}")
+    return {str(name): value for name, value in (conditions or {}).items()}
 
 
 def _add_id(select: JsonValue, id_key: str) -> JsonValue:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from typing import NoReturn, Self, TypedDict, Unpack
 from urllib.parse import urlencode
 
@@ -14,15 +15,13 @@ from b24batch.clock import Clock
 from b24batch.errors import UsageError
 from b24batch.oauth.interrupts import is_interrupt
 from b24batch.oauth.newest import choose_first_token, not_stored_error
-from b24batch.oauth.renewal import MARGIN, RenewedToken
+from b24batch.oauth.renewal import RenewedToken
 from b24batch.oauth.server import TIMEOUT, TOKEN_URL, TokenServer
 from b24batch.oauth.stores import MemoryTokenStore, TokenStore
 from b24batch.oauth.tokens import Token
 from b24batch.redaction import Secret, to_secret
 from b24batch.wire.addresses import http_address
 from b24batch.wire.connections import Connections
-
-__all__ = ["MARGIN", "OAuth", "OAuthOptions"]
 
 
 @attrs.define(eq=False, init=False, repr=False)
@@ -134,11 +133,8 @@ class OAuth(RenewedToken):
             raise TypeError(f"OAuth.from_code() got an unexpected keyword argument {unknown[0]!r}")
         url, timeout = options.get("token_url", TOKEN_URL), options.get("timeout", TIMEOUT)
         server = TokenServer(client_id, secret, url, options.get("clock", time), timeout)
-        connections = Connections(time.monotonic, http)
-        try:
+        with closing(Connections(time.monotonic, http)) as connections:
             token = server.exchange(grant, connections)
-        finally:
-            connections.close()
         store = options.get("store")
         if store is not None:
             _store_authorised(store, token)
@@ -157,11 +153,8 @@ class OAuth(RenewedToken):
             NotSent: The OAuth server is unreachable.
             TokenRefreshError: There is no new token, or it belongs to another portal.
         """
-        connections = Connections(time.monotonic, http)
-        try:
+        with closing(Connections(time.monotonic, http)) as connections:
             self.renew(self.access(), connections)
-        finally:
-            connections.close()
         return self._token
 
     def __repr__(self) -> str:
