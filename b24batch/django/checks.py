@@ -109,7 +109,8 @@ def _check_credentials(config: Config) -> None:
         if config.get("ALLOW_HTTP") is not True:
             refuse_http(webhook)
     else:
-        TokenServer(*config.get_application(), config.token_url, time)
+        application = config.get_application()
+        TokenServer(application["client_id"], application["client_secret"], application["token_url"], time)
     if "MEMBER_ID" in config:
         Token(_HARMLESS, None, 0.0, "https://portal.invalid/rest/", config.get("MEMBER_ID"))
 

@@ -19,7 +19,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, TypedDict, cast
 
 import attrs
 from django.conf import settings
@@ -56,6 +56,14 @@ OPTIONS = (
 KEYS = (*CREDENTIALS, *OPTIONS, "RATE")
 
 
+class Application(TypedDict):
+    """The arguments of `b24batch.OAuth` that are the same for all portals of an application."""
+
+    client_id: str
+    client_secret: Secret
+    token_url: str
+
+
 @attrs.frozen
 class Config:
     """One alias of ``B24BATCH``. It reads a value when it is needed, so that no traceback shows a stored one."""
@@ -89,20 +97,16 @@ class Config:
         """Whether a form may name this machine as its portal."""
         return self.get("ALLOW_LOOPBACK", False) is True
 
-    @property
-    def token_url(self) -> str:
-        """The URL of the OAuth server."""
-        return str(self.get("TOKEN_URL", TOKEN_URL))
-
-    def get_application(self) -> tuple[str, Secret]:
-        """Return the id and the secret of the application.
+    def get_application(self) -> Application:
+        """Return the credentials of the application.
 
         Raises:
-            ImproperlyConfigured: One of them is missing or not a str.
+            ImproperlyConfigured: The id or the secret is missing or not a str.
         """
         if not isinstance(self.get("CLIENT_ID"), str):
             raise self.error("has no CLIENT_ID: expected a str; an application needs one")
-        return self.get("CLIENT_ID"), self.get_secret("CLIENT_SECRET")
+        secret, url = self.get_secret("CLIENT_SECRET"), str(self.get("TOKEN_URL", TOKEN_URL))
+        return Application(client_id=self.get("CLIENT_ID"), client_secret=secret, token_url=url)
 
     def get_options(self) -> Options:
         """Return the options of a session except its limits; the session validates them."""

@@ -36,7 +36,7 @@ def read_placement(request: HttpRequest, config: Config) -> Placement:
 
 def open_placement_session(placement: Placement, config: Config) -> Session:
     """Return a session of the user who opened the page."""
-    return open_session(config, lambda: placement.oauth(*config.get_application(), token_url=config.token_url))
+    return open_session(config, lambda: placement.oauth(**config.get_application()))
 
 
 def read_event(request: HttpRequest, config: Config) -> Event:
@@ -64,7 +64,7 @@ def open_event_session(event: Event, config: Config) -> AbstractContextManager[S
         return nullcontext(session_for(event.member_id, config.alias))
     if event.token is None:
         return open_session(config, lambda: _NoToken(event.member_id))
-    return open_session(config, lambda: event.oauth(*config.get_application(), token_url=config.token_url))
+    return open_session(config, lambda: event.oauth(**config.get_application()))
 
 
 @attrs.frozen
@@ -100,7 +100,7 @@ def complete_install(request: HttpRequest, config: Config) -> Install:
 def _refuse_users(install: Install, config: Config) -> None:
     """Raise `AuthError` unless the posted token is an administrator's; this does not use up the token."""
     asking = attrs.evolve(install, token=attrs.evolve(install.token, refresh_token=None))
-    oauth = asking.oauth(*config.get_application(), token_url=config.token_url)
+    oauth = asking.oauth(**config.get_application())
     with open_session(config, lambda: oauth) as session:
         retries = attrs.evolve(session.retries, attempts=min(session.retries.attempts, _ATTEMPTS))
         asked = session.with_options(retries=retries, max_wait=_MAX_WAIT, timeout=_TIMEOUT, deadline=_DEADLINE)
@@ -110,7 +110,7 @@ def _refuse_users(install: Install, config: Config) -> None:
 
 def _prove(install: Install, config: Config) -> Token:
     """Exchange the posted token for a new one at the OAuth server; this uses up the posted token."""
-    token = install.oauth(*config.get_application(), token_url=config.token_url).refresh()
+    token = install.oauth(**config.get_application()).refresh()
     if token.address.host != install.token.address.host:
         raise AuthError("the token and the form are from different portals")
     return token

@@ -29,7 +29,22 @@ _APPLICATION_TOKEN = "auth[application_token]"
 
 
 @attrs.frozen(kw_only=True)
-class Placement:
+class _UserForm:
+    token: Token
+
+    def oauth(
+        self, client_id: str, client_secret: str | Secret, *, token_url: str = TOKEN_URL, clock: Clock = time
+    ) -> OAuth:
+        """Return the user's credentials for a `b24batch.Session`; for the arguments see `b24batch.OAuth`.
+
+        They are kept in memory only, because anyone can post a form. The token that ``oauth(...).refresh()`` returns
+        proves the portal: after an installation, store that one.
+        """
+        return OAuth(client_id, client_secret, self.token, token_url=token_url, clock=clock)
+
+
+@attrs.frozen(kw_only=True)
+class Placement(_UserForm):
     """A page of the application that a user opened inside the portal.
 
     Attributes:
@@ -39,7 +54,6 @@ class Placement:
         language: The portal's language, such as ``en``.
     """
 
-    token: Token
     placement: str
     options: JsonValue = attrs.field(repr=False)
     language: str
@@ -64,16 +78,6 @@ class Placement:
             options=posted.read_json("PLACEMENT_OPTIONS"),
             language=posted.read_text("LANG", ""),
         )
-
-    def oauth(
-        self, client_id: str, client_secret: str | Secret, *, token_url: str = TOKEN_URL, clock: Clock = time
-    ) -> OAuth:
-        """Return the user's credentials for a `b24batch.Session`; for the arguments see `b24batch.OAuth`.
-
-        They are kept in memory only. In a store they would replace those of the installation, and anyone can post a
-        form.
-        """
-        return OAuth(client_id, client_secret, self.token, token_url=token_url, clock=clock)
 
 
 @attrs.frozen(kw_only=True)
@@ -140,7 +144,7 @@ class Event:
 
 
 @attrs.frozen(kw_only=True)
-class Install:
+class Install(_UserForm):
     """The event ``ONAPPINSTALL``: the application was installed.
 
     Attributes:
@@ -149,7 +153,6 @@ class Install:
         data: ``VERSION``, ``ACTIVE``, ``INSTALLED`` and ``LANGUAGE_ID``, as text.
     """
 
-    token: Token
     application_token: Secret
     data: dict[str, JsonValue] = attrs.field(repr=False)
 
@@ -173,15 +176,6 @@ class Install:
             application_token=posted.read_secret(_APPLICATION_TOKEN),
             data=posted.read_nested("data"),
         )
-
-    def oauth(
-        self, client_id: str, client_secret: str | Secret, *, token_url: str = TOKEN_URL, clock: Clock = time
-    ) -> OAuth:
-        """Return credentials for a `b24batch.Session`; for the arguments see `b24batch.OAuth`.
-
-        They are kept in memory. The token that ``oauth(...).refresh()`` returns proves the portal; store that one.
-        """
-        return OAuth(client_id, client_secret, self.token, token_url=token_url, clock=clock)
 
 
 def _is_equal(given: Secret, expected: Secret) -> bool:
