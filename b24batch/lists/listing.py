@@ -69,7 +69,7 @@ class Listing:
     _size: int = attrs.field(default=1, init=False)
     _waited: Waited = attrs.field(factory=Waited, init=False)
     #: The pages that arrived but were not yielded.
-    _hand: Iterator[list[Row]] = attrs.field(factory=lambda: iter(()), init=False)
+    _arrived: Iterator[list[Row]] = attrs.field(factory=lambda: iter(()), init=False)
 
     def pages(self) -> Stream[list[Row], list[Row]]:
         """Return a stream of the rows of each page that has any, in the order of the list.
@@ -81,15 +81,15 @@ class Listing:
         return Stream(self._read_pages(), self._collect_unread)
 
     def _collect_unread(self) -> list[Row]:
-        return list(chain.from_iterable(copy(self._hand)))
+        return list(chain.from_iterable(copy(self._arrived)))
 
     def _read_pages(self) -> Generator[list[Row], None, None]:
         try:
             while not self.way.ended and self.left != 0:
                 pages: list[list[Row]] = []
-                self._hand = iter(pages)
+                self._arrived = iter(pages)
                 end = self._take(self._request(), pages)
-                yield from self._hand
+                yield from self._arrived
                 if isinstance(end, OperatingLimitExceeded) and self.requests.wait([end.method], self._waited):
                     continue
                 if end is not None:

@@ -39,7 +39,7 @@ class ByStart:
     _start: int = attrs.field(default=0, init=False)
     _step: int = attrs.field(default=0, init=False)
     _horizon: int = attrs.field(default=0, init=False)
-    _told: bool = attrs.field(default=False, init=False)
+    _had_next: bool = attrs.field(default=False, init=False)
     _empty: int = attrs.field(default=0, init=False)
     _repeats: Repeats = attrs.field(init=False)
 
@@ -107,15 +107,15 @@ class ByStart:
         if outcome.next is not None and outcome.next > self._start:
             if outcome.next < reached and not self._repeats.known:
                 raise self._answer_error(f"next is {outcome.next}, among the rows of this page, which have no id")
-            self._told = True
+            self._had_next = True
             return outcome.next
-        if total > max(reached, self._start + self._step if self._told else 0):
+        if total > max(reached, self._start + self._step if self._had_next else 0):
             return self._find_next_by_total(reached, outcome)
         if not rows:
             return None
         if self._is_silent:
             return reached if rows >= PAGE_SIZE else None
-        if total >= reached or (self._told and outcome.next is None) or self._is_last(rows):
+        if total >= reached or (self._had_next and outcome.next is None) or self._is_last(rows):
             return None
         if self.family.kind == "start":
             return reached

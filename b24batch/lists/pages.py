@@ -55,7 +55,7 @@ class ByCursor:
     _filter: dict[str, JsonValue] = attrs.field(init=False)
     _last_id: JsonValue = attrs.field(default=None, init=False)
     _start: int = attrs.field(default=_UNCOUNTED, init=False)
-    _came: int = attrs.field(default=0, init=False)
+    _count: int = attrs.field(default=0, init=False)
     _chain: list[EncodedCommand] = attrs.field(factory=list, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -105,23 +105,23 @@ class ByCursor:
             self.family = attrs.evolve(self.family, result_key=found.key)
         self.unbroken = found.listed and len(ids) == PAGE_SIZE
         if ids:
-            self._last_id, self._start, self._came = ids[-1], _UNCOUNTED, self._came + len(ids)
+            self._last_id, self._start, self._count = ids[-1], _UNCOUNTED, self._count + len(ids)
             self.ended = self._is_last(len(ids), outcome)
         else:
             self._skip_hidden(outcome)
         return rows
 
     def _skip_last(self, rows: list[JsonValue]) -> list[JsonValue]:
-        """Return the rows of a counted page without those up to the cursor; the page begins with the row at the cursor.
+        """Return the rows of a counted page after the last id; the page begins with the row of that id.
 
         Raises:
-            CursorStalled: It does not begin with that row, so the filter returns nothing although there are rows.
+            CursorStalled: It does not, so the filter does not work.
         """
         places = self._to_numbers(self._get_ids(rows))
         if self._start > 0 or self._last_id is None:
             return rows
         if int(self._last_id) not in places:
-            if self._came < _SMALLEST_PAGE:
+            if self._count < _SMALLEST_PAGE:
                 return rows
             reason = f"the filter {self._make_cursor(self._last_id)} does not return row {self._last_id}, which exists"
             raise CursorStalled(f"{self.command.method}: {reason}; {_OTHER_WAYS}")

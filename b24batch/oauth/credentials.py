@@ -129,7 +129,7 @@ class OAuth(RenewedToken):
         secret, grant = to_secret(client_secret), _make_grant(to_secret(code, "code"))
         del client_secret, code
         if unknown := sorted(options.keys() - OAuthOptions.__annotations__.keys()):
-            del options  # before the code is used up, and shown to nobody
+            del options  # or a traceback from here would show them; this is checked before the code is used up
             raise TypeError(f"OAuth.from_code() got an unexpected keyword argument {unknown[0]!r}")
         url, timeout = options.get("token_url", TOKEN_URL), options.get("timeout", TIMEOUT)
         server = TokenServer(client_id, secret, url, options.get("clock", time), timeout)
