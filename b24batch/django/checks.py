@@ -79,7 +79,7 @@ def _check_alias(alias: str) -> Iterator[Any]:
         yield _error(config, contradiction, "E002")
         return
     yield from _report_refusal(config, "E004", lambda: _check_credentials(config))
-    for problem in filter(None, (_find_wrong_database(config), _find_wrong_value(config))):
+    for problem in _find_problems(config):
         yield _error(config, problem, "E004")
     yield from _report_refusal(config, "E005", lambda: open_session(config, lambda: Webhook(_HARMLESS)))
     yield from _check_sqlite(config)
@@ -115,20 +115,14 @@ def _check_credentials(config: Config) -> None:
         Token(_HARMLESS, None, 0.0, "https://portal.invalid/rest/", config.get("MEMBER_ID"))
 
 
-def _find_wrong_database(config: Config) -> str | None:
-    database = config.get("DATABASE")
-    if database is None or (isinstance(database, str) and database in settings.DATABASES):
-        return None
-    return f"has an unknown DATABASE: expected one of {', '.join(settings.DATABASES)}, got {shown(database)}"
-
-
-def _find_wrong_value(config: Config) -> str | None:
-    token = config.get("APPLICATION_TOKEN")
+def _find_problems(config: Config) -> Iterator[str]:
+    database, token = config.get("DATABASE"), config.get("APPLICATION_TOKEN")
+    if database is not None and database not in list(settings.DATABASES):
+        yield f"has an unknown DATABASE: expected one of {', '.join(settings.DATABASES)}, got {shown(database)}"
     if "APPLICATION_TOKEN" in config and not (isinstance(token, str) and token):
-        return "has an invalid APPLICATION_TOKEN: expected a str that is not empty; omit it if it is not known"
+        yield "has an invalid APPLICATION_TOKEN: expected a str that is not empty; omit it if it is not known"
     if not isinstance(config.get("ALLOW_LOOPBACK", False), bool):
-        return "has an invalid ALLOW_LOOPBACK: expected True or False"
-    return None
+        yield "has an invalid ALLOW_LOOPBACK: expected True or False"
 
 
 def _report_refusal(config: Config, number: str, make: Callable[[], object]) -> Iterator[Any]:
@@ -141,10 +135,8 @@ def _report_refusal(config: Config, number: str, make: Callable[[], object]) -> 
 
 
 def _check_sqlite(config: Config) -> Iterator[Any]:
-    if config.is_webhook or _find_wrong_database(config):
-        return
-    database = settings.DATABASES.get(config.get("DATABASE") or "default", {})
-    if "sqlite3" not in database.get("ENGINE", "") or not database.get("ATOMIC_REQUESTS"):
+    database = settings.DATABASES.get(str(config.get("DATABASE") or "default"), {})
+    if config.is_webhook or "sqlite3" not in database.get("ENGINE", "") or not database.get("ATOMIC_REQUESTS"):
         return
     hint = "Keep the tokens in a separate file: name an alias of DATABASES without ATOMIC_REQUESTS as DATABASE."
     text = "keeps tokens on SQLite with ATOMIC_REQUESTS: a view that has used the database cannot renew a token"

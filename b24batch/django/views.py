@@ -8,7 +8,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar, overload
 
-import attrs
 from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseForbidden
 from django.http.response import HttpResponseBase
@@ -60,7 +59,7 @@ def placement_view(view: Callable[..., Any] | None = None, *, alias: str = "defa
     Raises:
         TypeError: The view is async.
     """
-    return _decorate(view, _Posting(alias, posts.read_placement, posts.open_placement_session), frame=True)
+    return _decorate(view, alias, posts.read_placement, posts.open_placement_session, frame=True)
 
 
 @overload
@@ -84,7 +83,7 @@ def event_view(view: Callable[..., Any] | None = None, *, alias: str = "default"
     Raises:
         TypeError: The view is async.
     """
-    return _decorate(view, _Posting(alias, posts.read_event, posts.open_event_session))
+    return _decorate(view, alias, posts.read_event, posts.open_event_session)
 
 
 @overload
@@ -110,42 +109,35 @@ def install_view(view: Callable[..., Any] | None = None, *, alias: str = "defaul
     Raises:
         TypeError: The view is async.
     """
-    return _decorate(view, _Posting(alias, posts.complete_install, posts.open_install_session))
+    return _decorate(view, alias, posts.complete_install, posts.open_install_session)
 
 
-@attrs.frozen
-class _Posting:
-    """How to turn a form into the arguments of the view.
-
-    Attributes:
-        alias: The alias in the settings.
-        read: Returns the parsed form; raises if it is refused.
-        session: Returns the session for the form; it is closed after the view unless it is shared.
-    """
-
-    alias: str
-    read: Callable[[HttpRequest, Config], Any]
-    session: Callable[[Any, Config], AbstractContextManager[Session]]
+#: Returns the parsed form; raises if it is refused.
+Read: TypeAlias = Callable[[HttpRequest, Config], Any]
+#: Returns the session for a parsed form; it is closed after the view unless it is shared.
+Open: TypeAlias = Callable[[Any, Config], AbstractContextManager[Session]]
 
 
-def _decorate(view: Callable[..., Any] | None, posting: _Posting, *, frame: bool = False) -> Any:
+def _decorate(
+    view: Callable[..., Any] | None, alias: str, read: Read, open_session: Open, *, frame: bool = False
+) -> Any:
     if view is None:
-        return functools.partial(_decorate, posting=posting, frame=frame)
+        return functools.partial(_decorate, alias=alias, read=read, open_session=open_session, frame=frame)
     _refuse_async(view)
 
     @functools.wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         _hide_form(request)
-        config = get_config(posting.alias)
+        config = get_config(alias)
         try:
-            posted = posting.read(request, config)
+            posted = read(request, config)
         except UsageError as wrong:
             return HttpResponseBadRequest(wrong.description, content_type="text/plain; charset=utf-8")
         except SdkError as failed:
             if isinstance(failed, AuthError | TokenRefreshError) and not getattr(failed, "temporary", False):
                 return HttpResponseForbidden(failed.description, content_type="text/plain; charset=utf-8")
             return try_later(failed.description, getattr(failed, "retry_after", None))
-        with posting.session(posted, config) as session:
+        with open_session(posted, config) as session:
             return view(request, session, posted, *args, **kwargs)
 
     exempt = csrf_exempt(require_POST(wrapped))
