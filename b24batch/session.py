@@ -431,13 +431,13 @@ class Session(Configured):
         Raises:
             UsageError, UnexpectedAnswer, CursorStalled, SdkError: As in `call_list`.
         """
-        from b24batch.lists.families import family_of, paging_of
+        from b24batch.lists.families import choose_paging, find_family
         from b24batch.lists.listing import Listing, refuse_write, way_through
 
         command, backwards = Command(method, params), to_flag("descending", descending)
         refuse_write(command.method)
-        family = family_of(command.method, id_key, cursor_id_key, result_key)
-        by = paging_of(command.method, family, paging, command.params)
+        family = find_family(command.method, id_key, cursor_id_key, result_key)
+        by = choose_paging(command.method, family, paging, command.params)
         return Listing(
             self._requests(request_id),
             way_through(command, family, by, cursor_id_key=cursor_id_key, descending=backwards),

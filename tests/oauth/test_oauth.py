@@ -738,7 +738,11 @@ def test_what_is_no_token(changes, message):
         (("", "k7secret"), {"member_id": "m"}, "client_id"),
         (("id", ""), {"member_id": "m"}, "client_secret"),
         (("id", None), {"member_id": "m"}, "client_secret"),
-        (("id", "k7secret"), {"member_id": "m", "token_url": "http://example.com/"}, "http would show"),
+        (
+            ("id", "k7secret"),
+            {"member_id": "m", "token_url": "http://example.com/"},
+            "http would send",
+        ),
         (("id", "k7secret"), {"member_id": "m", "token_url": "example.com"}, "token_url"),
         (("id", "k7secret"), {"member_id": "m"}, "no token of m"),
     ],
@@ -771,7 +775,7 @@ def test_nothing_shows_a_secret(portal):
     shown += [str(attrs.asdict(token)), str(vars(store))]
     assert not [text for text in shown for secret in secrets if secret in text]
     for each in (oauth, token):
-        with pytest.raises(TypeError, match=r"not pickled|cannot pickle"):
+        with pytest.raises(TypeError, match="cannot pickle"):
             pickle.dumps(each)
 
 
