@@ -16,7 +16,7 @@ from b24batch.errors import UsageError
 from b24batch.redaction import redacted, shown
 from b24batch.wire.rate import Limiter, shared_bucket
 from b24batch.wire.retries import RetryPolicy
-from b24batch.wire.settings import WireSettings, to_clock, to_wait
+from b24batch.wire.settings import WireSettings, named, to_clock, to_wait
 
 Given = ParamSpec("Given")
 Made = TypeVar("Made")
@@ -89,27 +89,15 @@ def to_methods(names: object) -> frozenset[str]:
     return frozenset(str(name).casefold() for name in names)
 
 
-def _to_operating_wait(value: object) -> float:
-    return to_wait("operating_wait", value)
-
-
-def _to_allow_http(value: object) -> bool:
-    return to_flag("allow_http", value)
-
-
-def _to_redact(value: object) -> bool:
-    return to_flag("redact_urllib3_log", value)
-
-
 @attrs.frozen(kw_only=True)
 class Settings(WireSettings):
     """The options of a `Session`, checked and converted, with their defaults."""
 
-    operating_wait: float = attrs.field(default=660.0, converter=_to_operating_wait)
+    operating_wait: float = attrs.field(default=660.0, validator=named(to_wait))
     idempotent_methods: frozenset[str] = attrs.field(default=(), converter=to_methods)
-    allow_http: bool = attrs.field(default=False, converter=_to_allow_http)
+    allow_http: bool = attrs.field(default=False, validator=named(to_flag))
     http: requests.Session | None = attrs.field(default=None, validator=optional(instance_of(requests.Session)))
-    redact_urllib3_log: bool = attrs.field(default=True, converter=_to_redact)
+    redact_urllib3_log: bool = attrs.field(default=True, validator=named(to_flag))
 
 
 def to_settings(host: str, options: Options) -> Settings:
