@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 
 import attrs
@@ -82,42 +82,36 @@ def _encoded(
     alone = []
     for position, (name, command) in enumerate(commands):
         encoded = EncodedCommand(name, command, None if named else position)
-        _encode(encoded, earlier, halt=halt)
+        _label_error(encoded, _encode, encoded, earlier, halt=halt)
         if encoded.way is Way.DIRECT and earlier.memory is None:
             alone.append(encoded)
         yield encoded
         earlier.add(name, command.name)
     for encoded in alone:
-        _refuse_spelt(encoded, earlier)
+        _label_error(encoded, earlier.refuse_spelt, encoded.params, encoded.name)
+
+
+def _label_error(encoded: EncodedCommand, step: Callable[..., None], *args: object, **options: object) -> None:
+    """Call `step`; if it raises a `UsageError`, put the label of the command before its text."""
+    try:
+        step(*args, **options)
+    except UsageError as error:
+        reason = error.description
+    else:
+        return
+    raise UsageError(f"{encoded.label}: {reason}")
 
 
 def _encode(encoded: EncodedCommand, earlier: Earlier, *, halt: bool) -> None:
     """Encode a command for a batch, or for a direct call if a batch would change it.
 
     Raises:
-        UsageError: If a value cannot be sent at all. The message has the command and the path to the value.
+        UsageError: If a value cannot be sent at all. The message has the path to the value.
     """
-    try:
-        if encoded.command.method.casefold() in NOT_IN_A_BATCH:
-            raise UsageError("this method is not allowed inside a batch; use call")
-        if not _is_plain(encoded, halt=halt):
-            _bind(encoded, earlier, halt=halt)
-    except UsageError as error:
-        reason = error.description
-    else:
-        return
-    raise UsageError(f"{encoded.label}: {reason}")
-
-
-def _refuse_spelt(encoded: EncodedCommand, earlier: Earlier) -> None:
-    """Raise `UsageError` if a command that is sent alone has a reference in the portal's syntax as text."""
-    try:
-        earlier.refuse_spelt(encoded.params, encoded.name)
-    except UsageError as error:
-        reason = error.description
-    else:
-        return
-    raise UsageError(f"{encoded.label}: {reason}")
+    if encoded.command.method.casefold() in NOT_IN_A_BATCH:
+        raise UsageError("this method is not allowed inside a batch; use call")
+    if not _is_plain(encoded, halt=halt):
+        _bind(encoded, earlier, halt=halt)
 
 
 def _is_plain(encoded: EncodedCommand, *, halt: bool) -> bool:

@@ -127,13 +127,13 @@ def ref(target: Key) -> Ref:
 
 
 def leaves(params: JsonValue) -> Iterator[tuple[tuple[Key, ...], JsonValue]]:
-    """Yield every value in `params`, at any depth, that holds no other values, with the path to it."""
+    """Yield every value in `params` that holds no other values, in order, with the path to it."""
     waiting: list[tuple[tuple[Key, ...], JsonValue]] = [((), params)]
     while waiting:
         path, value = waiting.pop()
         if isinstance(value, Mapping | list | tuple) and value:
             items = value.items() if isinstance(value, Mapping) else enumerate(value)
-            waiting.extend(((*path, name), item) for name, item in items)
+            waiting += [((*path, name), item) for name, item in items][::-1]
         else:
             yield path, value
 
@@ -154,17 +154,18 @@ def no_ids(params: JsonValue, value_of: Callable[[Ref], JsonValue]) -> Iterator[
     A portal would read such a value as the number 1. Ids are the argument ``id``, and below ``fields`` the names that
     end in ``_ID`` or ``Id``, except user fields.
     """
-    for value in _ids(params):
-        if isinstance(value, Ref) and isinstance(value_of(value), list | dict | bool):
+    for path, value in leaves(params):
+        if isinstance(value, Ref) and _is_place_of_id(path) and isinstance(value_of(value), list | dict | bool):
             yield value
 
 
-def _ids(params: JsonValue) -> Iterator[JsonValue]:
-    for name, value in params.items() if isinstance(params, Mapping) else ():
-        if str(name).casefold() == "id":
-            yield value
-        if str(name).casefold() == "fields" and isinstance(value, Mapping):
-            yield from (item for key, item in value.items() if _ONE_ID.fullmatch(str(key)))
+def _is_place_of_id(path: tuple[Key, ...]) -> bool:
+    match [str(name) for name in path]:
+        case [name]:
+            return name.casefold() == "id"
+        case [name, field]:
+            return name.casefold() == "fields" and _ONE_ID.fullmatch(field) is not None
+    return False
 
 
 def replaced(params: JsonValue, value_of: Callable[[Ref], JsonValue]) -> JsonValue:
