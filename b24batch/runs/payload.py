@@ -93,7 +93,7 @@ def _command_error(command: Command, entry: JsonValue, answer: Answer) -> SdkErr
         masked(text_of(fields.get("error_description")), answer.secrets),
         code=masked(code, answer.secrets),
         method=command.method,
-        extra=extra_of(fields, lambda text: masked(text, answer.secrets)),
+        extra=extra_of(fields, answer.secrets),
         http_status=answer.http_status,
         request_id=answer.request_id,
     )

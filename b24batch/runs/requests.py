@@ -79,7 +79,7 @@ class Requests:
         error.description = masked(error.description, secrets)
         error.args = (error.description,)
         if isinstance(error, UnexpectedAnswer):
-            error.data = masked_value(error.data, lambda text: masked(text, secrets))
+            error.data = masked_value(error.data, secrets)
 
     @property
     def next_id(self) -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import codecs
 import json
-import math
-from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import NoReturn, TypeVar, Unpack
 from urllib.parse import urlsplit
@@ -17,6 +15,7 @@ from b24batch.errors import AjaxError, AnswerLost, Evidence, OperatingLimitExcee
 from b24batch.redaction import Secret, masked
 from b24batch.wire.codes import refusal_class
 from b24batch.wire.extra import extra_of
+from b24batch.wire.messages import Reply
 
 _Error = TypeVar("_Error", bound=SdkError)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -46,18 +45,16 @@ class Answer:
 
 
 @attrs.frozen(repr=False)
-class HttpAnswer:
-    """An undecoded HTTP answer, with the method, the id and the secrets of its request."""
+class Decoder:
+    """Decodes the reply to one request, whose method, id and secrets it has."""
 
-    status: int
-    headers: Mapping[str, str] = attrs.field(repr=False)  # some printers look past the repr of the class
-    content: bytes = attrs.field(repr=False)
+    reply: Reply = attrs.field(repr=False)  # some printers look past the repr of the class
     method: str
     request_id: str
     secrets: tuple[Secret, ...] = ()
 
-    def opened(self, now: float) -> Answer:
-        """Decode the answer.
+    def decode(self, now: float) -> Answer:
+        """Return the decoded answer.
 
         Args:
             now: The Unix time, for a ``Retry-After`` that is a date.
@@ -73,53 +70,50 @@ class HttpAnswer:
         return read
 
     def _read(self, now: float) -> Answer | SdkError:
-        if self.status in _REDIRECTS:
-            host = _host(self.headers.get("Location", ""))
+        if self.reply.status in _REDIRECTS:
+            host = _host(self.reply.headers.get("Location", ""))
             return self._error(PortalMoved, f"the portal answers at {host or 'another address'}", host=host)
-        envelope = json_object(self.content)
+        envelope = json_object(self.reply.content)
         if envelope is None:
             return self._error(AnswerLost, self._unreadable())
         if "error" in envelope:
             return self._refusal(envelope, now)
-        if "result" not in envelope or not 200 <= self.status < 300:
-            return self._error(AnswerLost, f"the answer (HTTP {self.status}) has no result")
+        if "result" not in envelope or not 200 <= self.reply.status < 300:
+            return self._error(AnswerLost, f"the answer (HTTP {self.reply.status}) has no result")
         if self.method.casefold() == "batch" and not _has_maps(envelope["result"]):
-            return self._error(AnswerLost, f"the answer (HTTP {self.status}) is not an answer to a batch")
-        return Answer(envelope, self.status, self.request_id, self.secrets)
+            return self._error(AnswerLost, f"the answer (HTTP {self.reply.status}) is not an answer to a batch")
+        return Answer(envelope, self.reply.status, self.request_id, self.secrets)
 
     def _unreadable(self) -> str:
-        hint = "; is this the portal's address?" if 400 <= self.status < 500 else ""
-        hint = "; the proxy requires a user name and a password" if self.status == 407 else hint
+        hint = "; is this the portal's address?" if 400 <= self.reply.status < 500 else ""
+        hint = "; the proxy requires a user name and a password" if self.reply.status == 407 else hint
         # Masked before it is cut, so that no part of a secret is left.
-        text = masked(self.content[:_MASKED].decode(errors="replace"), self.secrets)
+        text = masked(self.reply.content[:_MASKED].decode(errors="replace"), self.secrets)
         begin = f" but begins {text[:_QUOTED]!r}" if text else " but is empty"
-        return f"the answer (HTTP {self.status}) is not the JSON of a portal{begin}{hint}"
+        return f"the answer (HTTP {self.reply.status}) is not the JSON of a portal{begin}{hint}"
 
     def _refusal(self, envelope: dict[str, JsonValue], now: float) -> SdkError:
         code, description = text_of(envelope["error"]), text_of(envelope.get("error_description"))
-        if not _is_code(envelope["error"], self.status):
+        if not _is_code(envelope["error"], self.reply.status):
             kind = type(envelope["error"]).__name__
-            problem = f"the answer (HTTP {self.status}) has an error that is not a code, {kind}: {description}"
+            problem = f"the answer (HTTP {self.reply.status}) has an error that is not a code, {kind}: {description}"
             return self._error(AnswerLost, problem)
         error = self._error(self._class_of(code), description, code=code)
         if isinstance(error, RateLimited):
-            error.retry_after = _seconds(self.headers.get("Retry-After", ""), now)
+            error.retry_after = _parse_retry_after(self.reply.headers.get("Retry-After", ""), now)
         if isinstance(error, AjaxError):
-            error.extra = extra_of(envelope, self._masked)
-        if error.code.matches("CONNECTION_ERROR") and self.status == 401:  # the portal could not ask the OAuth server
+            error.extra = extra_of(envelope, self.secrets)
+        if self.reply.status == 401 and error.code.matches("CONNECTION_ERROR"):  # it could not ask the OAuth server
             error.not_executed = True
         return error
 
-    def _masked(self, text: str) -> str:
-        return masked(text, self.secrets)
-
     def _class_of(self, code: str) -> type[SdkError]:
         kind: type[SdkError] = refusal_class(code, self.method)
-        if kind is AjaxError and self.status == 429:
+        if kind is AjaxError and self.reply.status == 429:
             kind = OperatingLimitExceeded
-        if kind is RateLimited and self.status not in _RATE_STATUSES:
+        if kind is RateLimited and self.reply.status not in _RATE_STATUSES:
             kind = AjaxError
-        if code.casefold() == "wrong_encoding" or (kind is AjaxError and self.status >= 500):
+        if code.casefold() == "wrong_encoding" or (kind is AjaxError and self.reply.status >= 500):
             kind = AnswerLost
         return kind
 
@@ -127,7 +121,7 @@ class HttpAnswer:
         for name in ("code", "host"):
             if name in evidence:
                 evidence[name] = masked(evidence[name], self.secrets)
-        evidence["http_status"], evidence["request_id"] = self.status, self.request_id
+        evidence["http_status"], evidence["request_id"] = self.reply.status, self.request_id
         if issubclass(kind, AjaxError):
             evidence["method"] = self.method
         return kind(masked(description, self.secrets), **evidence)
@@ -174,20 +168,17 @@ def _host(location: str) -> str:
         return ""
 
 
-def _seconds(retry_after: str, now: float) -> float | None:
-    """Return the seconds in a ``Retry-After`` header, a number or a date; None if it is neither."""
-    try:
-        seconds = float(retry_after) if retry_after[-1:].isdigit() else _date(retry_after) - now  # not "inf"
-    except ValueError:
-        seconds = _date(retry_after) - now
-    return None if math.isnan(seconds) else min(max(0.0, seconds), _LONGEST_HINT)
+def _parse_retry_after(text: str, now: float) -> float | None:
+    """Return the seconds in a ``Retry-After`` header, a number or a date; None if it is neither.
 
-
-def _date(text: str) -> float:
+    urllib3's parser refuses fractions of a second, and counts from the computer's time instead of the session's clock.
+    """
+    is_number = text[-1:].isdigit() and " " not in text  # not "inf"
     try:
-        return parsedate_to_datetime(text).timestamp()
+        seconds = float(text) if is_number else parsedate_to_datetime(text).timestamp() - now
     except (ValueError, OverflowError):
-        return math.nan
+        return None
+    return min(max(0.0, seconds), _LONGEST_HINT)
 
 
 def text_of(value: JsonValue) -> str:
