@@ -52,7 +52,8 @@ class Connections:
         except SdkError as error:
             failure: BaseException = error
         except (requests.RequestException, HTTPError, OSError, ValueError) as fault:
-            failure = foreign_exception(fault, outer) or transport_error(fault, delivery, _status_of(response))
+            status = getattr(response, "status_code", None)
+            failure = foreign_exception(fault, outer) or transport_error(fault, delivery, status)
         except BaseException as interrupt:
             failure = interrupt
         finally:
@@ -86,7 +87,3 @@ def _hide_redirect(response: requests.Response, **options: object) -> None:
     """Keep requests from reading a redirect's whole body, which it does even if it follows no redirects."""
     del options
     response.headers.pop("Location", None)
-
-
-def _status_of(response: requests.Response | None) -> int | None:
-    return None if response is None else response.status_code

@@ -68,13 +68,8 @@ class Transport:
     def announce(self, wait: Wait) -> None:
         """Log a wait that is about to begin, and call ``on_wait``."""
         if wait.reason == "retry" or wait.seconds > 1:
-            _log.warning(
-                "waiting %.1f s (%s) before attempt %d, request id %s",
-                wait.seconds,
-                wait.reason,
-                wait.attempt,
-                wait.request_id,
-            )
+            what = (wait.seconds, wait.reason, wait.attempt, wait.request_id)
+            _log.warning("waiting %.1f s (%s) before attempt %d, request id %s", *what)
         if self.settings.on_wait is not None:
             self.settings.on_wait(wait)
 
