@@ -12,10 +12,12 @@ from b24batch.calls.commands import Call, Command, normalize
 from b24batch.calls.earlier import Earlier
 from b24batch.calls.query import Query
 from b24batch.calls.references import Ref, found, refers, replaced
-from b24batch.calls.values import refuse_renumbered, wire_params
+from b24batch.calls.values import describe_renumbered, wire_params
 from b24batch.calls.words import NOT_IN_A_BATCH, command_size, command_text
 from b24batch.errors import UsageError
 from b24batch.redaction import shown
+
+_REFERS = "has a ref(...) in its params; use batch, batch_by_chunk or stream_batch"
 
 
 class Way(Enum):
@@ -157,27 +159,20 @@ def _choose_way(encoded: EncodedCommand, *, halt: bool) -> None:
         encoded.text, _ = batch_text(encoded.name, encoded.command.method, params, halt=halt)
     except UsageError as error:
         encoded.way, encoded.text, encoded.obstacle = Way.DIRECT, "", error.description
+        wrong = describe_renumbered(params)
     else:
-        encoded.params = params if encoded.references else None
-        return
-    try:
-        refuse_renumbered(params)
-    except UsageError as error:
-        reason = error.description
-    else:
-        return
-    raise UsageError(f"{reason}; and in a batch, {encoded.obstacle}")
+        encoded.params, wrong = params if encoded.references else None, ""
+    if wrong:
+        raise UsageError(f"{wrong}; and in a batch, {encoded.obstacle}")
 
 
 def encode_direct(command: Command) -> WireParams:
     """Return the parameters of `command` for a direct call; raise `UsageError` as `encoded_calls` does."""
     try:
         params = wire_params(command.params, command.method)
-        refuse_renumbered(params)
-        if refers(params):
-            raise UsageError("has a ref(...) in its params; use batch, batch_by_chunk or stream_batch")
+        wrong = describe_renumbered(params) or (_REFERS if refers(params) else "")
     except UsageError as error:
-        reason = error.description
-    else:
-        return params
-    raise UsageError(f"{command.method}: {reason}")
+        wrong = error.description
+    if wrong:
+        raise UsageError(f"{command.method}: {wrong}")
+    return params

@@ -162,10 +162,11 @@ def _text_name(name: object) -> str:
     raise InvalidValue(f"has an invalid name: expected a string or an integer, got {shown(name)}")
 
 
-def refuse_renumbered(params: WireParams) -> None:
-    """Raise `InvalidValue` for top-level names that a direct call would change: the portal renumbers integers."""
+def describe_renumbered(params: WireParams) -> str:
+    """Return which name at the top level a direct call would change, or "": the portal renumbers integers."""
     names = params if isinstance(params, dict) else ()
     integers = (name for name in names if _INTEGER_NAME.fullmatch(name) and -(2**63) <= int(name) < 2**63)
     for place, name in enumerate(integers):
         if name != str(place):
-            raise InvalidValue(f"would arrive as {place}: in a direct call the portal renumbers integer names", name)
+            return f"{name} would arrive as {place}: in a direct call the portal renumbers integer names"
+    return ""
