@@ -7,7 +7,7 @@ from html import escape
 from typing import TypeAlias
 
 from b24batch.aliases import JsonValue
-from b24batch.redaction import redacted, shown
+from b24batch.redaction import redact, shown
 from b24batch.statuses import counted
 
 #: Maximum number of rows in a table.
@@ -24,7 +24,7 @@ _REST = "padding:.2em .8em"
 _Row: TypeAlias = Sequence[object]
 
 
-def of_result(records: Sequence[Mapping[str, JsonValue]]) -> str:
+def render_result(records: Sequence[Mapping[str, JsonValue]]) -> str:
     """Return the table of a run from `Result.to_records`: errors first, at most 20 rows."""
     ranked = sorted(records, key=lambda record: (record["error"] is None, record["status"] != "skipped"))
     rows, left_out = [_row(record) for record in ranked[:MAX_ROWS]], ranked[MAX_ROWS:]
@@ -33,7 +33,7 @@ def of_result(records: Sequence[Mapping[str, JsonValue]]) -> str:
     return _table(caption, ("command", "method", "status", "value or error"), rows, rest)
 
 
-def of_outcome(outcome: Mapping[str, JsonValue]) -> str:
+def render_outcome(outcome: Mapping[str, JsonValue]) -> str:
     """Return the table of one command from `AjaxResult.to_dict`: its value field by field, or its error."""
     facts = [f"{name} {outcome[name]}" for name in ("total", "next") if outcome[name] is not None]
     caption = ", ".join([f"{outcome['method']}: {outcome['status']}", *facts])
@@ -44,7 +44,7 @@ def of_outcome(outcome: Mapping[str, JsonValue]) -> str:
     return _table(caption, ("field", "value"), rows[:MAX_ROWS], f"{left_out} more are left out" if left_out > 0 else "")
 
 
-def of_facts(caption: str, facts: Mapping[str, str]) -> str:
+def render_facts(caption: str, facts: Mapping[str, str]) -> str:
     """Return a table of names and texts."""
     return _table(caption, (), list(facts.items()))
 
@@ -86,5 +86,5 @@ def _cells(row: Iterable[object]) -> str:
 
 
 def _text(value: object) -> str:
-    text = redacted(str(value))
+    text = redact(str(value))
     return escape(text if len(text) <= _MAX_TEXT else f"{text[: _MAX_TEXT - 3]}...")

@@ -16,9 +16,9 @@ _SHORTEST = 4
 _SHORT = 8
 
 
-def masked(text: str, secrets: tuple[Secret, ...]) -> str:
+def mask(text: str, secrets: tuple[Secret, ...]) -> str:
     """Return `text` with `secrets` masked, however they are encoded, and anything that looks like a secret."""
-    return redacted(_pattern(secrets).sub("***", text)) if text else text
+    return redact(_pattern(secrets).sub("***", text)) if text else text
 
 
 @functools.lru_cache(maxsize=64)
@@ -48,7 +48,7 @@ def _character(character: str) -> str:
 _SECRETS = r"""(?i)(/rest/[^/\s"'?]+/|\b(?:auth|access_token|refresh_token|client_secret|code)=)[^/\s"'?&]+"""
 
 
-def redacted(text: str) -> str:
+def redact(text: str) -> str:
     """Return `text` with webhook codes and tokens masked."""
     return re.sub(_SECRETS, r"\1***", text)
 
@@ -59,7 +59,7 @@ def shown(value: object) -> str:
         text = repr(value)
     except Exception:
         text = f"<{type(value).__name__}>"
-    text = redacted(text)
+    text = redact(text)
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
@@ -99,7 +99,7 @@ class _Redaction(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Mask the message of a record, and keep the record."""
         text = record.getMessage()
-        clean = redacted(text)
+        clean = redact(text)
         if clean != text:
             record.msg, record.args = clean, None
         return True

@@ -87,9 +87,9 @@ class AjaxResult:
         return f"AjaxResult({self.command.method}, {self.status}, {outcome})"
 
     def _repr_html_(self) -> str:
-        from b24batch.html import of_outcome
+        from b24batch.html import render_outcome
 
-        return of_outcome(self.to_dict())
+        return render_outcome(self.to_dict())
 
 
 @attrs.frozen(repr=False, eq=False)
@@ -232,9 +232,9 @@ class Result(Generic[Data]):
         return f"<Result of {self.summary()}>"
 
     def _repr_html_(self) -> str:
-        from b24batch.html import of_result
+        from b24batch.html import render_result
 
-        return of_result(self.to_records())
+        return render_result(self.to_records())
 
     def _keys(self) -> list[int | str]:
         return [row.command.name or "" for row in self.rows] if self.named else list(range(len(self.rows)))

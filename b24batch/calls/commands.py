@@ -97,10 +97,10 @@ def normalize(calls: Iterable[Call] | Mapping[str, Call]) -> Iterator[tuple[str,
     if isinstance(calls, str | bytes | Command) or not isinstance(calls, Iterable):
         raise UsageError(f"calls: expected a list or a mapping of calls, got {shown(calls)}")
     named = isinstance(calls, Mapping)
-    return _normalized(iter(calls.items() if isinstance(calls, Mapping) else enumerate(calls)), named=named)
+    return _normalize_each(iter(calls.items() if isinstance(calls, Mapping) else enumerate(calls)), named=named)
 
 
-def _normalized(calls: Iterator[tuple[JsonValue, Call]], *, named: bool) -> Iterator[tuple[str, Command]]:
+def _normalize_each(calls: Iterator[tuple[JsonValue, Call]], *, named: bool) -> Iterator[tuple[str, Command]]:
     for key, call in calls:
         try:
             command = _named_command(key, call) if named else _command(call)

@@ -11,7 +11,7 @@ from b24batch.aliases import JsonValue, Params, WireParams
 from b24batch.calls.commands import Call, Command, normalize
 from b24batch.calls.earlier import Earlier
 from b24batch.calls.query import Query
-from b24batch.calls.references import Ref, found, refers, replaced
+from b24batch.calls.references import Ref, find_references, has_references, replace_references
 from b24batch.calls.values import describe_renumbered, wire_params
 from b24batch.calls.words import NOT_IN_A_BATCH, command_size, command_text
 from b24batch.errors import UsageError
@@ -64,7 +64,7 @@ class EncodedCommand:
         return command_size(self.name, self.text)
 
 
-def encoded_calls(
+def encode_calls(
     calls: Iterable[Call] | Mapping[str, Call], *, halt: bool, memory: int | None = None
 ) -> Iterator[EncodedCommand]:
     """Return an iterator over `calls` that normalises and encodes each call when it is reached.
@@ -75,10 +75,10 @@ def encoded_calls(
         memory: How many calls back a reference may lead; None for no maximum.
     """
     commands = normalize(calls)
-    return _encoded(commands, Earlier(memory), named=isinstance(calls, Mapping), halt=halt)
+    return _encode_each(commands, Earlier(memory), named=isinstance(calls, Mapping), halt=halt)
 
 
-def _encoded(
+def _encode_each(
     commands: Iterator[tuple[str, Command]], earlier: Earlier, *, named: bool, halt: bool
 ) -> Iterator[EncodedCommand]:
     alone = []
@@ -136,16 +136,16 @@ def batch_text(name: str, method: str, params: Params, *, halt: bool) -> tuple[s
 
 def _bind(encoded: EncodedCommand, earlier: Earlier, *, halt: bool) -> None:
     params = wire_params(encoded.command.params, encoded.command.method)
-    encoded.references = tuple(earlier.bound(reference) for reference in found(params))
-    encoded.params = replaced(params, earlier.bound) if encoded.references else params
+    encoded.references = tuple(earlier.bind(reference) for reference in find_references(params))
+    encoded.params = replace_references(params, earlier.bind) if encoded.references else params
     _choose_way(encoded, halt=halt)
     if encoded.way is Way.DIRECT:
         earlier.refuse_spelt(encoded.params, encoded.name)
 
 
-def resolved(encoded: EncodedCommand, values: Mapping[Ref, JsonValue], *, halt: bool) -> EncodedCommand:
+def resolve(encoded: EncodedCommand, values: Mapping[Ref, JsonValue], *, halt: bool) -> EncodedCommand:
     """Return a command with references replaced by these values; raise `UsageError` if it cannot be sent."""
-    params = replaced(encoded.params, lambda reference: values.get(reference, reference))
+    params = replace_references(encoded.params, lambda reference: values.get(reference, reference))
     params = wire_params(params, encoded.command.method)
     references = tuple(reference for reference in encoded.references if reference not in values)
     copy = EncodedCommand(encoded.name, encoded.command, encoded.position, params=params, references=references)
@@ -167,10 +167,10 @@ def _choose_way(encoded: EncodedCommand, *, halt: bool) -> None:
 
 
 def encode_direct(command: Command) -> WireParams:
-    """Return the parameters of `command` for a direct call; raise `UsageError` as `encoded_calls` does."""
+    """Return the parameters of `command` for a direct call; raise `UsageError` as `encode_calls` does."""
     try:
         params = wire_params(command.params, command.method)
-        wrong = describe_renumbered(params) or (_REFERS if refers(params) else "")
+        wrong = describe_renumbered(params) or (_REFERS if has_references(params) else "")
     except UsageError as error:
         wrong = error.description
     if wrong:

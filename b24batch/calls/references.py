@@ -138,17 +138,17 @@ def leaves(params: JsonValue) -> Iterator[tuple[tuple[Key, ...], JsonValue]]:
             yield path, value
 
 
-def found(params: JsonValue) -> Iterator[Ref]:
+def find_references(params: JsonValue) -> Iterator[Ref]:
     """Yield every reference in `params`."""
     return (value for _, value in leaves(params) if isinstance(value, Ref))
 
 
-def refers(params: JsonValue) -> bool:
+def has_references(params: JsonValue) -> bool:
     """Return whether `params` contain a reference."""
-    return next(found(params), None) is not None
+    return next(find_references(params), None) is not None
 
 
-def no_ids(params: JsonValue, value_of: Callable[[Ref], JsonValue]) -> Iterator[Ref]:
+def find_invalid_ids(params: JsonValue, value_of: Callable[[Ref], JsonValue]) -> Iterator[Ref]:
     """Yield each reference in the place of an id whose value is a list, an object or a boolean.
 
     A portal would read such a value as the number 1. Ids are the argument ``id``, and below ``fields`` the names that
@@ -168,7 +168,7 @@ def _is_place_of_id(path: tuple[Key, ...]) -> bool:
     return False
 
 
-def replaced(params: JsonValue, value_of: Callable[[Ref], JsonValue]) -> JsonValue:
+def replace_references(params: JsonValue, value_of: Callable[[Ref], JsonValue]) -> JsonValue:
     """Return a copy of `params` with every reference replaced."""
     if isinstance(params, Ref):
         return value_of(params)
@@ -177,5 +177,5 @@ def replaced(params: JsonValue, value_of: Callable[[Ref], JsonValue]) -> JsonVal
     items = params.items() if isinstance(params, Mapping) else enumerate(params)
     copy = {}
     for name, item in items:
-        copy[name] = replaced(item, value_of)
+        copy[name] = replace_references(item, value_of)
     return copy if isinstance(params, Mapping) else list(copy.values())

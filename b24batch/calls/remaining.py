@@ -9,7 +9,7 @@ import attrs
 from b24batch.aliases import JsonValue
 from b24batch.calls.commands import Command
 from b24batch.calls.methods import is_read
-from b24batch.calls.references import Key, Ref, no_ids, refers, replaced
+from b24batch.calls.references import Key, Ref, find_invalid_ids, has_references, replace_references
 
 
 @attrs.frozen
@@ -28,12 +28,12 @@ class Remaining:
 
     def add(self, place: int, command: Command) -> None:
         """Add a command, unless a reference in it no longer has a value."""
-        if refers(command.params):
+        if has_references(command.params):
             try:
-                no_id = next(no_ids(command.params, self._update), None)
+                no_id = next(find_invalid_ids(command.params, self._update), None)
                 if no_id is not None and not is_read(command.method):
                     return
-                command = attrs.evolve(command, params=replaced(command.params, self._update))
+                command = attrs.evolve(command, params=replace_references(command.params, self._update))
             except KeyError:
                 return
         self.places[place] = len(self.commands)

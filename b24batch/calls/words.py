@@ -46,7 +46,7 @@ def is_referable(name: str) -> bool:
     return bool(name) and "]" not in name and not _PHP_SPACE & set(name)
 
 
-def spelt(text: str) -> tuple[str, list[str]]:
+def parse_reference(text: str) -> tuple[str, list[str]]:
     """Return bucket and keys if all of `text` is a reference in the portal's syntax; otherwise no keys."""
     match = _SPELT.fullmatch(text)
     return (match[1].lower(), _KEYS.findall(match[2])) if match else ("", [])

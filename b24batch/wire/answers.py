@@ -12,9 +12,9 @@ import attrs
 
 from b24batch.aliases import JsonValue
 from b24batch.errors import AjaxError, AnswerLost, Evidence, OperatingLimitExceeded, PortalMoved, RateLimited, SdkError
-from b24batch.redaction import Secret, masked
+from b24batch.redaction import Secret, mask
 from b24batch.wire.codes import refusal_class
-from b24batch.wire.extra import extra_of
+from b24batch.wire.extra import read_extra
 from b24batch.wire.messages import Reply
 
 _Error = TypeVar("_Error", bound=SdkError)
@@ -73,7 +73,7 @@ class Decoder:
         if self.reply.status in _REDIRECTS:
             host = _host(self.reply.headers.get("Location", ""))
             return self._error(PortalMoved, f"the portal answers at {host or 'another address'}", host=host)
-        envelope = json_object(self.reply.content)
+        envelope = decode_object(self.reply.content)
         if envelope is None:
             return self._error(AnswerLost, self._unreadable())
         if "error" in envelope:
@@ -88,12 +88,12 @@ class Decoder:
         hint = "; is this the portal's address?" if 400 <= self.reply.status < 500 else ""
         hint = "; the proxy requires a user name and a password" if self.reply.status == 407 else hint
         # Masked before it is cut, so that no part of a secret is left.
-        text = masked(self.reply.content[:_MASKED].decode(errors="replace"), self.secrets)
+        text = mask(self.reply.content[:_MASKED].decode(errors="replace"), self.secrets)
         begin = f" but begins {text[:_QUOTED]!r}" if text else " but is empty"
         return f"the answer (HTTP {self.reply.status}) is not the JSON of a portal{begin}{hint}"
 
     def _refusal(self, envelope: dict[str, JsonValue], now: float) -> SdkError:
-        code, description = text_of(envelope["error"]), text_of(envelope.get("error_description"))
+        code, description = to_text(envelope["error"]), to_text(envelope.get("error_description"))
         if not _is_code(envelope["error"], self.reply.status):
             kind = type(envelope["error"]).__name__
             problem = f"the answer (HTTP {self.reply.status}) has an error that is not a code, {kind}: {description}"
@@ -102,7 +102,7 @@ class Decoder:
         if isinstance(error, RateLimited):
             error.retry_after = _parse_retry_after(self.reply.headers.get("Retry-After", ""), now)
         if isinstance(error, AjaxError):
-            error.extra = extra_of(envelope, self.secrets)
+            error.extra = read_extra(envelope, self.secrets)
         if self.reply.status == 401 and error.code.matches("CONNECTION_ERROR"):  # it could not ask the OAuth server
             error.not_executed = True
         return error
@@ -120,14 +120,14 @@ class Decoder:
     def _error(self, kind: type[_Error], description: str, **evidence: Unpack[Evidence]) -> _Error:
         for name in ("code", "host"):
             if name in evidence:
-                evidence[name] = masked(evidence[name], self.secrets)
+                evidence[name] = mask(evidence[name], self.secrets)
         evidence["http_status"], evidence["request_id"] = self.reply.status, self.request_id
         if issubclass(kind, AjaxError):
             evidence["method"] = self.method
-        return kind(masked(description, self.secrets), **evidence)
+        return kind(mask(description, self.secrets), **evidence)
 
 
-def json_object(content: bytes) -> dict[str, JsonValue] | None:
+def decode_object(content: bytes) -> dict[str, JsonValue] | None:
     """Decode a body that is a strict JSON object, with or without a byte order mark; None for any other body."""
     try:
         value = _strict.decode(content.removeprefix(codecs.BOM_UTF8).decode())
@@ -181,7 +181,7 @@ def _parse_retry_after(text: str, now: float) -> float | None:
     return min(max(0.0, seconds), _LONGEST_HINT)
 
 
-def text_of(value: JsonValue) -> str:
+def to_text(value: JsonValue) -> str:
     """Return a code or a description as text; accepts any JSON value, since codes may be numbers or null."""
     if isinstance(value, str) or value is None:
         return value or ""

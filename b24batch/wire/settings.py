@@ -54,7 +54,7 @@ def to_clock(value: object) -> Clock:
     return cast("Clock", value)
 
 
-def named(check: Callable[[str, object], object]) -> Callable[[object, attrs.Attribute[Any], object], object]:
+def validate_with(check: Callable[[str, object], object]) -> Callable[[object, attrs.Attribute[Any], object], object]:
     """Return an attrs validator that calls `check` with the name and the value of an attribute."""
     return lambda _, attribute, value: check(attribute.name, value)
 
@@ -82,8 +82,8 @@ class WireSettings:
     """
 
     timeout: tuple[float, float] = attrs.field(default=(10.0, 75.0), converter=to_timeout)
-    deadline: float = attrs.field(default=120.0, validator=named(to_seconds))
-    max_answer: int = attrs.field(default=256_000_000, validator=named(check_number))
+    deadline: float = attrs.field(default=120.0, validator=validate_with(to_seconds))
+    max_answer: int = attrs.field(default=256_000_000, validator=validate_with(check_number))
     retries: RetryPolicy = attrs.field(factory=RetryPolicy, validator=instance_of(RetryPolicy))
     limits: Limiter | None = attrs.field(converter=to_limits)
     clock: Clock = attrs.field(default=time, converter=to_clock)
