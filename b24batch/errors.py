@@ -36,6 +36,11 @@ class Evidence(TypedDict, total=False):
     data: Any
 
 
+def to_message(code: str, description: str) -> str:
+    """Return a code and a description as one text; either may be empty."""
+    return ": ".join(part for part in (code, description) if part) or "no code and no description"
+
+
 class SdkError(Exception):
     """The base class of all errors of this library.
 
@@ -65,7 +70,7 @@ class SdkError(Exception):
         return {"type": type(self).__name__, "code": str(self.code), "description": self.description}
 
     def __str__(self) -> str:
-        return ": ".join(part for part in (self.code, self.description) if part) or "no code and no description"
+        return to_message(self.code, self.description)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.code)!r}, {self.description!r})"
@@ -94,7 +99,7 @@ class UnexpectedAnswer(SdkError):
 
 
 class TransportError(SdkError):
-    """There is no usable answer to the request."""
+    """The request was not sent, or its answer is missing or unreadable."""
 
 
 class NotSent(TransportError):

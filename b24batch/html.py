@@ -7,6 +7,7 @@ from html import escape
 from typing import TypeAlias
 
 from b24batch.aliases import JsonValue
+from b24batch.errors import to_message
 from b24batch.redaction import redact, shown
 from b24batch.statuses import counted
 
@@ -39,7 +40,7 @@ def render_outcome(outcome: Mapping[str, JsonValue]) -> str:
     caption = ", ".join([f"{outcome['method']}: {outcome['status']}", *facts])
     error, rows = outcome["error"], _parts(outcome["data"]) if outcome["status"] == "ok" else []
     if error is not None:
-        rows.insert(0, ("error", _reason(error["code"], error["description"])))
+        rows.insert(0, ("error", to_message(error["code"], error["description"])))
     left_out = len(rows) - MAX_ROWS
     return _table(caption, ("field", "value"), rows[:MAX_ROWS], f"{left_out} more are left out" if left_out > 0 else "")
 
@@ -52,7 +53,7 @@ def render_facts(caption: str, facts: Mapping[str, str]) -> str:
 def _row(record: Mapping[str, JsonValue]) -> _Row:
     command = record["position"] if record["name"] is None else record["name"]
     value = shown(record["data"]) if record["status"] == "ok" else ""
-    outcome = value if record["error"] is None else _reason(record["error"], record["description"])
+    outcome = value if record["error"] is None else to_message(record["error"], record["description"])
     return command, record["method"], record["status"], outcome
 
 
@@ -61,10 +62,6 @@ def _parts(data: JsonValue) -> list[_Row]:
         pairs = data.items() if isinstance(data, dict) else enumerate(data)
         return [(name, shown(value)) for name, value in pairs]
     return [("data", shown(data))]
-
-
-def _reason(code: str, description: str) -> str:
-    return ": ".join(part for part in (code, description) if part) or "no code and no description"
 
 
 def _table(caption: str, head: Sequence[str], rows: Sequence[_Row], rest: str = "") -> str:

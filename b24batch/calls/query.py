@@ -9,10 +9,9 @@ from urllib.parse import unquote
 
 from b24batch.aliases import JsonValue, Params
 from b24batch.calls.booleans import form_at
-from b24batch.calls.references import Ref
+from b24batch.calls.references import MAPPINGS, Ref
 from b24batch.calls.scalars import InvalidValue, wire_boolean, wire_float, wire_integer
 from b24batch.calls.values import (
-    MAPPINGS,
     Encoder,
     encoder_of,
     list_arguments,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal, NoReturn, TypeAlias
 
 import attrs
@@ -12,6 +12,9 @@ from b24batch.aliases import JsonValue
 from b24batch.calls.words import PLACE, is_referable, reference_text
 
 Key: TypeAlias = str | int
+#: Types that hold values. The abstract class comes last: checking it takes ten times as long.
+CONTAINERS = (dict, list, tuple, Mapping)
+MAPPINGS = (dict, Mapping)
 #: The names of fields that hold one id; those of user fields may hold many.
 _ONE_ID = re.compile(r"(?!(?i:uf)).+(?:_ID|Id[0-9]*)")
 
@@ -131,9 +134,8 @@ def leaves(params: JsonValue) -> Iterator[tuple[tuple[Key, ...], JsonValue]]:
     waiting: list[tuple[tuple[Key, ...], JsonValue]] = [((), params)]
     while waiting:
         path, value = waiting.pop()
-        if isinstance(value, Mapping | list | tuple) and value:
-            items = value.items() if isinstance(value, Mapping) else enumerate(value)
-            waiting += [((*path, name), item) for name, item in items][::-1]
+        if isinstance(value, CONTAINERS) and value:
+            waiting += [((*path, name), item) for name, item in _items(value)][::-1]
         else:
             yield path, value
 
@@ -172,10 +174,11 @@ def replace_references(params: JsonValue, value_of: Callable[[Ref], JsonValue]) 
     """Return a copy of `params` with every reference replaced."""
     if isinstance(params, Ref):
         return value_of(params)
-    if not isinstance(params, Mapping | list | tuple):
+    if not isinstance(params, CONTAINERS):
         return params
-    items = params.items() if isinstance(params, Mapping) else enumerate(params)
-    copy = {}
-    for name, item in items:
-        copy[name] = replace_references(item, value_of)
-    return copy if isinstance(params, Mapping) else list(copy.values())
+    copy = {name: replace_references(item, value_of) for name, item in _items(params)}
+    return copy if isinstance(params, MAPPINGS) else list(copy.values())
+
+
+def _items(container: JsonValue) -> Iterable[tuple[Key, JsonValue]]:
+    return container.items() if isinstance(container, MAPPINGS) else enumerate(container)

@@ -12,7 +12,7 @@ from typing import SupportsIndex, TypeAlias
 
 from b24batch.aliases import JsonValue, Params, WireParams
 from b24batch.calls.booleans import Place, is_positional
-from b24batch.calls.references import Ref
+from b24batch.calls.references import CONTAINERS, MAPPINGS, Ref
 from b24batch.calls.scalars import (
     InvalidValue,
     is_boolean,
@@ -35,9 +35,6 @@ RESERVED_NAMES = frozenset(
     ["auth", "access_token", "auth_connector", "ap", "aplogin", "sessid", "token", "state", "method"]
 )
 
-#: Types that hold values. The abstract class comes last: checking it takes ten times as long.
-CONTAINERS = (dict, list, tuple, Mapping)
-MAPPINGS = (dict, Mapping)
 _TEXT_ONLY = {str}
 #: Arguments that mean nothing if empty, in any case.
 _LEFT_OUT_WHEN_EMPTY = frozenset(["filter", "select", "order", "sort"])

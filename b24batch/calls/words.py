@@ -28,9 +28,9 @@ _BUCKETS = "result|next|total|time|error"
 #: A whole value that the portal takes for a reference: one of its maps, anything up to white space, keys in brackets.
 _SPELT = re.compile(rf"(?ai)\$({_BUCKETS})(\S+)")
 _KEYS = re.compile(r"\[([^\]]+)\]")
-#: Where the portal's substitution may see a reference: at its buckets, or if it runs on after a failed command, at any
-#: word. It goes on to the next white space, and refers if there is a key in brackets in it. Two patterns each, since
-#: one takes quadratic time.
+#: Where the portal's substitution may find a reference: at one of its buckets or, if it continues after a failed
+#: command, at any word. A reference extends to the next white space and contains a key in brackets, which is searched
+#: for separately: a single pattern takes quadratic time.
 _BUCKET = re.compile(rf"(?ai)\$(?:{_BUCKETS})\S*")
 _ANY_BUCKET = re.compile(r"(?ai)\$[a-z_]\S*")
 _KEY = re.compile(r"\[[^\]]")

@@ -169,9 +169,9 @@ _POOLS: dict[str, type] = {"http": _Pool, "https": _TLSPool}
 class TrackingAdapter(HTTPAdapter):
     """A requests adapter that tracks whether any byte of a request was sent, and ends the request at its deadline.
 
-    The class of an exception does not tell: a proxy may report an error after it forwarded the request, and a timeout
-    may come before the request was sent. Limits: through a SOCKS proxy every request counts as sent, and the deadline
-    is checked only between the parts of an answer.
+    The class of an exception does not show whether it was sent: a proxy may report an error after it forwarded the
+    request, and a timeout may come before. Limits: through a SOCKS proxy every request counts as sent, and the
+    deadline is checked only between the parts of an answer.
     """
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: object) -> None:

@@ -61,7 +61,7 @@ class Decoder:
 
         Raises:
             AjaxError: The portal refused the request.
-            AnswerLost: The answer does not tell what the portal did.
+            AnswerLost: The answer does not say what the portal did.
         """
         # The answer may contain a secret, so it must not be a local of a frame that raises an error.
         read = self._read(now)
@@ -144,7 +144,7 @@ _strict = json.JSONDecoder(parse_constant=_no_number)
 
 
 def _has_maps(result: JsonValue) -> bool:
-    """Return whether a result tells what happened to the commands of a batch; other maps may be missing or invalid."""
+    """Return whether a result says what became of the commands of a batch; other maps may be missing or invalid."""
     names = ("result", "result_error")
     return isinstance(result, dict) and all(isinstance(result.get(name, 0), dict | list | None) for name in names)
 
