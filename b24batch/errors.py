@@ -118,11 +118,11 @@ class AnswerLost(TransportError):
 def _is_deep(value: Any) -> bool:
     level = [value]
     for _ in range(_MAX_PICKLED_DEPTH):
-        level = [part for each in level for part in _parts(each)]
+        level = [part for each in level for part in _list_parts(each)]
     return bool(level)
 
 
-def _parts(value: Any) -> list[Any]:
+def _list_parts(value: Any) -> list[Any]:
     return list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
 
 

@@ -18,26 +18,26 @@ _SHORT = 8
 
 def mask(text: str, secrets: tuple[Secret, ...]) -> str:
     """Return `text` with `secrets` masked, however they are encoded, and anything that looks like a secret."""
-    return redact(_pattern(secrets).sub("***", text)) if text else text
+    return redact(_compile_pattern(secrets).sub("***", text)) if text else text
 
 
 @functools.lru_cache(maxsize=64)
-def _pattern(secrets: tuple[Secret, ...]) -> re.Pattern[str]:
+def _compile_pattern(secrets: tuple[Secret, ...]) -> re.Pattern[str]:
     texts = {text for secret in secrets for text in (secret.reveal(), unquote(secret.reveal()))}
     longest_first = sorted(filter(_is_long, texts), key=len, reverse=True)
-    return re.compile("|".join(map(_form, longest_first)) or r"(?!)", re.IGNORECASE)
+    return re.compile("|".join(map(_escape, longest_first)) or r"(?!)", re.IGNORECASE)
 
 
 def _is_long(text: str) -> bool:
     return len(text) >= _SHORTEST
 
 
-def _form(text: str) -> str:
-    form = "".join(map(_character, text))
+def _escape(text: str) -> str:
+    form = "".join(map(_escape_character, text))
     return form if len(text) > _SHORT else rf"(?<!\w){form}(?!\w)"
 
 
-def _character(character: str) -> str:
+def _escape_character(character: str) -> str:
     """Return the pattern of a character: plain, percent-encoded, or escaped as a slash is in JSON."""
     cases = (character, character.lower(), character.upper())
     percents = {"".join(f"%{byte:02x}" for byte in case.encode(errors="surrogatepass")) for case in cases}

@@ -67,12 +67,12 @@ class Earlier:
         """
         for path, text in leaves(params):
             bucket, keys = parse_reference(text) if isinstance(text, str) else ("", [])
-            target = self._target(keys[0]) if keys else None
+            target = self._find_target(keys[0]) if keys else None
             if target is not None and self._names[target] != name:
-                what = advice or _advice(bucket, target, keys[1:])
+                what = advice or _advise(bucket, target, keys[1:])
                 raise InvalidValue(f"is {shown(text)}, which would be sent as text: {what}", *map(str, path))
 
-    def _target(self, key: str) -> Key | None:
+    def _find_target(self, key: str) -> Key | None:
         if key in self._names:
             return key
         return int(key) if PLACE.fullmatch(key) and int(key) in self._names else None
@@ -85,7 +85,7 @@ class Earlier:
         return "but a reference must lead to an earlier call"
 
 
-def _advice(bucket: str, target: Key, keys: list[str]) -> str:
+def _advise(bucket: str, target: Key, keys: list[str]) -> str:
     reference = Ref(target)
     match bucket:
         case "result":

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from urllib.parse import unquote
 
 from b24batch.aliases import JsonValue, Params
-from b24batch.calls.booleans import form_at
+from b24batch.calls.booleans import find_form
 from b24batch.calls.references import MAPPINGS, Ref
 from b24batch.calls.scalars import InvalidValue, wire_boolean, wire_float, wire_integer
 from b24batch.calls.values import (
@@ -145,7 +145,7 @@ _TEXTS_WITHOUT_HALT = _TEXTS | {str: _make_text_encoder(halt=False)}
 def _encode_boolean(method: str, key: str, value: bool) -> str:
     place = (method, *map(unquote, key.replace("]", "").split("[")))
     wire = wire_boolean(value, place)
-    if form_at(place) == "json":
+    if find_form(place) == "json":
         raise InvalidValue(f"is {value}, which {method} reads from JSON only, and a query is text")
     return wire if isinstance(wire, str) else str(int(wire))
 

@@ -71,20 +71,20 @@ class Decoder:
 
     def _read(self, now: float) -> Answer | SdkError:
         if self.reply.status in _REDIRECTS:
-            host = _host(self.reply.headers.get("Location", ""))
-            return self._error(PortalMoved, f"the portal answers at {host or 'another address'}", host=host)
+            host = _parse_host(self.reply.headers.get("Location", ""))
+            return self._make_error(PortalMoved, f"the portal answers at {host or 'another address'}", host=host)
         envelope = decode_object(self.reply.content)
         if envelope is None:
-            return self._error(AnswerLost, self._unreadable())
+            return self._make_error(AnswerLost, self._describe_unreadable())
         if "error" in envelope:
-            return self._refusal(envelope, now)
+            return self._read_refusal(envelope, now)
         if "result" not in envelope or not 200 <= self.reply.status < 300:
-            return self._error(AnswerLost, f"the answer (HTTP {self.reply.status}) has no result")
+            return self._make_error(AnswerLost, f"the answer (HTTP {self.reply.status}) has no result")
         if self.method.casefold() == "batch" and not _has_maps(envelope["result"]):
-            return self._error(AnswerLost, f"the answer (HTTP {self.reply.status}) is not an answer to a batch")
+            return self._make_error(AnswerLost, f"the answer (HTTP {self.reply.status}) is not an answer to a batch")
         return Answer(envelope, self.reply.status, self.request_id, self.secrets)
 
-    def _unreadable(self) -> str:
+    def _describe_unreadable(self) -> str:
         hint = "; is this the portal's address?" if 400 <= self.reply.status < 500 else ""
         hint = "; the proxy requires a user name and a password" if self.reply.status == 407 else hint
         # Masked before it is cut, so that no part of a secret is left.
@@ -92,13 +92,13 @@ class Decoder:
         begin = f" but begins {text[:_QUOTED]!r}" if text else " but is empty"
         return f"the answer (HTTP {self.reply.status}) is not the JSON of a portal{begin}{hint}"
 
-    def _refusal(self, envelope: dict[str, JsonValue], now: float) -> SdkError:
+    def _read_refusal(self, envelope: dict[str, JsonValue], now: float) -> SdkError:
         code, description = to_text(envelope["error"]), to_text(envelope.get("error_description"))
         if not _is_code(envelope["error"], self.reply.status):
             kind = type(envelope["error"]).__name__
             problem = f"the answer (HTTP {self.reply.status}) has an error that is not a code, {kind}: {description}"
-            return self._error(AnswerLost, problem)
-        error = self._error(self._class_of(code), description, code=code)
+            return self._make_error(AnswerLost, problem)
+        error = self._make_error(self._choose_class(code), description, code=code)
         if isinstance(error, RateLimited):
             error.retry_after = _parse_retry_after(self.reply.headers.get("Retry-After", ""), now)
         if isinstance(error, AjaxError):
@@ -107,7 +107,7 @@ class Decoder:
             error.not_executed = True
         return error
 
-    def _class_of(self, code: str) -> type[SdkError]:
+    def _choose_class(self, code: str) -> type[SdkError]:
         kind: type[SdkError] = refusal_class(code, self.method)
         if kind is AjaxError and self.reply.status == 429:
             kind = OperatingLimitExceeded
@@ -117,7 +117,7 @@ class Decoder:
             kind = AnswerLost
         return kind
 
-    def _error(self, kind: type[_Error], description: str, **evidence: Unpack[Evidence]) -> _Error:
+    def _make_error(self, kind: type[_Error], description: str, **evidence: Unpack[Evidence]) -> _Error:
         for name in ("code", "host"):
             if name in evidence:
                 evidence[name] = mask(evidence[name], self.secrets)
@@ -160,7 +160,7 @@ def _is_code(error: JsonValue, status: int) -> bool:
     return status >= 400 and isinstance(error, str | int | float) and not isinstance(error, bool)
 
 
-def _host(location: str) -> str:
+def _parse_host(location: str) -> str:
     try:
         parts = urlsplit(location)
         return f"{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}"
