@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 
@@ -81,22 +82,22 @@ def encode_calls(
 def _encode_each(
     commands: Iterator[tuple[str, Command]], earlier: Earlier, *, named: bool, halt: bool
 ) -> Iterator[EncodedCommand]:
-    alone = []
+    alone, encode = [], functools.partial(_encode, earlier=earlier, halt=halt)
     for position, (name, command) in enumerate(commands):
         encoded = EncodedCommand(name, command, None if named else position)
-        _label_error(encoded, _encode, encoded, earlier, halt=halt)
+        _label_error(encode, encoded)
         if encoded.way is Way.DIRECT and earlier.memory is None:
             alone.append(encoded)
         yield encoded
         earlier.add(name, command.name)
     for encoded in alone:
-        _label_error(encoded, earlier.refuse_spelt, encoded.params, encoded.name)
+        _label_error(lambda encoded: earlier.refuse_spelt(encoded.params, encoded.name), encoded)
 
 
-def _label_error(encoded: EncodedCommand, step: Callable[..., None], *args: object, **options: object) -> None:
+def _label_error(step: Callable[[EncodedCommand], None], encoded: EncodedCommand) -> None:
     """Call `step`; if it raises a `UsageError`, put the label of the command before its text."""
     try:
-        step(*args, **options)
+        step(encoded)
     except UsageError as error:
         reason = error.description
     else:
@@ -110,20 +111,16 @@ def _encode(encoded: EncodedCommand, earlier: Earlier, *, halt: bool) -> None:
     Raises:
         UsageError: If a value cannot be sent at all. The message has the path to the value.
     """
-    if encoded.command.method.casefold() in NOT_IN_A_BATCH:
+    command, plain = encoded.command, False
+    if command.method.casefold() in NOT_IN_A_BATCH:
         raise UsageError("this method is not allowed inside a batch; use call")
-    if not _is_plain(encoded, halt=halt):
-        _bind(encoded, earlier, halt=halt)
-
-
-def _is_plain(encoded: EncodedCommand, *, halt: bool) -> bool:
-    """Return whether a command fits into a batch and has no references, as nearly all do; if so, set its text."""
-    command = encoded.command
     try:
         encoded.text, references = batch_text(encoded.name, command.method, command.params, halt=halt)
+        plain = not references  # like nearly all commands
     except UsageError:
-        return False
-    return not references
+        pass  # a direct call may be able to send it
+    if not plain:
+        _bind(encoded, earlier, halt=halt)
 
 
 def batch_text(name: str, method: str, params: Params, *, halt: bool) -> tuple[str, list[Ref]]:
