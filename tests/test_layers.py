@@ -16,9 +16,8 @@ PACKAGE = Path(b24batch.__file__).parent
 GROUND = "errors aliases clock locks statuses streams redaction"
 #: What each room may import beside itself, type imports included.
 ROOMS = {
-    **dict.fromkeys("aliases clock locks statuses streams".split(), ""),
-    "errors": "aliases",
-    "redaction": "errors aliases",
+    **dict.fromkeys("errors aliases clock locks statuses streams".split(), ""),
+    "redaction": "errors",
     "calls": GROUND,
     "wire": GROUND,
     "html": GROUND,

@@ -15,7 +15,7 @@ from typing import BinaryIO, TextIO
 from b24batch.aliases import JsonValue
 from b24batch.clock import Wait
 from b24batch.errors import AnswerLost, AuthError, NotSent, SdkError, UsageError
-from b24batch.redaction import redacted
+from b24batch.redaction import redact
 
 #: Waits for the rate limit that are longer than this are reported, in seconds; shorter ones are normal in a long run.
 _LONG_WAIT = 5.0
@@ -59,7 +59,7 @@ def say(sentence: str) -> None:
     """Print one line on stderr if possible, without webhook codes and control characters."""
     if sys.stderr is None:  # print would use stdout
         return
-    shown = redacted(_EXAMPLE.sub(rf"\1{_KEPT}", sentence)).replace(_KEPT, "<code>")
+    shown = redact(_EXAMPLE.sub(rf"\1{_KEPT}", sentence)).replace(_KEPT, "<code>")
     line = "".join(character if character.isprintable() else " " for character in shown)
     with contextlib.suppress(OSError):
         print(f"b24batch: {' '.join(line.split())}", file=sys.stderr, flush=True)

@@ -11,9 +11,9 @@ import attrs
 from b24batch.clock import Clock
 from b24batch.errors import AnswerLost, SdkError, TokenRefreshError, UsageError
 from b24batch.oauth.tokens import Token
-from b24batch.redaction import Secret, masked, to_secret
+from b24batch.redaction import Secret, mask, to_secret
 from b24batch.wire.addresses import HttpAddress, http_address, is_loopback
-from b24batch.wire.answers import json_object, text_of
+from b24batch.wire.answers import decode_object, to_text
 from b24batch.wire.connections import Connections
 from b24batch.wire.messages import Post, Reply
 
@@ -127,12 +127,12 @@ class TokenServer:
             return outcome
 
     def _read(self, status: int, content: bytes, grant: Mapping[str, Secret]) -> Token | SdkError:
-        fields = json_object(content)
+        fields = decode_object(content)
         if fields is None:
             return AnswerLost(f"its answer (HTTP {status}) is not JSON", http_status=status)
         code = fields.get("error")
         if isinstance(code, str) and code and status < 500:
-            return self._refusal(code, text_of(fields.get("error_description")), status, grant)
+            return self._refusal(code, to_text(fields.get("error_description")), status, grant)
         try:
             return Token.from_answer(fields, self.clock.time())
         except UsageError as unusable:
@@ -148,7 +148,7 @@ class TokenServer:
         return TokenRefreshError(description, code=code, http_status=status, temporary=temporary)
 
     def _mask(self, text: str, grant: Mapping[str, Secret]) -> str:
-        return masked(text, (self.client_secret, *(grant[name] for name in grant if name != "grant_type")))
+        return mask(text, (self.client_secret, *(grant[name] for name in grant if name != "grant_type")))
 
     def _post(self, grant: Mapping[str, Secret], connections: Connections) -> Reply:
         post = Post(self.address.url, self._make_fields(grant), {}, self.timeout, self.deadline, _MOST_BYTES)
