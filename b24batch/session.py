@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Literal, NoReturn, Self, TypeVar, Unpack, over
 import attrs
 
 from b24batch.aliases import JsonValue, Params
-from b24batch.calls.chunks import MAX_COMMANDS, cut, refuse_duplicates, single
+from b24batch.calls.chunks import MAX_COMMANDS, cut, cut_one, refuse_duplicates
 from b24batch.calls.commands import Call, Command
 from b24batch.calls.earlier import MEMORY
-from b24batch.calls.encoded import EncodedCommand, encode_direct, encoded_calls
+from b24batch.calls.encoded import EncodedCommand, encode_calls, encode_direct
 from b24batch.calls.methods import is_read
 from b24batch.errors import UsageError
 from b24batch.options import (
@@ -244,7 +244,7 @@ class Session(Configured):
             isinstance(calls, Mapping),
             to_flag("halt_on_error", halt_on_error),
         )
-        chunk = single(_all_encoded(encoded_calls(calls, halt=halt)), halt=halt)
+        chunk = cut_one(_all_encoded(encode_calls(calls, halt=halt)), halt=halt)
         repeatable = all(self._repeatable(encoded.command) for encoded in chunk.commands)
         rows = self._requests(request_id).send(chunk, halt=halt, repeatable=repeatable)
         return collect(mark_missed(chunk, rows), named=named, return_ajax_result=as_rows)
@@ -451,13 +451,13 @@ class Session(Configured):
         Raises:
             UsageError, UnexpectedAnswer, CursorStalled, SdkError: As in `call_list`.
         """
-        from b24batch.lists.families import family_of, paging_of
+        from b24batch.lists.families import choose_paging, find_family
         from b24batch.lists.listing import Listing, refuse_write, way_through
 
         command, backwards = Command(method, params), to_flag("descending", descending)
         refuse_write(command.method)
-        family = family_of(command.method, id_key, cursor_id_key, result_key)
-        by = paging_of(command.method, family, paging, command.params)
+        family = find_family(command.method, id_key, cursor_id_key, result_key)
+        by = choose_paging(command.method, family, paging, command.params)
         return Listing(
             self._requests(request_id),
             way_through(command, family, by, cursor_id_key=cursor_id_key, descending=backwards),
@@ -540,13 +540,13 @@ class Session(Configured):
         return f"<Session on {auth.host}>" if auth else "<Session>"
 
     def _repr_html_(self) -> str:
-        from b24batch.html import of_facts
+        from b24batch.html import render_facts
 
         limits, credentials = self.limits, type(self.auth).__name__
         rate = f"{limits.level:.0f} requests" if limits else "no limit"
         if isinstance(limits, LeakyBucket):
             rate = f"{limits.level:.0f} of {limits.capacity} requests, {limits.leak_rate:g} per second leak out"
-        return of_facts("Session", {"host": self.auth.host, "credentials": credentials, "rate": rate})
+        return render_facts("Session", {"host": self.auth.host, "credentials": credentials, "rate": rate})
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("cannot pickle a Session: it holds sockets and a secret; create one in each process")
@@ -561,4 +561,4 @@ def _all_encoded(commands: Iterator[EncodedCommand]) -> list[EncodedCommand]:
 def _unnamed(calls: Iterable[Call], *, halt: bool, memory: int | None = None) -> Iterator[EncodedCommand]:
     if isinstance(calls, Mapping):
         raise UsageError("calls: expected a list, got a mapping; use batch, or a list of Command(..., name=...)")
-    return encoded_calls(calls, halt=halt, memory=memory)
+    return encode_calls(calls, halt=halt, memory=memory)

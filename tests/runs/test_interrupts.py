@@ -24,7 +24,6 @@ from b24batch import RetryPolicy, SdkError
 from b24batch.sandbox import Portal
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="needs the signals of Unix"),
     # An interrupted request leaves its socket to the garbage collection.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
@@ -34,8 +33,8 @@ PACKAGE = str(Path(b24batch.__file__).parent)
 SANDBOX = str(Path(PACKAGE) / "sandbox")
 #: Whether every instant is tried; otherwise some of each scenario, drawn anew each time.
 EVERY = bool(os.environ.get("B24BATCH_EVERY_INSTANT"))
-DRAWN = 40
-SIGNALS = 300 if EVERY else 30
+DRAWN = 6
+SIGNALS = 300 if EVERY else DRAWN
 AT_ONCE = RetryPolicy(wait_initial=0.0)
 #: Seconds after which a session is taken to hang.
 PATIENCE = 10

@@ -30,8 +30,6 @@ from b24batch import (
 )
 from b24batch.sandbox import FAULTS, Answer, Portal, PortalError
 
-pytestmark = pytest.mark.slow
-
 #: Seconds for a request that stalls, and for the others that only a very slow machine would need.
 STALLED, PATIENT = 1.0, 20.0
 #: Faults that end by a time-out: each costs the seconds, so they are tried in fewer ways.
@@ -263,6 +261,8 @@ def world(row, certificates, monkeypatch):
 KINDS = {"reads": ("probe.get", "probe.get"), "a write": ("probe.get", "probe.add"), "idempotent": ("probe.add",) * 2}
 WAYS = ["call", "batch", "batch_by_chunk"]
 STALLED_WAYS = [("a write", "call"), ("reads", "batch_by_chunk")]
+#: What is tried at the desk: each fault in a chunked run and in a call, but for those that stall.
+AT_DESK = [("a write", "batch_by_chunk"), ("idempotent", "call")]
 
 
 def commands(kind, way):
@@ -292,7 +292,8 @@ def cases():
                     if row.name in STALLS and ((kind, way) not in STALLED_WAYS or (retried and lasting)):
                         continue
                     name = f"{row.name}-{kind}-{way}-{'to the end' if lasting else 'once'}"
-                    yield pytest.param(row, kind, way, retried, lasting, id=name)
+                    marks = [] if (kind, way) in AT_DESK else pytest.mark.slow
+                    yield pytest.param(row, kind, way, retried, lasting, id=name, marks=marks)
 
 
 CASES = list(cases())
