@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Literal, NoReturn, Self, TypeVar, Unpack, over
 import attrs
 
 from b24batch.aliases import JsonValue, Params
-from b24batch.calls.chunks import MAX_COMMANDS, cut, refuse_duplicates, single
+from b24batch.calls.chunks import MAX_COMMANDS, cut, cut_one, refuse_duplicates
 from b24batch.calls.commands import Call, Command
 from b24batch.calls.earlier import MEMORY
-from b24batch.calls.encoded import EncodedCommand, encode_direct, encoded_calls
+from b24batch.calls.encoded import EncodedCommand, encode_calls, encode_direct
 from b24batch.calls.methods import is_read
 from b24batch.errors import UsageError
 from b24batch.options import (
@@ -36,7 +36,8 @@ from b24batch.runs.lanes import Lanes
 from b24batch.runs.operating import OperatingTime
 from b24batch.runs.payload import load_direct
 from b24batch.runs.requests import Requests
-from b24batch.runs.run import Deliver, Run, stream
+from b24batch.runs.run import Run
+from b24batch.runs.streaming import Deliver, end, stream
 from b24batch.runs.substitution import mark_missed, targets_of
 from b24batch.wire.auth import Auth, Webhook, refuse_http
 from b24batch.wire.connections import Connections
@@ -243,7 +244,7 @@ class Session(Configured):
             isinstance(calls, Mapping),
             to_flag("halt_on_error", halt_on_error),
         )
-        chunk = single(_all_encoded(encoded_calls(calls, halt=halt)), halt=halt)
+        chunk = cut_one(_all_encoded(encode_calls(calls, halt=halt)), halt=halt)
         repeatable = all(self._repeatable(encoded.command) for encoded in chunk.commands)
         rows = self._requests(request_id).send(chunk, halt=halt, repeatable=repeatable)
         return collect(mark_missed(chunk, rows), named=named, return_ajax_result=as_rows)
@@ -303,8 +304,7 @@ class Session(Configured):
         try:
             return collect(list(chain.from_iterable(over(run.deliver_all(chunks)))))
         except BaseException as interrupt:
-            run.stop()
-            vars(interrupt)["result"] = collect([row for chunk in chunks for row in chunk.known()])
+            end(run, interrupt, lambda: collect([row for chunk in chunks for row in chunk.known()]))
             raise
 
     @hide_arguments
@@ -322,11 +322,14 @@ class Session(Configured):
 
         Works like `batch_by_chunk`, but keeps only one chunk in memory, or `concurrency` chunks: calls are read,
         checked and sent chunk by chunk. An invalid call therefore raises its `UsageError` after the earlier outcomes
-        were yielded; its own chunk is not sent. Command names must be unique within a chunk only.
+        were yielded; its own chunk is not sent. Command names must be unique within a chunk only. Any other exception
+        of `calls` comes after the earlier outcomes, too, but chunks that still wait for a reference or for operating
+        time are not sent then.
 
         Any exception that stops the run, such as Ctrl-C, has in its `result` the outcomes of the chunks in memory
         that were not yielded yet. An exception in the body of your loop does not stop the run: the iterator's own
-        `result` has those outcomes, and its `close` ends the run.
+        `result` has those outcomes, and its `close` ends the run: it waits up to 5 seconds for requests on their way,
+        whose outcomes are ``unknown`` until then.
 
         Args:
             calls: As in `batch_by_chunk`; may be a generator.
@@ -456,13 +459,13 @@ class Session(Configured):
             UsageError, UnexpectedAnswer, CursorStalled, SdkError: As in `call_list`.
         """
         from b24batch.lists.concurrent_listing import listing_of
-        from b24batch.lists.families import family_of, paging_of
+        from b24batch.lists.families import choose_paging, find_family
         from b24batch.lists.listing import refuse_write, way_through
 
         command, backwards = Command(method, params), to_flag("descending", descending)
         refuse_write(command.method)
-        family = family_of(command.method, id_key, cursor_id_key, result_key)
-        by = paging_of(command.method, family, paging, command.params)
+        family = find_family(command.method, id_key, cursor_id_key, result_key)
+        by = choose_paging(command.method, family, paging, command.params)
         session, lanes = self._with_lanes(concurrency)
         return listing_of(
             session._requests(request_id),
@@ -499,7 +502,7 @@ class Session(Configured):
         run = session._run(wanted, **options)
         if lanes is None:
             return run
-        run.answered.memory *= 1 + lanes.most
+        run.answered.memory *= 1 + 2 * lanes.most  # outcomes before and after a chunk that had to wait
         return ConcurrentRun(run, lanes, bounded=wanted is None)
 
     def _with_lanes(self, concurrency: int | None) -> tuple[Self, Lanes | None]:
@@ -554,13 +557,13 @@ class Session(Configured):
         return f"<Session on {auth.host}>" if auth else "<Session>"
 
     def _repr_html_(self) -> str:
-        from b24batch.html import of_facts
+        from b24batch.html import render_facts
 
         limits, credentials = self.limits, type(self.auth).__name__
         rate = f"{limits.level:.0f} requests" if limits else "no limit"
         if isinstance(limits, LeakyBucket):
             rate = f"{limits.level:.0f} of {limits.capacity} requests, {limits.leak_rate:g} per second leak out"
-        return of_facts("Session", {"host": self.auth.host, "credentials": credentials, "rate": rate})
+        return render_facts("Session", {"host": self.auth.host, "credentials": credentials, "rate": rate})
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("cannot pickle a Session: it holds sockets and a secret; create one in each process")
@@ -575,4 +578,4 @@ def _all_encoded(commands: Iterator[EncodedCommand]) -> list[EncodedCommand]:
 def _unnamed(calls: Iterable[Call], *, halt: bool, memory: int | None = None) -> Iterator[EncodedCommand]:
     if isinstance(calls, Mapping):
         raise UsageError("calls: expected a list, got a mapping; use batch, or a list of Command(..., name=...)")
-    return encoded_calls(calls, halt=halt, memory=memory)
+    return encode_calls(calls, halt=halt, memory=memory)

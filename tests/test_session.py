@@ -16,6 +16,7 @@ import requests
 from canary import assert_hidden
 
 from b24batch import LeakyBucket, PortalMoved, RetryPolicy, SdkError, Session, UsageError, Webhook
+from b24batch.options import Options
 from b24batch.sandbox import Answer, FakeClock, Portal
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -522,6 +523,16 @@ def test_an_invalid_option_is_named(portal, option):
         b24.with_options(**{option: "x"})
     with pytest.raises(UsageError, match=f"{option}: expected "):
         portal.session(**{option: "x"})
+
+
+@pytest.mark.parametrize("option", Options.__annotations__)
+def test_every_option_is_an_attribute(portal, option):
+    """An option of a session is documented, has a default, and is an attribute that can be read and not set."""
+    assert re.search(rf"^ +{option}: ", Session.__doc__, re.MULTILINE)
+    with portal.session() as b24:
+        assert getattr(b24, option) == getattr(b24.with_options(), option)
+        with pytest.raises(AttributeError):
+            setattr(b24, option, None)
 
 
 def test_an_unknown_option_is_named(b24):

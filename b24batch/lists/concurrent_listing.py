@@ -55,7 +55,7 @@ class ConcurrentListing:
                     break
                 elif order := self.flight.land():
                     self.pieces.take(order, self.flight)
-            self.flight.lanes.close()
+            self.flight.lanes.join()
             if self.flight.failure is not None:
                 raise self.flight.failure
         except BaseException as interrupt:

@@ -80,16 +80,19 @@ class Flight(Generic[_Part]):
         chunk, repeatable, request_id = next(cut(commands)), self.repeatable and not once, self.requests.take_id()
         order = Order(part, chunk)
         call = partial(self.requests.send, chunk, halt=True, repeatable=repeatable, request_id=request_id)
-        sending = self.lanes.start(lambda claim: self._measure(order, partial(call, claim=claim)), len(self._on_way))
+        self.lanes.reserve(len(self._on_way))
+        sending = self.lanes.start(lambda claim: self._measure(order, partial(call, claim=claim)))
         self._on_way[sending] = order
         self.sent += 1
 
     def land(self) -> Order[_Part] | None:
-        """Wait for the next request to finish and return it; None after a wait with none on its way."""
-        if self._on_way:
-            return self._landed(self.lanes.finish_next())
-        self._clock.sleep(max(0.0, self._until - self._clock.monotonic()))
-        return None
+        """Wait for the next request to finish and return it; None at the end of a wait for operating time."""
+        now = self._clock.monotonic()
+        if not self._on_way:
+            self._clock.sleep(max(0.0, self._until - now))
+            return None
+        sending = self.lanes.finish_next(self._until if self._until > now else float("inf"))
+        return None if sending is None else self._landed(sending)
 
     def fail(self, error: SdkError) -> None:
         """Begin no further request; wait for operating time instead, if that is all and it does not take too long."""

@@ -1,4 +1,4 @@
-"""Lists: reads page after page of rows, with as many pages per request as the portal answers in time."""
+"""Lists: reads rows page by page, with as many pages per request as the portal can answer in time."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Listing:
     _size: int = attrs.field(default=1, init=False)
     _waited: Waited = attrs.field(factory=Waited, init=False)
     #: The pages that arrived but were not yielded.
-    _hand: Iterator[list[Row]] = attrs.field(factory=lambda: iter(()), init=False)
+    _arrived: Iterator[list[Row]] = attrs.field(factory=lambda: iter(()), init=False)
 
     def pages(self) -> Stream[list[Row], list[Row]]:
         """Return a stream of the rows of each page that has any, in the order of the list.
@@ -52,40 +52,40 @@ class Listing:
             SdkError: The list could not be read to its end. Pages that were yielded before remain valid. This, like any
                 other exception that stops the list, has `Stream.result` as its `result`.
         """
-        return Stream(self._pages(), self._known)
+        return Stream(self._read_pages(), self._collect_unread)
 
-    def _known(self) -> list[Row]:
-        return list(chain.from_iterable(copy(self._hand)))
+    def _collect_unread(self) -> list[Row]:
+        return list(chain.from_iterable(copy(self._arrived)))
 
-    def _pages(self) -> Generator[list[Row], None, None]:
+    def _read_pages(self) -> Generator[list[Row], None, None]:
         try:
             while not self.way.ended and self.left != 0:
                 pages: list[list[Row]] = []
-                self._hand = iter(pages)
+                self._arrived = iter(pages)
                 end = self._take(self._request(), pages)
-                yield from self._hand
+                yield from self._arrived
                 if isinstance(end, OperatingLimitExceeded) and self.requests.wait([end.method], self._waited):
                     continue
                 if end is not None:
                     raise end
         except BaseException as interrupt:
-            vars(interrupt)["result"] = self._known()
+            vars(interrupt)["result"] = self._collect_unread()
             raise
 
     def _take(self, outcomes: list[AjaxResult], pages: list[list[Row]]) -> SdkError | None:
-        """Add the pages of one request, up to the first after which the rest is void; return its error or None."""
+        """Add the pages of one request, until one after which the others are invalid; return its error or None."""
         try:
             for rows in take_pages(self.way, outcomes, self.requests.mask):
                 self._waited = Waited()
                 if rows:
-                    pages.append(self._wanted(rows))
+                    pages.append(self._limit(rows))
                 if self.left == 0:
                     break
         except SdkError as error:
             return error
         return None
 
-    def _wanted(self, rows: list[Row]) -> list[Row]:
+    def _limit(self, rows: list[Row]) -> list[Row]:
         if self.left is None:
             return rows
         wanted = rows[: self.left]
@@ -141,6 +141,6 @@ def way_through(command: Command, family: Family, paging: str, *, cursor_id_key:
 
 
 def refuse_write(method: str) -> None:
-    """Raise `UsageError` for a method that is known to write."""
+    """Raise `UsageError` if the method is known to write."""
     if is_known_write(method):
         raise UsageError(f"{method} writes, and list methods only read; use call")

@@ -27,7 +27,7 @@ class FromPlace(ByCursor):
         """Return the way through the rows behind a place; no row need be there."""
         way = copy(self)
         way.ended = False
-        way._start, way._came, way._last_id = _UNCOUNTED, 0, place * self._sign
+        way._start, way._count, way._last_id = _UNCOUNTED, 0, place * self._sign
         return way
 
     def place(self, row: JsonValue) -> int:

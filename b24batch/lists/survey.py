@@ -10,7 +10,7 @@ import attrs
 from b24batch.calls.commands import Command
 from b24batch.calls.encoded import EncodedCommand
 from b24batch.errors import UsageError
-from b24batch.lists.page_commands import for_a_batch, name_of
+from b24batch.lists.page_commands import encode_for_batch, name_page
 from b24batch.lists.piece import Piece
 
 #: Where a page is a request of its own, the last id is looked for after so many pages.
@@ -71,7 +71,7 @@ class Survey:
             return others[0].way.ask(1)
         try:
             calls = [piece.way.page(), *(_counted(other.way.page()) for other in others)]
-            return [for_a_batch(name_of(place), page) for place, page in enumerate(calls)]
+            return [encode_for_batch(name_page(place), page) for place, page in enumerate(calls)]
         except UsageError:
             return None
 

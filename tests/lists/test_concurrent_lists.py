@@ -20,7 +20,7 @@ from b24batch import (
     UsageError,
 )
 from b24batch.lists.concurrent_listing import listing_of
-from b24batch.lists.families import family_of
+from b24batch.lists.families import find_family
 from b24batch.lists.listing import way_through
 from b24batch.runs.lanes import Lanes, Sending
 from b24batch.sandbox import FakeClock, Page, Portal, PortalError
@@ -98,21 +98,23 @@ class Shuffled(Lanes):
         super().__init__(most, FakeClock(), None)
         self.pick, self.finished = pick, []
 
-    def start(self, send, on_way):
+    def reserve(self, on_way):
         assert on_way == len(self.finished) < self.most
+
+    def start(self, send):
         sending = Sending(self, send)
         sending.run()
         self.finished.append(sending)
         return sending
 
-    def finish_next(self):
+    def finish_next(self, until):
         return self.finished.pop(self.pick(len(self.finished)))
 
 
 def shuffled(b24, most, pick, *, descending=False, pages=50):
     """The pages of a list that is read on such lanes."""
     way = way_through(
-        Command(METHOD), family_of(METHOD, None, None, None), "cursor", cursor_id_key=None, descending=descending
+        Command(METHOD), find_family(METHOD, None, None, None), "cursor", cursor_id_key=None, descending=descending
     )
     lanes = Shuffled(most, pick)
     requests = b24._requests(None)

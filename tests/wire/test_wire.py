@@ -268,7 +268,7 @@ def test_the_deadline_of_the_token_server(name):
         clock = HeldClock(server.begun)
         tokens = TokenServer("id", "secret", f"http://127.0.0.1:{server.port}/", clock, deadline=DEADLINE)
         with pytest.raises(TokenRefreshError, match=LATE):
-            tokens.token({"code": Secret("x")}, Connections(clock.monotonic))
+            tokens.exchange({"code": Secret("x")}, Connections(clock.monotonic))
 
 
 def read_slowly(server, connection):
