@@ -642,6 +642,18 @@ def test_limit(portal, b24, method, limit):
         assert len(asked) == -(-limit // 50)
 
 
+def test_a_limit_of_large_pages(portal, b24):
+    """No empty page comes behind the last row, also if a request has more pages than the limit needs."""
+
+    @portal.method("my.counted")
+    def listed(params):
+        return Page(rows(params.start + 1, params.start + 100), params.start + 100, 1000)
+
+    pages = list(b24.fetch_list("my.counted", limit=200, paging="start"))
+    assert [len(page) for page in pages] == [100, 100]
+    assert [len(request.params.get("cmd", "1")) for request in portal.requests] == [1, 2]
+
+
 @pytest.mark.parametrize("limit", [0, -1, True, 1.5, "5"])
 @pytest.mark.usefixtures("refused")
 def test_no_limit(b24, limit):
