@@ -61,14 +61,14 @@ runs                runs/test_runs calls/test_references_nowhere runs/test_progr
 runs/operating      runs/test_operating lists/test_list_endings
 runs/progress       runs/test_progress
 runs/substitution   calls/test_references_nowhere calls/test_references runs/test_runs
-session             test_session calls/test_calls runs/test_runs runs/test_progress lists/test_lists
+session             test_session calls/test_calls runs/test_runs runs/test_progress test_secrets lists/test_lists
 statuses            test_results
 streams             runs/test_runs lists/test_lists
 wire                wire/test_wire wire/test_connections wire/test_hostile_answers wire/test_foreign_exceptions
                     test_session runs/test_matrix[write-call]
-wire/addresses      wire/test_wire test_session
+wire/addresses      wire/test_addresses test_session
 wire/answers        wire/test_answers wire/test_limits wire/test_wire
-wire/auth           wire/test_auth wire/test_wire test_secrets test_session
+wire/auth           wire/test_auth test_secrets test_session oauth/test_oauth
 wire/codes          wire/test_answers
 wire/extra          test_errors wire/test_answers
 wire/rate           wire/test_rate wire/test_limits

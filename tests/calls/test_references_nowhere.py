@@ -260,6 +260,14 @@ def test_a_boolean_that_the_portal_puts_in(portal, b24):
     assert b24.batch_by_chunk(calls, chunk_size=1)[1].data == {"filter": {"OPENED": "Y"}}
 
 
+def test_a_flag_that_the_portal_puts_in(portal, b24):
+    """Where a read wants a flag, the portal's own boolean is the right value."""
+    portal.method("my.flag")(lambda params: True)
+    portal.method("user.get")(lambda params: params)
+    ran = b24.batch([("my.flag",), ("user.get", {"ADMIN_MODE": ref(0)})])[1]
+    assert (ran.is_success, ran.data) == (True, {"ADMIN_MODE": True})
+
+
 SPELT = [
     ("$result[find][ID]", r"for the value, write ref\('find'\)\['ID'\] without"),
     ("$result[find]", r"for the value, write ref\('find'\) without"),

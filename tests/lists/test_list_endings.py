@@ -593,6 +593,14 @@ def test_a_portal_that_is_down(portal, b24):
     assert len(portal.requests) == 1 + 5 + 1
 
 
+def test_a_portal_that_is_down_from_the_start(portal, b24):
+    """A page that went alone and died is not sent again as one that goes alone."""
+    portal.fail_next(Answer("<h1>500</h1>", 500), times=99)
+    with pytest.raises(AnswerLost) as caught:
+        b24.call_list("my.list")
+    assert (caught.value.result, len(portal.requests)) == ([], 5)
+
+
 # Writes, limits, places.
 
 
