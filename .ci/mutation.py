@@ -67,7 +67,7 @@ streams             runs/test_runs lists/test_lists
 wire                wire/test_wire wire/test_connections wire/test_hostile_answers wire/test_foreign_exceptions
                     test_session runs/test_matrix[write-call]
 wire/addresses      wire/test_addresses test_session
-wire/answers        wire/test_answers wire/test_limits wire/test_wire
+wire/answers        wire/test_answers test_session wire/test_retries runs/test_matrix[write-call]
 wire/auth           wire/test_auth test_secrets test_session oauth/test_oauth
 wire/codes          wire/test_answers
 wire/extra          test_errors wire/test_answers

@@ -601,6 +601,15 @@ def test_a_portal_that_is_down_from_the_start(portal, b24):
     assert (caught.value.result, len(portal.requests)) == ([], 5)
 
 
+@pytest.mark.parametrize(("total", "starts"), [(0, [-1]), (50, [-1]), (51, [-1, 50]), (150, [-1, 50, 100])])
+def test_rows_that_are_all_hidden(portal, b24, total, starts):
+    """A list without a row that may be seen is asked for as many pages as its rows take, and for no more."""
+    asked = []
+    portal.method("crm.deal.list")(lambda params: asked.append(params.start) or Page([], total=total))
+    assert b24.call_list("crm.deal.list", pages_per_request=1) == []
+    assert asked == starts
+
+
 # Writes, limits, places.
 
 
