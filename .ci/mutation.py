@@ -54,8 +54,8 @@ errors              test_errors wire/test_answers
 html                test_notebook
 lists               lists/test_lists lists/test_list_endings lists/test_list_families lists/test_lists_property
 locks               wire/test_rate test_processes
-options             test_session wire/test_rate wire/test_retries
-redaction           test_secrets test_log
+options             test_session calls/test_calls wire/test_rate wire/test_retries
+redaction           test_secrets test_log calls/test_calls
 results             test_results calls/test_references
 runs                runs/test_runs calls/test_references_nowhere runs/test_progress runs/test_operating
 runs/operating      runs/test_operating lists/test_list_endings
@@ -69,14 +69,14 @@ wire                wire/test_wire wire/test_connections wire/test_hostile_answe
 wire/addresses      wire/test_addresses test_session
 wire/answers        wire/test_answers test_session wire/test_retries runs/test_matrix[write-call]
 wire/auth           wire/test_auth test_secrets test_session oauth/test_oauth
-wire/codes          wire/test_answers
+wire/codes          test_errors runs/test_runs wire/test_answers
 wire/extra          test_errors wire/test_answers
 wire/rate           wire/test_rate wire/test_limits
 wire/repeats        wire/test_retries wire/test_wire
 wire/retries        wire/test_retries wire/test_limits
 wire/settings       test_session wire/test_wire
 wire/transport      wire/test_auth wire/test_wire wire/test_retries wire/test_limits wire/test_connections
-                    wire/test_rate oauth/test_oauth
+                    wire/test_rate test_log oauth/test_oauth
 """
 #: Mutants that change nothing that a user could see, with the reason: the lines are the module, before, after, why.
 HARMLESS = Path(__file__).with_name("harmless.tsv")

@@ -133,12 +133,13 @@ def test_a_wrong_call_under_a_name(b24, call, message):
 
 
 @pytest.mark.usefixtures("refused")
-def test_a_long_value_is_cut(b24):
-    """A message shows at most 80 characters of a value."""
+@pytest.mark.parametrize("length", [79, 80, 81, 200])
+def test_a_long_value_is_cut(b24, length):
+    """A message shows a value of up to 80 characters, and the first 77 of a longer one."""
+    method = "x" * (length - 3) + " "
     with pytest.raises(UsageError) as caught:
-        b24.batch([("x" * 79 + " ", {})])
-    assert len(caught.value.description) < 150
-    assert caught.value.description.endswith("...")
+        b24.batch([(method, {})])
+    assert caught.value.description.endswith(f" got {method!r}" if length <= 80 else f" got {repr(method)[:77]}...")
 
 
 @pytest.mark.usefixtures("refused")

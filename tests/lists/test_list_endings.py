@@ -689,6 +689,7 @@ def test_no_limit(b24, limit):
         ("task.elapseditem.getlist", [{"ID": "ASC"}, {"X": 1}], [{"ID": "ASC"}, {"X": 1}]),
         ("task.elapseditem.getlist", [[], {"X": 1}, ["ID"]], [[], {"X": 1}, ["ID"]]),
         ("task.elapseditem.getlist", None, []),
+        ("task.elapseditem.getlist", {}, []),
     ],
 )
 def test_arguments_by_place(portal, b24, method, params, sent):
