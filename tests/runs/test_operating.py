@@ -99,6 +99,17 @@ def blocking(portal, times):
         return "done"
 
 
+@pytest.mark.parametrize(
+    ("longest", "slept"), [(59.5, []), (60, [60.0]), (119.5, [60.0]), (120, [60.0, 60.0])], ids=repr
+)
+def test_the_longest_wait(clock, longest, slept):
+    """A wait is begun if all of it fits into operating_wait, together with those before it."""
+    with Portal(clock=clock) as portal:
+        blocking(portal, 9)
+        row = portal.session(operating_wait=longest).batch_by_chunk([("blocked",)])[0]
+    assert (row.status, clock.slept) == ("failed", slept)
+
+
 def test_without_a_time_block(clock):
     """When the portal tells no time, a blocked command is tried again every minute."""
     with Portal(clock=clock) as portal:
