@@ -42,7 +42,7 @@ calls/commands      calls/test_calls test_secrets
 calls/crm           calls/test_calls
 calls/earlier       calls/test_references calls/test_references_nowhere
 calls/methods       calls/test_calls calls/test_references calls/test_references_nowhere wire/test_retries
-calls/query         calls/test_obstacles calls/test_wire_values
+calls/query         calls/test_obstacles calls/test_wire_values calls/test_booleans
 calls/references    calls/test_references calls/test_references_nowhere test_results
 calls/scalars       calls/test_wire_values
 calls/values        calls/test_wire_values calls/test_obstacles
@@ -56,9 +56,10 @@ lists               lists/test_lists lists/test_list_endings lists/test_list_fam
 locks               wire/test_rate test_processes
 options             test_session calls/test_calls wire/test_rate wire/test_retries
 redaction           test_secrets test_log calls/test_calls
-results             test_results calls/test_references
+results             test_results calls/test_references runs/test_runs runs/test_operating
 runs                runs/test_runs calls/test_references_nowhere runs/test_progress runs/test_operating
 runs/operating      runs/test_operating lists/test_list_endings
+runs/payload        wire/test_answers runs/test_runs lists/test_list_endings
 runs/progress       runs/test_progress
 runs/substitution   calls/test_references_nowhere calls/test_references runs/test_runs
 session             test_session calls/test_calls runs/test_runs runs/test_progress test_secrets lists/test_lists

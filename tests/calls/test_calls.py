@@ -4,7 +4,7 @@ from collections import deque
 
 import pytest
 
-from b24batch import Command, UsageError
+from b24batch import Command, EntityTypeId, UsageError
 
 ECHO = {"n": "1"}
 FORMATS = [
@@ -130,6 +130,20 @@ def test_a_wrong_call_under_a_name(b24, call, message):
     """Among named calls the name takes the position's place."""
     with pytest.raises(UsageError, match=message.replace("call 1", "call 'second'")):
         b24.batch({"first": ("echo",), "second": call})
+
+
+@pytest.mark.usefixtures("refused")
+def test_a_call_is_named_in_its_error(b24):
+    """A direct call that cannot be sent is named by its method, with the path to the value."""
+    with pytest.raises(UsageError, match=r"^USAGE: crm\.deal\.add: fields\.A is bytes"):
+        b24.call("crm.deal.add", {"fields": {"A": b""}})
+
+
+def test_the_entity_types():
+    """Each entity type has the number that is documented."""
+    found = {each.name: each.value for each in EntityTypeId}
+    types = {"LEAD": 1, "DEAL": 2, "CONTACT": 3, "COMPANY": 4, "OLD_INVOICE": 5, "QUOTE": 7, "REQUISITE": 8}
+    assert found == {**types, "ORDER": 14, "SMART_INVOICE": 31}
 
 
 @pytest.mark.usefixtures("refused")

@@ -610,6 +610,27 @@ def test_rows_that_are_all_hidden(portal, b24, total, starts):
     assert asked == starts
 
 
+@pytest.mark.parametrize("total", [None, 0])
+def test_a_page_that_came_before_is_no_end(portal, b24, total):
+    """Where a later page repeats an earlier one, and no total says that all rows came, the list is no success."""
+    pages = {0: Page(rows(1, 50), next=50, total=total), 50: Page(rows(1, 50), total=total)}
+    serve(portal, "my.list", pages)
+    with pytest.raises(CursorStalled, match="start=50 gave rows that came before"):
+        b24.call_list("my.list", paging="start")
+
+
+def test_the_rows_that_were_not_yielded(portal, b24):
+    """A list that is not read to its end has the rows that arrived behind the last page that was taken."""
+
+    @portal.method("my.counted")
+    def listed(params):
+        return Page(rows(params.start + 1, params.start + 50), params.start + 50, 500)
+
+    pages = b24.fetch_list("my.counted", paging="start")
+    assert (len(next(pages)), pages.result) == (50, [])
+    assert (len(next(pages)), ids(pages.result)) == (50, list(range(101, 151)))
+
+
 # Writes, limits, places.
 
 
