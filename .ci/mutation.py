@@ -53,7 +53,7 @@ clock               wire/test_rate runs/test_operating
 errors              test_errors wire/test_answers
 html                test_notebook
 lists               lists/test_lists lists/test_list_endings lists/test_list_families lists/test_lists_property
-locks               wire/test_rate test_processes
+locks               wire/test_rate wire/test_limits test_processes
 options             test_session calls/test_calls wire/test_rate wire/test_retries
 redaction           test_secrets test_log calls/test_calls
 results             test_results calls/test_references runs/test_runs runs/test_operating

@@ -311,24 +311,6 @@ def test_a_body_that_is_read_slowly():
             b24.call("disk.upload", {"content": "x" * 30_000_000})
 
 
-def read_steadily(server, connection):
-    while part := connection.recv(65536):
-        server.begun.set()
-        server.read += len(part)
-        server.over.wait(0.005)
-
-
-def test_a_body_that_is_read_steadily():
-    """Nor is a large body sent to its end after the deadline if the portal goes on taking it."""
-    with gates.Gate(0) as gate:
-        gate.over, gate.begun, gate.read, gate.mode = gate.closed, threading.Event(), 0, read_steadily
-        options = {"deadline": DEADLINE, "clock": HeldClock(gate.begun), "retries": RetryPolicy(attempts=1)}
-        b24 = Session(f"http://127.0.0.1:{gate.port}/rest/1/code/", limits=None, **options)
-        with pytest.raises(AnswerLost):
-            b24.call("disk.upload", {"content": "x" * 30_000_000})
-    assert 0 < gate.read < 30_000_000
-
-
 def test_a_handshake_within_the_deadline():
     """A TLS handshake that stalls costs the deadline, not the time-out to connect, and nothing was sent."""
     with gates.Gate(0) as gate:
