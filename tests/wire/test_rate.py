@@ -183,6 +183,15 @@ def test_a_limiter_of_ones_own(clock):
         assert len(portal.requests) == 2
 
 
+def test_a_refusal_without_a_hint(portal):
+    """A refusal for the rate that asks for no pause slows a limiter down for no longer than its own pace."""
+    turnstile = Turnstile()
+    portal.fail_next(Answer('{"error":"QUERY_LIMIT_EXCEEDED"}', 503))
+    with portal.session(limits=turnstile, clock=FakeClock()) as b24:
+        assert b24.call("server.time").is_success
+    assert turnstile.penalties == [0.0]
+
+
 @pytest.mark.parametrize(
     "limits", [5, "2/s", LeakyBucket, Turnstile, FakeClock()], ids=["number", "text", "class", "own class", "clock"]
 )
