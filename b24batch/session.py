@@ -396,8 +396,8 @@ class Session(Configured):
             limit: Maximum number of rows. Only the pages needed for them are requested. Default None: all rows.
             concurrency: How many requests are on their way at once, 1 to 16: parts of the list are read beside each
                 other, and its rows are returned in order all the same. This works for documented methods that page by
-                cursor. Other lists, and those with a `limit`, are read one request after the other. Default: that of
-                the session, 1.
+                cursor, without a `limit`, and with ``paging="start"`` if the portal counts the rows. Other lists are
+                read one request after the other. Default: that of the session, 1.
 
         Raises:
             UsageError: An argument is invalid, the method writes, or it pages with its own parameters. Nothing was
