@@ -1,5 +1,7 @@
 """Lists by start with several requests on their way at once: what one request after the other returns, and no less."""
 
+import random
+import sys
 import threading
 
 import pytest
@@ -16,6 +18,7 @@ from b24batch.runs.lanes import Lanes, Sending
 from b24batch.sandbox import FakeClock, Page, Portal, PortalError
 
 METHOD = "crm.deal.list"
+MODULES = {"ahead.py", "pieces.py", "piece.py", "survey.py", "offsets.py", "repeats.py", "pages.py"}
 START = [row for row in ROWS if row["paging"] == "start"]
 
 
@@ -66,14 +69,21 @@ class Shuffled(Lanes):
             sending.run()
 
 
-def shuffled(b24, most, pick, *, limit=None, pages=50, method=METHOD):
+def shuffled(b24, most, pick, *, limit=None, pages=50, method=METHOD, paging="start"):
     """The rows of a list that is read on such lanes."""
     family = find_family(method, None, None, None)
-    way = way_through(Command(method), family, "start", cursor_id_key=None, descending=False)
+    way = way_through(Command(method), family, paging, cursor_id_key=None, descending=False)
     requests = b24._requests(None)
     options = {"repeatable": True, "pages_per_request": pages, "left": limit}
     listing = listing_of(requests, way, Shuffled(most, pick), **options)
-    return [row for page in listing.pages() for row in page]
+    rows = []
+    try:
+        for page in listing.pages():
+            rows += page
+    except KeyboardInterrupt as interrupt:
+        vars(interrupt)["result"] = rows + vars(interrupt)["result"]
+        raise
+    return rows
 
 
 def read(method, concurrency, **options):
@@ -257,3 +267,62 @@ def test_pages_are_read_no_further_ahead():
             got += len(page)
             assert len(store.starts) * 50 - got <= 5 * 2500
     assert got == 40_000
+
+
+def interrupted(b24, lines, pick, *, paging, pages, functions):
+    """The rows so far if Ctrl-C comes at the n-th line of these functions."""
+
+    def trace(frame, event, _arg):
+        code = frame.f_code
+        if code.co_filename.rpartition("/")[2] not in MODULES or not (functions is None or code.co_name in functions):
+            return None
+        if event == "line" and next(lines, None) is None:
+            sys.settrace(None)
+            raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        return shuffled(b24, 4, pick, paging=paging, pages=pages)
+    except KeyboardInterrupt as interrupt:
+        return vars(interrupt)["result"]
+    finally:
+        sys.settrace(before)
+
+
+@pytest.mark.parametrize("paging", ["start", "cursor"])
+@pytest.mark.parametrize("seed", range(8))
+def test_ctrl_c_anywhere(paging, seed):
+    """Wherever Ctrl-C comes, the rows so far are in order, each once, and none is missing between them."""
+    chance, store = random.Random(seed), Counted(4000)
+    with Portal(record=False) as portal, portal.session() as b24:
+        portal.method(METHOD)(store if paging == "start" else by_id(store.ids))
+        for _ in range(10):
+            lines = iter(range(chance.randrange(200, 2500)))
+            found = interrupted(b24, lines, chance.randrange, paging=paging, pages=50, functions=None)
+            assert ids_of(found) == store.ids[: len(found)]
+
+
+def test_ctrl_c_between_pages():
+    """The same at each line that takes a page: one that was half taken ends the rows, whatever came behind it."""
+    store = Counted(700)
+    with Portal(record=False) as portal, portal.session() as b24:
+        portal.method(METHOD)(store)
+        for number in range(200):
+            chance = random.Random(number)
+            options = {"paging": "start", "pages": 2, "functions": {"_read"}}
+            found = interrupted(b24, iter(range(number)), chance.randrange, **options)
+            assert ids_of(found) == store.ids[: len(found)]
+    assert ids_of(found) == store.ids
+
+
+def by_id(ids):
+    """A method that pages by cursor."""
+
+    def method(params):
+        low, high = (int((params.get("filter") or {}).get(key, other)) for key, other in ((">ID", 0), ("<ID", 10**9)))
+        rows = [{"ID": str(n)} for n in ids if low < n < high]
+        return Page(rows[:50] if params["order"]["ID"] == "ASC" else rows[::-1][:50], total=len(rows))
+
+    return method
