@@ -51,7 +51,9 @@ def interrupt_runs(times: int, share: float, options: dict[str, Any]) -> Verdict
         plan_faults(portal, share, times * COMMANDS // 50)
         portal.fail_next("slow", times=times * COMMANDS, seconds=SECONDS)
         for number in range(times):
-            run = interrupted(b24, _adds(f"r{number}c"), random.uniform(0.0, seconds))
+            calls = _adds(f"r{number}c")
+            run = interrupted(b24, calls, random.uniform(0.0, seconds))
+            outcomes.update({str(command.name): "skipped" for command in calls})  # with no result nothing was sent
             outcomes.update({str(row.command.name): row.status for row in run.result or []})
             halfway += run.halfway
         portal.close()  # nothing runs any more
@@ -64,13 +66,14 @@ def interrupted(b24: Session, calls: list[Command], seconds: float) -> Interrupt
     """Press Ctrl-C so many seconds after the start of a run; return what is known then."""
     press = threading.Timer(seconds, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT))
     result = None
-    press.start()
     try:
+        press.start()
         result = b24.batch_by_chunk(calls, halt_on_error=random.random() < 0.5, chunk_size=random.choice([10, 25, 50]))
         press.join()
         time.sleep(0.1)  # the interrupt comes here at the latest, unless it came where Python ignores exceptions
     except KeyboardInterrupt as interrupt:
-        return Interrupted(result or outcomes_of(interrupt), result is None)
+        known = outcomes_of(interrupt)
+        return Interrupted(result or known, known is not None)
     return Interrupted(result, False)
 
 
