@@ -11,10 +11,10 @@ import pytest
 import b24batch
 
 PACKAGE = Path(b24batch.__file__).parent
-GROUND = "errors aliases clock locks statuses streams redaction"
+GROUND = "errors aliases clock locks statuses streams redaction sqlite_errors"
 #: What each room may import beside itself, type imports included.
 ROOMS = {
-    **dict.fromkeys("aliases clock locks statuses streams".split(), ""),
+    **dict.fromkeys("aliases clock locks statuses streams sqlite_errors".split(), ""),
     "errors": "aliases",
     "redaction": "errors aliases",
     "calls": GROUND,
