@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 from itertools import islice
 
@@ -11,10 +12,11 @@ import attrs
 
 from b24batch.calls.chunks import Chunk
 from b24batch.clock import Clock, Wait
-from b24batch.errors import SdkError
+from b24batch.errors import JournalError, SdkError
 from b24batch.results import AjaxResult
 from b24batch.runs.chunk_run import ChunkRun, Part
-from b24batch.runs.lanes import Lanes, Sending, Stopped
+from b24batch.runs.gate import Stopped
+from b24batch.runs.lanes import Lanes, Sending
 from b24batch.runs.run import Run
 from b24batch.runs.substitution import targets_of
 
@@ -86,13 +88,26 @@ class ConcurrentRun:
         if self._failure is not None:
             raise self._failure
 
+    def begin(self, chunks: Iterable[ChunkRun]) -> None:
+        """Take the journal, if there is one, and give these chunks the outcomes of earlier lives."""
+        self.run.begin(chunks)
+
+    def tell(self, chunk: ChunkRun) -> None:
+        """Give a chunk the outcomes that earlier lives of the run left in the journal."""
+        self.run.tell(chunk)
+
+    def end(self) -> None:
+        """Give the journal back."""
+        self.run.end()
+
     def stop(self) -> None:
         """Send nothing more, wait up to 5 seconds for the requests that were sent, and record what became of all."""
         self.run.ended = True
         self.lanes.stop(list(self._on_way))
         for sending, opened in list(self._on_way.items()):
             if sending.is_done:
-                self._settle(sending)
+                with suppress(JournalError):  # the outcome is known all the same
+                    self._settle(sending)
             elif sending.is_unsent:
                 opened.chunk.rows = opened.before
         self._on_way.clear()
@@ -136,7 +151,7 @@ class ConcurrentRun:
         """Begin a wait for operating time: none of the blocked methods is called until it is over."""
         opened.until = self._clock.monotonic() + wait.seconds
         self._busy_until |= dict.fromkeys(opened.chunk.blocked_methods(), opened.until)
-        self.run.requests.transport.announce(wait)
+        self.run.requests.announce(wait)
 
     def _busy(self, part: Part) -> float:
         """Return when all methods of a request may be called again."""
@@ -146,9 +161,10 @@ class ConcurrentRun:
         run, request = self.run, Chunk(tuple(part.values()))
         request_id = run.requests.take_id()
         send = partial(run.requests.send, request, halt=run.halt_on_error, repeatable=run.may_repeat(part))
+        gate = partial(run.gate_of, opened.chunk, part)
         opened.before = opened.chunk.rows
         opened.chunk.leave(part, request_id)
-        sending = self.lanes.start(lambda claim: send(request_id=request_id, claim=claim), len(self._on_way))
+        sending = self.lanes.start(lambda lane: send(request_id=request_id, claim=gate(lane)), len(self._on_way))
         self._on_way[sending] = opened
 
     def _settle(self, sending: Sending) -> None:
@@ -159,13 +175,13 @@ class ConcurrentRun:
         error, part = sending.error, opened.step
         if error is None:
             self.run.take(opened.chunk, part, Chunk(tuple(part.values())), sending.rows)
-        elif isinstance(error, SdkError):
+        elif isinstance(error, SdkError) and not isinstance(error, JournalError):
             self.run.fail(opened.chunk, part, error)
         elif sending.is_unsent:
             opened.chunk.rows = opened.before
         opened.step = None
         del self._on_way[sending]
-        if error is not None and not isinstance(error, SdkError | Stopped):
+        if isinstance(error, JournalError) or not isinstance(error, SdkError | Stopped | None):
             raise error
         if self.run.ended:
             self._drop_waiting()

@@ -11,16 +11,13 @@ import attrs
 
 from b24batch.clock import Clock, Wait
 from b24batch.results import AjaxResult
+from b24batch.runs.gate import Stopped
 from b24batch.wire.claim import Claim
 
 #: Seconds that a stopped run waits for the requests on their way.
 GRACE = 5.0
 #: Seconds between two looks at the clock; some systems deliver Ctrl-C to a waiting thread only then.
 _LOOK = 0.1
-
-
-class Stopped(BaseException):
-    """A request was not sent, or not sent again, because its run was stopped."""
 
 
 @attrs.define(eq=False)
