@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
+from b24batch.calls.commands import Command
 from b24batch.errors import UsageError
 from b24batch.journal.sqlite import Journal
 from b24batch.redaction import shown
@@ -21,6 +23,14 @@ def to_journal(value: object) -> RunJournal:
 
 class _OwnJournal(Journal):
     """A journal that only the run knows, so that it is closed at the end."""
+
+    def begin(self, portal: str, repeatable: Callable[[Command], bool]) -> None:
+        """Take the run, or close the file."""
+        try:
+            super().begin(portal, repeatable)
+        except BaseException:
+            self.close()
+            raise
 
     def end(self) -> None:
         """Give the run back, and close the file."""

@@ -108,7 +108,7 @@ class ConcurrentRun:
             if sending.is_done:
                 with suppress(JournalError):  # the outcome is known all the same
                     self._settle(sending)
-            elif sending.is_unsent:
+            elif not sending.is_sent:
                 opened.chunk.rows = opened.before
         self._on_way.clear()
 
@@ -177,7 +177,7 @@ class ConcurrentRun:
             self.run.take(opened.chunk, part, Chunk(tuple(part.values())), sending.rows)
         elif isinstance(error, SdkError) and not isinstance(error, JournalError):
             self.run.fail(opened.chunk, part, error)
-        elif sending.is_unsent:
+        elif not sending.is_sent:
             opened.chunk.rows = opened.before
         opened.step = None
         del self._on_way[sending]

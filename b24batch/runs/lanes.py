@@ -28,7 +28,8 @@ class Sending:
         lanes: The lanes.
         send: Sends the request and returns its outcomes.
         is_begun: Whether it was ever about to be sent.
-        is_sent: Whether it may have been executed. False while it waits to be sent, or to be sent again.
+        is_sent: Whether it may have been executed. False while it waits to be sent, or to be sent again; once its
+            lanes are stopped, False is certain.
         is_done: Whether `rows` or `error` is set.
         rows: The outcomes of its commands.
         error: The exception that `send` raised.
@@ -60,11 +61,6 @@ class Sending:
     def release(self) -> None:
         """Record that the request was not executed so far."""
         self.is_sent = False
-
-    @property
-    def is_unsent(self) -> bool:
-        """Whether the request, once its lanes are stopped, was certainly not executed."""
-        return not vars(self.error).get("request_sent", True) if self.error is not None else not self.is_sent
 
 
 class Lanes:
