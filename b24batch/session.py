@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Literal, NoReturn, Self, TypeVar, Unpack, over
 import attrs
 
 from b24batch.aliases import JsonValue, Params
-from b24batch.calls.chunks import MAX_COMMANDS, cut, refuse_duplicates, single
+from b24batch.calls.chunks import MAX_COMMANDS, cut, cut_one, refuse_duplicates
 from b24batch.calls.commands import Call, Command
 from b24batch.calls.earlier import MEMORY
-from b24batch.calls.encoded import EncodedCommand, encode_direct, encoded_calls
+from b24batch.calls.encoded import EncodedCommand, encode_calls, encode_direct
 from b24batch.calls.methods import is_read
 from b24batch.errors import UsageError
 from b24batch.options import (
@@ -36,8 +36,10 @@ from b24batch.runs.lanes import Lanes
 from b24batch.runs.operating import OperatingTime
 from b24batch.runs.payload import load_direct
 from b24batch.runs.requests import Requests
-from b24batch.runs.run import Deliver, Run, stream
+from b24batch.runs.run import Run
+from b24batch.runs.streaming import Deliver, end, stream
 from b24batch.runs.substitution import mark_missed, targets_of
+from b24batch.streams import Stream
 from b24batch.wire.auth import Auth, Webhook, refuse_http
 from b24batch.wire.connections import Connections
 from b24batch.wire.rate import LeakyBucket
@@ -249,7 +251,7 @@ class Session(Configured):
             isinstance(calls, Mapping),
             to_flag("halt_on_error", halt_on_error),
         )
-        chunk = single(_all_encoded(encoded_calls(calls, halt=halt)), halt=halt)
+        chunk = cut_one(_all_encoded(encode_calls(calls, halt=halt)), halt=halt)
         repeatable = all(self._repeatable(encoded.command) for encoded in chunk.commands)
         rows = self._requests(request_id).send(chunk, halt=halt, repeatable=repeatable)
         return collect(mark_missed(chunk, rows), named=named, return_ajax_result=as_rows)
@@ -317,14 +319,13 @@ class Session(Configured):
         if failure is not None:
             raise failure
         try:
-            run.begin(chunks)
+            run.open_journal(chunks)
             return collect(list(chain.from_iterable(over(run.deliver_all(chunks)))))
         except BaseException as interrupt:
-            run.stop()
-            vars(interrupt)["result"] = collect([row for chunk in chunks for row in chunk.known()])
+            end(run, interrupt, lambda: collect([row for chunk in chunks for row in chunk.known()]))
             raise
         finally:
-            run.end()
+            run.close_journal()
 
     @hide_arguments
     def stream_batch(
@@ -343,11 +344,14 @@ class Session(Configured):
 
         Works like `batch_by_chunk`, but keeps only one chunk in memory, or `concurrency` chunks: calls are read,
         checked and sent chunk by chunk. An invalid call therefore raises its `UsageError` after the earlier outcomes
-        were yielded; its own chunk is not sent. Command names must be unique within a chunk only.
+        were yielded; its own chunk is not sent. Command names must be unique within a chunk only. Any other exception
+        of `calls` comes after the earlier outcomes, too, but chunks that still wait for a reference or for operating
+        time are not sent then.
 
         Any exception that stops the run, such as Ctrl-C, has in its `result` the outcomes of the chunks in memory
         that were not yielded yet. An exception in the body of your loop does not stop the run: the iterator's own
-        `result` has those outcomes, and its `close` ends the run.
+        `result` has those outcomes, and its `close` ends the run: it waits up to 5 seconds for requests on their way,
+        whose outcomes are ``unknown`` until then.
 
         Args:
             calls: As in `batch_by_chunk`; may be a generator.
@@ -384,6 +388,7 @@ class Session(Configured):
         request_id: str | None = None,
         limit: int | None = None,
         progress: bool | MakeBar | None = None,
+        concurrency: int | None = None,
     ) -> list[dict[str, JsonValue]]:
         """Return all rows of a list method, up to 2,500 rows per request.
 
@@ -414,6 +419,10 @@ class Session(Configured):
             request_id: As in `call`, for the first request. The n-th request appends ``/n``.
             progress: As in `batch_by_chunk`, counting rows. The total is not known.
             limit: Maximum number of rows. Only the pages needed for them are requested. Default None: all rows.
+            concurrency: How many requests are on their way at once, 1 to 16: parts of the list are read beside each
+                other, and its rows are returned in order all the same. This works for documented methods that page by
+                cursor. Other lists, and those with a `limit`, are read one request after the other. Default: that of
+                the session, 1.
 
         Raises:
             UsageError: An argument is invalid, the method writes, or it pages with its own parameters. Nothing was
@@ -428,6 +437,7 @@ class Session(Configured):
         """
         session, over = self._shown(progress, " rows")
         rows: list[dict[str, JsonValue]] = []
+        pages: Iterator[list[dict[str, JsonValue]]] = iter(())
         try:
             pages = session.fetch_list(
                 method,
@@ -440,10 +450,14 @@ class Session(Configured):
                 descending=descending,
                 request_id=request_id,
                 limit=limit,
+                concurrency=concurrency,
             )
             rows.extend(chain.from_iterable(over(pages)))
             return rows
         except BaseException as interrupt:
+            if isinstance(pages, Stream):
+                pages.close()
+                rows += pages.result
             vars(interrupt)["result"] = rows
             raise
 
@@ -461,27 +475,31 @@ class Session(Configured):
         descending: bool = False,
         request_id: str | None = None,
         limit: int | None = None,
+        concurrency: int | None = None,
     ) -> Iterator[list[dict[str, JsonValue]]]:
         """Read a list method like `call_list`, and yield the rows of each page; empty pages are left out.
 
         The arguments are as in `call_list`, and are checked when this is called. Memory is needed for the rows of one
-        request (up to 2,500), and with ``paging="start"`` for the ids of all rows. Pages that were yielded before an
-        error remain valid. Rows that arrived but were not yielded are in the iterator's `result`, and in the `result`
-        of the exception that stopped it.
+        request (up to 2,500), or of `concurrency` requests, and with ``paging="start"`` for the ids of all rows. Pages
+        that were yielded before an error remain valid. Rows that arrived but were not yielded are in the iterator's
+        `result`, and in the `result` of the exception that stopped it.
 
         Raises:
             UsageError, UnexpectedAnswer, CursorStalled, SdkError: As in `call_list`.
         """
-        from b24batch.lists.families import family_of, paging_of
-        from b24batch.lists.listing import Listing, refuse_write, way_through
+        from b24batch.lists.concurrent_listing import listing_of
+        from b24batch.lists.families import choose_paging, find_family
+        from b24batch.lists.listing import refuse_write, way_through
 
         command, backwards = Command(method, params), to_flag("descending", descending)
         refuse_write(command.method)
-        family = family_of(command.method, id_key, cursor_id_key, result_key)
-        by = paging_of(command.method, family, paging, command.params)
-        return Listing(
-            self._requests(request_id),
+        family = find_family(command.method, id_key, cursor_id_key, result_key)
+        by = choose_paging(command.method, family, paging, command.params)
+        session, lanes = self._with_lanes(concurrency)
+        return listing_of(
+            session._requests(request_id),
             way_through(command, family, by, cursor_id_key=cursor_id_key, descending=backwards),
+            lanes,
             repeatable=self._repeatable(command),
             pages_per_request=check_number("pages_per_request", pages_per_request, MAX_COMMANDS),
             left=None if limit is None else check_number("limit", limit),
@@ -512,18 +530,27 @@ class Session(Configured):
         **options: JsonValue,
     ) -> Deliver:
         """Return a run whose references may lead to the commands in `wanted`; None: to the last 50."""
-        most = self.concurrency if concurrency is None else to_concurrency(concurrency)
-        lanes = None if most == 1 else Lanes(most, self.clock, self.on_wait)
-        session = self if lanes is None else self.with_options(on_wait=lanes.announce)
+        session, lanes = self._with_lanes(concurrency)
         run = session._run(**options)
-        run.answered.wanted, run.answered.memory = wanted, MEMORY * most
+        run.answered.wanted = wanted
         if stop_after is not None:
             run.requests.ends = self.clock.monotonic() + to_wait("stop_after", stop_after)
         if journal is not None:
             from b24batch.journal.given import to_journal
 
             run.requests.journal = to_journal(journal)
-        return run if lanes is None else ConcurrentRun(run, lanes, bounded=wanted is None)
+        if lanes is None:
+            return run
+        run.answered.memory *= 1 + 2 * lanes.most  # outcomes before and after a chunk that had to wait
+        return ConcurrentRun(run, lanes, bounded=wanted is None)
+
+    def _with_lanes(self, concurrency: int | None) -> tuple[Self, Lanes | None]:
+        """Return lanes for so many requests at once, and a session that uses them; None for one after the other."""
+        most = self.concurrency if concurrency is None else to_concurrency(concurrency)
+        if most == 1:
+            return self, None
+        lanes = Lanes(most, self.clock, self.on_wait)
+        return self.with_options(on_wait=lanes.announce), lanes
 
     def _run(self, *, halt_on_error: bool, stop_on_error: bool, request_id: str | None) -> Run:
         return Run(
@@ -565,13 +592,13 @@ class Session(Configured):
         return f"<Session on {auth.host}>" if auth else "<Session>"
 
     def _repr_html_(self) -> str:
-        from b24batch.html import of_facts
+        from b24batch.html import render_facts
 
         limits, credentials = self.limits, type(self.auth).__name__
         rate = f"{limits.level:.0f} requests" if limits else "no limit"
         if isinstance(limits, LeakyBucket):
             rate = f"{limits.level:.0f} of {limits.capacity} requests, {limits.leak_rate:g} per second leak out"
-        return of_facts("Session", {"host": self.auth.host, "credentials": credentials, "rate": rate})
+        return render_facts("Session", {"host": self.auth.host, "credentials": credentials, "rate": rate})
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("cannot pickle a Session: it holds sockets and a secret; create one in each process")
@@ -586,4 +613,4 @@ def _all_encoded(commands: Iterator[EncodedCommand]) -> list[EncodedCommand]:
 def _unnamed(calls: Iterable[Call], *, halt: bool, memory: int | None = None) -> Iterator[EncodedCommand]:
     if isinstance(calls, Mapping):
         raise UsageError("calls: expected a list, got a mapping; use batch, or a list of Command(..., name=...)")
-    return encoded_calls(calls, halt=halt, memory=memory)
+    return encode_calls(calls, halt=halt, memory=memory)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from b24batch.errors import JournalError, UsageError
 from b24batch.journal.schema import APPLICATION_ID, COUNT, FORMAT, TABLES
-from b24batch.sqlite_errors import reason_of
+from b24batch.sqlite_errors import explain
 
 #: Seconds to wait for a reader of the file, such as a SQLite program in a terminal.
 _PATIENCE = 5.0
@@ -37,7 +37,7 @@ class JournalFile:
         try:
             self._database = self._connect()
         except sqlite3.Error as error:
-            reason, is_foreign = reason_of(error, _PATIENCE), error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_NOTADB
+            reason, is_foreign = explain(error, _PATIENCE), error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_NOTADB
         else:
             self._identity = self._find()
             return
@@ -137,7 +137,7 @@ class JournalFile:
         try:
             yield
         except sqlite3.Error as error:
-            reason = reason_of(error, _PATIENCE)
+            reason = explain(error, _PATIENCE)
         else:
             return
         raise JournalError(f"{self.name} {reason}; nothing more was sent{self._count()}")

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from b24batch.errors import JournalError, RunBusy
-from b24batch.sqlite_errors import is_locked, reason_of
+from b24batch.sqlite_errors import explain, is_locked
 
 _OWNER = "CREATE TABLE IF NOT EXISTS owner (process INTEGER, machine TEXT, since TEXT)"
 
@@ -44,7 +44,7 @@ class FileLock:
             self._own(database, now)
         except sqlite3.Error as error:
             owner = _owner(database) if is_locked(error) else None
-            reason = reason_of(error, 0)
+            reason = explain(error, 0)
             database.close()
         else:
             self._database = database

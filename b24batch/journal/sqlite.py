@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from datetime import datetime
 from types import TracebackType
 from typing import Self
 
@@ -15,18 +14,15 @@ import attrs
 from b24batch.calls.commands import Command
 from b24batch.calls.encoded import EncodedCommand
 from b24batch.clock import Clock
-from b24batch.errors import AnswerLost, JournalError, RunBusy, UsageError
+from b24batch.errors import JournalError, RunBusy
 from b24batch.journal import schema
 from b24batch.journal.file import JournalFile
+from b24batch.journal.inspection import settle, summarize
+from b24batch.journal.lives import begin_life, end_life
 from b24batch.journal.lock import FileLock
-from b24batch.journal.noted import CUT_OFF, Kept, Noted, digest_of, dump, dump_error, fate_of, load_noted
-from b24batch.redaction import shown
+from b24batch.journal.noted import Kept, Noted, digest_of, dump, fate_of, load_noted
 from b24batch.results import AjaxResult
-from b24batch.statuses import Status, counted
-
-_LOST = dump_error(AnswerLost(CUT_OFF))
-#: After so many lives that ended without any answer to a request, the run is not started again.
-_MOST_STUCK = 3
+from b24batch.statuses import Status
 
 
 class Journal:
@@ -58,6 +54,8 @@ class Journal:
         #: The number of the first request of this life.
         self._first = 0
         self._claims: dict[str, _Claim] = {}
+        #: The numbers of the requests that this object claimed.
+        self._own: set[int] = set()
 
     @property
     def name(self) -> str:
@@ -69,18 +67,23 @@ class Journal:
         self._held.take(self._clock.time())
         try:
             self._file.prepare()
-            self._begin(portal)
+            with self._file.write() as database:
+                self._first = begin_life(database, portal, self.name, self._clock.time())
         except BaseException:
             self._held.release()
             raise
         self._repeatable = repeatable
+        self._claims.clear()
+        self._own.clear()
 
     def fates(self, commands: Sequence[EncodedCommand]) -> list[AjaxResult | None]:
         """Return what earlier lives know of each command, as in `RunJournal.fates`."""
         keys = [encoded.name for encoded in commands]
         with self._file.read() as database:
             found = database.execute(schema.KEPT.format(", ".join("?" * len(keys))), keys).fetchall()
-        kept = {key: Kept(*texts, is_ours=number >= self._first) for key, number, *texts in found}
+        if any(number >= self._first and number not in self._own for _key, number, *_texts in found):
+            raise self._overtaken()
+        kept = {key: Kept(*texts, is_ours=number in self._own) for key, number, *texts in found}
         return [fate_of(encoded, kept.get(encoded.name), self.name, self._repeatable) for encoded in commands]
 
     def claim(self, request_id: str, commands: Sequence[EncodedCommand]) -> None:
@@ -93,7 +96,8 @@ class Journal:
             database.execute(schema.REQUEST, (number, request_id, self._clock.time()))
             claims = [self._claim_of(encoded, number) for encoded in commands]
             if database.executemany(schema.CLAIM, claims).rowcount != len(claims):
-                raise RunBusy(f"{self.name}: another run has sent some of these commands meanwhile")
+                raise self._overtaken()
+            self._own.add(number)
         self._claims[request_id] = _Claim(number, [key for key, *_, again, _first in claims if not again])
 
     def release(self, request_id: str) -> None:
@@ -122,26 +126,19 @@ class Journal:
     def end(self) -> None:
         """Give the run back, and merge the parts of the file."""
         with suppress(JournalError), self._file.write() as database:  # if it fails, the next life does it
-            database.execute(schema.CUT, (_LOST,))
-            database.execute("UPDATE run SET stuck = 0 WHERE stuck")
+            end_life(database)
         self._file.merge()
         self._held.release()
 
     def summary(self) -> str:
         """Return one line: the number of commands with each outcome, of lives, and the time of the last request."""
         with self._file.read() as database:
-            counts = dict(database.execute("SELECT status, count(*) FROM outcomes GROUP BY status").fetchall())
-            lives = database.execute("SELECT coalesce(max(lives), 0) FROM run").fetchone()[0]
-            (sent,) = database.execute("SELECT max(sent) FROM requests").fetchone()
-        last = "" if sent is None else f", the last request {datetime.fromtimestamp(sent):%H:%M:%S}"
-        words = "1 life" if lives == 1 else f"{lives} lives"
-        return f"{sum(counts.values())} commands: {counted(counts)}; {words}{last}"
+            return summarize(database)
 
     def rows(self, status: Status | None = None) -> Iterator[Noted]:
         """Return an iterator over the commands, in order; with `status`, only those with this status."""
         with self._file.read() as database:
-            found = database.execute(schema.ROWS, (status,)).fetchall()
-        return map(load_noted, found)
+            return map(load_noted, database.execute(schema.ROWS, (status,)).fetchall())
 
     def settle(self, keys: Iterable[str], *, executed: bool) -> int:
         """Record what somebody found out about ``unknown`` commands, and return how many it changed.
@@ -158,15 +155,9 @@ class Journal:
         self._held.take(self._clock.time())
         try:
             with self._file.write() as database:
-                for key in given:
-                    if not database.execute("SELECT 1 FROM commands WHERE key = ?", (key,)).fetchone():
-                        raise UsageError(f"{self.name} has no command with the key {shown(key)}")
-                status = "ok" if executed else "skipped"
-                count = database.executemany(schema.SETTLE, [(status, key) for key in given]).rowcount
-                database.execute("UPDATE run SET stuck = 0")
+                return settle(database, given, self.name, executed=executed)
         finally:
             self._held.release()
-        return max(count, 0)
 
     def close(self) -> None:
         """Close the file."""
@@ -183,38 +174,14 @@ class Journal:
     def __repr__(self) -> str:
         return f"<Journal {self.name}>"
 
-    def _begin(self, portal: str) -> None:
-        """Start the next life of the run."""
-        with self._file.write() as database:
-            run = database.execute("SELECT portal, stuck FROM run").fetchone()
-            if run is None:
-                database.execute("INSERT INTO run VALUES (?, ?, 0, 0)", (portal, self._clock.time()))
-                run = portal, 0
-            if run[0] != portal:
-                raise UsageError(f"{self.name} is of a run on {run[0]}, not on {portal}; nothing was sent")
-            first, last, cut = database.execute(schema.CUT_PLACES).fetchone()
-            stuck = run[1] + 1 if cut else 0
-            if stuck >= _MOST_STUCK:
-                raise self._stuck(stuck, first, last)
-            database.execute(schema.CUT, (_LOST,))
-            database.execute("UPDATE run SET lives = lives + 1, stuck = ?", (stuck,))
-            (self._first,) = database.execute(schema.NUMBER).fetchone()
-        self._claims.clear()
-
     def _claim_of(self, encoded: EncodedCommand, number: int) -> tuple[str, int | None, str, str, int, bool, int]:
         """Return the parameters of `schema.CLAIM`."""
         again = self._repeatable(encoded.command)
         method = encoded.command.method
         return encoded.name, encoded.position, method, digest_of(encoded), number, again, self._first
 
-    def _stuck(self, lives: int, first: int, last: int) -> JournalError:
-        reason = f"{self.name}: the run died {lives} times running at the same request ({first} to {last})"
-        return JournalError(f"{reason}: look at it, then settle them; nothing was sent")
-
-
-def _never(command: Command) -> bool:
-    del command
-    return False
+    def _overtaken(self) -> RunBusy:
+        return RunBusy(f"{self.name}: another run has sent some of these commands meanwhile")
 
 
 @attrs.define

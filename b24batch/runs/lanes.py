@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -74,36 +75,42 @@ class Lanes:
 
     def __init__(self, most: int, clock: Clock, on_wait: Callable[[Wait], None] | None) -> None:
         self.most = most
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()  # a garbage collection inside it may close an abandoned stream
         self.is_closing = self.is_stopped = False
         self._clock = clock
         self._on_wait = on_wait
         self._threads: list[threading.Thread] = []
+        self._unfinished = 0
         # Looked up now: gevent and eventlet replace the class when they patch the process.
         self._waiting: queue.SimpleQueue[Sending | None] = queue.SimpleQueue()
         self._events: queue.SimpleQueue[Sending | Wait] = queue.SimpleQueue()
 
-    def start(self, send: Callable[[Claim], list[AjaxResult]], on_way: int) -> Sending:
-        """Send a request on a lane.
+    def reserve(self, on_way: int) -> None:
+        """Start one more thread if all of them have a request.
 
         Args:
-            send: Sends it; called with its claim.
             on_way: The number of requests that are on their way already, fewer than `most`.
         """
-        sending = Sending(self, send)
         if on_way == len(self._threads):
-            name = f"b24batch-{len(self._threads) + 1}"
-            thread = threading.Thread(target=_work, args=(self._waiting, self._events), name=name, daemon=True)
-            thread.start()
+            name, queues = f"b24batch-{on_way + 1}", (self._waiting, self._events)
+            thread = threading.Thread(target=_work, args=queues, name=name, daemon=True)
             self._threads.append(thread)
+            thread.start()
+
+    def start(self, send: Callable[[Claim], list[AjaxResult]]) -> Sending:
+        """Send a request on a thread that `reserve` has reserved; `send` is called with the request's claim."""
+        sending = Sending(self, send)
+        self._unfinished += 1
         self._waiting.put(sending)
         return sending
 
-    def finish_next(self) -> Sending:
-        """Wait for the next request to finish, and return it. Meanwhile `on_wait` is called."""
-        while not isinstance(event := self._look(), Sending):
+    def finish_next(self, until: float) -> Sending | None:
+        """Wait for the next request to finish and return it, or None at the time `until`; meanwhile call `on_wait`."""
+        while not isinstance(event := self._look(until), Sending):
             if event is not None and self._on_wait is not None:
                 self._on_wait(event)
+            if self._clock.monotonic() >= until:
+                return None
         return event
 
     def announce(self, wait: Wait) -> None:
@@ -117,8 +124,13 @@ class Lanes:
         """Let no further request begin, and the threads end once they are idle."""
         with self.lock:
             self.is_closing = True
-        for _thread in self._threads:
-            self._waiting.put(None)
+        self._waiting.put(None)
+
+    def join(self) -> None:
+        """Close, and wait for the threads to end, unless a request that was given up still waits on one."""
+        self.close()
+        for thread in () if self._unfinished else self._threads:
+            thread.join()
 
     def stop(self, on_way: list[Sending]) -> None:
         """Let no request be sent any more, and wait up to 5 seconds for those that were sent."""
@@ -126,16 +138,27 @@ class Lanes:
             self.is_stopped = True
         self.close()
         ends = self._clock.monotonic() + GRACE
-        while any(sending.is_sent and not sending.is_done for sending in on_way) and self._clock.monotonic() < ends:
-            self._look()
+        while self._are_awaited(on_way) and self._clock.monotonic() < ends:
+            self._look(ends)
 
-    def _look(self) -> Sending | Wait | None:
+    def _are_awaited(self, on_way: list[Sending]) -> bool:
+        """Return whether any of these requests was sent and may still be answered."""
+        is_awaited = any(sending.is_sent and not sending.is_done for sending in on_way)
+        # The threads do not run any more when the interpreter ends, nor in a forked process.
+        return is_awaited and not sys.is_finalizing() and any(thread.is_alive() for thread in self._threads)
+
+    def _look(self, until: float) -> Sending | Wait | None:
+        """Return the next event; None if none comes within a moment."""
+        event: Sending | Wait | None = None
         with suppress(queue.Empty):
-            return self._events.get(timeout=_LOOK)
-        return None
+            event = self._events.get(timeout=max(0.0, min(_LOOK, until - self._clock.monotonic())))
+        self._unfinished -= isinstance(event, Sending)
+        return event
 
 
 def _work(waiting: queue.SimpleQueue[Sending | None], events: queue.SimpleQueue[Sending | Wait]) -> None:
-    for sending in iter(waiting.get, None):
+    while (sending := waiting.get()) is not None:
         sending.run()
         events.put(sending)
+        del sending  # its answer may be large
+    waiting.put(None)  # for the next thread

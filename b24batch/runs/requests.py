@@ -9,14 +9,14 @@ import attrs
 from b24batch.calls.chunks import Chunk
 from b24batch.clock import Clock, Wait
 from b24batch.errors import OperatingLimitExceeded, SdkError, UnexpectedAnswer
-from b24batch.redaction import masked
+from b24batch.redaction import mask
 from b24batch.results import AjaxResult
 from b24batch.runs.operating import OperatingTime, Waited
 from b24batch.runs.payload import dump, load
 from b24batch.runs.run_journal import RunJournal
 from b24batch.wire.answers import Answer
 from b24batch.wire.claim import Claim
-from b24batch.wire.extra import masked_value
+from b24batch.wire.extra import mask_value
 from b24batch.wire.transport import Transport
 
 _NEVER = float("inf")
@@ -115,10 +115,10 @@ class Requests:
     def mask(self, error: SdkError) -> None:
         """Mask the session's secrets in an error that quotes an answer."""
         secrets = self.transport.auth.access().secrets
-        error.description = masked(error.description, secrets)
+        error.description = mask(error.description, secrets)
         error.args = (error.description,)
         if isinstance(error, UnexpectedAnswer):
-            error.data = masked_value(error.data, lambda text: masked(text, secrets))
+            error.data = mask_value(error.data, secrets)
 
     def take_id(self) -> str:
         """Return the ``X-Request-ID`` of the next request."""

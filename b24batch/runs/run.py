@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator
-from copy import copy
-from itertools import chain
-from typing import Protocol
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 import attrs
 
-from b24batch.calls.chunks import Chunk, refuse_duplicates
+from b24batch.calls.chunks import Chunk
 from b24batch.calls.commands import Command
 from b24batch.calls.encoded import EncodedCommand
 from b24batch.clock import Wait
 from b24batch.errors import AuthError, JournalError, NotSent, PortalMoved, SdkError, TokenRefreshError
-from b24batch.results import AjaxResult, AnyResult, collect
+from b24batch.results import AjaxResult
 from b24batch.runs.chunk_run import ChunkRun, Part, is_blocked, repeat_error
 from b24batch.runs.gate import Gate, Stopped
 from b24batch.runs.requests import Requests
 from b24batch.runs.substitution import Answered, fail_misread, mark_missed
-from b24batch.streams import Stream
 from b24batch.wire.claim import Claim
 
 #: After one of these errors no later request of the run can succeed.
@@ -81,7 +77,7 @@ class Run:
         """Return an iterator that sends one chunk after the other and yields the outcomes of each."""
         return map(self.deliver, chunks)
 
-    def begin(self, chunks: Iterable[ChunkRun]) -> None:
+    def open_journal(self, chunks: Iterable[ChunkRun]) -> None:
         """Take the journal, if there is one, and give these chunks the outcomes of earlier lives."""
         journal, auth = self.requests.journal, self.requests.transport.auth
         if journal is not None:
@@ -90,7 +86,7 @@ class Run:
             for chunk in chunks:
                 self.tell(chunk)
 
-    def end(self) -> None:
+    def close_journal(self) -> None:
         """Give the journal back."""
         if self._has_begun and self.requests.journal is not None:
             self._has_begun = False
@@ -107,6 +103,9 @@ class Run:
     def stop(self) -> None:
         """Send nothing more."""
         self.ended = True
+
+    def catch_up(self) -> None:
+        """Do nothing: no answer is ever waiting."""
 
     def steps(self, chunk: ChunkRun) -> Iterator[Part | Wait]:
         """Yield the commands of each request, and the waits for operating time between them.
@@ -198,74 +197,3 @@ class Run:
         self.answered.note_all(part.values(), rows)
         if self.stop_on_error and not any(map(is_blocked, rows)) and not all(row.is_success for row in rows):
             self.ended = True
-
-
-class Deliver(Protocol):
-    """Sends chunks: a `Run` one after the other, a concurrent run several at once."""
-
-    def deliver_all(self, chunks: Iterable[ChunkRun], /) -> Iterator[list[AjaxResult]]:
-        """Send the chunks and return an iterator over the outcomes of each, in order."""
-
-    def begin(self, chunks: Iterable[ChunkRun]) -> None:
-        """Take the journal, if there is one, and give these chunks the outcomes of earlier lives."""
-
-    def tell(self, chunk: ChunkRun) -> None:
-        """Give a chunk the outcomes that earlier lives of the run left in the journal."""
-
-    def end(self) -> None:
-        """Give the journal back."""
-
-    def stop(self) -> None:
-        """Send nothing more, and record what became of the requests on their way."""
-
-
-def stream(run: Deliver, chunks: Iterable[Chunk]) -> Stream[AjaxResult, AnyResult]:
-    """Return a stream that yields the outcome of each command once its chunk is answered.
-
-    Any exception that stops the run, such as Ctrl-C, has `Stream.result` as its `result`.
-    """
-    streaming = _Streaming(run, chunks)
-    return Stream(streaming.rows(), streaming.known)
-
-
-@attrs.define(eq=False)
-class _Streaming:
-    """A run whose outcomes are yielded chunk by chunk.
-
-    Attributes:
-        run: Sends the chunks.
-        chunks: The chunks.
-        state: The outcomes in hand that were not yielded yet, and the chunks that follow them, as far as they were
-            read. It is replaced in a single step, so that an exception at any moment finds both.
-    """
-
-    run: Deliver
-    chunks: Iterable[Chunk]
-    state: tuple[Iterator[AjaxResult], list[ChunkRun]] = attrs.field(factory=lambda: (iter(()), []), init=False)
-
-    def rows(self) -> Generator[AjaxResult, None, None]:
-        try:
-            self.run.begin(())
-            for rows in self.run.deliver_all(self._read()):
-                self.state = iter(rows), self.state[1][1:]
-                yield from self.state[0]
-        except BaseException as interrupt:
-            self.run.stop()
-            vars(interrupt)["result"] = self.known()
-            raise
-        finally:
-            self.run.end()
-
-    def known(self) -> AnyResult:
-        """Return the outcomes that were not yielded yet, of all chunks that were read."""
-        hand, following = self.state
-        return collect([*copy(hand), *chain.from_iterable(chunk.known() for chunk in following)])
-
-    def _read(self) -> Iterator[ChunkRun]:
-        for chunk in self.chunks:
-            refuse_duplicates(chunk.commands)
-            hand, following = self.state
-            read = ChunkRun(chunk.commands)
-            self.run.tell(read)
-            self.state = hand, [*following, read]
-            yield read

@@ -10,7 +10,7 @@ import attrs
 from b24batch.aliases import WireParams
 from b24batch.clock import Wait
 from b24batch.errors import AnswerLost, ExpiredToken, RateLimited, SdkError
-from b24batch.wire.answers import Answer, HttpAnswer
+from b24batch.wire.answers import Answer, Decoder
 from b24batch.wire.auth import Access, Auth, Renewal, with_max_wait
 from b24batch.wire.claim import Claim
 from b24batch.wire.connections import Connections
@@ -79,20 +79,10 @@ class Transport:
     def announce(self, wait: Wait) -> None:
         """Log a wait that is about to begin, and call ``on_wait``."""
         if wait.reason == "retry" or wait.seconds > 1:
-            _log.warning(
-                "waiting %.1f s (%s) before attempt %d, request id %s",
-                wait.seconds,
-                wait.reason,
-                wait.attempt,
-                wait.request_id,
-            )
+            what = (wait.seconds, wait.reason, wait.attempt, wait.request_id)
+            _log.warning("waiting %.1f s (%s) before attempt %d, request id %s", *what)
         if self.settings.on_wait is not None:
             self.settings.on_wait(wait)
-
-    def renew(self, refused: Access) -> Renewal:
-        """Get a newer token; pass on the session's ``max_wait`` if the credentials accept it."""
-        renewal: Renewal = with_max_wait(self.auth.renew, self.settings.max_wait)(refused, self.connections)
-        return renewal
 
 
 @attrs.define(eq=False)
@@ -115,13 +105,12 @@ class _Exchange:
         while True:
             access = self._get_access()
             self._keep_rate()
-            post = self._make_post(access)
             if self.claim is not None:
                 self.claim.take()
             lost_before, began = self.lost, self._now()
             self.lost = True  # until the opposite is known, in case of an interrupt
             try:
-                with self.transport.connections.post(post) as reply:
+                with self.transport.connections.post(self._make_post(access)) as reply:
                     return self._open(reply, access)
             except BaseException as error:
                 self._note(error, lost_before=lost_before)
@@ -149,7 +138,8 @@ class _Exchange:
         """Get a newer token: at most one refresh, and one token that another refreshed, so that the loop ends."""
         if "refreshed" in self.renewals or len(self.renewals) == _MOST_RENEWALS:
             return False
-        renewal = self.transport.renew(access)
+        renew = with_max_wait(self.transport.auth.renew, self.transport.settings.max_wait)
+        renewal: Renewal = renew(access, self.transport.connections)
         self.renewals.append(renewal)
         return renewal != "none"
 
@@ -194,5 +184,5 @@ class _Exchange:
         )
 
     def _open(self, reply: Reply, access: Access) -> Answer:
-        answer = HttpAnswer(reply.status, reply.headers, reply.content, self.method, self.request_id, access.secrets)
-        return answer.opened(self.transport.settings.clock.time())
+        decoder = Decoder(reply, self.method, self.request_id, access.secrets)
+        return decoder.decode(self.transport.settings.clock.time())
