@@ -50,7 +50,7 @@ class Journal:
         self._file = JournalFile(path)
         self._held = FileLock(self._file.path)
         self._clock = clock
-        self._repeatable: Callable[[Command], bool] = _never
+        self._repeatable: Callable[[Command], bool] = bool  # replaced when a run begins
         #: The number of the first request of this life.
         self._first = 0
         self._claims: dict[str, _Claim] = {}
