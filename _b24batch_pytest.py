@@ -14,24 +14,17 @@ The portal fails on request; ``help("b24batch.sandbox.faults.table")`` lists all
             import_deals(b24, ["Deal 1"])
         assert len(b24_portal.executed) == 1            # not sent a second time
 
-The most common switches:
+More ways to fail, and your own methods::
 
-``fail_next("lost_after")``
-    Executed, and the answer is lost: `AnswerLost`, or ``unknown`` in a chunked run.
-``fail_next("lost_before")``
-    The same for the caller, but nothing was executed.
-``fail_next("rate_limited", times=2)``
-    Two refusals for the rate; the session retries and succeeds. With ``times=5`` it gives up.
-``fail_next("unauthorized")``, ``fail_next("refused")``, ``fail_next("moved")``
-    The webhook is refused; access to the method is denied; the portal has moved to another address.
-``fail_next("html_502")``, ``fail_next("half_body")``
-    Executed, but the answer is an HTML page, or half an answer.
-``fail_next(fault, times=2, after=3)``
-    Three requests pass, the next two fail.
-``fail_next(PortalError("ACCESS_DENIED", "No"))``, with ``from b24batch.sandbox import PortalError``
-    The next request is refused with this code. Raise it in your own method to refuse a single command.
-``@b24_portal.method("my.method")``
-    Registers your own method.
+    from b24batch.sandbox import PortalError
+
+    b24_portal.fail_next("rate_limited", times=2)               # refused twice; the session retries and succeeds
+    b24_portal.fail_next("html_502", times=2, after=3)          # three requests pass, the next two fail
+    b24_portal.fail_next(PortalError("ACCESS_DENIED", "No"))    # the next request is refused with this code
+
+    @b24_portal.method("my.method")                             # raise PortalError in it to refuse a single command
+    def my_method(params):
+        return {"id": params["id"]}
 
 Use a marker to pass options to `b24batch.sandbox.Portal`::
 

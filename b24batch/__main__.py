@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from b24batch.cli.arguments import parsed
-from b24batch.cli.interrupts import exit_code, handled
-from b24batch.cli.terminal import Exit, ended_by, ended_unwritten, say
+from b24batch.cli.arguments import parse
+from b24batch.cli.interrupts import get_exit_code, handle_signals
+from b24batch.cli.terminal import Exit, report_error, report_unwritten, say
 from b24batch.errors import SdkError
 
 
@@ -20,20 +20,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: For invalid arguments and ``--help``, as usual with argparse.
     """
-    arguments = parsed(argv)
+    arguments = parse(argv)
     if sys.stdout is None:
         say("standard output is closed; nothing was sent")
         return Exit.USAGE
     try:
-        with handled():
+        with handle_signals():
             code: Exit = arguments.run(arguments)
             sys.stdout.flush()
     except SdkError as error:
-        return ended_by(error)
+        return report_error(error)
     except KeyboardInterrupt:
-        return exit_code()
+        return get_exit_code()
     except OSError as error:
-        return ended_unwritten(error)
+        return report_unwritten(error)
     return code
 
 

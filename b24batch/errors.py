@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypedDict, Unpack
-
-if TYPE_CHECKING:
-    from b24batch.aliases import JsonValue
-
+from typing import Any, TypedDict, Unpack
 
 #: Python's pickle recurses, and raises an error of its own for much deeper values.
 _MAX_PICKLED_DEPTH = 100
@@ -32,12 +28,17 @@ class Evidence(TypedDict, total=False):
     http_status: int | None
     request_id: str | None
     method: str
-    extra: dict[str, JsonValue]
+    extra: dict[str, Any]
     retry_after: float | None
     reset_at: float | None
     host: str
     temporary: bool
-    data: JsonValue
+    data: Any
+
+
+def to_message(code: str, description: str) -> str:
+    """Return a code and a description as one text; either may be empty."""
+    return ": ".join(part for part in (code, description) if part) or "no code and no description"
 
 
 class SdkError(Exception):
@@ -64,12 +65,12 @@ class SdkError(Exception):
         vars(self).update(evidence)
         self.code = ErrorCode(self.code)
 
-    def to_dict(self) -> dict[str, JsonValue]:
+    def to_dict(self) -> dict[str, Any]:
         """Return class, code and description as a dict that can be dumped as JSON."""
         return {"type": type(self).__name__, "code": str(self.code), "description": self.description}
 
     def __str__(self) -> str:
-        return ": ".join(part for part in (self.code, self.description) if part) or "no code and no description"
+        return to_message(self.code, self.description)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.code)!r}, {self.description!r})"
@@ -90,7 +91,7 @@ class UnexpectedAnswer(SdkError):
     """
 
     code = ErrorCode("UNEXPECTED_ANSWER")
-    data: JsonValue = None
+    data: Any = None
 
     def __reduce__(self) -> tuple[object, ...]:
         kept = vars(self) | {"data": None if _is_deep(self.data) else self.data}
@@ -98,7 +99,7 @@ class UnexpectedAnswer(SdkError):
 
 
 class TransportError(SdkError):
-    """There is no usable answer to the request."""
+    """The request was not sent, or its answer is missing or unreadable."""
 
 
 class NotSent(TransportError):
@@ -114,14 +115,14 @@ class AnswerLost(TransportError):
     code = ErrorCode("ANSWER_LOST")
 
 
-def _is_deep(value: JsonValue) -> bool:
+def _is_deep(value: Any) -> bool:
     level = [value]
     for _ in range(_MAX_PICKLED_DEPTH):
-        level = [part for each in level for part in _parts(each)]
+        level = [part for each in level for part in _list_parts(each)]
     return bool(level)
 
 
-def _parts(value: JsonValue) -> list[JsonValue]:
+def _list_parts(value: Any) -> list[Any]:
     return list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
 
 
@@ -134,13 +135,13 @@ class AjaxError(SdkError):
     """
 
     method: str = ""
-    extra: dict[str, JsonValue]
+    extra: dict[str, Any]
 
     def __init__(self, description: str = "", **evidence: Unpack[Evidence]) -> None:
         evidence.setdefault("extra", {})
         super().__init__(description, **evidence)
 
-    def to_dict(self) -> dict[str, JsonValue]:
+    def to_dict(self) -> dict[str, Any]:
         """Return class, code, description and, if it is not empty, `extra` as a dict that can be dumped as JSON."""
         return {**super().to_dict(), **({"extra": self.extra} if self.extra else {})}
 
@@ -223,3 +224,16 @@ class CursorStalled(SdkError):
     """A list returned rows that it had already returned: the portal ignores the filter or the order."""
 
     code = ErrorCode("CURSOR_STALLED")
+
+
+class JournalError(SdkError):
+    """The journal of a run cannot be read or written, or the run is stuck. Nothing more was sent."""
+
+    code = ErrorCode("JOURNAL")
+
+
+class RunBusy(JournalError):
+    """Another process or thread uses the journal of this run. Nothing was sent."""
+
+    code = ErrorCode("RUN_BUSY")
+    not_executed = True

@@ -13,13 +13,15 @@ from attrs.validators import instance_of, optional
 
 from b24batch.clock import Clock, Wait
 from b24batch.errors import UsageError
-from b24batch.redaction import redacted, shown
+from b24batch.redaction import redact, shown
 from b24batch.wire.rate import Limiter, shared_bucket
 from b24batch.wire.retries import RetryPolicy
-from b24batch.wire.settings import WireSettings, to_clock, to_wait
+from b24batch.wire.settings import WireSettings, check_number, to_clock, to_wait, validate_with
 
 Given = ParamSpec("Given")
 Made = TypeVar("Made")
+#: Maximum number of requests of one run on their way at once.
+MAX_CONCURRENCY = 16
 #: Maximum length of a request id that a caller chooses.
 MAX_REQUEST_ID = 128
 
@@ -34,6 +36,7 @@ class Options(TypedDict, total=False):
     limits: Limiter | None
     max_wait: float | None
     operating_wait: float
+    concurrency: int
     idempotent_methods: Collection[str]
     allow_http: bool
     http: requests.Session | None
@@ -53,7 +56,7 @@ def checked(make: Callable[Given, Made], /, *args: Given.args, **kwargs: Given.k
     except UsageError as error:
         return UsageError(error.description)
     except TypeError as error:
-        return TypeError(redacted(str(error.args[0] if error.args else error)))
+        return TypeError(redact(str(error.args[0] if error.args else error)))
 
 
 def hide_arguments(function: Callable[Given, Made]) -> Callable[Given, Made]:
@@ -68,7 +71,7 @@ def hide_arguments(function: Callable[Given, Made]) -> Callable[Given, Made]:
         except TypeError as error:
             if error.__traceback__ is None or error.__traceback__.tb_next is not None:
                 raise  # from inside the call, such as a callback
-            failure = TypeError(redacted(str(error)))
+            failure = TypeError(redact(str(error)))
         del args, kwargs
         raise failure
 
@@ -89,27 +92,21 @@ def to_methods(names: object) -> frozenset[str]:
     return frozenset(str(name).casefold() for name in names)
 
 
-def _to_operating_wait(value: object) -> float:
-    return to_wait("operating_wait", value)
-
-
-def _to_allow_http(value: object) -> bool:
-    return to_flag("allow_http", value)
-
-
-def _to_redact(value: object) -> bool:
-    return to_flag("redact_urllib3_log", value)
+def to_concurrency(value: object) -> int:
+    """Return a number of requests on their way at once; raise `UsageError` unless it is from 1 to 16."""
+    return check_number("concurrency", value, MAX_CONCURRENCY)
 
 
 @attrs.frozen(kw_only=True)
 class Settings(WireSettings):
     """The options of a `Session`, checked and converted, with their defaults."""
 
-    operating_wait: float = attrs.field(default=660.0, converter=_to_operating_wait)
+    operating_wait: float = attrs.field(default=660.0, validator=validate_with(to_wait))
+    concurrency: int = attrs.field(default=1, converter=to_concurrency)
     idempotent_methods: frozenset[str] = attrs.field(default=(), converter=to_methods)
-    allow_http: bool = attrs.field(default=False, converter=_to_allow_http)
+    allow_http: bool = attrs.field(default=False, validator=validate_with(to_flag))
     http: requests.Session | None = attrs.field(default=None, validator=optional(instance_of(requests.Session)))
-    redact_urllib3_log: bool = attrs.field(default=True, converter=_to_redact)
+    redact_urllib3_log: bool = attrs.field(default=True, validator=validate_with(to_flag))
 
 
 def to_settings(host: str, options: Options) -> Settings:
@@ -157,6 +154,7 @@ class Configured:
     limits = _Option[Limiter | None]()
     max_wait = _Option[float | None]()
     operating_wait = _Option[float]()
+    concurrency = _Option[int]()
     idempotent_methods = _Option[frozenset[str]]()
     allow_http = _Option[bool]()
     http = _Option[requests.Session | None]()
@@ -171,6 +169,6 @@ def to_request_id(value: object) -> str:
 
         return str(uuid4())
     plain = isinstance(value, str) and value.isascii() and value.isprintable() and value.strip() == value
-    if isinstance(value, str) and plain and 0 < len(value) <= MAX_REQUEST_ID and redacted(value) == value:
+    if isinstance(value, str) and plain and 0 < len(value) <= MAX_REQUEST_ID and redact(value) == value:
         return value
     raise UsageError(f"request_id: expected 1 to {MAX_REQUEST_ID} printable ASCII characters, got {shown(value)}")

@@ -16,28 +16,28 @@ _SHORTEST = 4
 _SHORT = 8
 
 
-def masked(text: str, secrets: tuple[Secret, ...]) -> str:
+def mask(text: str, secrets: tuple[Secret, ...]) -> str:
     """Return `text` with `secrets` masked, however they are encoded, and anything that looks like a secret."""
-    return redacted(_pattern(secrets).sub("***", text)) if text else text
+    return redact(_compile_pattern(secrets).sub("***", text)) if text else text
 
 
 @functools.lru_cache(maxsize=64)
-def _pattern(secrets: tuple[Secret, ...]) -> re.Pattern[str]:
+def _compile_pattern(secrets: tuple[Secret, ...]) -> re.Pattern[str]:
     texts = {text for secret in secrets for text in (secret.reveal(), unquote(secret.reveal()))}
     longest_first = sorted(filter(_is_long, texts), key=len, reverse=True)
-    return re.compile("|".join(map(_form, longest_first)) or r"(?!)", re.IGNORECASE)
+    return re.compile("|".join(map(_escape, longest_first)) or r"(?!)", re.IGNORECASE)
 
 
 def _is_long(text: str) -> bool:
     return len(text) >= _SHORTEST
 
 
-def _form(text: str) -> str:
-    form = "".join(map(_character, text))
+def _escape(text: str) -> str:
+    form = "".join(map(_escape_character, text))
     return form if len(text) > _SHORT else rf"(?<!\w){form}(?!\w)"
 
 
-def _character(character: str) -> str:
+def _escape_character(character: str) -> str:
     """Return the pattern of a character: plain, percent-encoded, or escaped as a slash is in JSON."""
     cases = (character, character.lower(), character.upper())
     percents = {"".join(f"%{byte:02x}" for byte in case.encode(errors="surrogatepass")) for case in cases}
@@ -48,7 +48,7 @@ def _character(character: str) -> str:
 _SECRETS = r"""(?i)(/rest/[^/\s"'?]+/|\b(?:auth|access_token|refresh_token|client_secret|code)=)[^/\s"'?&]+"""
 
 
-def redacted(text: str) -> str:
+def redact(text: str) -> str:
     """Return `text` with webhook codes and tokens masked."""
     return re.sub(_SECRETS, r"\1***", text)
 
@@ -59,7 +59,7 @@ def shown(value: object) -> str:
         text = repr(value)
     except Exception:
         text = f"<{type(value).__name__}>"
-    text = redacted(text)
+    text = redact(text)
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
@@ -99,7 +99,7 @@ class _Redaction(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Mask the message of a record, and keep the record."""
         text = record.getMessage()
-        clean = redacted(text)
+        clean = redact(text)
         if clean != text:
             record.msg, record.args = clean, None
         return True

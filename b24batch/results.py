@@ -10,8 +10,8 @@ import attrs
 
 from b24batch.aliases import JsonValue
 from b24batch.calls.commands import Command
-from b24batch.calls.methods import is_read
-from b24batch.calls.references import Ref, no_ids, refers, replaced
+from b24batch.calls.references import Ref
+from b24batch.calls.remaining import Remaining
 from b24batch.errors import ErrorCode, SdkError
 from b24batch.redaction import shown
 from b24batch.statuses import Status, counted
@@ -87,9 +87,9 @@ class AjaxResult:
         return f"AjaxResult({self.command.method}, {self.status}, {outcome})"
 
     def _repr_html_(self) -> str:
-        from b24batch.html import of_outcome
+        from b24batch.html import render_outcome
 
-        return of_outcome(self.to_dict())
+        return render_outcome(self.to_dict())
 
 
 @attrs.frozen(repr=False, eq=False)
@@ -163,11 +163,15 @@ class Result(Generic[Data]):
         still points at it. A command that refers to any other one, such as a failed one, is left out. A name that is
         a number may clash with the new positions of other commands.
         """
-        left = _Remaining(self)
+        remaining = Remaining(self._value_of)
         for place, row in enumerate(self.rows):
             if row.not_executed:
-                left.add(place, row.command)
-        return left.commands
+                remaining.add(place, row.command)
+        return remaining.commands
+
+    def _value_of(self, reference: Ref) -> JsonValue:
+        row = self[reference.target]
+        return reference.found_in(row.data, row.total, row.next) if row.is_success else None
 
     def by_status(self, status: Status) -> list[AjaxResult]:
         """Return the rows with this status: ``ok``, ``failed``, ``skipped`` or ``unknown``."""
@@ -228,9 +232,9 @@ class Result(Generic[Data]):
         return f"<Result of {self.summary()}>"
 
     def _repr_html_(self) -> str:
-        from b24batch.html import of_result
+        from b24batch.html import render_result
 
-        return of_result(self.to_records())
+        return render_result(self.to_records())
 
     def _keys(self) -> list[int | str]:
         return [row.command.name or "" for row in self.rows] if self.named else list(range(len(self.rows)))
@@ -267,41 +271,3 @@ def outcomes_of(error: BaseException) -> AnyResult | None:
     """
     result = getattr(error, "result", None)
     return result if isinstance(result, Result) else None
-
-
-@attrs.frozen
-class _Remaining:
-    """The commands of a result that are to be sent again.
-
-    Attributes:
-        result: The result that they come from.
-        commands: In the order in which they were added.
-        places: The new position of each command, by its old position and its name.
-    """
-
-    result: AnyResult
-    commands: list[Command] = attrs.field(factory=list)
-    places: dict[int | str, int] = attrs.field(factory=dict)
-
-    def add(self, place: int, command: Command) -> None:
-        """Add a command, unless a reference in it no longer has a value."""
-        if refers(command.params):
-            try:
-                no_id = next(no_ids(command.params, self._value_of), None)
-                if no_id is not None and not is_read(command.method):
-                    return
-                command = attrs.evolve(command, params=replaced(command.params, self._value_of))
-            except KeyError:
-                return
-        self.places[place] = len(self.commands)
-        if command.name is not None:
-            self.places[command.name] = len(self.commands)
-        self.commands.append(command)
-
-    def _value_of(self, reference: Ref) -> JsonValue:
-        row = self.result[reference.target]
-        value = reference.found_in(row.data, row.total, row.next) if row.is_success else None
-        if value is not None:
-            return value
-        place = self.places[reference.target]
-        return attrs.evolve(reference, target=place) if isinstance(reference.target, int) else reference

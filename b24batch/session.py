@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import chain
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, NoReturn, Self, TypeVar, Unpack, overload
@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Literal, NoReturn, Self, TypeVar, Unpack, over
 import attrs
 
 from b24batch.aliases import JsonValue, Params
-from b24batch.calls.chunks import MAX_COMMANDS, cut, refuse_duplicates, single
+from b24batch.calls.chunks import MAX_COMMANDS, cut, cut_one, refuse_duplicates
 from b24batch.calls.commands import Call, Command
 from b24batch.calls.earlier import MEMORY
-from b24batch.calls.encoded import EncodedCommand, encode_direct, encoded_calls
+from b24batch.calls.encoded import EncodedCommand, encode_calls, encode_direct
 from b24batch.calls.methods import is_read
 from b24batch.errors import UsageError
 from b24batch.options import (
@@ -22,6 +22,7 @@ from b24batch.options import (
     Settings,
     checked,
     hide_arguments,
+    to_concurrency,
     to_flag,
     to_request_id,
     to_settings,
@@ -30,20 +31,27 @@ from b24batch.options import (
 from b24batch.redaction import Secret, redact_urllib3_log
 from b24batch.results import AjaxResult, AnyResult, Result, collect
 from b24batch.runs.chunk_run import ChunkRun
+from b24batch.runs.concurrent_run import ConcurrentRun
+from b24batch.runs.lanes import Lanes
 from b24batch.runs.operating import OperatingTime
 from b24batch.runs.payload import load_direct
 from b24batch.runs.requests import Requests
-from b24batch.runs.run import Run, stream
+from b24batch.runs.run import Run
+from b24batch.runs.streaming import Deliver, end, stream
 from b24batch.runs.substitution import mark_missed, targets_of
+from b24batch.streams import Stream
 from b24batch.wire.auth import Auth, Webhook, refuse_http
 from b24batch.wire.connections import Connections
 from b24batch.wire.rate import LeakyBucket
 from b24batch.wire.repeats import refuse_repeats
-from b24batch.wire.settings import check_number
+from b24batch.wire.settings import check_number, to_wait
 from b24batch.wire.transport import Transport
 
 if TYPE_CHECKING:
+    import os
+
     from b24batch.runs.progress import MakeBar
+    from b24batch.runs.run_journal import RunJournal
 
 _Group = TypeVar("_Group", bound=list[JsonValue])
 
@@ -69,6 +77,8 @@ class Session(Configured):
             raised at once: a `RateLimited` with `retry_after`. Default None: no maximum.
         operating_wait: Maximum seconds that a chunked run waits for a method that has used up its operating time.
             With 0 such commands are ``failed``. Default 660, one full window of the portal.
+        concurrency: How many requests of one run or list are on their way at once, 1 to 16: the default of
+            `batch_by_chunk`, `stream_batch`, `call_list` and `fetch_list`. Default 1: one after the other.
         idempotent_methods: Methods that may safely run twice, in addition to those that only read.
         allow_http: Whether credentials may be sent unencrypted to another machine. Default False.
         http: Your own `requests.Session`, for proxies or a CA bundle; it is used as it is. Mount a
@@ -238,7 +248,7 @@ class Session(Configured):
             isinstance(calls, Mapping),
             to_flag("halt_on_error", halt_on_error),
         )
-        chunk = single(_all_encoded(encoded_calls(calls, halt=halt)), halt=halt)
+        chunk = cut_one(_all_encoded(encode_calls(calls, halt=halt)), halt=halt)
         repeatable = all(self._repeatable(encoded.command) for encoded in chunk.commands)
         rows = self._requests(request_id).send(chunk, halt=halt, repeatable=repeatable)
         return collect(mark_missed(chunk, rows), named=named, return_ajax_result=as_rows)
@@ -250,10 +260,13 @@ class Session(Configured):
         halt_on_error: bool = True,
         stop_on_error: bool = False,
         chunk_size: int = MAX_COMMANDS,
+        concurrency: int | None = None,
+        journal: str | os.PathLike[str] | RunJournal | None = None,
+        stop_after: float | None = None,
         request_id: str | None = None,
         progress: bool | MakeBar | None = None,
     ) -> Result[list[JsonValue]]:
-        """Send any number of calls, one request at a time, and return the outcome of each.
+        """Send any number of calls and return the outcome of each.
 
         All calls are checked before the first one is sent. If a request fails as a whole, all of its commands get
         that error, and the run continues with the next request. The run ends early, with the rest ``skipped``, if the
@@ -263,11 +276,22 @@ class Session(Configured):
         is sent alone, in its place. A write with a `ref` to a value that may be missing goes into a later request; if
         the value is missing, the write is ``failed`` and not sent.
 
+        By default one request is sent after the other. With `concurrency` several are on their way at once, on
+        threads that end with the run. The outcomes stay in order, but the portal executes requests in any order; only
+        a command with a `ref` waits for the command that it refers to. When the run ends early, no further request
+        begins, and those on their way are waited for: up to 5 seconds if an exception such as Ctrl-C ends it. Waits
+        and progress are reported on the caller's thread.
+
         Args:
             calls: A list or another iterable of calls, as in `batch`; a mapping is refused.
             halt_on_error: Whether an error skips the rest of its own chunk. Default True.
             stop_on_error: Whether the run ends after a chunk with a ``failed`` or ``unknown`` command. Default False.
             chunk_size: Maximum number of commands in one request, 1 to 50. Default 50.
+            concurrency: How many requests are on their way at once, 1 to 16. Default: that of the session, 1.
+            journal: Where the outcomes are kept, so that the same run can be started again and goes on: a path, a
+                `b24batch.journal.Journal` or another `b24batch.journal.RunJournal`. Commands that have an outcome
+                there are not sent again, except those that were certainly not executed. Default None.
+            stop_after: Seconds after which no further request begins; the rest is ``skipped``. Default None: no end.
             request_id: As in `call`, for the first request. The n-th request appends ``/n``.
             progress: True shows a tqdm bar with failures and waits. If there is no terminal, a line is logged to
                 ``b24batch`` at INFO every 10 seconds instead. A callable is called with `total` and `unit`, and
@@ -276,22 +300,29 @@ class Session(Configured):
         Raises:
             UsageError: A call is invalid. Nothing was sent.
             ImportError: tqdm is needed but not installed. Nothing was sent.
+            RunBusy: Another process or thread uses the journal. Nothing was sent.
+            JournalError: The journal cannot be used. Nothing more was sent, and the outcomes so far are in `result`.
             BaseException: Any exception that stops the run, such as Ctrl-C, has the outcomes so far in its `result`.
                 Only before the first request may it have none.
         """
-        options = {"halt_on_error": halt_on_error, "stop_on_error": stop_on_error, "request_id": request_id}
+        options: dict[str, JsonValue] = {"halt_on_error": halt_on_error, "stop_on_error": stop_on_error}
+        options |= {"concurrency": concurrency, "journal": journal, "stop_after": stop_after, "request_id": request_id}
         try:
             failure, (run, chunks, over) = None, self._prepare(calls, chunk_size, progress, options)
         except UsageError as error:
             failure = error.with_traceback(None)
-        del calls, halt_on_error, stop_on_error, chunk_size, request_id, progress, options  # one may be a webhook URL
+        del calls, halt_on_error, stop_on_error, chunk_size, request_id, progress, concurrency, journal, stop_after
+        del options  # one of all these may be a webhook URL
         if failure is not None:
             raise failure
         try:
-            return collect(list(chain.from_iterable(over(map(run.deliver, chunks)))))
+            run.open_journal(chunks)
+            return collect(list(chain.from_iterable(over(run.deliver_all(chunks)))))
         except BaseException as interrupt:
-            vars(interrupt)["result"] = collect([row for chunk in chunks for row in chunk.known()])
+            end(run, interrupt, lambda: collect([row for chunk in chunks for row in chunk.known()]))
             raise
+        finally:
+            run.close_journal()
 
     @hide_arguments
     def stream_batch(
@@ -301,32 +332,43 @@ class Session(Configured):
         halt_on_error: bool = True,
         stop_on_error: bool = False,
         chunk_size: int = MAX_COMMANDS,
+        concurrency: int | None = None,
+        journal: str | os.PathLike[str] | RunJournal | None = None,
+        stop_after: float | None = None,
         request_id: str | None = None,
     ) -> Iterator[AjaxResult]:
         """Send any number of calls and yield the outcome of each as soon as its request is answered.
 
-        Works like `batch_by_chunk`, but keeps only one chunk in memory: calls are read, checked and sent chunk by
-        chunk. An invalid call therefore raises its `UsageError` after the earlier outcomes were yielded; its own
-        chunk is not sent. Command names must be unique within a chunk only.
+        Works like `batch_by_chunk`, but keeps only one chunk in memory, or `concurrency` chunks: calls are read,
+        checked and sent chunk by chunk. An invalid call therefore raises its `UsageError` after the earlier outcomes
+        were yielded; its own chunk is not sent. Command names must be unique within a chunk only. Any other exception
+        of `calls` comes after the earlier outcomes, too, but chunks that still wait for a reference or for operating
+        time are not sent then.
 
-        Any exception that stops the run, such as Ctrl-C, has in its `result` the outcomes of the current chunk that
-        were not yielded yet. An exception in the body of your loop does not stop the run: the iterator's own `result`
-        has those outcomes, and its `close` ends the run.
+        Any exception that stops the run, such as Ctrl-C, has in its `result` the outcomes of the chunks in memory
+        that were not yielded yet. An exception in the body of your loop does not stop the run: the iterator's own
+        `result` has those outcomes, and its `close` ends the run: it waits up to 5 seconds for requests on their way,
+        whose outcomes are ``unknown`` until then.
 
         Args:
             calls: As in `batch_by_chunk`; may be a generator.
             halt_on_error: As in `batch_by_chunk`.
             stop_on_error: As in `batch_by_chunk`.
             chunk_size: As in `batch_by_chunk`.
+            concurrency: As in `batch_by_chunk`.
+            journal: As in `batch_by_chunk`. Names must then be unique in the whole run.
+            stop_after: As in `batch_by_chunk`.
             request_id: As in `batch_by_chunk`.
 
         Raises:
             UsageError: An option or a call is invalid.
+            JournalError: As in `batch_by_chunk`.
         """
         check_number("chunk_size", chunk_size, MAX_COMMANDS)
         commands = _unnamed(calls, halt=to_flag("halt_on_error", halt_on_error), memory=MEMORY)
-        run = self._run(request_id, halt_on_error=halt_on_error, stop_on_error=stop_on_error)
-        return stream(run, cut(commands, chunk_size, halt=halt_on_error))
+        options: dict[str, JsonValue] = {"halt_on_error": halt_on_error, "stop_on_error": stop_on_error}
+        options |= {"concurrency": concurrency, "journal": journal, "stop_after": stop_after, "request_id": request_id}
+        return stream(self._start(None, **options), cut(commands, chunk_size, halt=halt_on_error))
 
     @hide_arguments
     def call_list(
@@ -343,6 +385,7 @@ class Session(Configured):
         request_id: str | None = None,
         limit: int | None = None,
         progress: bool | MakeBar | None = None,
+        concurrency: int | None = None,
     ) -> list[dict[str, JsonValue]]:
         """Return all rows of a list method, up to 2,500 rows per request.
 
@@ -373,6 +416,10 @@ class Session(Configured):
             request_id: As in `call`, for the first request. The n-th request appends ``/n``.
             progress: As in `batch_by_chunk`, counting rows. The total is not known.
             limit: Maximum number of rows. Only the pages needed for them are requested. Default None: all rows.
+            concurrency: How many requests are on their way at once, 1 to 16: parts of the list are read beside each
+                other, and its rows are returned in order all the same. This works for documented methods that page by
+                cursor. Other lists, and those with a `limit`, are read one request after the other. Default: that of
+                the session, 1.
 
         Raises:
             UsageError: An argument is invalid, the method writes, or it pages with its own parameters. Nothing was
@@ -387,6 +434,7 @@ class Session(Configured):
         """
         session, over = self._shown(progress, " rows")
         rows: list[dict[str, JsonValue]] = []
+        pages: Iterator[list[dict[str, JsonValue]]] = iter(())
         try:
             pages = session.fetch_list(
                 method,
@@ -399,10 +447,14 @@ class Session(Configured):
                 descending=descending,
                 request_id=request_id,
                 limit=limit,
+                concurrency=concurrency,
             )
             rows.extend(chain.from_iterable(over(pages)))
             return rows
         except BaseException as interrupt:
+            if isinstance(pages, Stream):
+                pages.close()
+                rows += pages.result
             vars(interrupt)["result"] = rows
             raise
 
@@ -420,27 +472,31 @@ class Session(Configured):
         descending: bool = False,
         request_id: str | None = None,
         limit: int | None = None,
+        concurrency: int | None = None,
     ) -> Iterator[list[dict[str, JsonValue]]]:
         """Read a list method like `call_list`, and yield the rows of each page; empty pages are left out.
 
         The arguments are as in `call_list`, and are checked when this is called. Memory is needed for the rows of one
-        request (up to 2,500), and with ``paging="start"`` for the ids of all rows. Pages that were yielded before an
-        error remain valid. Rows that arrived but were not yielded are in the iterator's `result`, and in the `result`
-        of the exception that stopped it.
+        request (up to 2,500), or of `concurrency` requests, and with ``paging="start"`` for the ids of all rows. Pages
+        that were yielded before an error remain valid. Rows that arrived but were not yielded are in the iterator's
+        `result`, and in the `result` of the exception that stopped it.
 
         Raises:
             UsageError, UnexpectedAnswer, CursorStalled, SdkError: As in `call_list`.
         """
-        from b24batch.lists.families import family_of, paging_of
-        from b24batch.lists.listing import Listing, refuse_write, way_through
+        from b24batch.lists.concurrent_listing import listing_of
+        from b24batch.lists.families import choose_paging, find_family
+        from b24batch.lists.listing import refuse_write, way_through
 
         command, backwards = Command(method, params), to_flag("descending", descending)
         refuse_write(command.method)
-        family = family_of(command.method, id_key, cursor_id_key, result_key)
-        by = paging_of(command.method, family, paging, command.params)
-        return Listing(
-            self._requests(request_id),
+        family = find_family(command.method, id_key, cursor_id_key, result_key)
+        by = choose_paging(command.method, family, paging, command.params)
+        session, lanes = self._with_lanes(concurrency)
+        return listing_of(
+            session._requests(request_id),
             way_through(command, family, by, cursor_id_key=cursor_id_key, descending=backwards),
+            lanes,
             repeatable=self._repeatable(command),
             pages_per_request=check_number("pages_per_request", pages_per_request, MAX_COMMANDS),
             left=None if limit is None else check_number("limit", limit),
@@ -452,17 +508,48 @@ class Session(Configured):
 
     def _prepare(
         self, calls: Iterable[Call], chunk_size: int, progress: bool | MakeBar | None, options: dict[str, JsonValue]
-    ) -> tuple[Run, list[ChunkRun], Callable[[Iterable[list[AjaxResult]]], Iterable[list[AjaxResult]]]]:
+    ) -> tuple[Deliver, list[ChunkRun], Callable[[Iterable[list[AjaxResult]]], Iterable[list[AjaxResult]]]]:
         """Return a run that has not started, its chunks, and the function that reports its progress."""
         check_number("chunk_size", chunk_size, MAX_COMMANDS)
         halt = to_flag("halt_on_error", options["halt_on_error"])
         commands = _all_encoded(_unnamed(calls, halt=halt))
         session, over = self._shown(progress, " commands", len(commands))
-        run = session._run(**options)
-        run.answered.wanted = targets_of(commands)
-        return run, [ChunkRun(chunk.commands) for chunk in cut(commands, chunk_size, halt=halt)], over
+        chunks = [ChunkRun(chunk.commands) for chunk in cut(commands, chunk_size, halt=halt)]
+        return session._start(targets_of(commands), **options), chunks, over
 
-    def _run(self, request_id: str | None, *, halt_on_error: bool, stop_on_error: bool = False) -> Run:
+    def _start(
+        self,
+        wanted: Collection[str] | None,
+        *,
+        concurrency: int | None,
+        journal: str | os.PathLike[str] | RunJournal | None,
+        stop_after: float | None,
+        **options: JsonValue,
+    ) -> Deliver:
+        """Return a run whose references may lead to the commands in `wanted`; None: to the last 50."""
+        session, lanes = self._with_lanes(concurrency)
+        run = session._run(**options)
+        run.answered.wanted = wanted
+        if stop_after is not None:
+            run.requests.ends = self.clock.monotonic() + to_wait("stop_after", stop_after)
+        if journal is not None:
+            from b24batch.journal.given import to_journal
+
+            run.requests.journal = to_journal(journal)
+        if lanes is None:
+            return run
+        run.answered.memory *= 1 + 2 * lanes.most  # outcomes before and after a chunk that had to wait
+        return ConcurrentRun(run, lanes, bounded=wanted is None)
+
+    def _with_lanes(self, concurrency: int | None) -> tuple[Self, Lanes | None]:
+        """Return lanes for so many requests at once, and a session that uses them; None for one after the other."""
+        most = self.concurrency if concurrency is None else to_concurrency(concurrency)
+        if most == 1:
+            return self, None
+        lanes = Lanes(most, self.clock, self.on_wait)
+        return self.with_options(on_wait=lanes.announce), lanes
+
+    def _run(self, *, halt_on_error: bool, stop_on_error: bool, request_id: str | None) -> Run:
         return Run(
             self._requests(request_id),
             self._repeatable,
@@ -502,13 +589,13 @@ class Session(Configured):
         return f"<Session on {auth.host}>" if auth else "<Session>"
 
     def _repr_html_(self) -> str:
-        from b24batch.html import of_facts
+        from b24batch.html import render_facts
 
         limits, credentials = self.limits, type(self.auth).__name__
         rate = f"{limits.level:.0f} requests" if limits else "no limit"
         if isinstance(limits, LeakyBucket):
             rate = f"{limits.level:.0f} of {limits.capacity} requests, {limits.leak_rate:g} per second leak out"
-        return of_facts("Session", {"host": self.auth.host, "credentials": credentials, "rate": rate})
+        return render_facts("Session", {"host": self.auth.host, "credentials": credentials, "rate": rate})
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("cannot pickle a Session: it holds sockets and a secret; create one in each process")
@@ -523,4 +610,4 @@ def _all_encoded(commands: Iterator[EncodedCommand]) -> list[EncodedCommand]:
 def _unnamed(calls: Iterable[Call], *, halt: bool, memory: int | None = None) -> Iterator[EncodedCommand]:
     if isinstance(calls, Mapping):
         raise UsageError("calls: expected a list, got a mapping; use batch, or a list of Command(..., name=...)")
-    return encoded_calls(calls, halt=halt, memory=memory)
+    return encode_calls(calls, halt=halt, memory=memory)

@@ -41,6 +41,8 @@ class Stream(chain[_Item], Generic[_Item, _Known]):
 
     def throw(self, error: BaseException) -> NoReturn:
         """End the stream and raise `error`, with `result` as its attribute."""
-        vars(error)["result"] = self.result
-        self.close()
+        try:
+            self.close()
+        finally:
+            vars(error)["result"] = self.result
         raise error

@@ -34,17 +34,18 @@ class Interrupted(NamedTuple):
     halfway: bool
 
 
-def interrupt_runs(times: int, share: float, options: dict[str, Any]) -> Verdict:
+def interrupt_runs(times: int, share: float, concurrency: int) -> Verdict:
     """Interrupt so many runs, print what came of them, and return what the journal says.
 
     Args:
         times: The number of runs.
         share: The share of the requests that fail.
-        options: Options of the session, such as its ``concurrency``.
+        concurrency: The requests of a run that are on their way at once.
     """
     outcomes: dict[str, Status] = {}
     halfway = 0
-    with Portal() as portal, portal.session(retries=RetryPolicy(wait_initial=0.0), **options) as b24:
+    retries = RetryPolicy(wait_initial=0.0)
+    with Portal() as portal, portal.session(retries=retries, concurrency=concurrency) as b24:
         portal.fail_next("slow", times=COMMANDS // 50, seconds=SECONDS)
         seconds = _seconds(b24)
         portal.executed.clear()

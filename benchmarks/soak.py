@@ -17,13 +17,13 @@ import sys
 import threading
 import time
 from collections import Counter
-from typing import Any
 
 from faults import plan_faults
 from interrupts import interrupt_runs
 from verdict import Verdict, judge
 
 from b24batch import Command, RetryPolicy, Session
+from b24batch.options import Options
 from b24batch.sandbox import Portal
 from b24batch.statuses import Status
 
@@ -36,11 +36,12 @@ def send(b24: Session, todo: list[Command], outcomes: dict[str, Status]) -> None
         todo = result.remaining()
 
 
-def soak(commands: list[Command], threads: int, share: float, options: dict[str, Any]) -> Verdict:
+def soak(commands: list[Command], threads: int, share: float, concurrency: int) -> Verdict:
     """Run the soak, print what came of it, and return what the journal says."""
     outcomes: dict[str, Status] = {}
     began = time.perf_counter()
-    with Portal() as portal, portal.session(retries=RetryPolicy(wait_initial=0.0), operating_wait=0, **options) as b24:
+    options: Options = {"retries": RetryPolicy(wait_initial=0.0), "operating_wait": 0, "concurrency": concurrency}
+    with Portal() as portal, portal.session(**options) as b24:
         faults = plan_faults(portal, share, len(commands) // 50)
         shares = [commands[number::threads] for number in range(threads)]
         workers = [threading.Thread(target=send, args=(b24, todo, outcomes)) for todo in shares]
@@ -50,7 +51,8 @@ def soak(commands: list[Command], threads: int, share: float, options: dict[str,
             worker.join()
         verdict = judge(portal, outcomes, len(commands))
         requests = len(portal.requests)
-    print(f"{len(commands)} commands, {threads} threads, {requests} requests, {faults} faults", end=", ")
+    print(f"{len(commands)} commands, {threads} threads, concurrency {concurrency}", end=", ")
+    print(f"{requests} requests, {faults} faults", end=", ")
     print(f"{time.perf_counter() - began:.1f} s: {dict(Counter(outcomes.values()))}")
     return verdict
 
@@ -72,13 +74,12 @@ def main() -> int:
     given = arguments()
     print(f"seed {given.seed}", flush=True)
     random.seed(given.seed)
-    options: dict[str, Any] = {"concurrency": given.concurrency} if given.concurrency > 1 else {}
     if given.interrupts:
-        verdict = interrupt_runs(given.interrupts, given.share, options)
+        verdict = interrupt_runs(given.interrupts, given.share, given.concurrency)
     else:
         titles = [f"c{number}" for number in range(given.commands)]
         commands = [Command("crm.deal.add", {"fields": {"TITLE": title}}, name=title) for title in titles]
-        verdict = soak(commands, given.threads, given.share, options)
+        verdict = soak(commands, given.threads, given.share, given.concurrency)
     print(verdict)
     return 0 if verdict.is_clean else 1
 

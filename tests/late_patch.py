@@ -65,6 +65,16 @@ def outcomes(b24, worker):
     return rows
 
 
+def outcomes_at_once(b24, worker):
+    """The same, from one run with four requests on their way."""
+    from b24batch import Command
+
+    commands = [Command("probe.add", {"n": f"{worker}-{n}"}) for n in range(WRITES)]
+    rows = b24.batch_by_chunk(commands, chunk_size=1, concurrency=4).rows
+    assert [row.command for row in rows] == commands
+    return [(row.command.params["n"], row.status) for row in rows]
+
+
 def session(credentials):
     from b24batch import RetryPolicy, Session
 
@@ -73,6 +83,10 @@ def session(credentials):
 
 def with_gevent(portal):
     return spawned_by_gevent(session(portal["url"]))
+
+
+def with_gevent_at_once(portal):
+    return spawned_by_gevent(session(portal["url"]), outcomes_at_once)
 
 
 def with_an_expired_token(portal):
@@ -85,22 +99,26 @@ def with_an_expired_token(portal):
     return spawned_by_gevent(session(OAuth(token=token, **portal["application"])))
 
 
-def spawned_by_gevent(b24):
+def spawned_by_gevent(b24, work=outcomes):
     import gevent
     import gevent.monkey
 
     gevent.monkey.patch_all()
-    jobs = [gevent.spawn(outcomes, b24, worker) for worker in range(GREENLETS)]
+    jobs = [gevent.spawn(work, b24, worker) for worker in range(GREENLETS)]
     gevent.joinall(jobs)
     return [row for job in jobs for row in job.get()]
 
 
-def with_eventlet(portal):
+def with_eventlet_at_once(portal):
+    return with_eventlet(portal, outcomes_at_once)
+
+
+def with_eventlet(portal, work=outcomes):
     b24 = session(portal["url"])
     import eventlet
 
     eventlet.monkey_patch()
-    jobs = [eventlet.spawn(outcomes, b24, worker) for worker in range(GREENLETS)]
+    jobs = [eventlet.spawn(work, b24, worker) for worker in range(GREENLETS)]
     return [row for job in jobs for row in job.wait()]
 
 
@@ -150,7 +168,14 @@ def application(environ, start_response):
 SESSION = session(os.environ["LATE_PATCH_PORTAL"]) if "LATE_PATCH_PORTAL" in os.environ else None
 WAYS = {
     way.__name__.removeprefix("with_"): way
-    for way in (with_gevent, with_eventlet, with_gunicorn, with_an_expired_token)
+    for way in (
+        with_gevent,
+        with_gevent_at_once,
+        with_eventlet,
+        with_eventlet_at_once,
+        with_gunicorn,
+        with_an_expired_token,
+    )
 }
 
 

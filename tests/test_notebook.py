@@ -121,6 +121,8 @@ def test_one_outcome(b24, portal):
     deals = table(b24.call("crm.deal.list"))
     assert deals.texts == ["crm.deal.list: ok, total 60, next 50", "30 more are left out"]
     assert [row[0] for row in deals.rows[1:]] == [str(n) for n in range(20)]
+    portal.method("fields")(lambda params: dict.fromkeys("abcdefghijklmnopqrst", 1))
+    assert table(b24.call("fields")).texts == ["fields: ok"]
 
 
 @pytest.mark.parametrize("data", [None, 0, "", "text", [], {}, True, 1.5], ids=repr)

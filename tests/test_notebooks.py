@@ -9,8 +9,6 @@ from nbclient import NotebookClient
 
 from b24batch.calls.methods import is_read
 
-pytestmark = pytest.mark.slow
-
 FOLDER = Path(__file__).parent.parent / "docs" / "notebooks"
 NAMES = ["bulk_creation", "export_to_chart"]
 
@@ -81,6 +79,7 @@ def test_bulk_creation(play, alone):
     assert texts(outputs, "text/plain")[-1] == "(150, 150)"
 
 
+@pytest.mark.slow
 def test_export_to_chart(play, alone):
     """The notebook of a list shows a bar, and draws a chart of all rows."""
     outputs = play("export_to_chart")
@@ -90,6 +89,7 @@ def test_export_to_chart(play, alone):
     assert len(texts(outputs, "image/png")) == 1
 
 
+@pytest.mark.slow
 @each_notebook
 def test_runs_on_the_given_portal(name, play, portal, b24, monkeypatch):
     """With a webhook a notebook talks to that portal, writes only if it says so, and shows the code nowhere."""

@@ -6,20 +6,22 @@ import os
 import warnings
 
 import pytest
+from drawing import ALL
 
 from b24batch import LeakyBucket
+from b24batch.locks import ProcessLock
 from b24batch.sandbox import Portal
 
-CHILDREN, CALLS = 4, 200
+CHILDREN, CALLS = 4, 200 if ALL else 40
 
 
-def wrong_answers(b24, child, calls=CALLS):
+def wrong_answers(b24, child):
     """Call many times, and return how many answers were not the caller's own."""
-    asked = [{"child": str(child), "n": str(n)} for n in range(calls)]
+    asked = [{"child": str(child), "n": str(n)} for n in range(CALLS)]
     return sum(b24.call("echo", params).data != params for params in asked)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def served():
     """A portal in a process of its own, so that the children share it with nobody's threads."""
     context = multiprocessing.get_context("spawn")
@@ -39,7 +41,7 @@ def serve(connection):
 
 
 def test_fork_after_use(served):
-    """4 children forked from a session in use make 800 calls: each answer is the caller's own."""
+    """4 children forked from a session in use call often: each answer is the caller's own."""
     from b24batch import Session
 
     b24 = Session(served, limits=None)
@@ -99,6 +101,19 @@ def test_the_bucket_after_a_fork(clock):
     with os.fdopen(read) as reports:
         assert json.loads(reports.read()) == [0.0, 1.0]
     assert bucket.acquire() == 0.0
+
+
+def test_a_lock_that_is_held_during_a_fork():
+    """A lock that a thread holds while the process forks is free in the child, and still held in the parent."""
+    kept = ProcessLock()
+    read, write = os.pipe()
+    with kept.lock:
+        child = forked(lambda: json.dumps(kept.lock.acquire(blocking=False)), write)
+        os.waitpid(child, 0)
+        assert kept.lock.locked()
+    os.close(write)
+    with os.fdopen(read) as reports:
+        assert reports.read() == "true\n"
 
 
 def test_threads_that_begin_right_after_a_fork(served):

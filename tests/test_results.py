@@ -28,6 +28,13 @@ def named(b24):
     return b24.batch({"first": ("echo", {"a": 1}), "bad": ("no.such.method",), "last": ("echo", {"b": 2})})
 
 
+def test_a_result_is_itself():
+    """Two runs with the same outcomes have two results, which can be the keys of a dict."""
+    first, second = Result([], False), Result([], False)
+    assert first != second
+    assert len({first, second, first}) == 2
+
+
 def test_errors_keep_their_positions_across_chunks(chunked):
     """Errors at 10, 60 and 110 of 120 come back under 10, 60 and 110."""
     assert list(chunked.errors) == BAD

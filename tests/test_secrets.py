@@ -26,7 +26,7 @@ from b24batch import (
 )
 from b24batch.oauth import Event, Install, Placement, Token
 from b24batch.options import Options
-from b24batch.redaction import Secret, masked, redact_urllib3_log
+from b24batch.redaction import Secret, mask, redact_urllib3_log
 from b24batch.sandbox import Answer
 
 CODE = "k7secretcode"
@@ -164,13 +164,13 @@ def test_the_host_of_a_redirect(portal, session):
 )
 def test_masks(text, secret, shown):
     """A secret is masked in any case and in percents, few or all; a short one only as a word, a letter not at all."""
-    assert masked(text, (Secret(secret),)) == shown
-    assert masked(text, (Secret("another secret"), Secret(secret))) == shown
+    assert mask(text, (Secret(secret),)) == shown
+    assert mask(text, (Secret("another secret"), Secret(secret))) == shown
 
 
 def test_no_secret_at_all():
     """Without secrets only what looks like one is masked."""
-    assert masked("Not found, access_token=x", ()) == "Not found, access_token=***"
+    assert mask("Not found, access_token=x", ()) == "Not found, access_token=***"
 
 
 # Printers that look into objects

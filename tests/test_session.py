@@ -1,12 +1,14 @@
 """The session: where it calls, what it sends along, what it refuses, and what it never shows."""
 
 import copy
+import inspect
 import os
 import pickle
 import re
 import signal
 import socket
 import threading
+import time
 import traceback
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,6 +18,7 @@ import requests
 from canary import assert_hidden
 
 from b24batch import LeakyBucket, PortalMoved, RetryPolicy, SdkError, Session, UsageError, Webhook
+from b24batch.options import Options
 from b24batch.sandbox import Answer, FakeClock, Portal
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -86,6 +89,59 @@ def test_no_url_at_all(portal):
         Session(portal)
     except UsageError as error:
         assert_no_secret(error)
+
+
+@pytest.mark.parametrize("url", [None, 5, GOOD_URLS[0].encode()], ids=repr)
+def test_no_url_for_a_webhook(url):
+    """A webhook says of which type it was given something instead of its URL."""
+    with pytest.raises(UsageError, match=f"; this one is of type {type(url).__name__}$"):
+        Webhook(url)
+
+
+#: What a session does if it is not told otherwise, as the documentation promises.
+DEFAULTS = {
+    "timeout": (10.0, 75.0),
+    "deadline": 120.0,
+    "max_answer": 256_000_000,
+    "retries": RetryPolicy(attempts=5, wait_initial=1.0, wait_max=30.0, total_wait=120.0),
+    "max_wait": None,
+    "operating_wait": 660.0,
+    "idempotent_methods": frozenset(),
+    "allow_http": False,
+    "http": None,
+    "on_wait": None,
+    "redact_urllib3_log": True,
+    "clock": time,
+}
+OF_A_RUN = {"halt_on_error": True, "stop_on_error": False, "chunk_size": 50, "request_id": None}
+OF_A_LIST = {
+    **dict.fromkeys(["params", "id_key", "cursor_id_key", "result_key", "paging", "request_id", "limit"]),
+    "pages_per_request": 50,
+    "descending": False,
+}
+OF_METHODS = {
+    "call": dict.fromkeys(["params", "request_id", "idempotent"]),
+    "batch": {"halt_on_error": True, "return_ajax_result": False, "request_id": None},
+    "batch_by_chunk": {**OF_A_RUN, "progress": None},
+    "stream_batch": OF_A_RUN,
+    "call_list": {**OF_A_LIST, "progress": None},
+    "fetch_list": OF_A_LIST,
+}
+
+
+def test_the_defaults_of_the_options():
+    """Each option has the default that is documented."""
+    b24 = Session(GOOD_URLS[0])
+    assert {name: getattr(b24, name) for name in DEFAULTS} == DEFAULTS
+    assert (b24.limits.capacity, b24.limits.leak_rate, b24.limits.clock) == (50, 2.0, time)
+
+
+@pytest.mark.parametrize("method", OF_METHODS)
+def test_the_defaults_of_a_method(method):
+    """Each argument of a session's method has the default that is documented."""
+    arguments = inspect.signature(getattr(Session, method)).parameters.values()
+    found = {each.name: each.default for each in arguments if each.default is not each.empty}
+    assert {name: found.get(name, "missing") for name in OF_METHODS[method]} == OF_METHODS[method]
 
 
 @pytest.mark.parametrize("wrong", [GOOD_URLS[0] + "crm.deal.list", GOOD_URLS[1]], ids=repr)
@@ -522,6 +578,16 @@ def test_an_invalid_option_is_named(portal, option):
         b24.with_options(**{option: "x"})
     with pytest.raises(UsageError, match=f"{option}: expected "):
         portal.session(**{option: "x"})
+
+
+@pytest.mark.parametrize("option", Options.__annotations__)
+def test_every_option_is_an_attribute(portal, option):
+    """An option of a session is documented, has a default, and is an attribute that can be read and not set."""
+    assert re.search(rf"^ +{option}: ", Session.__doc__, re.MULTILINE)
+    with portal.session() as b24:
+        assert getattr(b24, option) == getattr(b24.with_options(), option)
+        with pytest.raises(AttributeError):
+            setattr(b24, option, None)
 
 
 def test_an_unknown_option_is_named(b24):

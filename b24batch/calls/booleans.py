@@ -138,14 +138,14 @@ def is_positional(method: str) -> bool:
 
 
 @functools.lru_cache(maxsize=4096)
-def form_at(place: Place) -> Form:
+def find_form(place: Place) -> Form:
     """Return the form of a boolean that the portal expects at `place`."""
     method, *names = (name.casefold() for name in place)
     path = ".".join(names)
-    for pattern, form in _exceptions_of(method):
+    for pattern, form in _find_exceptions(method):
         if fnmatchcase(path, pattern):
             return form
-    top, below, filtered = _rule_of(method)
+    top, below, filtered = _find_rule(method)
     if len(names) == 1:
         return top
     if not _is_below_a_filter(method, names):
@@ -154,12 +154,12 @@ def form_at(place: Place) -> Form:
 
 
 @functools.lru_cache(maxsize=1024)
-def _exceptions_of(method: str) -> tuple[tuple[str, Form], ...]:
+def _find_exceptions(method: str) -> tuple[tuple[str, Form], ...]:
     return tuple((path, form) for pattern, path, form in _EXCEPTION_ROWS if fnmatchcase(method, pattern))
 
 
 @functools.lru_cache(maxsize=1024)
-def _rule_of(method: str) -> tuple[Form, Form, Form]:
+def _find_rule(method: str) -> tuple[Form, Form, Form]:
     words = method.split(".")
     prefixes = (".".join(words[:count]) for count in range(len(words), 0, -1))
     return next((_RULE_OF[prefix] for prefix in prefixes if prefix in _RULE_OF), ("unknown", "unknown", "unknown"))

@@ -47,12 +47,12 @@ class Chunk:
 def cut(commands: Iterable[EncodedCommand], size: int = MAX_COMMANDS, *, halt: bool = True) -> Iterator[Chunk]:
     """Yield chunks of at most `size` commands and 4 MB, each as soon as it is full, without reading ahead.
 
-    A chunk also ends before a command with a reference into it that must not be left to the portal; see `unsure`.
+    A chunk also ends before a command with a reference into it that must not be left to the portal; see `find_unsafe`.
     """
     waiting: list[EncodedCommand] = []
     room = empty = MAX_BODY_BYTES - ENVELOPE_BYTES
     for command in commands:
-        depends = command.references and unsure(command, waiting, halt=halt) is not None
+        depends = command.references and find_unsafe(command, waiting, halt=halt) is not None
         size_of, is_direct = command.size, command.way is Way.DIRECT
         if waiting and (is_direct or size_of > room or depends):
             yield Chunk(tuple(waiting))
@@ -66,7 +66,7 @@ def cut(commands: Iterable[EncodedCommand], size: int = MAX_COMMANDS, *, halt: b
         yield Chunk(tuple(waiting))
 
 
-def unsure(command: EncodedCommand, others: Iterable[EncodedCommand], *, halt: bool) -> Ref | None:
+def find_unsafe(command: EncodedCommand, others: Iterable[EncodedCommand], *, halt: bool) -> Ref | None:
     """Return a reference of `command` to one of `others` that must not be left to the portal, or None.
 
     If a value is missing in the answer, the portal silently inserts a wrong one. So a reference is left to the portal
@@ -84,7 +84,7 @@ def unsure(command: EncodedCommand, others: Iterable[EncodedCommand], *, halt: b
     return None
 
 
-def single(commands: list[EncodedCommand], *, halt: bool) -> Chunk:
+def cut_one(commands: list[EncodedCommand], *, halt: bool) -> Chunk:
     """Return the only chunk of `commands`; raise `UsageError` if there are none, or too many for one request."""
     if not commands:
         raise UsageError("calls: expected at least one call, got none; batch_by_chunk accepts an empty list")
@@ -96,16 +96,16 @@ def single(commands: list[EncodedCommand], *, halt: bool) -> Chunk:
         if command.way is Way.DIRECT:
             reason = f"cannot be sent in a batch: {command.obstacle}; batch_by_chunk sends it alone"
             raise UsageError(f"{command.label} {reason}")
-        reference = unsure(command, commands, halt=halt) if command.references else None
+        reference = find_unsafe(command, commands, halt=halt) if command.references else None
         if reference is not None:
-            raise UsageError(f"{command.label} {_why_unsure(reference, halt=halt)}")
+            raise UsageError(f"{command.label} {_why_unsafe(reference, halt=halt)}")
     chunk, *more = cut(commands)
     if more:
         raise UsageError(f"the calls take more than {MAX_BODY_BYTES} bytes together; use batch_by_chunk")
     return chunk
 
 
-def _why_unsure(reference: Ref, *, halt: bool) -> str:
+def _why_unsafe(reference: Ref, *, halt: bool) -> str:
     if not halt:
         reason = "refers to another call, which needs halt_on_error=True: if that call failed, this one would run"
         return f"{reason} with a wrong value; batch_by_chunk sends it in a later request"

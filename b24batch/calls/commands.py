@@ -97,13 +97,13 @@ def normalize(calls: Iterable[Call] | Mapping[str, Call]) -> Iterator[tuple[str,
     if isinstance(calls, str | bytes | Command) or not isinstance(calls, Iterable):
         raise UsageError(f"calls: expected a list or a mapping of calls, got {shown(calls)}")
     named = isinstance(calls, Mapping)
-    return _normalized(iter(calls.items() if isinstance(calls, Mapping) else enumerate(calls)), named=named)
+    return _normalize_each(iter(calls.items() if isinstance(calls, Mapping) else enumerate(calls)), named=named)
 
 
-def _normalized(calls: Iterator[tuple[JsonValue, Call]], *, named: bool) -> Iterator[tuple[str, Command]]:
+def _normalize_each(calls: Iterator[tuple[JsonValue, Call]], *, named: bool) -> Iterator[tuple[str, Command]]:
     for key, call in calls:
         try:
-            command = _named_command(key, call) if named else _command(call)
+            command = _to_named_command(key, call) if named else _to_command(call)
         except UsageError as error:
             wrong = error.description
         else:
@@ -114,25 +114,25 @@ def _normalized(calls: Iterator[tuple[JsonValue, Call]], *, named: bool) -> Iter
         raise UsageError(wrong)
 
 
-def _named_command(name: str, call: Call) -> Command:
+def _to_named_command(name: str, call: Call) -> Command:
     if wrong := _wrong_name(name):
         raise UsageError(wrong)
     if type(call) is tuple and len(call) == 2:
         return Command(*call, name=name)
-    command = _command(call)
+    command = _to_command(call)
     if command.name not in (None, name):
         raise UsageError(f"the Command has a different name, {shown(command.name)}")
     return attrs.evolve(command, name=name)
 
 
-def _command(call: Call) -> Command:
+def _to_command(call: Call) -> Command:
     if type(call) is tuple and len(call) == 2:
         return Command(*call)
     match call:
         case Command():
             return call
         case Mapping() if "method" in call:
-            return _command_of_mapping(call)
+            return _read_mapping(call)
         case [method] | [method, None]:
             return Command(method)
         case [method, params]:
@@ -145,7 +145,7 @@ def _why_no_call(call: object) -> str:
     return f'expected a (method, params) tuple, a mapping with a "method", or a Command; got {shown(call)}{advice}'
 
 
-def _command_of_mapping(call: Mapping[str, JsonValue]) -> Command:
+def _read_mapping(call: Mapping[str, JsonValue]) -> Command:
     if unknown := call.keys() - {"method", "params"}:
         raise UsageError(f"expected only the keys method and params, got {', '.join(sorted(map(shown, unknown)))}")
     return Command(call["method"], call.get("params"))

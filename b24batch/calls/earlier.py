@@ -7,7 +7,7 @@ import attrs
 from b24batch.aliases import JsonValue
 from b24batch.calls.references import Key, Ref, leaves
 from b24batch.calls.scalars import InvalidValue
-from b24batch.calls.words import PLACE, is_referable, spelt
+from b24batch.calls.words import PLACE, is_referable, parse_reference
 from b24batch.errors import UsageError
 from b24batch.redaction import shown
 
@@ -47,7 +47,7 @@ class Earlier:
         del self._names[self._places.pop(name)]
         self._names.pop(name, None)
 
-    def bound(self, reference: Ref) -> Ref:
+    def bind(self, reference: Ref) -> Ref:
         """Return `reference` with the key of its command in the request; raise `UsageError` if there is none."""
         name = self._names.get(reference.target)
         if name is None:
@@ -66,13 +66,13 @@ class Earlier:
             advice: What to do instead. Default: the ``ref(...)`` to write.
         """
         for path, text in leaves(params):
-            bucket, keys = spelt(text) if isinstance(text, str) else ("", [])
-            target = self._target(keys[0]) if keys else None
+            bucket, keys = parse_reference(text) if isinstance(text, str) else ("", [])
+            target = self._find_target(keys[0]) if keys else None
             if target is not None and self._names[target] != name:
-                what = advice or _advice(bucket, target, keys[1:])
+                what = advice or _advise(bucket, target, keys[1:])
                 raise InvalidValue(f"is {shown(text)}, which would be sent as text: {what}", *map(str, path))
 
-    def _target(self, key: str) -> Key | None:
+    def _find_target(self, key: str) -> Key | None:
         if key in self._names:
             return key
         return int(key) if PLACE.fullmatch(key) and int(key) in self._names else None
@@ -85,7 +85,7 @@ class Earlier:
         return "but a reference must lead to an earlier call"
 
 
-def _advice(bucket: str, target: Key, keys: list[str]) -> str:
+def _advise(bucket: str, target: Key, keys: list[str]) -> str:
     reference = Ref(target)
     match bucket:
         case "result":

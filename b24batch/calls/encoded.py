@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 
 import attrs
@@ -11,11 +12,13 @@ from b24batch.aliases import JsonValue, Params, WireParams
 from b24batch.calls.commands import Call, Command, normalize
 from b24batch.calls.earlier import Earlier
 from b24batch.calls.query import Query
-from b24batch.calls.references import Ref, found, refers, replaced
-from b24batch.calls.values import refuse_renumbered, wire_params
+from b24batch.calls.references import Ref, find_references, has_references, replace_references
+from b24batch.calls.values import describe_renumbered, wire_params
 from b24batch.calls.words import NOT_IN_A_BATCH, command_size, command_text
 from b24batch.errors import UsageError
 from b24batch.redaction import shown
+
+_REFERS = "has a ref(...) in its params; use batch, batch_by_chunk or stream_batch"
 
 
 class Way(Enum):
@@ -62,7 +65,7 @@ class EncodedCommand:
         return command_size(self.name, self.text)
 
 
-def encoded_calls(
+def encode_calls(
     calls: Iterable[Call] | Mapping[str, Call], *, halt: bool, memory: int | None = None
 ) -> Iterator[EncodedCommand]:
     """Return an iterator over `calls` that normalises and encodes each call when it is reached.
@@ -73,61 +76,51 @@ def encoded_calls(
         memory: How many calls back a reference may lead; None for no maximum.
     """
     commands = normalize(calls)
-    return _encoded(commands, Earlier(memory), named=isinstance(calls, Mapping), halt=halt)
+    return _encode_each(commands, Earlier(memory), named=isinstance(calls, Mapping), halt=halt)
 
 
-def _encoded(
+def _encode_each(
     commands: Iterator[tuple[str, Command]], earlier: Earlier, *, named: bool, halt: bool
 ) -> Iterator[EncodedCommand]:
-    alone = []
+    alone, encode = [], functools.partial(_encode, earlier=earlier, halt=halt)
     for position, (name, command) in enumerate(commands):
         encoded = EncodedCommand(name, command, None if named else position)
-        _encode(encoded, earlier, halt=halt)
+        _label_error(encode, encoded)
         if encoded.way is Way.DIRECT and earlier.memory is None:
             alone.append(encoded)
         yield encoded
         earlier.add(name, command.name)
     for encoded in alone:
-        _refuse_spelt(encoded, earlier)
+        _label_error(lambda encoded: earlier.refuse_spelt(encoded.params, encoded.name), encoded)
+
+
+def _label_error(step: Callable[[EncodedCommand], None], encoded: EncodedCommand) -> None:
+    """Call `step`; if it raises a `UsageError`, put the label of the command before its text."""
+    try:
+        step(encoded)
+    except UsageError as error:
+        reason = error.description
+    else:
+        return
+    raise UsageError(f"{encoded.label}: {reason}")
 
 
 def _encode(encoded: EncodedCommand, earlier: Earlier, *, halt: bool) -> None:
     """Encode a command for a batch, or for a direct call if a batch would change it.
 
     Raises:
-        UsageError: If a value cannot be sent at all. The message has the command and the path to the value.
+        UsageError: If a value cannot be sent at all. The message has the path to the value.
     """
-    try:
-        if encoded.command.method.casefold() in NOT_IN_A_BATCH:
-            raise UsageError("this method is not allowed inside a batch; use call")
-        if not _is_plain(encoded, halt=halt):
-            _bind(encoded, earlier, halt=halt)
-    except UsageError as error:
-        reason = error.description
-    else:
-        return
-    raise UsageError(f"{encoded.label}: {reason}")
-
-
-def _refuse_spelt(encoded: EncodedCommand, earlier: Earlier) -> None:
-    """Raise `UsageError` if a command that is sent alone has a reference in the portal's syntax as text."""
-    try:
-        earlier.refuse_spelt(encoded.params, encoded.name)
-    except UsageError as error:
-        reason = error.description
-    else:
-        return
-    raise UsageError(f"{encoded.label}: {reason}")
-
-
-def _is_plain(encoded: EncodedCommand, *, halt: bool) -> bool:
-    """Return whether a command fits into a batch and has no references, as nearly all do; if so, set its text."""
-    command = encoded.command
+    command, plain = encoded.command, False
+    if command.method.casefold() in NOT_IN_A_BATCH:
+        raise UsageError("this method is not allowed inside a batch; use call")
     try:
         encoded.text, references = batch_text(encoded.name, command.method, command.params, halt=halt)
+        plain = not references  # like nearly all commands
     except UsageError:
-        return False
-    return not references
+        pass  # a direct call may be able to send it
+    if not plain:
+        _bind(encoded, earlier, halt=halt)
 
 
 def batch_text(name: str, method: str, params: Params, *, halt: bool) -> tuple[str, list[Ref]]:
@@ -140,16 +133,16 @@ def batch_text(name: str, method: str, params: Params, *, halt: bool) -> tuple[s
 
 def _bind(encoded: EncodedCommand, earlier: Earlier, *, halt: bool) -> None:
     params = wire_params(encoded.command.params, encoded.command.method)
-    encoded.references = tuple(earlier.bound(reference) for reference in found(params))
-    encoded.params = replaced(params, earlier.bound) if encoded.references else params
+    encoded.references = tuple(earlier.bind(reference) for reference in find_references(params))
+    encoded.params = replace_references(params, earlier.bind) if encoded.references else params
     _choose_way(encoded, halt=halt)
     if encoded.way is Way.DIRECT:
         earlier.refuse_spelt(encoded.params, encoded.name)
 
 
-def resolved(encoded: EncodedCommand, values: Mapping[Ref, JsonValue], *, halt: bool) -> EncodedCommand:
+def resolve(encoded: EncodedCommand, values: Mapping[Ref, JsonValue], *, halt: bool) -> EncodedCommand:
     """Return a command with references replaced by these values; raise `UsageError` if it cannot be sent."""
-    params = replaced(encoded.params, lambda reference: values.get(reference, reference))
+    params = replace_references(encoded.params, lambda reference: values.get(reference, reference))
     params = wire_params(params, encoded.command.method)
     references = tuple(reference for reference in encoded.references if reference not in values)
     copy = EncodedCommand(encoded.name, encoded.command, encoded.position, params=params, references=references)
@@ -163,27 +156,20 @@ def _choose_way(encoded: EncodedCommand, *, halt: bool) -> None:
         encoded.text, _ = batch_text(encoded.name, encoded.command.method, params, halt=halt)
     except UsageError as error:
         encoded.way, encoded.text, encoded.obstacle = Way.DIRECT, "", error.description
+        wrong = describe_renumbered(params)
     else:
-        encoded.params = params if encoded.references else None
-        return
-    try:
-        refuse_renumbered(params)
-    except UsageError as error:
-        reason = error.description
-    else:
-        return
-    raise UsageError(f"{reason}; and in a batch, {encoded.obstacle}")
+        encoded.params, wrong = params if encoded.references else None, ""
+    if wrong:
+        raise UsageError(f"{wrong}; and in a batch, {encoded.obstacle}")
 
 
 def encode_direct(command: Command) -> WireParams:
-    """Return the parameters of `command` for a direct call; raise `UsageError` as `encoded_calls` does."""
+    """Return the parameters of `command` for a direct call; raise `UsageError` as `encode_calls` does."""
     try:
         params = wire_params(command.params, command.method)
-        refuse_renumbered(params)
-        if refers(params):
-            raise UsageError("has a ref(...) in its params; use batch, batch_by_chunk or stream_batch")
+        wrong = describe_renumbered(params) or (_REFERS if has_references(params) else "")
     except UsageError as error:
-        reason = error.description
-    else:
-        return params
-    raise UsageError(f"{command.method}: {reason}")
+        wrong = error.description
+    if wrong:
+        raise UsageError(f"{command.method}: {wrong}")
+    return params

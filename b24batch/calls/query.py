@@ -8,15 +8,14 @@ from typing import TypeAlias
 from urllib.parse import unquote
 
 from b24batch.aliases import JsonValue, Params
-from b24batch.calls.booleans import form_at
-from b24batch.calls.references import Ref
+from b24batch.calls.booleans import find_form
+from b24batch.calls.references import MAPPINGS, Ref
 from b24batch.calls.scalars import InvalidValue, wire_boolean, wire_float, wire_integer
 from b24batch.calls.values import (
-    MAPPINGS,
     Encoder,
-    arguments,
     encoder_of,
-    text_names,
+    list_arguments,
+    list_items,
     wire_container,
     wire_reference,
 )
@@ -56,8 +55,8 @@ class Query:
         self._pairs: list[str] = []
         self.references: list[Ref] = []
         self._method = method
-        for name, value in arguments(params, method):
-            key = _argument(name)
+        for name, value in list_arguments(params, method):
+            key = _encode_argument(name)
             try:
                 _writer_of(type(value))(self, key, value)
                 if len(self._pairs) > MAX_QUERY_VALUES:
@@ -73,7 +72,7 @@ class Query:
 
     def _write_reference(self, key: str, value: Ref) -> None:
         self.references.append(value)
-        self._pairs.append(f"{key}={_quoted(value.text())}")
+        self._pairs.append(f"{key}={_quote(value.text())}")
 
     def _write_scalar(self, key: str, value: JsonValue) -> None:
         if type(value) not in self._texts:
@@ -81,7 +80,7 @@ class Query:
         self._pairs.append(f"{key}={self._texts[type(value)](value)}")
 
     def _write_boolean(self, key: str, value: bool) -> None:
-        self._pairs.append(f"{key}={_boolean(self._method, key, bool(value))}")
+        self._pairs.append(f"{key}={_encode_boolean(self._method, key, bool(value))}")
 
     def _write_container(self, key: str, value: JsonValue) -> None:
         if key.count("[") == MAX_QUERY_DEPTH:
@@ -92,8 +91,8 @@ class Query:
             self._pairs.append(f"{key}[]=")
             return
         texts = self._texts
-        for name, item in text_names(value) if isinstance(value, MAPPINGS) else enumerate(value):
-            inner, text_of = f"{key}{_bracketed(name)}", texts.get(type(item))
+        for name, item in list_items(value) if isinstance(value, MAPPINGS) else enumerate(value):
+            inner, text_of = f"{key}{_encode_key(name)}", texts.get(type(item))
             try:
                 if text_of is None:
                     _writer_of(type(item))(self, inner, item)
@@ -120,7 +119,7 @@ def _find_writer(kind: type) -> _Writer:
 _writer_of: Callable[[type], _Writer] = functools.cache(_find_writer)
 
 
-def _text_for(*, halt: bool) -> Callable[[str], str]:
+def _make_text_encoder(*, halt: bool) -> Callable[[str], str]:
     """Return a function that writes text, and refuses text in which the portal would find a reference."""
 
     def text(value: str) -> str:
@@ -128,47 +127,47 @@ def _text_for(*, halt: bool) -> Callable[[str], str]:
             return value
         if "$" in value and may_refer(value, halt=halt):
             raise InvalidValue(f"has text that the portal would read as a reference: {shown(value)}")
-        return _quoted(value)
+        return _quote(value)
 
     return text
 
 
 #: How the wire values of all other types are written.
 _TEXTS: dict[type, Callable[[JsonValue], str]] = {
-    str: _text_for(halt=True),
+    str: _make_text_encoder(halt=True),
     int: lambda value: str(wire_integer(value)),
-    float: lambda value: _quoted(repr(wire_float(value))),
+    float: lambda value: _quote(repr(wire_float(value))),
 }
-_TEXTS_WITHOUT_HALT = _TEXTS | {str: _text_for(halt=False)}
+_TEXTS_WITHOUT_HALT = _TEXTS | {str: _make_text_encoder(halt=False)}
 
 
 @functools.lru_cache(maxsize=4096)
-def _boolean(method: str, key: str, value: bool) -> str:
+def _encode_boolean(method: str, key: str, value: bool) -> str:
     place = (method, *map(unquote, key.replace("]", "").split("[")))
     wire = wire_boolean(value, place)
-    if form_at(place) == "json":
+    if find_form(place) == "json":
         raise InvalidValue(f"is {value}, which {method} reads from JSON only, and a query is text")
     return wire if isinstance(wire, str) else str(int(wire))
 
 
 # Cached: fields have the same few names again and again.
 @functools.lru_cache(maxsize=1024)
-def _argument(name: str) -> str:
+def _encode_argument(name: str) -> str:
     if not name or any(character in name for character in ". [\0"):
         raise InvalidValue(f"has a name that PHP would change: {shown(name)}")
-    return _quoted(name)
+    return _quote(name)
 
 
 @functools.lru_cache(maxsize=4096)
-def _bracketed(name: str | int) -> str:
+def _encode_key(name: str | int) -> str:
     text = str(name)
     empty = text.strip(" \t\n\v\f\r") == ""
     if empty or text.startswith(_COOKIE_PREFIXES) or any(character in text for character in "[]\0"):
         raise InvalidValue(f"has a name that PHP would change: {shown(text)}")
-    return f"[{_quoted(text)}]"
+    return f"[{_quote(text)}]"
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     try:
         return "".join([_PERCENT_ENCODED[byte] for byte in text.encode()])
     except UnicodeEncodeError:

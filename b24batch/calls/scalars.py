@@ -7,7 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, NoReturn, SupportsIndex
 
 from b24batch.aliases import JsonValue
-from b24batch.calls.booleans import NO_SPELLING, SPELLINGS, Place, form_at
+from b24batch.calls.booleans import NO_SPELLING, SPELLINGS, Place, find_form
 from b24batch.errors import UsageError
 from b24batch.redaction import shown
 
@@ -65,7 +65,7 @@ def wire_index(value: SupportsIndex, *_: object) -> int:
 
 def wire_boolean(value: bool, place: Place) -> JsonValue:
     """Return `value` in the form that the portal reads at `place`; raise `InvalidValue` if it is not known."""
-    form = form_at(place)
+    form = find_form(place)
     spelt = SPELLINGS[form][bool(value)]
     if spelt is None:
         raise InvalidValue(f"is {bool(value)}; {NO_SPELLING[form].format(method=place[0])}")

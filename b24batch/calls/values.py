@@ -12,7 +12,7 @@ from typing import SupportsIndex, TypeAlias
 
 from b24batch.aliases import JsonValue, Params, WireParams
 from b24batch.calls.booleans import Place, is_positional
-from b24batch.calls.references import Ref
+from b24batch.calls.references import CONTAINERS, MAPPINGS, Ref
 from b24batch.calls.scalars import (
     InvalidValue,
     is_boolean,
@@ -35,9 +35,6 @@ RESERVED_NAMES = frozenset(
     ["auth", "access_token", "auth_connector", "ap", "aplogin", "sessid", "token", "state", "method"]
 )
 
-#: Types that hold values. The abstract class comes last: checking it takes ten times as long.
-CONTAINERS = (dict, list, tuple, Mapping)
-MAPPINGS = (dict, Mapping)
 _TEXT_ONLY = {str}
 #: Arguments that mean nothing if empty, in any case.
 _LEFT_OUT_WHEN_EMPTY = frozenset(["filter", "select", "order", "sort"])
@@ -46,16 +43,16 @@ _INTEGER_NAME = re.compile(r"0|-?[1-9][0-9]{0,18}", re.ASCII)
 
 def wire_params(params: Params, method: str) -> WireParams:
     """Return `params` as they are sent to `method`; raise `InvalidValue` if a value cannot be sent safely."""
-    wire = {name: _wire_argument(value, (method, name)) for name, value in arguments(params, method)}
+    wire = {name: _wire_argument(value, (method, name)) for name, value in list_arguments(params, method)}
     return wire if isinstance(params, Mapping) else list(wire.values())
 
 
-def arguments(params: Params, method: str) -> Iterable[tuple[str, JsonValue]]:
+def list_arguments(params: Params, method: str) -> Iterable[tuple[str, JsonValue]]:
     """Return the name and value of each argument that is sent; the name of a positional one is its number."""
     if not isinstance(params, MAPPINGS):
         return [(str(place), value) for place, value in enumerate(params or ())]
     items = []
-    for name, value in text_names(params):
+    for name, value in list_items(params):
         if name in RESERVED_NAMES:
             raise InvalidValue("is a name reserved by the portal; omit it", name)
         if not isinstance(value, CONTAINERS) or value or not _is_left_out(name, method):
@@ -88,7 +85,7 @@ def wire_container(value: JsonValue, place: Place) -> JsonValue:
         raise InvalidValue(f"is nested more than {MAX_JSON_DEPTH} levels deep")
     named = isinstance(value, Mapping)
     wire = {}
-    for name, item in text_names(value) if named else enumerate(value):
+    for name, item in list_items(value) if named else enumerate(value):
         try:
             plain = _PLAIN.get(type(item))
             wire[name] = encoder_of(type(item))(item, (*place, str(name))) if plain is None else plain(item)
@@ -137,24 +134,24 @@ def _find_encoder(kind: type) -> Encoder:
 encoder_of: Callable[[type], Encoder] = functools.cache(_find_encoder)
 
 
-def text_names(mapping: Mapping[JsonValue, JsonValue]) -> Iterable[tuple[str, JsonValue]]:
+def list_items(mapping: Mapping[JsonValue, JsonValue]) -> Iterable[tuple[str, JsonValue]]:
     """Return the items of `mapping` with names as strings; raise `InvalidValue` for invalid or duplicate names."""
     if type(mapping) is dict and set(map(type, mapping)) <= _TEXT_ONLY and "".join(mapping).isascii():
         return mapping.items()
-    return _text_names(mapping)
+    return _convert_items(mapping)
 
 
-def _text_names(mapping: Mapping[JsonValue, JsonValue]) -> Iterator[tuple[str, JsonValue]]:
+def _convert_items(mapping: Mapping[JsonValue, JsonValue]) -> Iterator[tuple[str, JsonValue]]:
     seen = set()
     for name, value in mapping.items():
-        text = _text_name(name)
+        text = _convert_name(name)
         if text in seen:
             raise InvalidValue("is a name given twice, as a string and as an integer", text)
         seen.add(text)
         yield text, value
 
 
-def _text_name(name: object) -> str:
+def _convert_name(name: object) -> str:
     if isinstance(name, str):
         return wire_text(name)
     if type(name) is int or (isinstance(name, SupportsIndex) and not is_boolean(type(name))):
@@ -162,10 +159,11 @@ def _text_name(name: object) -> str:
     raise InvalidValue(f"has an invalid name: expected a string or an integer, got {shown(name)}")
 
 
-def refuse_renumbered(params: WireParams) -> None:
-    """Raise `InvalidValue` for top-level names that a direct call would change: the portal renumbers integers."""
+def describe_renumbered(params: WireParams) -> str:
+    """Return which name at the top level a direct call would change, or "": the portal renumbers integers."""
     names = params if isinstance(params, dict) else ()
     integers = (name for name in names if _INTEGER_NAME.fullmatch(name) and -(2**63) <= int(name) < 2**63)
     for place, name in enumerate(integers):
         if name != str(place):
-            raise InvalidValue(f"would arrive as {place}: in a direct call the portal renumbers integer names", name)
+            return f"{name} would arrive as {place}: in a direct call the portal renumbers integer names"
+    return ""

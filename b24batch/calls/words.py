@@ -28,9 +28,9 @@ _BUCKETS = "result|next|total|time|error"
 #: A whole value that the portal takes for a reference: one of its maps, anything up to white space, keys in brackets.
 _SPELT = re.compile(rf"(?ai)\$({_BUCKETS})(\S+)")
 _KEYS = re.compile(r"\[([^\]]+)\]")
-#: Where the portal's substitution may see a reference: at its buckets, or if it runs on after a failed command, at any
-#: word. It goes on to the next white space, and refers if there is a key in brackets in it. Two patterns each, since
-#: one takes quadratic time.
+#: Where the portal's substitution may find a reference: at one of its buckets or, if it continues after a failed
+#: command, at any word. A reference extends to the next white space and contains a key in brackets, which is searched
+#: for separately: a single pattern takes quadratic time.
 _BUCKET = re.compile(rf"(?ai)\$(?:{_BUCKETS})\S*")
 _ANY_BUCKET = re.compile(r"(?ai)\$[a-z_]\S*")
 _KEY = re.compile(r"\[[^\]]")
@@ -46,7 +46,7 @@ def is_referable(name: str) -> bool:
     return bool(name) and "]" not in name and not _PHP_SPACE & set(name)
 
 
-def spelt(text: str) -> tuple[str, list[str]]:
+def parse_reference(text: str) -> tuple[str, list[str]]:
     """Return bucket and keys if all of `text` is a reference in the portal's syntax; otherwise no keys."""
     match = _SPELT.fullmatch(text)
     return (match[1].lower(), _KEYS.findall(match[2])) if match else ("", [])

@@ -7,11 +7,12 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from typing import NoReturn, TypeAlias
+from typing import NoReturn, TypeAlias, get_args
 
 from b24batch.calls.chunks import MAX_COMMANDS
 from b24batch.cli import commands, epilogs
 from b24batch.cli.terminal import Exit
+from b24batch.lists.families import Paging
 
 _Raw = argparse.RawDescriptionHelpFormatter
 _ADDRESS = re.compile(r"""[^\s'"]*/[^\s'"]*""")
@@ -30,13 +31,13 @@ class Parser(argparse.ArgumentParser):
 _Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 
 
-def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the arguments. Their attribute `run` is the function of the command.
 
     Raises:
         SystemExit: For invalid arguments, ``--help`` and ``--version``, as usual with argparse.
     """
-    parser = _parser()
+    parser = _make_parser()
     arguments, rest = parser.parse_known_args(argv)
     # argparse does not accept key=value after an option that follows the first ones, and leaves the -- before it.
     mark = rest.index("--") if "--" in rest else len(rest)
@@ -49,10 +50,10 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     return arguments
 
 
-def _parser() -> Parser:
+def _make_parser() -> Parser:
     about = "Send Bitrix24 REST calls in batches."
     parser = Parser("b24batch", description=about, epilog=epilogs.CODES, formatter_class=_Raw, allow_abbrev=False)
-    parser.add_argument("--version", action="version", version=f"b24batch {_version()}")
+    parser.add_argument("--version", action="version", version=f"b24batch {_find_version()}")
     names = parser.add_subparsers(title="commands", required=True, metavar="command")
     _add_call(names)
     _add_run(names)
@@ -62,7 +63,7 @@ def _parser() -> Parser:
     return parser
 
 
-def _version() -> str:
+def _find_version() -> str:
     try:
         return version("b24batch")
     except PackageNotFoundError:
@@ -105,7 +106,7 @@ def _add_list(names: _Commands) -> None:
     about = (
         "how to page: cursor, by id; start, by offset; whole, all rows in one answer; default: as known for the method"
     )
-    parser.add_argument("--paging", choices=["cursor", "start", "whole"], help=about)
+    parser.add_argument("--paging", choices=get_args(Paging), help=about)
     parser.add_argument("--id-key", metavar="KEY", help="the key of the id in a row")
     parser.add_argument("--cursor-id-key", metavar="KEY", help="the key of the id in a filter")
     parser.add_argument("--result-key", metavar="KEY", help="the key of the rows in the result")
@@ -123,7 +124,7 @@ def _add_demo(names: _Commands) -> None:
 def _add_sandbox(names: _Commands) -> None:
     about = "Run a sandbox portal on this machine until Ctrl-C, for experiments and tests."
     parser = _add(names, commands.sandbox, about, epilogs.SANDBOX)
-    parser.add_argument("--port", type=_port, default=8124, help="0 for any free port; default: %(default)s")
+    parser.add_argument("--port", type=_to_port, default=8124, help="0 for any free port; default: %(default)s")
     parser.add_argument("--quiet", action="store_true", help="print the webhook URL and nothing else")
 
 
@@ -145,17 +146,17 @@ def _add_portal(parser: Parser) -> None:
     about = "for tracing: sent as X-Request-ID, with /2 appended in the second request"
     parser.add_argument("--request-id", metavar="ID", help=about)
     about = "maximum number of attempts per request, where repeating is safe; default: %(default)s"
-    parser.add_argument("--attempts", type=_positive, default=5, metavar="N", help=about)
+    parser.add_argument("--attempts", type=_to_positive, default=5, metavar="N", help=about)
     parser.add_argument("--quiet", action="store_true", help="print only errors on standard error")
 
 
-def _positive(text: str) -> int:
+def _to_positive(text: str) -> int:
     if text.isdecimal() and int(text):
         return int(text)
     raise argparse.ArgumentTypeError("expected a whole number, at least 1")
 
 
-def _port(text: str) -> int:
+def _to_port(text: str) -> int:
     if text.isdecimal() and int(text) < 65536:
         return int(text)
     raise argparse.ArgumentTypeError("expected a port number from 0 (any free port) to 65535")

@@ -16,9 +16,9 @@ from b24batch.calls.chunks import MAX_COMMANDS
 from b24batch.cli import demo as story
 from b24batch.cli.file_run import FileRun
 from b24batch.cli.lines import Lines, Report
-from b24batch.cli.params import params_of
-from b24batch.cli.rows import JsonLines, Table, copied
-from b24batch.cli.terminal import Exit, output, say, standard_input, tell_wait
+from b24batch.cli.params import parse_params
+from b24batch.cli.rows import JsonLines, Table, copy_rows
+from b24batch.cli.terminal import Exit, open_input, open_output, say, tell_wait
 from b24batch.errors import AnswerLost, UsageError
 from b24batch.results import AjaxResult
 from b24batch.sandbox import Portal
@@ -30,8 +30,8 @@ _NO_PORTAL = "which portal? Put its webhook URL into B24_WEBHOOK_URL, or pass --
 
 def call(arguments: Namespace) -> Exit:
     """Call one method and print its result."""
-    params = params_of(arguments.params, arguments.json)
-    with _session(arguments) as b24:
+    params = parse_params(arguments.params, arguments.json)
+    with _open_session(arguments) as b24:
         try:
             row = b24.call(arguments.method, params, request_id=arguments.request_id)
         except AnswerLost as error:
@@ -42,24 +42,24 @@ def call(arguments: Namespace) -> Exit:
             say(f"{arguments.method}: interrupted; it {executed} executed")
             raise
     try:
-        output().write(f"{json.dumps(row.data, ensure_ascii=False, indent=2)}\n")
+        open_output().write(f"{json.dumps(row.data, ensure_ascii=False, indent=2)}\n")
         sys.stdout.flush()
     except BaseException:
         say(f"{arguments.method}: it was executed, but its result could not be written")
         raise
-    _sum_up(arguments, f"{arguments.method}: ok{_counted(row)}")
+    _sum_up(arguments, f"{arguments.method}: ok{_describe_counts(row)}")
     return Exit.OK
 
 
-def _counted(row: AjaxResult) -> str:
+def _describe_counts(row: AjaxResult) -> str:
     counted = {"total rows": row.total, "next page: start": row.next}
     return "".join(f", {what} = {count}" for what, count in counted.items() if count is not None)
 
 
 def run(arguments: Namespace) -> Exit:
     """Send a file of commands, and print the outcome of each."""
-    with _opened(arguments.file) as file, _session(arguments) as b24:
-        lines, report = Lines(file), Report(output())
+    with _open_file(arguments.file) as file, _open_session(arguments) as b24:
+        lines, report = Lines(file), Report(open_output())
         outcomes = b24.stream_batch(
             lines.commands(),
             halt_on_error=arguments.halt,
@@ -67,12 +67,12 @@ def run(arguments: Namespace) -> Exit:
             chunk_size=arguments.chunk_size,
             request_id=arguments.request_id,
         )
-        code = FileRun(arguments.file, _to_go_on(arguments), lines, report, outcomes).to_its_end()
-    _sum_up(arguments, report.summary())
+        code = FileRun(arguments.file, _get_halting_options(arguments), lines, report, outcomes).finish()
+    _sum_up(arguments, report.summarize())
     return code
 
 
-def _to_go_on(arguments: Namespace) -> list[str]:
+def _get_halting_options(arguments: Namespace) -> list[str]:
     """Return the options with which to send the rest of a file."""
     halting = [f"--{name}" for name in ("halt", "stop") if getattr(arguments, name)]
     size = arguments.chunk_size
@@ -81,15 +81,15 @@ def _to_go_on(arguments: Namespace) -> list[str]:
 
 def list_rows(arguments: Namespace) -> Exit:
     """Print all rows of a list method."""
-    params = params_of(arguments.params, arguments.json)
-    with _session(arguments) as b24:
-        pages = b24.fetch_list(arguments.method, params, **_list_options(arguments))
-        count = copied(pages, Table(output()) if arguments.format == "csv" else JsonLines(output()))
+    params = parse_params(arguments.params, arguments.json)
+    with _open_session(arguments) as b24:
+        pages = b24.fetch_list(arguments.method, params, **_get_list_options(arguments))
+        count = copy_rows(pages, Table(open_output()) if arguments.format == "csv" else JsonLines(open_output()))
     _sum_up(arguments, f"{count} rows")
     return Exit.OK
 
 
-def _list_options(arguments: Namespace) -> dict[str, JsonValue]:
+def _get_list_options(arguments: Namespace) -> dict[str, JsonValue]:
     return {
         "id_key": arguments.id_key,
         "cursor_id_key": arguments.cursor_id_key,
@@ -106,9 +106,9 @@ def demo(arguments: Namespace) -> Exit:
     if url is None:
         url = os.environ.get("B24_WEBHOOK_URL") or None
     if url is None:
-        story.on_sandbox()
+        story.run_on_sandbox()
     else:
-        story.on_portal(url)
+        story.run_on_portal(url)
     return Exit.OK
 
 
@@ -132,7 +132,7 @@ def sandbox(arguments: Namespace) -> Exit:
 
 
 @contextlib.contextmanager
-def _session(arguments: Namespace) -> Iterator[Session]:
+def _open_session(arguments: Namespace) -> Iterator[Session]:
     """Open a session on the portal named by the arguments or the environment."""
     retries = RetryPolicy(attempts=arguments.attempts)
     on_wait = None if arguments.quiet else tell_wait
@@ -147,10 +147,10 @@ def _session(arguments: Namespace) -> Iterator[Session]:
         yield b24
 
 
-def _opened(name: str) -> contextlib.AbstractContextManager[BinaryIO]:
+def _open_file(name: str) -> contextlib.AbstractContextManager[BinaryIO]:
     try:
         if name == "-":
-            return contextlib.nullcontext(standard_input())
+            return contextlib.nullcontext(open_input())
         return Path(name).open("rb")
     except OSError as error:
         reason = error.strerror

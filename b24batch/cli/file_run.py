@@ -10,9 +10,9 @@ from itertools import islice
 
 import attrs
 
-from b24batch.cli.interrupts import GivenUp, exit_code, held_back
+from b24batch.cli.interrupts import GivenUp, get_exit_code, hold_back
 from b24batch.cli.lines import Lines, Report
-from b24batch.cli.terminal import Exit, drop_output, ended_unwritten, say
+from b24batch.cli.terminal import Exit, drop_output, report_unwritten, say
 from b24batch.errors import UsageError
 from b24batch.results import AjaxResult
 from b24batch.streams import Stream
@@ -40,17 +40,17 @@ class FileRun:
     outcomes: Iterator[AjaxResult]
     hand: deque[AjaxResult] = attrs.field(factory=deque, init=False)
 
-    def to_its_end(self) -> Exit:
+    def finish(self) -> Exit:
         """Send all lines, write all outcomes, and return the exit code; if it ends early, say where to continue."""
         try:
             while self._take():
                 self._write()
         except UsageError as error:
-            say(self._named(error))
+            say(self._replace_position(error))
             self._say_rest()
             return Exit.UNKNOWN if self.report.code is Exit.UNKNOWN else Exit.USAGE
         except (KeyboardInterrupt, OSError) as error:
-            return self._ended(error)
+            return self._end(error)
         return self.report.code
 
     def _take(self) -> bool:
@@ -59,28 +59,28 @@ class FileRun:
         return bool(self.hand)
 
     def _write(self) -> None:
-        with held_back():
+        with hold_back():
             self.report.add(self.lines.pending[0], self.hand[0])
             self.hand.popleft()
             self.lines.pending.popleft()
 
-    def _named(self, error: UsageError) -> str:
+    def _replace_position(self, error: UsageError) -> str:
         """Return the message, with the number of the line instead of the position of the call."""
         return _CALL.sub(f"line {self.lines.number}", error.description, count=1)
 
-    def _ended(self, error: KeyboardInterrupt | OSError) -> Exit:
+    def _end(self, error: KeyboardInterrupt | OSError) -> Exit:
         """Write the outcomes in hand, unless the output is closed or Ctrl-C is pressed again."""
         try:
-            with held_back():
+            with hold_back():
                 self._take_rest()
             if isinstance(error, GivenUp | OSError):
-                return self._unwritten(error)
+                return self._report_unwritten(error)
             while self.hand:
                 self._write()
             self._say_rest()
         except (KeyboardInterrupt, OSError) as again:  # Ctrl-C also ends the other programs of a pipe
-            self._unwritten(again)
-        return exit_code()
+            self._report_unwritten(again)
+        return get_exit_code()
 
     def _take_rest(self) -> None:
         """Take the remaining outcomes of the current request; leave out commands that were not sent."""
@@ -89,9 +89,9 @@ class FileRun:
         while self.hand and self.hand[-1].status == "skipped" and self.hand[-1].request_id is None:
             self.hand.pop()
 
-    def _unwritten(self, error: KeyboardInterrupt | OSError) -> Exit:
+    def _report_unwritten(self, error: KeyboardInterrupt | OSError) -> Exit:
         """Say which lines have an outcome that could not be written."""
-        code = ended_unwritten(error) if isinstance(error, OSError) else exit_code()
+        code = report_unwritten(error) if isinstance(error, OSError) else get_exit_code()
         drop_output()
         numbers = [line.number for line in self.lines.pending if line.number > self.report.last][: len(self.hand)]
         if numbers:

@@ -56,15 +56,15 @@ _told = _Told()
 
 
 @contextlib.contextmanager
-def handled() -> Iterator[None]:
+def handle_signals() -> Iterator[None]:
     """Let the three signals raise `KeyboardInterrupt` in the block, unless they are ignored or have a handler."""
     _told.first = 0
-    with _replaced(_DEFAULTS):
+    with _replace_handlers(_DEFAULTS):
         yield
 
 
 @contextlib.contextmanager
-def _replaced(numbers: Iterable[int]) -> Iterator[None]:
+def _replace_handlers(numbers: Iterable[int]) -> Iterator[None]:
     main = threading.current_thread() is threading.main_thread()
     before = {number: signal.getsignal(number) for number in numbers if main}
     ours = {number: handler for number, handler in before.items() if handler is _DEFAULTS[number]}
@@ -78,14 +78,14 @@ def _replaced(numbers: Iterable[int]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def held_back() -> Iterator[None]:
+def hold_back() -> Iterator[None]:
     """Let a signal wait for the end of the block.
 
     Raises:
         KeyboardInterrupt: At the end of the block, if a signal arrived in it.
         GivenUp: Immediately, if a second signal arrived.
     """
-    with _replaced([signal.SIGINT]):
+    with _replace_handlers([signal.SIGINT]):
         _told.waiting, _told.held_back = False, True
         try:
             yield
@@ -95,6 +95,6 @@ def held_back() -> Iterator[None]:
             raise KeyboardInterrupt
 
 
-def exit_code() -> Exit:
+def get_exit_code() -> Exit:
     """Return the exit code for the signal that ended the program."""
     return Exit(128 + (_told.first or signal.SIGINT))

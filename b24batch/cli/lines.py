@@ -11,8 +11,8 @@ import attrs
 from b24batch.aliases import JsonValue
 from b24batch.calls.commands import Command
 from b24batch.calls.earlier import MEMORY, Earlier
-from b24batch.cli.params import decoded
-from b24batch.cli.terminal import Exit, json_line
+from b24batch.cli.params import decode_json
+from b24batch.cli.terminal import Exit, to_json_line
 from b24batch.errors import NotSent, UsageError
 from b24batch.redaction import shown
 from b24batch.results import AjaxResult
@@ -69,7 +69,7 @@ class Lines:
 
     def _command(self, text: bytes) -> Command:
         try:
-            command = command_of(decoded(text.rstrip()))
+            command = make_command(decode_json(text.rstrip()))
             self._earlier.refuse_spelt(command.params, "", _NO_REFERENCES)
         except UsageError as error:
             reason = error.description
@@ -79,7 +79,7 @@ class Lines:
         raise UsageError(f"line {self.number}: {reason}")
 
 
-def command_of(value: JsonValue) -> Command:
+def make_command(value: JsonValue) -> Command:
     """Return the command in the JSON value of a line; raise `UsageError` if it is invalid."""
     if not isinstance(value, dict):
         raise UsageError(f"expected an object with a method and params, got {shown(value)}")
@@ -113,7 +113,7 @@ class Report:
 
     def add(self, line: Line, row: AjaxResult) -> None:
         """Write the outcome of a line."""
-        self.output.write(json_line({"line": line.number, **row.to_dict(), "name": line.command.name}))
+        self.output.write(to_json_line({"line": line.number, **row.to_dict(), "name": line.command.name}))
         self.output.flush()
         self.last = line.number
         self._count(line, row)
@@ -134,7 +134,7 @@ class Report:
             return Exit.UNREACHABLE
         return Exit.FAILED if self.counts["failed"] or self.counts["skipped"] else Exit.OK
 
-    def summary(self) -> str:
+    def summarize(self) -> str:
         """Return one line: the number of commands with each outcome, and the first error."""
         total = self.counts.total()
         return f"{total} command{'s' * (total != 1)}: {counted(self.counts)}{self.first_error}"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from b24batch.aliases import JsonValue, Params
-from b24batch.cli.terminal import standard_input
+from b24batch.cli.terminal import open_input
 from b24batch.errors import UsageError
 from b24batch.redaction import shown
 
@@ -20,7 +20,7 @@ _DEEPEST = 64
 _DIGITS = 18
 
 
-def params_of(pairs: Sequence[str], text: str | None) -> Params:
+def parse_params(pairs: Sequence[str], text: str | None) -> Params:
     """Return the params given as pairs, or as JSON; None for neither.
 
     Args:
@@ -32,21 +32,21 @@ def params_of(pairs: Sequence[str], text: str | None) -> Params:
         UsageError: Both are given, one of them is invalid, or a key is given twice.
     """
     if text is None:
-        return from_pairs(pairs)
+        return parse_pairs(pairs)
     if pairs:
         raise UsageError(f"params come from --params or from key=value, not from both: {shown(pairs[0])}")
-    params = _from_json(text)
+    params = _parse_json(text)
     if not isinstance(params, dict | list):
         raise UsageError(f"--params: expected a JSON object or array, got {shown(params)}")
     return params
 
 
-def from_pairs(pairs: Sequence[str]) -> Params:
-    """Return the params in pairs of ``key=value``; see `params_of`."""
+def parse_pairs(pairs: Sequence[str]) -> Params:
+    """Return the params in pairs of ``key=value``; see `parse_params`."""
     tree: dict[str, JsonValue] = {}
     for pair in pairs:
         _put(tree, pair)
-    params: Params = _with_lists(tree) if tree else None
+    params: Params = _make_lists(tree) if tree else None
     return params
 
 
@@ -58,16 +58,16 @@ def _put(tree: dict[str, JsonValue], pair: str) -> None:
     if len(parents) > _DEEPEST:
         raise UsageError(f"more than {_DEEPEST} keys in brackets: {shown(pair)}")
     for key in parents:
-        tree = tree.setdefault(_key(tree, key), {})
+        tree = tree.setdefault(_find_key(tree, key), {})
         if not isinstance(tree, dict):
             raise UsageError(f"{shown(key)} has a value already: {shown(pair)}")
-    key = _key(tree, last)
+    key = _find_key(tree, last)
     if key in tree:
         raise UsageError(f"duplicate key: {shown(pair)}")
     tree[key] = match["value"]
 
 
-def _key(tree: dict[str, JsonValue], key: str) -> str:
+def _find_key(tree: dict[str, JsonValue], key: str) -> str:
     """Return a key; if it is empty, the next number."""
     if key:
         return key
@@ -78,16 +78,16 @@ def _key(tree: dict[str, JsonValue], key: str) -> str:
     return str(1 + max(map(int, numbers), default=-1))
 
 
-def _with_lists(value: JsonValue) -> JsonValue:
+def _make_lists(value: JsonValue) -> JsonValue:
     if not isinstance(value, dict):
         return value
-    items = {key: _with_lists(item) for key, item in value.items()}
+    items = {key: _make_lists(item) for key, item in value.items()}
     return list(items.values()) if list(items) == [str(place) for place in range(len(items))] else items
 
 
-def _from_json(text: str) -> JsonValue:
+def _parse_json(text: str) -> JsonValue:
     try:
-        return decoded(_content(text))
+        return decode_json(_read_content(text))
     except UsageError as error:
         reason = error.description
     except OSError as error:
@@ -95,16 +95,16 @@ def _from_json(text: str) -> JsonValue:
     raise UsageError(f"--params {reason}")
 
 
-def _content(text: str) -> bytes:
+def _read_content(text: str) -> bytes:
     if text == "-":
-        return standard_input().read()
+        return open_input().read()
     return Path(text[1:]).read_bytes() if text.startswith("@") else text.encode(errors="surrogateescape")
 
 
-def decoded(content: bytes) -> JsonValue:
+def decode_json(content: bytes) -> JsonValue:
     """Return the value of a JSON text; raise `UsageError` if it is invalid."""
     try:
-        return json.loads(content.decode("utf-8-sig"), parse_constant=_no_number, object_pairs_hook=_object)
+        return json.loads(content.decode("utf-8-sig"), parse_constant=_refuse_number, object_pairs_hook=_make_object)
     except UnicodeDecodeError:
         reason = "is not UTF-8"
     except json.JSONDecodeError as error:
@@ -118,7 +118,7 @@ def decoded(content: bytes) -> JsonValue:
     raise UsageError(reason)
 
 
-def _object(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+def _make_object(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
     value = dict(pairs)
     if len(value) < len(pairs):
         keys = [key for key, _ in pairs]
@@ -126,5 +126,5 @@ def _object(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
     return value
 
 
-def _no_number(name: str) -> NoReturn:
+def _refuse_number(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number")

@@ -11,8 +11,8 @@ from typing import IO, Protocol, TextIO
 import attrs
 
 from b24batch.aliases import JsonValue
-from b24batch.cli.interrupts import held_back
-from b24batch.cli.terminal import json_line, say
+from b24batch.cli.interrupts import hold_back
+from b24batch.cli.terminal import say, to_json_line
 from b24batch.lists.families import Row
 
 
@@ -34,8 +34,8 @@ class JsonLines:
 
     def add(self, page: list[Row]) -> None:
         """Write one page."""
-        with held_back():
-            self.output.write("".join(map(json_line, page)))
+        with hold_back():
+            self.output.write("".join(map(to_json_line, page)))
             self.output.flush()
 
     def close(self) -> None:
@@ -67,22 +67,22 @@ class Table:
             table = csv.DictWriter(self.output, list(self._columns))
             if self._columns:
                 table.writeheader()
-            table.writerows(self._cells())
+            table.writerows(self._read_cells())
             self.output.flush()
 
-    def _cells(self) -> Iterator[dict[str, str]]:
+    def _read_cells(self) -> Iterator[dict[str, str]]:
         for line in self._spool:
-            yield {name: _cell(value) for name, value in json.loads(line).items()}
+            yield {name: _format_cell(value) for name, value in json.loads(line).items()}
 
 
-def _cell(value: JsonValue) -> str:
+def _format_cell(value: JsonValue) -> str:
     """Return the text of a cell: empty for null, JSON for anything that is not text."""
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def copied(pages: Iterable[list[Row]], rows: Rows) -> int:
+def copy_rows(pages: Iterable[list[Row]], rows: Rows) -> int:
     """Copy all pages and return the number of rows; if it ends early, say so and keep the rows so far."""
     count = 0
     try:

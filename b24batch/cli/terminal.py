@@ -15,7 +15,7 @@ from typing import BinaryIO, TextIO
 from b24batch.aliases import JsonValue
 from b24batch.clock import Wait
 from b24batch.errors import AnswerLost, AuthError, NotSent, SdkError, UsageError
-from b24batch.redaction import redacted
+from b24batch.redaction import redact
 
 #: Waits for the rate limit that are longer than this are reported, in seconds; shorter ones are normal in a long run.
 _LONG_WAIT = 5.0
@@ -59,20 +59,20 @@ def say(sentence: str) -> None:
     """Print one line on stderr if possible, without webhook codes and control characters."""
     if sys.stderr is None:  # print would use stdout
         return
-    shown = redacted(_EXAMPLE.sub(rf"\1{_KEPT}", sentence)).replace(_KEPT, "<code>")
+    shown = redact(_EXAMPLE.sub(rf"\1{_KEPT}", sentence)).replace(_KEPT, "<code>")
     line = "".join(character if character.isprintable() else " " for character in shown)
     with contextlib.suppress(OSError):
         print(f"b24batch: {' '.join(line.split())}", file=sys.stderr, flush=True)
 
 
-def ended_by(error: SdkError) -> Exit:
+def report_error(error: SdkError) -> Exit:
     """Print the message for an error, and return its exit code."""
     code, sentence = next((code, text) for kind, code, text in _ENDS if isinstance(error, kind))
     say(sentence.format(error))
     return code
 
 
-def ended_unwritten(error: OSError) -> Exit:
+def report_unwritten(error: OSError) -> Exit:
     """Stop writing to stdout, and return the exit code for it."""
     drop_output()
     if isinstance(error, BrokenPipeError):
@@ -93,7 +93,7 @@ def tell_wait(wait: Wait) -> None:
         say(f"waiting {wait.seconds:.0f} s: {_REASONS[wait.reason]}")
 
 
-def output() -> TextIO:
+def open_output() -> TextIO:
     """Return stdout, in UTF-8 whatever the locale; lone surrogates are escaped."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         if isinstance(sys.stdout.buffer, io.RawIOBase):  # python -u: a write interrupted by a signal would lose data
@@ -102,13 +102,13 @@ def output() -> TextIO:
     return sys.stdout
 
 
-def standard_input() -> BinaryIO:
+def open_input() -> BinaryIO:
     """Return stdin; raise `OSError` if it is closed."""
     if sys.stdin is None:
         raise OSError(errno.EBADF, "standard input is closed")
     return sys.stdin.buffer
 
 
-def json_line(value: JsonValue) -> str:
+def to_json_line(value: JsonValue) -> str:
     """Return `value` as one line of JSON."""
     return f"{json.dumps(value, ensure_ascii=False)}\n"

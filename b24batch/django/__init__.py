@@ -5,6 +5,8 @@ Add ``b24batch.django`` to ``INSTALLED_APPS``, and add the setting ``B24BATCH``;
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 try:
     import django as _django  # noqa: F401
 except ModuleNotFoundError as missing:
@@ -12,7 +14,34 @@ except ModuleNotFoundError as missing:
         raise
     raise ImportError("b24batch.django needs Django: pip install 'b24batch[django]'") from None
 
+from b24batch.django.middleware import RateLimitedMiddleware
 from b24batch.django.sessions import get_session, session_for
+from b24batch.django.stores import DjangoTokenStore
 from b24batch.django.views import event_view, install_view, placement_view
 
-__all__ = ["event_view", "get_session", "install_view", "placement_view", "session_for"]
+if TYPE_CHECKING:
+    from b24batch.django.models import PortalToken
+
+__all__ = [
+    "DjangoTokenStore",
+    "PortalToken",
+    "RateLimitedMiddleware",
+    "event_view",
+    "get_session",
+    "install_view",
+    "placement_view",
+    "session_for",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Load the model on access, since Django imports this package before it can load models."""
+    if name == "PortalToken":
+        from b24batch.django.models import PortalToken
+
+        return PortalToken
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -18,7 +18,7 @@ SURE = 60.0
 
 @attrs.define(eq=False)
 class _Kept:
-    """A session, and when it was last known to have the stored token."""
+    """A session, and when it was last checked against the stored token."""
 
     session: Session
     sure_at: float = attrs.field(factory=time.monotonic)
@@ -45,7 +45,7 @@ class Sessions:
     ) -> Session:
         """Return the session for an alias and a portal; make a new one if there is none or it is out of date."""
         key = (os.getpid(), alias, member_id)
-        before = self._used(key)
+        before = self._use(key)
         if before is not None and self._is_current(before, is_current):
             return before.session
         self._drop(key, before)
@@ -57,7 +57,7 @@ class Sessions:
             oldest.session.close()
         return kept.session
 
-    def _used(self, key: tuple[int, str, str]) -> _Kept | None:
+    def _use(self, key: tuple[int, str, str]) -> _Kept | None:
         with self._lock.lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
@@ -72,7 +72,7 @@ class Sessions:
         now = time.monotonic()
         if now - kept.sure_at < SURE:
             return True
-        kept.sure_at = now  # one thread checks, the others continue
+        kept.sure_at = now  # one thread checks, the others go on
         return is_current(kept.session)
 
     def forget(self, member_id: str) -> None:

@@ -23,8 +23,8 @@ from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 
-from b24batch.django.conf import KEYS, Config, aliases, configured
-from b24batch.django.sessions import opened
+from b24batch.django.conf import KEYS, Config, get_config, list_aliases
+from b24batch.django.sessions import open_session
 from b24batch.errors import UsageError
 from b24batch.oauth.server import TokenServer
 from b24batch.oauth.tokens import Token
@@ -49,7 +49,7 @@ def check_settings(**scope: object) -> list[Any]:
         return [
             checks.Error("B24BATCH is missing or invalid: expected a dict of aliases.", hint=hint, id=f"{_TAG}.E001")
         ]
-    return [*_nameless(settings.B24BATCH), *(message for alias in aliases() for message in _problems(alias))]
+    return [*_check_names(settings.B24BATCH), *(message for alias in list_aliases() for message in _check_alias(alias))]
 
 
 def check_deployment(**scope: object) -> list[Any]:
@@ -57,35 +57,35 @@ def check_deployment(**scope: object) -> list[Any]:
     del scope
     if not isinstance(getattr(settings, "B24BATCH", None), dict):
         return []
-    usable = [alias for alias in aliases() if isinstance(settings.B24BATCH[alias], dict)]
-    return [message for alias in usable for message in _risks(Config(alias))]
+    usable = [alias for alias in list_aliases() if isinstance(settings.B24BATCH[alias], dict)]
+    return [message for alias in usable for message in _find_risks(Config(alias))]
 
 
-def _nameless(names: Iterable[object]) -> Iterator[Any]:
+def _check_names(names: Iterable[object]) -> Iterator[Any]:
     for name in names:
         if not isinstance(name, str):
             yield checks.Error(f"B24BATCH has an invalid alias: expected a str, got {shown(name)}.", id=f"{_TAG}.E001")
 
 
-def _problems(alias: str) -> Iterator[Any]:
+def _check_alias(alias: str) -> Iterator[Any]:
     try:
-        config = configured(alias)
+        config = get_config(alias)
     except ImproperlyConfigured as wrong:
         yield checks.Error(f"{wrong}.", id=f"{_TAG}.E001")
         return
-    yield from _unknown_keys(config)
-    contradiction = _contradiction(config)
+    yield from _check_keys(config)
+    contradiction = _find_contradiction(config)
     if contradiction:
         yield _error(config, contradiction, "E002")
         return
-    yield from _refused(config, "E004", lambda: _credentials(config))
-    for problem in filter(None, (_misnamed(config), _unset(config))):
+    yield from _report_refusal(config, "E004", lambda: _check_credentials(config))
+    for problem in _find_problems(config):
         yield _error(config, problem, "E004")
-    yield from _refused(config, "E005", lambda: opened(config, lambda: Webhook(_HARMLESS)))
-    yield from _shared_file(config)
+    yield from _report_refusal(config, "E005", lambda: open_session(config, lambda: Webhook(_HARMLESS)))
+    yield from _check_sqlite(config)
 
 
-def _unknown_keys(config: Config) -> Iterator[Any]:
+def _check_keys(config: Config) -> Iterator[Any]:
     for key in settings.B24BATCH[config.alias]:
         if key not in KEYS:
             near = difflib.get_close_matches(str(key).upper(), KEYS, 1)
@@ -93,7 +93,7 @@ def _unknown_keys(config: Config) -> Iterator[Any]:
             yield _error(config, f"has an unknown key {key!r}", "E003", hint)
 
 
-def _contradiction(config: Config) -> str | None:
+def _find_contradiction(config: Config) -> str | None:
     application = [key for key in ("CLIENT_ID", "CLIENT_SECRET", "MEMBER_ID") if key in config]
     if config.is_webhook and application:
         return f"has both WEBHOOK_SECRET_URL and {application[0]}: expected either a webhook or an application"
@@ -103,34 +103,29 @@ def _contradiction(config: Config) -> str | None:
     return f"has no {missing[0]}" if application else "has neither a WEBHOOK_SECRET_URL nor a CLIENT_ID"
 
 
-def _credentials(config: Config) -> None:
+def _check_credentials(config: Config) -> None:
     if config.is_webhook:
-        webhook = Webhook(config.secret("WEBHOOK_SECRET_URL"))
+        webhook = Webhook(config.get_secret("WEBHOOK_SECRET_URL"))
         if config.get("ALLOW_HTTP") is not True:
             refuse_http(webhook)
     else:
-        TokenServer(*config.application(), config.token_url, time)
+        application = config.get_application()
+        TokenServer(application["client_id"], application["client_secret"], application["token_url"], time)
     if "MEMBER_ID" in config:
         Token(_HARMLESS, None, 0.0, "https://portal.invalid/rest/", config.get("MEMBER_ID"))
 
 
-def _misnamed(config: Config) -> str | None:
-    database = config.get("DATABASE")
-    if database is None or (isinstance(database, str) and database in settings.DATABASES):
-        return None
-    return f"has an unknown DATABASE: expected one of {', '.join(settings.DATABASES)}, got {shown(database)}"
-
-
-def _unset(config: Config) -> str | None:
-    token = config.get("APPLICATION_TOKEN")
+def _find_problems(config: Config) -> Iterator[str]:
+    database, token = config.get("DATABASE"), config.get("APPLICATION_TOKEN")
+    if database is not None and database not in list(settings.DATABASES):
+        yield f"has an unknown DATABASE: expected one of {', '.join(settings.DATABASES)}, got {shown(database)}"
     if "APPLICATION_TOKEN" in config and not (isinstance(token, str) and token):
-        return "has an invalid APPLICATION_TOKEN: expected a str that is not empty; omit it if it is not known"
+        yield "has an invalid APPLICATION_TOKEN: expected a str that is not empty; omit it if it is not known"
     if not isinstance(config.get("ALLOW_LOOPBACK", False), bool):
-        return "has an invalid ALLOW_LOOPBACK: expected True or False"
-    return None
+        yield "has an invalid ALLOW_LOOPBACK: expected True or False"
 
 
-def _refused(config: Config, number: str, make: Callable[[], object]) -> Iterator[Any]:
+def _report_refusal(config: Config, number: str, make: Callable[[], object]) -> Iterator[Any]:
     try:
         make()
     except UsageError as wrong:
@@ -139,18 +134,16 @@ def _refused(config: Config, number: str, make: Callable[[], object]) -> Iterato
         yield checks.Error(f"{wrong}.", id=f"{_TAG}.{number}")
 
 
-def _shared_file(config: Config) -> Iterator[Any]:
-    if config.is_webhook or _misnamed(config):
-        return
-    database = settings.DATABASES.get(config.get("DATABASE") or "default", {})
-    if "sqlite3" not in database.get("ENGINE", "") or not database.get("ATOMIC_REQUESTS"):
+def _check_sqlite(config: Config) -> Iterator[Any]:
+    database = settings.DATABASES.get(str(config.get("DATABASE") or "default"), {})
+    if config.is_webhook or "sqlite3" not in database.get("ENGINE", "") or not database.get("ATOMIC_REQUESTS"):
         return
     hint = "Keep the tokens in a separate file: name an alias of DATABASES without ATOMIC_REQUESTS as DATABASE."
     text = "keeps tokens on SQLite with ATOMIC_REQUESTS: a view that has used the database cannot renew a token"
     yield _warning(config, text, "W003", hint)
 
 
-def _risks(config: Config) -> Iterator[Any]:
+def _find_risks(config: Config) -> Iterator[Any]:
     if "RATE" not in config:
         hint = 'Divide the portal\'s (50, 2.0) by the number of processes, such as "RATE": (12, 0.5) for 4 processes.'
         yield _warning(config, "has no RATE: each process of the deployment uses the portal's whole rate", "W001", hint)
@@ -160,8 +153,8 @@ def _risks(config: Config) -> Iterator[Any]:
 
 
 def _error(config: Config, problem: str, number: str, hint: str | None = None) -> Any:
-    return checks.Error(f"{config.wrong(problem)}.", hint=hint, id=f"{_TAG}.{number}")
+    return checks.Error(f"{config.error(problem)}.", hint=hint, id=f"{_TAG}.{number}")
 
 
 def _warning(config: Config, problem: str, number: str, hint: str | None = None) -> Any:
-    return checks.Warning(f"{config.wrong(problem)}.", hint=hint, id=f"{_TAG}.{number}")
+    return checks.Warning(f"{config.error(problem)}.", hint=hint, id=f"{_TAG}.{number}")

@@ -1,8 +1,25 @@
-"""The setting ``B24BATCH``: each alias has the credentials of a portal or an application, and options."""
+"""The setting ``B24BATCH``: each alias has the credentials of a portal or an application, and options.
+
+=======================  ==========================================================================================
+``WEBHOOK_SECRET_URL``   the URL of an inbound webhook; for an application omit it and set:
+``CLIENT_ID``            the application's id
+``CLIENT_SECRET``        the application's secret
+``MEMBER_ID``            the portal that `get_session` is for, if the application has only one
+``APPLICATION_TOKEN``    the token that events must have; default: the one stored at the installation
+``TOKEN_URL``            the URL of the OAuth server; default: that of Bitrix24
+``DATABASE``             the alias of the database for tokens; default: the one that the routers choose
+``ALLOW_LOOPBACK``       whether a form may name this machine as its portal, for the sandbox; default False
+``RATE``                 ``(capacity, leak_rate)`` of each process, None for no limit; default ``(50, 2.0)``
+``RETRIES``              the arguments of `b24batch.RetryPolicy` as a dict
+``MAX_WAIT``             as in `b24batch.Session`, but 0 by default, so that a view does not sleep
+``TIMEOUT DEADLINE``     as in `b24batch.Session`, like ``MAX_ANSWER OPERATING_WAIT IDEMPOTENT_METHODS ALLOW_HTTP
+                         REDACT_URLLIB3_LOG``
+=======================  ==========================================================================================
+"""
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, TypedDict, cast
 
 import attrs
 from django.conf import settings
@@ -39,26 +56,17 @@ OPTIONS = (
 KEYS = (*CREDENTIALS, *OPTIONS, "RATE")
 
 
+class Application(TypedDict):
+    """The arguments of `b24batch.OAuth` that are the same for all portals of an application."""
+
+    client_id: str
+    client_secret: Secret
+    token_url: str
+
+
 @attrs.frozen
 class Config:
-    """One alias of ``B24BATCH``. It reads a value when it is needed, so that no traceback shows a stored one.
-
-    =======================  ==========================================================================================
-    ``WEBHOOK_SECRET_URL``   the URL of an inbound webhook; for an application omit it and set:
-    ``CLIENT_ID``            the application's id
-    ``CLIENT_SECRET``        the application's secret
-    ``MEMBER_ID``            the portal that `get_session` is for, if the application has only one
-    ``APPLICATION_TOKEN``    the token that events must have; default: the one stored at the installation
-    ``TOKEN_URL``            the URL of the OAuth server; default: that of Bitrix24
-    ``DATABASE``             the alias of the database for tokens; default: the one that the routers choose
-    ``ALLOW_LOOPBACK``       whether a form may name this machine as its portal, for the sandbox; default False
-    ``RATE``                 ``(capacity, leak_rate)`` of each process, None for no limit; default ``(50, 2.0)``
-    ``RETRIES``              the arguments of `b24batch.RetryPolicy` as a dict
-    ``MAX_WAIT``             as in `b24batch.Session`, but 0 by default, so that a view does not sleep
-    ``TIMEOUT DEADLINE``     as in `b24batch.Session`, like ``OPERATING_WAIT IDEMPOTENT_METHODS ALLOW_HTTP
-                             REDACT_URLLIB3_LOG``
-    =======================  ==========================================================================================
-    """
+    """One alias of ``B24BATCH``. It reads a value when it is needed, so that no traceback shows a stored one."""
 
     alias: str
 
@@ -69,14 +77,14 @@ class Config:
         """Return a value that is not secret."""
         return settings.B24BATCH[self.alias].get(key, default)
 
-    def secret(self, key: str) -> Secret:
+    def get_secret(self, key: str) -> Secret:
         """Return a secret value as a `Secret`.
 
         Raises:
             ImproperlyConfigured: It is missing or not a str.
         """
         if not isinstance(settings.B24BATCH[self.alias].get(key), str):
-            raise self.wrong(f"has no {key}: expected a str")
+            raise self.error(f"has no {key}: expected a str")
         return Secret(settings.B24BATCH[self.alias][key])
 
     @property
@@ -89,34 +97,30 @@ class Config:
         """Whether a form may name this machine as its portal."""
         return self.get("ALLOW_LOOPBACK", False) is True
 
-    @property
-    def token_url(self) -> str:
-        """The URL of the OAuth server."""
-        return str(self.get("TOKEN_URL", TOKEN_URL))
-
-    def application(self) -> tuple[str, Secret]:
-        """Return the id and the secret of the application.
+    def get_application(self) -> Application:
+        """Return the credentials of the application.
 
         Raises:
-            ImproperlyConfigured: One of them is missing or not a str.
+            ImproperlyConfigured: The id or the secret is missing or not a str.
         """
         if not isinstance(self.get("CLIENT_ID"), str):
-            raise self.wrong("has no CLIENT_ID: expected a str; an application needs one")
-        return self.get("CLIENT_ID"), self.secret("CLIENT_SECRET")
+            raise self.error("has no CLIENT_ID: expected a str; an application needs one")
+        secret, url = self.get_secret("CLIENT_SECRET"), str(self.get("TOKEN_URL", TOKEN_URL))
+        return Application(client_id=self.get("CLIENT_ID"), client_secret=secret, token_url=url)
 
-    def options(self) -> Options:
+    def get_options(self) -> Options:
         """Return the options of a session except its limits; the session validates them."""
         chosen: dict[str, Any] = {"max_wait": 0}
         chosen |= {key.lower(): self.get(key) for key in OPTIONS if key in self}
         chosen["retries"] = RetryPolicy(**chosen.get("retries", {}))
         return cast("Options", chosen)
 
-    def wrong(self, problem: str) -> ImproperlyConfigured:
+    def error(self, problem: str) -> ImproperlyConfigured:
         """Return an error that names this alias."""
         return ImproperlyConfigured(f"B24BATCH[{self.alias!r}] {problem}")
 
 
-def configured(alias: str) -> Config:
+def get_config(alias: str) -> Config:
     """Return an alias of ``B24BATCH``.
 
     Raises:
@@ -125,10 +129,12 @@ def configured(alias: str) -> Config:
     if not isinstance(getattr(settings, "B24BATCH", None), dict):
         raise ImproperlyConfigured('B24BATCH is missing: expected {"default": {"WEBHOOK_SECRET_URL": ...}}')
     if not isinstance(settings.B24BATCH.get(alias), dict):
-        raise ImproperlyConfigured(f"B24BATCH[{alias!r}] is missing or not a dict; aliases: {', '.join(aliases())}")
+        raise ImproperlyConfigured(
+            f"B24BATCH[{alias!r}] is missing or not a dict; aliases: {', '.join(list_aliases())}"
+        )
     return Config(alias)
 
 
-def aliases() -> list[str]:
+def list_aliases() -> list[str]:
     """Return the names in ``B24BATCH``."""
     return [alias for alias in settings.B24BATCH if isinstance(alias, str)]

@@ -6,7 +6,7 @@ from django.db import models
 
 
 class PortalToken(models.Model):
-    """A portal's token and application token; `b24batch.django.stores.DjangoTokenStore` reads and writes them."""
+    """A portal's token and application token; `b24batch.django.DjangoTokenStore` reads and writes them."""
 
     member_id = models.CharField(max_length=64, unique=True)
     access_token = models.TextField()

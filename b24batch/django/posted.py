@@ -8,7 +8,7 @@ import attrs
 from django.http import HttpRequest, QueryDict
 
 from b24batch.django.conf import Config
-from b24batch.django.sessions import forget, get_session, opened, session_for, store_of
+from b24batch.django.sessions import forget, get_session, get_store, open_session, session_for
 from b24batch.errors import AuthError, TokenRefreshError, UsageError
 from b24batch.oauth.posted import Event, Install, Placement
 from b24batch.oauth.server import AGAIN
@@ -22,49 +22,49 @@ from b24batch.wire.connections import Connections
 _MAX_WAIT, _TIMEOUT, _DEADLINE, _ATTEMPTS = 5.0, (5.0, 10.0), 10.0, 2
 
 
-def _form(request: HttpRequest) -> QueryDict:
+def _read_form(request: HttpRequest) -> QueryDict:
     """Return query and body together; a placement has some of its fields in the query."""
     form = request.GET.copy()
     form.update(request.POST)
     return form
 
 
-def placement(request: HttpRequest, config: Config) -> Placement:
+def read_placement(request: HttpRequest, config: Config) -> Placement:
     """Return the placement in a form."""
-    return Placement.from_form(_form(request), allow_loopback=config.allow_loopback)
+    return Placement.from_form(_read_form(request), allow_loopback=config.allow_loopback)
 
 
-def session_of_placement(placement: Placement, config: Config) -> Session:
+def open_placement_session(placement: Placement, config: Config) -> Session:
     """Return a session of the user who opened the page."""
-    return opened(config, lambda: placement.oauth(*config.application(), token_url=config.token_url))
+    return open_session(config, lambda: placement.oauth(**config.get_application()))
 
 
-def event(request: HttpRequest, config: Config) -> Event:
+def read_event(request: HttpRequest, config: Config) -> Event:
     """Return the event in a form; its application token must be the portal's."""
     member_id = request.POST.get("auth[member_id]")
     if not member_id:
         raise UsageError("auth[member_id] is missing")
-    expected = _application_token(member_id, config)
+    expected = _find_application_token(member_id, config)
     if expected is None:
         raise AuthError("the application token is not this portal's")
     return Event.from_form(request.POST, application_token=expected, allow_loopback=config.allow_loopback)
 
 
-def _application_token(member_id: str, config: Config) -> Secret | None:
+def _find_application_token(member_id: str, config: Config) -> Secret | None:
     if config.is_webhook or "APPLICATION_TOKEN" in config:
-        return config.secret("APPLICATION_TOKEN")
-    return store_of(config).application_token(member_id)
+        return config.get_secret("APPLICATION_TOKEN")
+    return get_store(config).application_token(member_id)
 
 
-def session_of_event(event: Event, config: Config) -> AbstractContextManager[Session]:
+def open_event_session(event: Event, config: Config) -> AbstractContextManager[Session]:
     """Return a session for the event's portal, with the token of the installation if there is one."""
     if config.is_webhook:
         return nullcontext(get_session(config.alias))
-    if store_of(config).get(event.member_id) is not None:
+    if get_store(config).get(event.member_id) is not None:
         return nullcontext(session_for(event.member_id, config.alias))
     if event.token is None:
-        return opened(config, lambda: _NoToken(event.member_id))
-    return opened(config, lambda: event.oauth(*config.application(), token_url=config.token_url))
+        return open_session(config, lambda: _NoToken(event.member_id))
+    return open_session(config, lambda: event.oauth(**config.get_application()))
 
 
 @attrs.frozen
@@ -85,13 +85,13 @@ class _NoToken:
         return "none"
 
 
-def install(request: HttpRequest, config: Config) -> Install:
+def complete_install(request: HttpRequest, config: Config) -> Install:
     """Return the installation in a form, once it is verified and stored."""
     install = Install.from_form(request.POST, allow_loopback=config.allow_loopback)
     _refuse_users(install, config)
-    store = store_of(config)
+    store = get_store(config)
     with store.lock(install.token.member_id):  # before the token is used up, since the new one has to be stored
-        token = _proven(install, config)
+        token = _prove(install, config)
         store.put(token, install.application_token)
     forget(token.member_id)
     return attrs.evolve(install, token=token)
@@ -100,22 +100,22 @@ def install(request: HttpRequest, config: Config) -> Install:
 def _refuse_users(install: Install, config: Config) -> None:
     """Raise `AuthError` unless the posted token is an administrator's; this does not use up the token."""
     asking = attrs.evolve(install, token=attrs.evolve(install.token, refresh_token=None))
-    oauth = asking.oauth(*config.application(), token_url=config.token_url)
-    with opened(config, lambda: oauth) as session:
+    oauth = asking.oauth(**config.get_application())
+    with open_session(config, lambda: oauth) as session:
         retries = attrs.evolve(session.retries, attempts=min(session.retries.attempts, _ATTEMPTS))
         asked = session.with_options(retries=retries, max_wait=_MAX_WAIT, timeout=_TIMEOUT, deadline=_DEADLINE)
         if asked.call("user.admin").data is not True:
             raise AuthError("the token is not an administrator's: only an administrator can install an application")
 
 
-def _proven(install: Install, config: Config) -> Token:
+def _prove(install: Install, config: Config) -> Token:
     """Exchange the posted token for a new one at the OAuth server; this uses up the posted token."""
-    token = install.oauth(*config.application(), token_url=config.token_url).refresh()
+    token = install.oauth(**config.get_application()).refresh()
     if token.address.host != install.token.address.host:
         raise AuthError("the token and the form are from different portals")
     return token
 
 
-def session_of_install(install: Install, config: Config) -> AbstractContextManager[Session]:
+def open_install_session(install: Install, config: Config) -> AbstractContextManager[Session]:
     """Return the session for a portal that has just installed the application."""
     return nullcontext(session_for(install.token.member_id, config.alias))

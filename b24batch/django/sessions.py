@@ -9,9 +9,10 @@ from collections.abc import Callable
 from django.core.signals import setting_changed
 
 from b24batch.django.cache import Sessions
-from b24batch.django.conf import Config, configured
+from b24batch.django.conf import Config, get_config
 from b24batch.django.stores import DjangoTokenStore
-from b24batch.oauth.credentials import MARGIN, OAuth
+from b24batch.oauth.credentials import OAuth
+from b24batch.oauth.renewal import MARGIN
 from b24batch.oauth.tokens import Token
 from b24batch.redaction import Secret
 from b24batch.session import Session
@@ -37,11 +38,13 @@ def get_session(alias: str = "default") -> Session:
         ImproperlyConfigured: The settings are missing or invalid, or an application has no ``MEMBER_ID``.
         UsageError: The application is not installed on the portal with that ``MEMBER_ID``.
     """
-    config = configured(alias)
+    config = get_config(alias)
     if config.is_webhook:
-        return _sessions.get(alias, "", lambda: opened(config, lambda: Webhook(config.secret("WEBHOOK_SECRET_URL"))))
+        return _sessions.get(
+            alias, "", lambda: open_session(config, lambda: Webhook(config.get_secret("WEBHOOK_SECRET_URL")))
+        )
     if "CLIENT_ID" in config and not config.get("MEMBER_ID"):
-        raise config.wrong("has no MEMBER_ID: for an application on many portals use session_for(member_id)")
+        raise config.error("has no MEMBER_ID: for an application on many portals use session_for(member_id)")
     return session_for(config.get("MEMBER_ID", ""), alias)
 
 
@@ -61,15 +64,15 @@ def session_for(member_id: str, alias: str = "default") -> Session:
         ImproperlyConfigured: The settings are missing or invalid, or not those of an application.
         UsageError: The application is not installed on this portal.
     """
-    config = configured(alias)
+    config = get_config(alias)
 
-    def credentials() -> OAuth:
-        return OAuth(*config.application(), member_id=member_id, store=store_of(config), token_url=config.token_url)
+    def make_credentials() -> OAuth:
+        return OAuth(**config.get_application(), member_id=member_id, store=get_store(config))
 
     def is_current(session: Session) -> bool:
-        return _is_stored(session, store_of(config).get(member_id))
+        return _is_stored(session, get_store(config).get(member_id))
 
-    return _sessions.get(alias, member_id, lambda: opened(config, credentials), is_current)
+    return _sessions.get(alias, member_id, lambda: open_session(config, make_credentials), is_current)
 
 
 def forget(member_id: str) -> None:
@@ -88,12 +91,12 @@ def _is_stored(session: Session, stored: Token | None) -> bool:
     return same or time.time() > stored.expires - MARGIN
 
 
-def store_of(config: Config) -> DjangoTokenStore:
+def get_store(config: Config) -> DjangoTokenStore:
     """Return the store with the tokens of an application."""
     return DjangoTokenStore(config.get("DATABASE"))
 
 
-def opened(config: Config, credentials: Callable[[], Auth]) -> Session:
+def open_session(config: Config, credentials: Callable[[], Auth]) -> Session:
     """Return a new session with the options of an alias.
 
     Raises:
@@ -101,26 +104,26 @@ def opened(config: Config, credentials: Callable[[], Auth]) -> Session:
     """
     auth = credentials()
     try:
-        options = config.options()
+        options = config.get_options()
         if "RATE" in config:
-            options["limits"] = _limits(config, auth.host)
+            options["limits"] = _get_limits(config, auth.host)
         return Session(auth, **options)
     except (TypeError, ValueError) as error:
         problem = str(error)
-    raise config.wrong(f"is invalid: {problem}")
+    raise config.error(f"is invalid: {problem}")
 
 
-def _limits(config: Config, host: str) -> LeakyBucket | None:
+def _get_limits(config: Config, host: str) -> LeakyBucket | None:
     match config.get("RATE"):
         case None:
             return None
         case (int() as capacity, int() | float() as leak_rate):
-            return _bucket(host, capacity, leak_rate)
+            return _get_bucket(host, capacity, leak_rate)
     raise ValueError("RATE: expected None or (capacity, leak_rate)")
 
 
 @functools.lru_cache(_MAX_BUCKETS)
-def _bucket(host: str, capacity: int, leak_rate: float) -> LeakyBucket:
+def _get_bucket(host: str, capacity: int, leak_rate: float) -> LeakyBucket:
     """Return the bucket that all sessions of this process for a portal share."""
     del host
     return LeakyBucket(capacity, leak_rate)
@@ -133,7 +136,7 @@ def _forget(*, setting: str, **signal: object) -> None:
     del signal
     if setting == "B24BATCH":
         _sessions.clear()
-        _bucket.cache_clear()
+        _get_bucket.cache_clear()
 
 
 setting_changed.connect(_forget)

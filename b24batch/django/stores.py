@@ -9,33 +9,26 @@ from typing import Any, TypeVar
 
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError, IntegrityError, OperationalError, connections, router, transaction
+from django.db import DatabaseError, IntegrityError, router, transaction
 from django.utils import timezone
 
-from b24batch.locks import ProcessLock
-from b24batch.oauth.stores import StoredRow, is_replaced, stored_token, with_replaced
+from b24batch.django.database import begin, read_apart
+from b24batch.oauth.stores import StoredRow, is_replaced, read_token, with_replaced
 from b24batch.oauth.tokens import Token
 from b24batch.redaction import Secret
 
 _T = TypeVar("_T")
 
-#: Seconds to wait on SQLite for another process that renews its token.
-_PATIENCE = 120
-#: The same inside a transaction, since it may itself be what holds the lock.
-_PATIENCE_IN_TRANSACTION = 10
-
-_in_memory = ProcessLock()
-
 
 class DjangoTokenStore:
-    """Keeps tokens in the rows of `b24batch.django.models.PortalToken`, which all processes of a project share.
+    """Keeps tokens in the rows of `b24batch.django.PortalToken`, which all processes of a project share.
 
     Locks and writes use a separate database connection. A token is committed when the lock is released, and stays
     if the view's own transaction is rolled back.
 
     The separate connection has to wait for a transaction of the same thread that uses the row, or on SQLite the file.
-    If views run in transactions on SQLite, set ``DATABASE`` to a separate database. Nor does the connection see data
-    there that such a transaction, for example that of Django's ``TestCase``, has not committed.
+    If views run in transactions on SQLite, set ``DATABASE`` to a separate database. On SQLite the connection does not
+    see uncommitted data of such a transaction either, for example of Django's ``TestCase``.
 
     Args:
         using: The alias of the database; default None, the one that the project's routers choose.
@@ -52,17 +45,17 @@ class DjangoTokenStore:
             UsageError: The stored row is invalid; the message names the portal.
         """
         columns = ("access_token", "refresh_token", "expires", "client_endpoint", "member_id")
-        row = self._row(member_id, columns, _wrapped)
-        return stored_token(row, member_id) if row else None
+        row = self._read_row(member_id, columns, _wrap)
+        return read_token(row, member_id) if row else None
 
     def application_token(self, member_id: str) -> Secret | None:
         """Return the application token in a portal's events; None if it is unknown."""
-        kept = self._row(member_id, ("application_token",), lambda row: Secret(row[0]))
+        kept = self._read_row(member_id, ("application_token",), lambda row: Secret(row[0]))
         return kept if kept and kept.reveal() else None
 
     def has_replaced(self, token: Token) -> bool:
         """Return whether a token was stored here before and has been replaced."""
-        replaced = self._row(token.member_id, ("replaced",), lambda row: str(row[0]))
+        replaced = self._read_row(token.member_id, ("replaced",), lambda row: str(row[0]))
         return is_replaced(replaced or "", token.access_token)
 
     def put(self, token: Token, application_token: Secret | None = None) -> None:
@@ -73,7 +66,7 @@ class DjangoTokenStore:
         try:
             return self._write(token, application_token)
         except DatabaseError as error:
-            failure = _anew(error)
+            failure = _copy_error(error)
         except BaseException as interrupt:
             interrupt.__context__ = None
             # The frames of its traceback below this one hold the tokens.
@@ -90,23 +83,16 @@ class DjangoTokenStore:
         """
         failure: BaseException | None = None
         with ExitStack() as stack:
-            self._begin(stack)
-            self._rows(member_id).select_for_update().exists()
+            begin(stack, self._alias)
+            stack.callback(setattr, self._held, "now", False)
+            self._held.now = True
+            self._select(member_id).select_for_update().exists()
             try:
                 yield
             except BaseException as error:
                 failure = error  # tokens stored before the error are still committed
         if failure is not None:
             raise failure
-
-    def _begin(self, stack: ExitStack) -> None:
-        if _is_in_memory(self._alias):
-            stack.enter_context(_in_memory.lock)
-        else:
-            stack.enter_context(_apart(self._alias))
-            _begin(stack, self._alias)
-        stack.callback(setattr, self._held, "now", False)
-        self._held.now = True
 
     def _is_held(self) -> bool:
         return bool(getattr(self._held, "now", False))
@@ -117,11 +103,11 @@ class DjangoTokenStore:
             "refresh_token": token.refresh_token and token.refresh_token.reveal(),
             "expires": token.expires,
             "client_endpoint": token.client_endpoint,
-            "replaced": self._replaced_by(token),
+            "replaced": self._add_replaced(token),
             "updated": timezone.now(),
             **({"application_token": application_token.reveal()} if application_token else {}),
         }
-        rows = self._rows(token.member_id)
+        rows = self._select(token.member_id)
         if rows.update(**values):
             return
         try:
@@ -129,32 +115,31 @@ class DjangoTokenStore:
                 rows.create(member_id=token.member_id, **values)
             return
         except IntegrityError as error:  # a new row cannot be locked in advance: another process was faster
-            refused = _anew(error)
+            refused = _copy_error(error)
         if not rows.update(**values):
             raise refused
 
-    def _replaced_by(self, token: Token) -> str:
-        kept = self._row(token.member_id, ("access_token", "replaced"), lambda row: (Secret(row[0]), str(row[1])))
+    def _add_replaced(self, token: Token) -> str:
+        kept = self._read_row(token.member_id, ("access_token", "replaced"), lambda row: (Secret(row[0]), str(row[1])))
         old, replaced = kept or (None, "")
         return with_replaced(replaced, old, token.access_token)
 
-    def _row(self, member_id: str, columns: tuple[str, ...], made: Callable[[tuple[Any, ...]], _T]) -> _T | None:
+    def _read_row(self, member_id: str, columns: tuple[str, ...], made: Callable[[tuple[Any, ...]], _T]) -> _T | None:
         """Convert a row; no frame keeps the row itself, so that a traceback cannot show it."""
         with ExitStack() as stack:
-            if not self._is_held() and connections[self._alias].vendor == "sqlite" and not _is_in_memory(self._alias):
-                # A read within the view's transaction would lock the file against a refresh that may follow.
-                stack.enter_context(_apart(self._alias))
-            return next(map(made, self._rows(member_id).values_list(*columns)), None)
+            if not self._is_held():
+                read_apart(stack, self._alias)
+            return next(map(made, self._select(member_id).values_list(*columns)), None)
 
-    def _rows(self, member_id: str) -> Any:
-        return _model().objects.using(self._alias).filter(member_id=member_id)
+    def _select(self, member_id: str) -> Any:
+        return _get_model().objects.using(self._alias).filter(member_id=member_id)
 
     @property
     def _alias(self) -> str:
-        return self._using or str(router.db_for_write(_model()))
+        return self._using or str(router.db_for_write(_get_model()))
 
 
-def _model() -> Any:
+def _get_model() -> Any:
     try:
         return apps.get_model("b24batch", "PortalToken")
     except LookupError:
@@ -162,46 +147,10 @@ def _model() -> Any:
     raise missing
 
 
-def _wrapped(row: tuple[Any, ...]) -> StoredRow:
+def _wrap(row: tuple[Any, ...]) -> StoredRow:
     return (Secret(row[0]), row[1] and Secret(row[1]), *row[2:])
 
 
-def _is_in_memory(alias: str) -> bool:
-    """Return whether the database is in memory, so that no other process uses it, as in a test run."""
-    return connections[alias].vendor == "sqlite" and bool(connections[alias].is_in_memory_db())
-
-
-@contextmanager
-def _apart(alias: str) -> Iterator[None]:
-    """Run this thread's queries on a separate connection, outside of any open transaction."""
-    usual = connections[alias]
-    apart = usual.copy()
-    # With DEBUG, Django would log each statement with its values.
-    apart.make_debug_cursor = apart.make_cursor
-    if apart.vendor == "sqlite":
-        patience = _PATIENCE_IN_TRANSACTION if usual.in_atomic_block else _PATIENCE
-        # Exclusive: after the OAuth server has renewed a token, no reader may block the commit.
-        apart.settings_dict["OPTIONS"] |= {"timeout": patience, "transaction_mode": "EXCLUSIVE"}
-    connections[alias] = apart
-    try:
-        yield
-    finally:
-        connections[alias] = usual
-        apart.close()
-
-
-def _begin(stack: ExitStack, alias: str) -> None:
-    try:
-        stack.enter_context(transaction.atomic(using=alias))
-        return
-    except OperationalError as error:
-        reason = str(error)
-    raise OperationalError(
-        f"{reason}: b24batch waited for the database {alias!r} to lock a token, perhaps for a transaction of this same "
-        "thread; set DATABASE in B24BATCH to a separate database"
-    )
-
-
-def _anew(error: DatabaseError) -> DatabaseError:
+def _copy_error(error: DatabaseError) -> DatabaseError:
     """Return the error without its frames, which hold the written values, and without the statement."""
     return type(error)(str(error).partition("\n")[0])

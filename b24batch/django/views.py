@@ -8,7 +8,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar, overload
 
-import attrs
 from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseForbidden
 from django.http.response import HttpResponseBase
@@ -18,7 +17,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from b24batch.django import posted as posts
-from b24batch.django.conf import Config, configured
+from b24batch.django.conf import Config, get_config
 from b24batch.django.middleware import try_later
 from b24batch.errors import AuthError, SdkError, TokenRefreshError, UsageError
 from b24batch.oauth.posted import Event, Install, Placement
@@ -44,7 +43,7 @@ def placement_view(view: View[Placement, P, R], *, alias: str = "default") -> De
 @overload
 def placement_view(view: None = None, *, alias: str = "default") -> ViewDecorator[Placement]: ...
 def placement_view(view: Callable[..., Any] | None = None, *, alias: str = "default") -> Any:
-    """Make a view the page of a placement: it is called with request, session and `b24batch.oauth.posted.Placement`.
+    """Turn a view into a placement's page: it is called with request, session and `b24batch.oauth.Placement`.
 
     The session has the token of the user who opened the page, and is closed when the view returns. Nothing is stored.
     Do not trust the form, since it can claim to be from any portal: trust only what the session's calls return, for
@@ -60,7 +59,7 @@ def placement_view(view: Callable[..., Any] | None = None, *, alias: str = "defa
     Raises:
         TypeError: The view is async.
     """
-    return _decorated(view, _Posting(alias, posts.placement, posts.session_of_placement), frame=True)
+    return _decorate(view, alias, posts.read_placement, posts.open_placement_session, frame=True)
 
 
 @overload
@@ -68,7 +67,7 @@ def event_view(view: View[Event, P, R], *, alias: str = "default") -> Decorated[
 @overload
 def event_view(view: None = None, *, alias: str = "default") -> ViewDecorator[Event]: ...
 def event_view(view: Callable[..., Any] | None = None, *, alias: str = "default") -> Any:
-    """Make a view the handler of events: it is called with request, session and `b24batch.oauth.posted.Event`.
+    """Turn a view into an event handler: it is called with request, session and `b24batch.oauth.Event`.
 
     The session is that of `session_for`; for the alias of a webhook it is that of `get_session`. If no token is stored
     for the portal, the session has the token of the event. If the event has no token either, as with ONAPPUNINSTALL,
@@ -84,7 +83,7 @@ def event_view(view: Callable[..., Any] | None = None, *, alias: str = "default"
     Raises:
         TypeError: The view is async.
     """
-    return _decorated(view, _Posting(alias, posts.event, posts.session_of_event))
+    return _decorate(view, alias, posts.read_event, posts.open_event_session)
 
 
 @overload
@@ -92,7 +91,7 @@ def install_view(view: View[Install, P, R], *, alias: str = "default") -> Decora
 @overload
 def install_view(view: None = None, *, alias: str = "default") -> ViewDecorator[Install]: ...
 def install_view(view: Callable[..., Any] | None = None, *, alias: str = "default") -> Any:
-    """Make a view the handler of ONAPPINSTALL: it is called with request, session and `b24batch.oauth.posted.Install`.
+    """Turn a view into the handler of ONAPPINSTALL: it is called with request, session and `b24batch.oauth.Install`.
 
     Before the view is called, the form is verified in two steps. ``user.admin`` must confirm that the posted token is
     an administrator's, since every user who opens a placement has a token. Then the OAuth server must renew the token,
@@ -110,42 +109,35 @@ def install_view(view: Callable[..., Any] | None = None, *, alias: str = "defaul
     Raises:
         TypeError: The view is async.
     """
-    return _decorated(view, _Posting(alias, posts.install, posts.session_of_install))
+    return _decorate(view, alias, posts.complete_install, posts.open_install_session)
 
 
-@attrs.frozen
-class _Posting:
-    """How to turn a form into the arguments of the view.
-
-    Attributes:
-        alias: The alias in the settings.
-        read: Returns the parsed form; raises if it is refused.
-        session: Returns the session for the form; it is closed after the view unless it is shared.
-    """
-
-    alias: str
-    read: Callable[[HttpRequest, Config], Any]
-    session: Callable[[Any, Config], AbstractContextManager[Session]]
+#: Returns the parsed form; raises if it is refused.
+Read: TypeAlias = Callable[[HttpRequest, Config], Any]
+#: Returns the session for a parsed form; it is closed after the view unless it is shared.
+Open: TypeAlias = Callable[[Any, Config], AbstractContextManager[Session]]
 
 
-def _decorated(view: Callable[..., Any] | None, posting: _Posting, *, frame: bool = False) -> Any:
+def _decorate(
+    view: Callable[..., Any] | None, alias: str, read: Read, open_session: Open, *, frame: bool = False
+) -> Any:
     if view is None:
-        return functools.partial(_decorated, posting=posting, frame=frame)
+        return functools.partial(_decorate, alias=alias, read=read, open_session=open_session, frame=frame)
     _refuse_async(view)
 
     @functools.wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         _hide_form(request)
-        config = configured(posting.alias)
+        config = get_config(alias)
         try:
-            posted = posting.read(request, config)
+            posted = read(request, config)
         except UsageError as wrong:
             return HttpResponseBadRequest(wrong.description, content_type="text/plain; charset=utf-8")
         except SdkError as failed:
             if isinstance(failed, AuthError | TokenRefreshError) and not getattr(failed, "temporary", False):
                 return HttpResponseForbidden(failed.description, content_type="text/plain; charset=utf-8")
             return try_later(failed.description, getattr(failed, "retry_after", None))
-        with posting.session(posted, config) as session:
+        with open_session(posted, config) as session:
             return view(request, session, posted, *args, **kwargs)
 
     exempt = csrf_exempt(require_POST(wrapped))

@@ -1,1 +1,1 @@
-"""A list of the portal, page after page."""
+"""Lists of a portal, read page by page."""

@@ -1,4 +1,4 @@
-"""The caller's params of a list method: checks them, and joins them with what its pages need."""
+"""The caller's params of a list method: checks them, and prepares them for paging."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from b24batch.lists.list_methods import CONDITIONS_OUTSIDE, PLACES
 from b24batch.redaction import shown
 
 
-def named(method: str, params: Params) -> dict[str, JsonValue]:
+def copy_named(method: str, params: Params) -> dict[str, JsonValue]:
     """Return a copy of `params`; raise `UsageError` for positional ones."""
     if params is None:
         return {}
@@ -20,8 +20,8 @@ def named(method: str, params: Params) -> dict[str, JsonValue]:
     return {str(name): value for name, value in params.items()}
 
 
-def gathered(method: str, params: dict[str, JsonValue], wanted: str) -> dict[str, JsonValue]:
-    """Return `params` with conditions beside the filter moved into it, if the portal would silently drop them.
+def gather_conditions(method: str, params: dict[str, JsonValue], wanted: str) -> dict[str, JsonValue]:
+    """Return `params` with the conditions beside the filter moved into it, where the portal would silently drop them.
 
     Args:
         method: The list method.
@@ -37,16 +37,13 @@ def gathered(method: str, params: dict[str, JsonValue], wanted: str) -> dict[str
     kept = {*staying.split(), wanted.casefold()}
     outside = {name: value for name, value in params.items() if name.casefold() not in kept}
     rest = {name: value for name, value in params.items() if name not in outside}
-    inside = taken(method, rest, wanted)
-    if inside is not None and not isinstance(inside, Mapping):
-        raise UsageError(f"{method}: filter: expected a mapping, got {shown(inside)}")
-    own = {str(name): value for name, value in (inside or {}).items()}
+    own = _copy_filter(method, pop_param(method, rest, wanted))
     if twice := {name.casefold() for name in outside} & {name.casefold() for name in own}:
         raise UsageError(f"{method}: {', '.join(sorted(twice))} is given twice, in {wanted} and beside it")
     return {**rest, wanted: {**outside, **own}} if outside or own else rest
 
 
-def placed(method: str, params: Params) -> Params:
+def place_params(method: str, params: Params) -> Params:
     """Return params by name in the order that the portal expects, with an empty list for each omitted one.
 
     Raises:
@@ -69,7 +66,7 @@ def placed(method: str, params: Params) -> Params:
     return dict(given.get(key, (spell(name), [])) for key, name in zip(order[: last + 1], names, strict=False))
 
 
-def respelt(method: str, params: dict[str, JsonValue], *names: str) -> dict[str, JsonValue]:
+def respell(method: str, params: dict[str, JsonValue], *names: str) -> dict[str, JsonValue]:
     """Return `params` with these names in the case that a known method expects; the portal drops other spellings."""
     spelt = {name.casefold(): name for name in names if name and method.casefold() not in PLACES}
     if len({name.casefold() for name in params}) < len(params):
@@ -78,32 +75,28 @@ def respelt(method: str, params: dict[str, JsonValue], *names: str) -> dict[str,
 
 
 def refuse(method: str, params: dict[str, JsonValue], names: list[str], why: str) -> None:
-    """Raise `UsageError` if one of `names`, in any case, is among `params`."""
+    """Raise `UsageError` if one of `names`, whatever its case, is among `params`."""
     refused = {name.casefold() for name in names}
     for name in params:
         if name.casefold() in refused:
             raise UsageError(f"{method}: omit {name} from the params: {why}")
 
 
-def taken(method: str, params: dict[str, JsonValue], wanted: str) -> JsonValue:
-    """Remove a parameter from `params`, in any case, and return its value; None if there is none."""
-    names = [name for name in params if name.casefold() == wanted.casefold()]
-    if len(names) > 1:
-        raise UsageError(f"{method}: params have {' and '.join(names)}")
-    return params.pop(names[0]) if names else None
+def pop_param(method: str, params: dict[str, JsonValue], wanted: str) -> JsonValue:
+    """Remove a parameter from `params`, whatever its case, and return its value; None if there is none."""
+    name = _find_name(method, params, wanted)
+    return None if name is None else params.pop(name)
 
 
-def joinable(method: str, conditions: JsonValue, *, groups: bool) -> dict[str, JsonValue]:
-    """Return a filter that a condition can be added to; a filter with a ``LOGIC`` becomes a group in it.
+def normalize_filter(method: str, conditions: JsonValue, *, groups: bool) -> dict[str, JsonValue]:
+    """Return the filter as a mapping that a condition can be added to; one with a ``LOGIC`` becomes a group in it.
 
     Raises:
         UsageError: If the filter has a ``LOGIC`` but the method does not support groups, and would silently drop it.
     """
     if isinstance(conditions, list | tuple):
         return {str(place): group for place, group in enumerate(conditions)}
-    if conditions is not None and not isinstance(conditions, Mapping):
-        raise UsageError(f"{method}: filter: expected a mapping, got {shown(conditions)}")
-    own = {str(name): value for name, value in (conditions or {}).items()}
+    own = _copy_filter(method, conditions)
     if not any(name.casefold() == "logic" for name in own):
         return own
     if groups:
@@ -112,15 +105,26 @@ def joinable(method: str, conditions: JsonValue, *, groups: bool) -> dict[str, J
 
 
 def select_id(method: str, params: dict[str, JsonValue], id_key: str) -> None:
-    """Add the id to the select in `params`, in any case, unless it selects everything."""
-    names = [name for name in params if name.casefold() == "select"]
+    """Add the id to the select in `params`, whatever its case, unless it selects everything."""
+    name = _find_name(method, params, "select")
+    if name is not None:
+        params[name] = _add_id(params[name], id_key)
+
+
+def _find_name(method: str, params: dict[str, JsonValue], wanted: str) -> str | None:
+    names = [name for name in params if name.casefold() == wanted.casefold()]
     if len(names) > 1:
         raise UsageError(f"{method}: params have {' and '.join(names)}")
-    for name in names:
-        params[name] = _with_id(params[name], id_key)
+    return names[0] if names else None
 
 
-def _with_id(select: JsonValue, id_key: str) -> JsonValue:
+def _copy_filter(method: str, conditions: JsonValue) -> dict[str, JsonValue]:
+    if conditions is not None and not isinstance(conditions, Mapping):
+        raise UsageError(f"{method}: filter: expected a mapping, got {shown(conditions)}")
+    return {str(name): value for name, value in (conditions or {}).items()}
+
+
+def _add_id(select: JsonValue, id_key: str) -> JsonValue:
     names = list(select.values()) if isinstance(select, Mapping) else select
     if not isinstance(names, list | tuple) or not names or "*" in names or id_key in names:
         return select

@@ -56,12 +56,12 @@ class Family:
     open: bool = True
 
     def with_cursor(self, params: Iterable[str]) -> Family:
-        """Return the family with names of filter and order: as in the caller's `params`, or as in most methods."""
+        """Return the family with names for filter and order, as in the caller's `params` or as in most methods."""
         spelt = {name.casefold(): name for name in params}
         filter, order = self.filter or spelt.get("filter", "filter"), self.order or "order"
         return attrs.evolve(self, filter=filter, order=order)
 
-    def ordered(self, direction: str) -> dict[str, JsonValue]:
+    def order_by_id(self, direction: str) -> dict[str, JsonValue]:
         """Return the parameters that order by id, ``ASC`` or ``DESC``."""
         if self.sort:
             return {self.sort: self.cursor_id_key, self.order: direction}
@@ -74,14 +74,14 @@ class Family:
 
     @property
     def own_names(self) -> set[str]:
-        """The names of its own paging parameters in lower case; of nested ones the innermost."""
+        """The names of its own paging parameters in lower case; of a nested one, the innermost."""
         return {name.rpartition(".")[2] for name in re.findall(r"[\w.]+", self.own.casefold())}
 
     @property
     def own_way(self) -> str:
         """The end of an error message: how it pages, and what to do."""
         if self.own == "-":
-            return "in a way that is not documented: read it with call, or try paging='start' or 'cursor'"
+            return "in an undocumented way: read it with call, or try paging='start' or 'cursor'"
         return f"with its own parameters ({self.own}): page with call, or pass them with paging='whole' to get one page"
 
     @property
@@ -90,12 +90,12 @@ class Family:
         return () if self.result_key is None else (self.result_key,)
 
 
-def family_of(method: str, id_key: str | None, cursor_id_key: str | None, result_key: str | None) -> Family:
+def find_family(method: str, id_key: str | None, cursor_id_key: str | None, result_key: str | None) -> Family:
     """Return the family of `method`; keys that the caller gives replace its own."""
-    family = _families().get(method.casefold(), Family())
+    family = _load_families().get(method.casefold(), Family())
     if cursor_id_key is None and family.kind != "cursor":
         cursor_id_key = id_key
-    given = dict(_checked({"id_key": id_key, "cursor_id_key": cursor_id_key, "result_key": result_key}))
+    given = dict(_check_keys({"id_key": id_key, "cursor_id_key": cursor_id_key, "result_key": result_key}))
     if result_key is not None:
         given["open"] = False
     if family.kind and not family.id_key:
@@ -105,8 +105,8 @@ def family_of(method: str, id_key: str | None, cursor_id_key: str | None, result
     return attrs.evolve(made, named=not same or (not family.kind and id_key is not None))
 
 
-def paging_of(method: str, family: Family, paging: str | None, params: Params) -> str:
-    """Return how `method` is paged: as the caller says, else as in the table, else by cursor.
+def choose_paging(method: str, family: Family, paging: str | None, params: Params) -> str:
+    """Return how `method` is paged: as the caller says, or as in the table, or else by cursor.
 
     Raises:
         UsageError: If `paging` is invalid, or the method pages with its own parameters. Those are accepted in
@@ -114,32 +114,32 @@ def paging_of(method: str, family: Family, paging: str | None, params: Params) -
     """
     if paging is not None and paging not in _PAGINGS:
         raise UsageError(f"paging: expected {', '.join(map(repr, _PAGINGS))} or None, got {shown(paging)}")
-    given, own = not family.own_names.isdisjoint(_names(params)), family.kind == "own"
+    given, own = not family.own_names.isdisjoint(_walk_names(params)), family.kind == "own"
     if (paging is None and (given or own)) or (paging == "whole" and own and not given):
         raise UsageError(f"{method} pages {family.own_way}")
     return paging or family.kind or "cursor"
 
 
-def _names(params: JsonValue | Params) -> Iterator[str]:
+def _walk_names(params: JsonValue | Params) -> Iterator[str]:
     """Yield all names in `params`, at any depth, in lower case."""
     if isinstance(params, Mapping):
         yield from (str(name).casefold() for name in params)
         params = list(params.values())
     if isinstance(params, list | tuple):
         for value in params:
-            yield from _names(value)
+            yield from _walk_names(value)
 
 
 @functools.cache
-def _families() -> dict[str, Family]:
-    return dict(_table())
+def _load_families() -> dict[str, Family]:
+    return dict(_read_table())
 
 
-def _table() -> Iterator[tuple[str, Family]]:
+def _read_table() -> Iterator[tuple[str, Family]]:
     family = Family()
     for line in LIST_METHODS.strip().splitlines():
         if not line.startswith(" "):
-            family = _head(line)
+            family = _read_head(line)
             continue
         for name, _, key in (entry.partition("=") for entry in line.split()):
             method, somewhere = name.casefold(), key == "?" or (family.kind == "whole" and not key)
@@ -147,14 +147,14 @@ def _table() -> Iterator[tuple[str, Family]]:
             yield method, attrs.evolve(family, result_key=under, groups=method == _WITH_GROUPS, open=somewhere)
 
 
-def _head(line: str) -> Family:
+def _read_head(line: str) -> Family:
     kind, *words = line.split(" ", 7)
     id_key, cursor_id_key, conditions, order, sort, word = ("" if text == "-" else text for text in words[:6])
     own = "".join(words[6:])
     return Family(kind, id_key, cursor_id_key or id_key, conditions, order, sort, word, own)
 
 
-def _checked(given: dict[str, str | None]) -> Iterator[tuple[str, JsonValue]]:
+def _check_keys(given: dict[str, str | None]) -> Iterator[tuple[str, JsonValue]]:
     for name, value in given.items():
         if value is None:
             continue

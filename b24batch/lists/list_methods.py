@@ -1,22 +1,22 @@
 """How each list method pages, as data from the documentation and the server's code.
 
 Sources: all documentation pages that describe a list and, where available, the server's code (May 2026), which takes
-precedence. Nothing is guessed: of a method that is not listed, nothing is known.
+precedence. Nothing is guessed: a method that is not listed is unknown.
 """
 
 from __future__ import annotations
 
-#: A line at the margin says how the methods below it go: the kind (``own``: with parameters of its own, named at the
-#: end; a ``whole`` with such pages by them only if they are given); the id in a row, and in a filter; the parameters of
-#: the filter, the order, and the field to sort by where the order is the direction alone; and a word on the pages,
-#: ``-`` for none:
+#: A line at the margin has the columns for the methods below it, ``-`` for none: how they page (``own``: with their own
+#: parameters); the id in a row; the id in filter, order and select; the names of the filter parameter, the order
+#: parameter and, if the order is only the direction, the parameter for the field to sort by; a property of the pages;
+#: their own paging parameters, which methods of the kind ``whole`` use only if they are given. The properties:
 #:
-#: thinned: a page may have fewer rows though more follow, or nobody knows;
-#: silent: no `next` comes, and no `total` that could be believed;
-#: sized: pages of any size, as a parameter says;
+#: thinned: a page may have fewer than 50 rows although more follow, or this is not known;
+#: silent: answers have no `next`, and no `total` that can be trusted;
+#: sized: a parameter sets the size of the pages;
 #: keyed: the rows are a map by id.
 #:
-#: Behind ``=`` is the key of the result under which the rows lie, where it is no list itself; ``?`` if nobody knows it.
+#: After ``=``: the key of the result that holds the rows, if the result is not a list; ``?`` if the key is not known.
 LIST_METHODS = """
 cursor id id filter order - -
     catalog.catalog.list=catalogs catalog.document.element.list=documentElements catalog.document.list=documents

@@ -1,52 +1,26 @@
-"""Lists: reads page after page of rows, with as many pages per request as the portal answers in time."""
+"""Lists: reads rows page by page, with as many pages per request as the portal can answer in time."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from copy import copy
 from itertools import chain
-from typing import Protocol
 
 import attrs
 
 from b24batch.calls.chunks import cut
 from b24batch.calls.commands import Command
-from b24batch.calls.encoded import EncodedCommand
 from b24batch.calls.write_methods import is_known_write
-from b24batch.errors import AnswerLost, OperatingLimitExceeded, SdkError, UsageError
+from b24batch.errors import OperatingLimitExceeded, SdkError, UsageError
 from b24batch.lists.families import Family, Row
 from b24batch.lists.offsets import ByStart
 from b24batch.lists.page_commands import PAGE_SIZE
 from b24batch.lists.pages import ByCursor
+from b24batch.lists.reading import SLOW_REQUEST, Pages, crashed_together, take_pages
 from b24batch.results import AjaxResult
 from b24batch.runs.operating import Waited
 from b24batch.runs.requests import Requests
 from b24batch.streams import Stream
-
-#: After a request that took longer, in seconds, the next has fewer pages; the portal ends one after 60.
-SLOW_REQUEST = 20.0
-#: The HTTP status if a method crashed on the portal.
-_DIED = 500
-
-
-class Pages(Protocol):
-    """A way through a list.
-
-    Attributes:
-        command: The list method, with the caller's params.
-        ended: Whether the list has no more pages.
-        unbroken: Whether the pages that were requested after the last one taken are really the next ones.
-    """
-
-    command: Command
-    ended: bool
-    unbroken: bool
-
-    def ask(self, pages: int) -> list[EncodedCommand]:
-        """Return the commands for up to so many of the next pages."""
-
-    def take(self, outcome: AjaxResult) -> list[Row]:
-        """Return the rows of the next page, and move on to the page after it."""
 
 
 @attrs.define(eq=False)
@@ -69,7 +43,7 @@ class Listing:
     _size: int = attrs.field(default=1, init=False)
     _waited: Waited = attrs.field(factory=Waited, init=False)
     #: The pages that arrived but were not yielded.
-    _hand: Iterator[list[Row]] = attrs.field(factory=lambda: iter(()), init=False)
+    _arrived: Iterator[list[Row]] = attrs.field(factory=lambda: iter(()), init=False)
 
     def pages(self) -> Stream[list[Row], list[Row]]:
         """Return a stream of the rows of each page that has any, in the order of the list.
@@ -78,45 +52,40 @@ class Listing:
             SdkError: The list could not be read to its end. Pages that were yielded before remain valid. This, like any
                 other exception that stops the list, has `Stream.result` as its `result`.
         """
-        return Stream(self._pages(), self._known)
+        return Stream(self._read_pages(), self._collect_unread)
 
-    def _known(self) -> list[Row]:
-        return list(chain.from_iterable(copy(self._hand)))
+    def _collect_unread(self) -> list[Row]:
+        return list(chain.from_iterable(copy(self._arrived)))
 
-    def _pages(self) -> Generator[list[Row], None, None]:
+    def _read_pages(self) -> Generator[list[Row], None, None]:
         try:
             while not self.way.ended and self.left != 0:
                 pages: list[list[Row]] = []
-                self._hand = iter(pages)
+                self._arrived = iter(pages)
                 end = self._take(self._request(), pages)
-                yield from self._hand
+                yield from self._arrived
                 if isinstance(end, OperatingLimitExceeded) and self.requests.wait([end.method], self._waited):
                     continue
                 if end is not None:
                     raise end
         except BaseException as interrupt:
-            vars(interrupt)["result"] = self._known()
+            vars(interrupt)["result"] = self._collect_unread()
             raise
 
     def _take(self, outcomes: list[AjaxResult], pages: list[list[Row]]) -> SdkError | None:
-        """Add the pages of one request, up to the first after which the rest is void; return its error or None."""
-        for outcome in outcomes:
-            if outcome.error is not None:
-                return outcome.error
-            try:
-                rows = self.way.take(outcome)
-            except SdkError as error:
-                error.http_status, error.request_id = outcome.http_status, outcome.request_id
-                self.requests.mask(error)
-                return error
-            self._waited = Waited()
-            if rows:
-                pages.append(self._wanted(rows))
-            if self.way.ended or not self.way.unbroken or self.left == 0:
-                return None
+        """Add the pages of one request, until one after which the others are invalid; return its error or None."""
+        try:
+            for rows in take_pages(self.way, outcomes, self.requests.mask):
+                self._waited = Waited()
+                if rows:
+                    pages.append(self._limit(rows))
+                if self.left == 0:
+                    break
+        except SdkError as error:
+            return error
         return None
 
-    def _wanted(self, rows: list[Row]) -> list[Row]:
+    def _limit(self, rows: list[Row]) -> list[Row]:
         if self.left is None:
             return rows
         wanted = rows[: self.left]
@@ -139,16 +108,12 @@ class Listing:
         return outcomes
 
     def _ask(self, pages: int) -> tuple[list[AjaxResult], int]:
-        """Return the outcomes of up to `pages` pages, and the size to continue from.
-
-        If the method crashed on several pages, perhaps because of a reference after a short page, one page is requested
-        alone, and later requests do not grow to that size again.
-        """
+        """Return the outcomes of up to `pages` pages, and the size to continue from."""
         chunk = next(cut(self.way.ask(pages)))
         try:
             return self.requests.send(chunk, halt=True, repeatable=self.repeatable), self._size
-        except AnswerLost as error:
-            if error.http_status != _DIED or len(chunk.commands) == 1:
+        except SdkError as error:
+            if not crashed_together(error, len(chunk.commands)):
                 raise
         self.pages_per_request = max(1, len(chunk.commands) // 2)
         return self.requests.send(next(cut(self.way.ask(1))), halt=True, repeatable=False), 1
@@ -176,6 +141,6 @@ def way_through(command: Command, family: Family, paging: str, *, cursor_id_key:
 
 
 def refuse_write(method: str) -> None:
-    """Raise `UsageError` for a method that is known to write."""
+    """Raise `UsageError` if the method is known to write."""
     if is_known_write(method):
         raise UsageError(f"{method} writes, and list methods only read; use call")

@@ -1,4 +1,4 @@
-"""Pages of a list as commands: several for one batch, or one for a direct call."""
+"""The commands that request the pages of a list: several in one batch, or one in a direct call."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from b24batch.errors import UsageError
 PAGE_SIZE = 50
 
 
-def name_of(place: int) -> str:
-    """Return the name of a page in its batch."""
+def name_page(place: int) -> str:
+    """Return the name of a page's command in its batch."""
     return f"p{place}"
 
 
-def alone(page: Command) -> EncodedCommand:
-    """Return a page for a direct call."""
-    return EncodedCommand(name_of(0), page, None, params=encode_direct(page), way=Way.DIRECT)
+def encode_alone(page: Command) -> EncodedCommand:
+    """Return the command for a page, encoded for a direct call."""
+    return EncodedCommand(name_page(0), page, None, params=encode_direct(page), way=Way.DIRECT)
 
 
-def for_a_batch(name: str, page: Command) -> EncodedCommand:
-    """Return a page for a batch; raise `UsageError` if a batch would change it."""
+def encode_for_batch(name: str, page: Command) -> EncodedCommand:
+    """Return the command for a page, encoded for a batch; raise `UsageError` if a batch would change its params."""
     params = wire_params(page.params, page.method)
     if any(path and value in ([], {}) for path, value in leaves(params)):
         raise UsageError("an empty list has a different meaning in a batch than in a direct call")
@@ -31,11 +31,11 @@ def for_a_batch(name: str, page: Command) -> EncodedCommand:
     return EncodedCommand(name, page, None, text)
 
 
-def together(pages: list[Command]) -> list[EncodedCommand]:
-    """Return pages for one batch; or the first page alone, for a direct call, if a batch would change them."""
+def encode_together(pages: list[Command]) -> list[EncodedCommand]:
+    """Return the commands for one batch, or only the first one, for a direct call, if a batch would change them."""
     if len(pages) > 1:
         try:
-            return [for_a_batch(name_of(place), page) for place, page in enumerate(pages)]
+            return [encode_for_batch(name_page(place), page) for place, page in enumerate(pages)]
         except UsageError:
             pass
-    return [alone(pages[0])]
+    return [encode_alone(pages[0])]

@@ -1,4 +1,4 @@
-"""Shapes of answers: finds the rows of a list in a result, and describes results without any."""
+"""Shapes of answers: finds the rows of a list in a result, and describes a result that has none."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ class Shape:
 
     def find(self, method: str, result: JsonValue) -> Rows:
         """Return the rows in the result of `method`; raise `UnexpectedAnswer` if there are none."""
-        found = self._at_key(result) if self.result_key is not None else self._anywhere(result)
+        found = self._find_at_key(result) if self.result_key is not None else self._find_anywhere(result)
         if found is None:
-            raise UnexpectedAnswer(f"{method}: {_described(result, self.result_key)}", data=result)
+            raise UnexpectedAnswer(f"{method}: {_describe(result, self.result_key)}", data=result)
         return found
 
-    def _at_key(self, result: JsonValue) -> Rows | None:
+    def _find_at_key(self, result: JsonValue) -> Rows | None:
         if result == []:  # PHP writes an empty object as a list
             return Rows([], self.result_key)
-        return self._rows(result.get(self.result_key), self.result_key) if isinstance(result, dict) else None
+        return self._to_rows(result.get(self.result_key), self.result_key) if isinstance(result, dict) else None
 
-    def _anywhere(self, result: JsonValue) -> Rows | None:
-        found = self._rows(result, None)
+    def _find_anywhere(self, result: JsonValue) -> Rows | None:
+        found = self._to_rows(result, None)
         if found is not None or not self.open or not isinstance(result, dict):
             return found
-        held = [rows for rows in (self._rows(value, key) for key, value in result.items()) if rows is not None]
+        held = [rows for rows in (self._to_rows(value, key) for key, value in result.items()) if rows is not None]
         lists = [rows for rows in held if rows.listed] or held
         return lists[0] if len(lists) == 1 and (len(held) == 1 or lists[0].of_objects) else None
 
-    def _rows(self, value: JsonValue, key: str | None) -> Rows | None:
+    def _to_rows(self, value: JsonValue, key: str | None) -> Rows | None:
         if isinstance(value, list):
             return Rows(value, key)
         if isinstance(value, dict) and (self.keyed or _is_map_by_id(value)):
@@ -67,19 +67,19 @@ class Rows:
 
     @property
     def of_objects(self) -> bool:
-        """Whether there are rows, and these are objects: an empty list beside a map of rows is not where they are."""
+        """Whether there are rows, and they are objects; an empty list beside a map of rows does not hold the rows."""
         return bool(self.rows) and isinstance(self.rows[0], dict)
 
 
 def _is_map_by_id(value: dict[str, JsonValue]) -> bool:
-    """Whether these are rows under their ids: PHP writes a list with gaps in it as an object."""
+    """Return whether the values are rows and the keys their ids: PHP writes a list with gaps as an object."""
     return bool(value) and all(
         isinstance(row, dict) and (name.isdecimal() or name == str(row.get("id", row.get("ID"))))
         for name, row in value.items()
     )
 
 
-def _described(result: JsonValue, result_key: str | None) -> str:
+def _describe(result: JsonValue, result_key: str | None) -> str:
     if isinstance(result, list):
         return f"the result is a list and has no {result_key}: omit result_key"
     if not isinstance(result, dict):

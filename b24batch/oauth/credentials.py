@@ -1,9 +1,10 @@
-"""OAuth 2.0 credentials: a token that expires every hour, and is renewed once for all its users."""
+"""OAuth 2.0 credentials: a token that expires after an hour, and is renewed once for all its users."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from typing import NoReturn, Self, TypedDict, Unpack
 from urllib.parse import urlencode
 
@@ -13,16 +14,14 @@ import requests
 from b24batch.clock import Clock
 from b24batch.errors import UsageError
 from b24batch.oauth.interrupts import is_interrupt
-from b24batch.oauth.newest import first_token, not_stored
-from b24batch.oauth.renewal import MARGIN, RenewedToken
+from b24batch.oauth.newest import choose_first_token, not_stored_error
+from b24batch.oauth.renewal import RenewedToken
 from b24batch.oauth.server import TIMEOUT, TOKEN_URL, TokenServer
 from b24batch.oauth.stores import MemoryTokenStore, TokenStore
 from b24batch.oauth.tokens import Token
 from b24batch.redaction import Secret, to_secret
 from b24batch.wire.addresses import http_address
 from b24batch.wire.connections import Connections
-
-__all__ = ["MARGIN", "OAuth", "OAuthOptions"]
 
 
 @attrs.define(eq=False, init=False, repr=False)
@@ -75,9 +74,9 @@ class OAuth(RenewedToken):
         server = TokenServer(client_id, secret, token_url, clock, timeout)
         member_id = token.member_id if token else member_id
         if not member_id:
-            raise UsageError("OAuth needs a token, or a store and the member_id of a portal whose token it has")
+            raise UsageError("expected a token, or a store and the member_id of a portal whose token is in it")
         store = MemoryTokenStore() if store is None else store
-        first = first_token(store, member_id, token, clock.time())
+        first = choose_first_token(store, member_id, token, clock.time())
         self.__attrs_init__(member_id, server, first, store, on_refresh)
 
     @staticmethod
@@ -127,21 +126,18 @@ class OAuth(RenewedToken):
             TokenRefreshError: The server refused the code, its answer was lost twice, or the token could not be
                 stored.
         """
-        secret, grant = to_secret(client_secret), _grant_of(to_secret(code, "a code"))
+        secret, grant = to_secret(client_secret), _make_grant(to_secret(code, "code"))
         del client_secret, code
         if unknown := sorted(options.keys() - OAuthOptions.__annotations__.keys()):
-            del options  # before the code is used up, and shown to nobody
+            del options  # or a traceback from here would show them; this is checked before the code is used up
             raise TypeError(f"OAuth.from_code() got an unexpected keyword argument {unknown[0]!r}")
         url, timeout = options.get("token_url", TOKEN_URL), options.get("timeout", TIMEOUT)
         server = TokenServer(client_id, secret, url, options.get("clock", time), timeout)
-        connections = Connections(time.monotonic, http)
-        try:
-            token = server.token(grant, connections)
-        finally:
-            connections.close()
+        with closing(Connections(time.monotonic, http)) as connections:
+            token = server.exchange(grant, connections)
         store = options.get("store")
         if store is not None:
-            _authorised(store, token)
+            _store_authorised(store, token)
         return cls(client_id, secret, token, **options)
 
     def refresh(self, *, http: requests.Session | None = None) -> Token:
@@ -157,18 +153,15 @@ class OAuth(RenewedToken):
             NotSent: The OAuth server is unreachable.
             TokenRefreshError: There is no new token, or it belongs to another portal.
         """
-        connections = Connections(time.monotonic, http)
-        try:
+        with closing(Connections(time.monotonic, http)) as connections:
             self.renew(self.access(), connections)
-        finally:
-            connections.close()
         return self._token
 
     def __repr__(self) -> str:
         return f"<OAuth of {self.host}>" if hasattr(self, "_token") else "<OAuth>"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("an OAuth is not pickled: it holds secrets; make one in each process, with a shared store")
+        raise TypeError("cannot pickle an OAuth: it holds secrets; create one in each process, with a shared store")
 
 
 class OAuthOptions(TypedDict, total=False):
@@ -181,16 +174,16 @@ class OAuthOptions(TypedDict, total=False):
     clock: Clock
 
 
-def _grant_of(code: Secret) -> dict[str, Secret]:
+def _make_grant(code: Secret) -> dict[str, Secret]:
     return {"grant_type": Secret("authorization_code"), "code": code}
 
 
-def _authorised(store: TokenStore, token: Token) -> None:
-    """Store a token in any case, because a user has just authorised the application."""
+def _store_authorised(store: TokenStore, token: Token) -> None:
+    """Store a token without comparing it to the stored one, because a user has just authorised the application."""
     try:
         with store.lock(token.member_id):
             store.put(token)
         return
     except Exception as error:
-        failure = error if is_interrupt(error) else not_stored(token, error)
+        failure = error if is_interrupt(error) else not_stored_error(token, error)
     raise failure

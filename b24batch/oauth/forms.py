@@ -34,13 +34,13 @@ class Form:
         """Return whether a field is present and not empty."""
         return bool(self._fields.get(name))
 
-    def text(self, name: str, default: str | None = None) -> str:
+    def read_text(self, name: str, default: str | None = None) -> str:
         """Return a field that is not a secret."""
         if not self.has(name) and default is not None:
             return default
-        return self.secret(name).reveal()
+        return self.read_secret(name).reveal()
 
-    def secret(self, name: str) -> Secret:
+    def read_secret(self, name: str) -> Secret:
         """Return a field, wrapped as a secret."""
         if not self.has(name):
             raise UsageError(f"the form has no {name}")
@@ -48,21 +48,21 @@ class Form:
             raise UsageError(f"{name}: expected a string, got {type(self._fields[name]).__name__}")
         return Secret(self._fields[name])
 
-    def integer(self, name: str) -> int:
+    def read_integer(self, name: str) -> int:
         """Return a field that is a whole number."""
-        if not re.fullmatch(r"[0-9]{1,15}", self.text(name)):
-            raise UsageError(f"{name}: expected a whole number, got {shown(self.text(name))}")
-        return int(self.text(name))
+        if not re.fullmatch(r"[0-9]{1,15}", self.read_text(name)):
+            raise UsageError(f"{name}: expected a whole number, got {shown(self.read_text(name))}")
+        return int(self.read_text(name))
 
-    def json(self, name: str) -> JsonValue:
+    def read_json(self, name: str) -> JsonValue:
         """Return the JSON value of a field; None if it is missing."""
         try:
-            return json.loads(self.text(name, "null"))
+            return json.loads(self.read_text(name, "null"))
         except (ValueError, RecursionError):
-            problem = f"{name} is not JSON: {shown(self.text(name))}"
+            problem = f"{name} is not JSON: {shown(self.read_text(name))}"
         raise UsageError(problem)
 
-    def nested(self, name: str) -> dict[str, JsonValue]:
+    def read_nested(self, name: str) -> dict[str, JsonValue]:
         """Return the fields ``name[...]`` as nested dicts; the keys of a list are its positions."""
         tree: dict[str, JsonValue] = {}
         for field, value in self._fields.items():
@@ -72,7 +72,7 @@ class Form:
                 _descend(tree, path)[last] = value
         return tree
 
-    def token(self, names: tuple[str, str, str, str], member_id: str, *, local: bool) -> Token:
+    def read_token(self, names: tuple[str, str, str, str], member_id: str, *, local: bool) -> Token:
         """Return the token in the form.
 
         Args:
@@ -82,16 +82,16 @@ class Form:
         """
         access, refresh, expires_in, domain = names
         return Token(
-            self.secret(access),
-            self.secret(refresh) if self.has(refresh) else None,
-            time.time() + min(self.integer(expires_in), _LONGEST),
-            self._endpoint(domain, local=local),
-            self.text(member_id),
+            self.read_secret(access),
+            self.read_secret(refresh) if self.has(refresh) else None,
+            time.time() + min(self.read_integer(expires_in), _LONGEST),
+            self._read_endpoint(domain, local=local),
+            self.read_text(member_id),
         )
 
-    def _endpoint(self, domain: str, *, local: bool) -> str:
+    def _read_endpoint(self, domain: str, *, local: bool) -> str:
         """Return the URL of the REST API. The host is not trusted: anyone can post a form."""
-        host = self.text(domain)
+        host = self.read_text(domain)
         if local and re.fullmatch(r"[\w.]+(?::[0-9]+)?", host) and is_loopback(host):
             return f"http://{host}/rest/"
         if not is_host_name(host):

@@ -6,17 +6,17 @@ from contextlib import nullcontext
 
 from b24batch.errors import SdkError, TokenRefreshError, UsageError
 from b24batch.oauth.server import AGAIN
-from b24batch.oauth.stores import TokenStore, locked
+from b24batch.oauth.stores import TokenStore, lock_store
 from b24batch.oauth.tokens import Token
 
 
-def first_token(store: TokenStore, member_id: str, token: Token | None, now: float) -> Token:
+def choose_first_token(store: TokenStore, member_id: str, token: Token | None, now: float) -> Token:
     """Return the token to start with, the caller's or the stored one, and make sure that it is stored.
 
     Raises:
         UsageError: There is no token.
     """
-    with nullcontext() if token is None else locked(store, member_id, None):
+    with nullcontext() if token is None else lock_store(store, member_id, None):
         stored = store.get(member_id)
         if token is not None and (stored is None or _is_newer(token, stored, store, now)):
             store.put(token)
@@ -47,17 +47,17 @@ def refuse_stranger(new: Token, old: Token) -> None:
         raise TokenRefreshError(f"the OAuth server returned an address without https; {AGAIN}")
 
 
-def not_stored(token: Token, error: Exception) -> TokenRefreshError:
+def not_stored_error(token: Token, error: Exception) -> TokenRefreshError:
     """Return the error for a new token that the store refused. The old token is no longer valid."""
     return TokenRefreshError(
-        f"the new token of {token.address.host} could not be stored: {_reason(error, token)}; it is kept in memory, "
+        f"the new token of {token.address.host} could not be stored: {_explain(error, token)}; it is kept in memory, "
         "and the next call stores it first: repair the store before the program ends",
         code="TOKEN_NOT_STORED",
         temporary=True,
     )
 
 
-def _reason(error: Exception, token: Token) -> str:
+def _explain(error: Exception, token: Token) -> str:
     if isinstance(error, SdkError):
         return error.description
     text = str(error).partition("\n")[0]

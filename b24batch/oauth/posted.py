@@ -29,7 +29,22 @@ _APPLICATION_TOKEN = "auth[application_token]"
 
 
 @attrs.frozen(kw_only=True)
-class Placement:
+class _UserForm:
+    token: Token
+
+    def oauth(
+        self, client_id: str, client_secret: str | Secret, *, token_url: str = TOKEN_URL, clock: Clock = time
+    ) -> OAuth:
+        """Return the user's credentials for a `b24batch.Session`; for the arguments see `b24batch.OAuth`.
+
+        They are kept in memory only, because anyone can post a form. The token that ``oauth(...).refresh()`` returns
+        proves the portal: after an installation, store that one.
+        """
+        return OAuth(client_id, client_secret, self.token, token_url=token_url, clock=clock)
+
+
+@attrs.frozen(kw_only=True)
+class Placement(_UserForm):
     """A page of the application that a user opened inside the portal.
 
     Attributes:
@@ -39,7 +54,6 @@ class Placement:
         language: The portal's language, such as ``en``.
     """
 
-    token: Token
     placement: str
     options: JsonValue = attrs.field(repr=False)
     language: str
@@ -59,26 +73,16 @@ class Placement:
         posted = Form(form)
         del form
         return cls(
-            token=posted.token(_PLACEMENT, "member_id", local=allow_loopback),
-            placement=posted.text("PLACEMENT", "DEFAULT"),
-            options=posted.json("PLACEMENT_OPTIONS"),
-            language=posted.text("LANG", ""),
+            token=posted.read_token(_PLACEMENT, "member_id", local=allow_loopback),
+            placement=posted.read_text("PLACEMENT", "DEFAULT"),
+            options=posted.read_json("PLACEMENT_OPTIONS"),
+            language=posted.read_text("LANG", ""),
         )
-
-    def oauth(
-        self, client_id: str, client_secret: str | Secret, *, token_url: str = TOKEN_URL, clock: Clock = time
-    ) -> OAuth:
-        """Return the user's credentials for a `b24batch.Session`; for the arguments see `b24batch.OAuth`.
-
-        They are kept in memory only. In a store they would replace those of the installation, and anyone can post a
-        form.
-        """
-        return OAuth(client_id, client_secret, self.token, token_url=token_url, clock=clock)
 
 
 @attrs.frozen(kw_only=True)
 class Event:
-    """Something happened on the portal.
+    """An event: something happened on the portal.
 
     Attributes:
         event: The name of the event, ``ONCRMDEALADD``.
@@ -113,17 +117,17 @@ class Event:
             AuthError: The form has another application token; the code is ``INVALID_APPLICATION_TOKEN``.
             UsageError: A field is missing or invalid. The message names it.
         """
-        posted, expected = Form(form), to_secret(application_token, "an application_token")
+        posted, expected = Form(form), to_secret(application_token, "application_token")
         del form, application_token
-        if not _is_equal(posted.secret(_APPLICATION_TOKEN), expected):
+        if not _is_equal(posted.read_secret(_APPLICATION_TOKEN), expected):
             raise AuthError("the application token is not this portal's", code="INVALID_APPLICATION_TOKEN")
         has_token = posted.has("auth[access_token]")
         return cls(
-            event=posted.text("event"),
-            data=posted.nested("data"),
-            timestamp=posted.integer("ts"),
-            member_id=posted.text("auth[member_id]"),
-            token=posted.token(_AUTH, "auth[member_id]", local=allow_loopback) if has_token else None,
+            event=posted.read_text("event"),
+            data=posted.read_nested("data"),
+            timestamp=posted.read_integer("ts"),
+            member_id=posted.read_text("auth[member_id]"),
+            token=posted.read_token(_AUTH, "auth[member_id]", local=allow_loopback) if has_token else None,
         )
 
     def oauth(self, client_id: str, client_secret: str | Secret, **options: Unpack[OAuthOptions]) -> OAuth:
@@ -140,8 +144,8 @@ class Event:
 
 
 @attrs.frozen(kw_only=True)
-class Install:
-    """The application was installed: the event ``ONAPPINSTALL``.
+class Install(_UserForm):
+    """The event ``ONAPPINSTALL``: the application was installed.
 
     Attributes:
         token: The token of the user who installed it. Keep it in a store.
@@ -149,7 +153,6 @@ class Install:
         data: ``VERSION``, ``ACTIVE``, ``INSTALLED`` and ``LANGUAGE_ID``, as text.
     """
 
-    token: Token
     application_token: Secret
     data: dict[str, JsonValue] = attrs.field(repr=False)
 
@@ -166,22 +169,13 @@ class Install:
         """
         posted = Form(form)
         del form
-        if posted.text("event").upper() != "ONAPPINSTALL":
-            raise UsageError(f"expected the event ONAPPINSTALL, got {shown(posted.text('event'))}")
+        if posted.read_text("event").upper() != "ONAPPINSTALL":
+            raise UsageError(f"expected the event ONAPPINSTALL, got {shown(posted.read_text('event'))}")
         return cls(
-            token=posted.token(_AUTH, "auth[member_id]", local=allow_loopback),
-            application_token=posted.secret(_APPLICATION_TOKEN),
-            data=posted.nested("data"),
+            token=posted.read_token(_AUTH, "auth[member_id]", local=allow_loopback),
+            application_token=posted.read_secret(_APPLICATION_TOKEN),
+            data=posted.read_nested("data"),
         )
-
-    def oauth(
-        self, client_id: str, client_secret: str | Secret, *, token_url: str = TOKEN_URL, clock: Clock = time
-    ) -> OAuth:
-        """Return credentials for a `b24batch.Session`; for the arguments see `b24batch.OAuth`.
-
-        They are kept in memory. The token that ``oauth(...).refresh()`` returns proves the portal; store that one.
-        """
-        return OAuth(client_id, client_secret, self.token, token_url=token_url, clock=clock)
 
 
 def _is_equal(given: Secret, expected: Secret) -> bool:

@@ -10,9 +10,9 @@ import attrs
 
 from b24batch.errors import SdkError, TokenRefreshError
 from b24batch.oauth.interrupts import is_interrupt
-from b24batch.oauth.newest import not_stored, refuse_stranger
-from b24batch.oauth.server import AGAIN, SPENT, TokenServer, spent
-from b24batch.oauth.stores import TokenStore, locked
+from b24batch.oauth.newest import not_stored_error, refuse_stranger
+from b24batch.oauth.server import AGAIN, SPENT, TokenServer, spent_error
+from b24batch.oauth.stores import TokenStore, lock_store
 from b24batch.oauth.tokens import Token
 from b24batch.redaction import Secret
 from b24batch.wire.auth import Access, Renewal
@@ -37,7 +37,7 @@ class RenewedToken:
     _on_refresh: Callable[[Token], object] | None
     #: The error of the last failed renewal; threads that waited for it raise the same.
     _failure: SdkError | None = attrs.field(default=None, init=False)
-    #: The access token that is not known to be stored, and the stored one that it replaces.
+    #: The access token that may not be stored, and the stored one that it replaces.
     _unstored: dict[Secret, Secret] = attrs.field(factory=dict, init=False)
 
     @property
@@ -77,11 +77,11 @@ class RenewedToken:
         """
         before = self._failure
         try:
-            with locked(self._store, self.member_id, max_wait):
-                renewal = self._renewed(refused, connections, before)
+            with lock_store(self._store, self.member_id, max_wait):
+                renewal = self._renew_locked(refused, connections, before)
                 token = self._token
         except Exception as error:
-            failure = self._explained(error)
+            failure = self._explain(error)
         else:
             if self._unstored.pop(token.access_token, None) is not None and self._on_refresh is not None:
                 self._on_refresh(token)
@@ -96,10 +96,10 @@ class RenewedToken:
         """Whether the token in use is stored; False after the store has failed, until a later call stores it."""
         return not self._unstored
 
-    def _renewed(self, refused: Access, connections: Connections, before: SdkError | None) -> Renewal:
+    def _renew_locked(self, refused: Access, connections: Connections, before: SdkError | None) -> Renewal:
         if self._unstored and self._store_again():
             return "taken"
-        token = self._stored()
+        token = self._read_stored()
         if (refused.stale or token.access_token != refused.token) and not self._is_stale(token):
             self._token = token
             return "taken"
@@ -119,7 +119,7 @@ class RenewedToken:
             self._unstored.clear()
         return stored.access_token == self._token.access_token
 
-    def _stored(self) -> Token:
+    def _read_stored(self) -> Token:
         token = self._store.get(self.member_id)
         if token is None:
             raise TokenRefreshError(f"the store has no token of {self.member_id}; {AGAIN}")
@@ -127,7 +127,7 @@ class RenewedToken:
         return self._token if is_spent else token
 
     def _refresh(self, token: Token, connections: Connections) -> None:
-        """Get the next token and store it, even if the program is interrupted once it has arrived."""
+        """Get the next token and store it, even if the program is interrupted after it has arrived."""
         putting = False
         try:
             self._ask(token, connections)
@@ -147,9 +147,9 @@ class RenewedToken:
 
         try:
             if token.refresh_token is None:
-                raise spent()
+                raise spent_error()
             grant = {"grant_type": Secret("refresh_token"), "refresh_token": token.refresh_token}
-            self._server.token(grant, connections, keep)
+            self._server.exchange(grant, connections, keep)
             return
         except SdkError as error:
             failure = error
@@ -164,5 +164,5 @@ class RenewedToken:
         with suppress(Exception):
             self._store.put(self._token)
 
-    def _explained(self, error: Exception) -> Exception:
-        return not_stored(self._token, error) if self._unstored and not is_interrupt(error) else error
+    def _explain(self, error: Exception) -> Exception:
+        return not_stored_error(self._token, error) if self._unstored and not is_interrupt(error) else error

@@ -11,9 +11,9 @@ import attrs
 from b24batch.clock import Clock
 from b24batch.errors import AnswerLost, SdkError, TokenRefreshError, UsageError
 from b24batch.oauth.tokens import Token
-from b24batch.redaction import Secret, masked, to_secret
+from b24batch.redaction import Secret, mask, to_secret
 from b24batch.wire.addresses import HttpAddress, http_address, is_loopback
-from b24batch.wire.answers import json_object, text_of
+from b24batch.wire.answers import decode_object, to_text
 from b24batch.wire.connections import Connections
 from b24batch.wire.messages import Post, Reply
 
@@ -33,9 +33,9 @@ _TEMPORARY = ("temporarily_unavailable", "server_error", "query_limit_exceeded")
 def _to_address(url: object) -> HttpAddress:
     address = http_address(url) if isinstance(url, str) else "is not a string"
     if isinstance(address, str):
-        raise UsageError(f"the token_url {address}")
+        raise UsageError(f"token_url: expected a URL like {TOKEN_URL}; this one {address}")
     if address.scheme != "https" and not is_loopback(address.host):
-        raise UsageError(f"http would show the client_secret to the network: use https for {address.host}")
+        raise UsageError(f"http would send the client_secret unencrypted: use https for {address.host}")
     return address
 
 
@@ -58,7 +58,7 @@ class TokenServer:
         client_secret: The application's secret.
         address: The token endpoint. Bitrix24 documents a GET; a POST works too, and keeps the secrets out of the URL.
         clock: The clock that expiry times count from.
-        timeout: Seconds to connect, and seconds between two bytes of an answer. Everything that needs the token waits.
+        timeout: Seconds to connect, and seconds between two bytes of an answer. Calls that need the token wait for it.
         deadline: Seconds for the whole request.
     """
 
@@ -69,7 +69,7 @@ class TokenServer:
     timeout: tuple[float, float] = TIMEOUT
     deadline: float = 15.0
 
-    def token(self, grant: Mapping[str, Secret], connections: Connections, keep: Keep = lambda _: None) -> Token:
+    def exchange(self, grant: Mapping[str, Secret], connections: Connections, keep: Keep = lambda _: None) -> Token:
         """Exchange a grant for a token; the request is repeated once if the answer is lost.
 
         Args:
@@ -95,7 +95,7 @@ class TokenServer:
             second.description = f"{lost_first}: {second.description}"
             raise second
         raise TokenRefreshError(
-            f"{lost_first}: {second.description}; perhaps the token was renewed and lost; it {_LATER}",
+            f"{lost_first}: {second.description}; perhaps a new token was issued and lost; it {_LATER}",
             code="TOKEN_ANSWER_LOST",
             http_status=second.http_status,
             temporary=True,
@@ -105,34 +105,34 @@ class TokenServer:
         reply: Reply | None = None
         try:
             reply = self._post(grant, connections)
-            return self._kept(reply, grant, keep)
+            return self._keep(reply, grant, keep)
         except SdkError as error:
             failure = error
         except BaseException as interrupt:
             if reply is not None:
                 with suppress(SdkError):
-                    self._kept(reply, grant, keep)
+                    self._keep(reply, grant, keep)
             interrupt.__context__ = None
             # The frames of its traceback below this one hold the secrets.
             raise interrupt.with_traceback(None) from None
         raise failure
 
-    def _kept(self, reply: Reply, grant: Mapping[str, Secret], keep: Keep) -> Token:
+    def _keep(self, reply: Reply, grant: Mapping[str, Secret], keep: Keep) -> Token:
         with reply:
             # The answer contains tokens: it must not be a local of a frame that an error is raised from.
-            outcome = self._outcome(reply.status, reply.content, grant)
+            outcome = self._read(reply.status, reply.content, grant)
             if isinstance(outcome, SdkError):
                 raise outcome
             keep(outcome)
             return outcome
 
-    def _outcome(self, status: int, content: bytes, grant: Mapping[str, Secret]) -> Token | SdkError:
-        fields = json_object(content)
+    def _read(self, status: int, content: bytes, grant: Mapping[str, Secret]) -> Token | SdkError:
+        fields = decode_object(content)
         if fields is None:
             return AnswerLost(f"its answer (HTTP {status}) is not JSON", http_status=status)
         code = fields.get("error")
         if isinstance(code, str) and code and status < 500:
-            return self._refusal(code, text_of(fields.get("error_description")), status, grant)
+            return self._refusal(code, to_text(fields.get("error_description")), status, grant)
         try:
             return Token.from_answer(fields, self.clock.time())
         except UsageError as unusable:
@@ -141,25 +141,25 @@ class TokenServer:
     def _refusal(self, code: str, said: str, status: int, grant: Mapping[str, Secret]) -> TokenRefreshError:
         temporary = status == _TOO_MANY or code.casefold() in _TEMPORARY
         if code.casefold() == SPENT and "refresh_token" in grant:
-            return spent(http_status=status)
-        reason = self._masked(said, grant) or "the OAuth server refused"
+            return spent_error(http_status=status)
+        reason = self._mask(said, grant) or "the OAuth server refused"
         description = f"{reason}; it {_LATER}" if temporary else f"{reason}; {AGAIN}"
-        code = self._masked(code, grant)
+        code = self._mask(code, grant)
         return TokenRefreshError(description, code=code, http_status=status, temporary=temporary)
 
-    def _masked(self, text: str, grant: Mapping[str, Secret]) -> str:
-        return masked(text, (self.client_secret, *(grant[name] for name in grant if name != "grant_type")))
+    def _mask(self, text: str, grant: Mapping[str, Secret]) -> str:
+        return mask(text, (self.client_secret, *(grant[name] for name in grant if name != "grant_type")))
 
     def _post(self, grant: Mapping[str, Secret], connections: Connections) -> Reply:
-        post = Post(self.address.url, self._fields(grant), {}, self.timeout, self.deadline, _MOST_BYTES)
+        post = Post(self.address.url, self._make_fields(grant), {}, self.timeout, self.deadline, _MOST_BYTES)
         return connections.post(post)
 
-    def _fields(self, grant: Mapping[str, Secret]) -> dict[str, str]:
+    def _make_fields(self, grant: Mapping[str, Secret]) -> dict[str, str]:
         secrets = {"client_secret": self.client_secret, **grant}
         return {"client_id": self.client_id} | {name: secret.reveal() for name, secret in secrets.items()}
 
 
-def spent(http_status: int | None = None) -> TokenRefreshError:
-    """Return the error for a token without a valid refresh token, whether the server was asked or not."""
+def spent_error(http_status: int | None = None) -> TokenRefreshError:
+    """Return the error for a token without a valid refresh token, as the server says or as is known without it."""
     reason = "there is no refresh token, or it is used up, expired or revoked"
     return TokenRefreshError(f"{reason}; {AGAIN}", code=SPENT, http_status=http_status)

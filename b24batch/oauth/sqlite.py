@@ -13,10 +13,10 @@ from typing import TypeVar
 
 from b24batch.clock import Clock
 from b24batch.errors import TokenRefreshError
-from b24batch.oauth.sqlite_errors import is_locked, reason_of
-from b24batch.oauth.stores import StoredRow, is_replaced, stored_token, with_replaced
+from b24batch.oauth.stores import StoredRow, is_replaced, read_token, with_replaced
 from b24batch.oauth.tokens import Token
 from b24batch.redaction import Secret
+from b24batch.sqlite_errors import explain, is_locked
 
 #: Seconds to wait for another process to finish its refresh.
 _PATIENCE = 120.0
@@ -56,30 +56,30 @@ class SQLiteTokenStore:
         self._path = Path(path).absolute()
         self._clock = clock
         self._held = threading.local()
-        self._patient(self._connect, _PATIENCE).close()
+        self._retry(self._connect, _PATIENCE).close()
 
     def get(self, member_id: str) -> Token | None:
         """Return the token of a portal, or None."""
-        row = self._first(_GET, member_id)
-        return stored_token(row, member_id) if row else None
+        row = self._read_first(_GET, member_id)
+        return read_token(row, member_id) if row else None
 
     def has_replaced(self, token: Token) -> bool:
         """Return whether the store had this token before, and has replaced it."""
-        return is_replaced(self._replaced(token.member_id), token.access_token)
+        return is_replaced(self._read_replaced(token.member_id), token.access_token)
 
     def put(self, token: Token) -> None:
         """Store a token instead of the portal's previous one."""
-        database = self._database()
+        database = self._get_database()
         if database is None:
             with self.lock(token.member_id):
                 return self.put(token)
         old = self.get(token.member_id)
-        replaced = self._replaced(token.member_id)
+        replaced = self._read_replaced(token.member_id)
         replaced = with_replaced(replaced, old.access_token if old else None, token.access_token)
         write = "INSERT OR REPLACE INTO b24batch_tokens VALUES (?, ?, ?, ?, ?)"
         note = "INSERT OR REPLACE INTO b24batch_replaced VALUES (?, ?)"
-        self._patient(lambda: database.execute(write, _row_of(token)), 0)
-        self._patient(lambda: database.execute(note, (token.member_id, replaced)), 0)
+        self._retry(lambda: database.execute(write, _to_row(token)), 0)
+        self._retry(lambda: database.execute(note, (token.member_id, replaced)), 0)
 
     @contextmanager
     def lock(self, member_id: str, max_wait: float | None = None) -> Iterator[None]:
@@ -90,8 +90,8 @@ class SQLiteTokenStore:
             max_wait: The longest wait in seconds for the lock, at most 120.
         """
         patience = _PATIENCE if max_wait is None else min(max_wait, _PATIENCE)
-        with closing(self._patient(lambda: self._begun(member_id), patience)) as database:
-            file = self._identity()
+        with closing(self._retry(lambda: self._begin(member_id), patience)) as database:
+            file = self._identify()
             try:
                 self._held.database = database
                 yield
@@ -103,7 +103,7 @@ class SQLiteTokenStore:
             finally:
                 self._held.database = None
 
-    def _begun(self, member_id: str) -> sqlite3.Connection:
+    def _begin(self, member_id: str) -> sqlite3.Connection:
         database = self._connect()
         try:
             database.execute("BEGIN IMMEDIATE")
@@ -117,33 +117,33 @@ class SQLiteTokenStore:
     def _end(self, database: sqlite3.Connection, file: tuple[int, int] | None) -> None:
         self._held.database = None
         if database.in_transaction:
-            self._patient(lambda: database.execute("COMMIT"), _PATIENCE_AT_THE_END)
-        if self._identity() != file:
-            raise self._failure("was deleted meanwhile")
+            self._retry(lambda: database.execute("COMMIT"), _PATIENCE_AT_THE_END)
+        if self._identify() != file:
+            raise self._store_error("was deleted meanwhile")
 
-    def _first(self, query: str, member_id: str) -> StoredRow | None:
+    def _read_first(self, query: str, member_id: str) -> StoredRow | None:
         """Return the first row, on the connection that holds this thread's lock, or on a new one."""
-        held = self._database()
-        database = held or self._patient(self._connect, _PATIENCE)
+        held = self._get_database()
+        database = held or self._retry(self._connect, _PATIENCE)
         try:
-            row: StoredRow | None = self._patient(lambda: database.execute(query, (member_id,)).fetchone(), _PATIENCE)
+            row: StoredRow | None = self._retry(lambda: database.execute(query, (member_id,)).fetchone(), _PATIENCE)
             return row
         finally:
             if held is None:
                 database.close()
 
-    def _replaced(self, member_id: str) -> str:
-        row = self._first("SELECT replaced, NULL, 0, '', '' FROM b24batch_replaced WHERE member_id = ?", member_id)
+    def _read_replaced(self, member_id: str) -> str:
+        row = self._read_first("SELECT replaced, NULL, 0, '', '' FROM b24batch_replaced WHERE member_id = ?", member_id)
         return row[0].reveal() if row else ""
 
-    def _database(self) -> sqlite3.Connection | None:
+    def _get_database(self) -> sqlite3.Connection | None:
         return getattr(self._held, "database", None)
 
     def _connect(self) -> sqlite3.Connection:
         self._make()
-        # SQLite itself would make a file that others may read.
+        # SQLite itself would create a file that others can read.
         database = sqlite3.connect(f"{self._path.as_uri()}?mode=rw", uri=True, timeout=0, isolation_level=None)
-        database.row_factory = _wrapped_row
+        database.row_factory = _wrap_row
         try:
             for table in _TABLES:
                 database.execute(table)
@@ -157,40 +157,40 @@ class SQLiteTokenStore:
         try:
             os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         except OSError as error:
-            if error.errno is None:  # not of the operating system, but of a signal's handler
+            if error.errno is None:  # raised by a signal handler, not by the operating system
                 raise
             # The file exists, or SQLite will report the problem.
 
-    def _identity(self) -> tuple[int, int] | None:
+    def _identify(self) -> tuple[int, int] | None:
         """Return what distinguishes the file from another one at the same path."""
         with suppress(FileNotFoundError):
             status = self._path.stat()
             return status.st_dev, status.st_ino
         return None
 
-    def _patient(self, act: Callable[[], _T], seconds: float) -> _T:
+    def _retry(self, act: Callable[[], _T], seconds: float) -> _T:
         """Return the result of `act`, repeated until the file is no longer locked."""
         until = self._clock.monotonic() + seconds
         while True:
             try:
                 return act()
             except sqlite3.Error as error:
-                reason, may_pass = reason_of(error, seconds), is_locked(error)
+                reason, may_pass = explain(error, seconds), is_locked(error)
             left = until - self._clock.monotonic()
             if not may_pass or left <= 0:
-                raise self._failure(reason)
+                raise self._store_error(reason)
             self._clock.sleep(min(_STEP, left))
 
-    def _failure(self, reason: str) -> TokenRefreshError:
+    def _store_error(self, reason: str) -> TokenRefreshError:
         return TokenRefreshError(f"the token store {self._path} {reason}", code="TOKEN_STORE", temporary=True)
 
 
-def _row_of(token: Token) -> tuple[str, str, str | None, float, str]:
+def _to_row(token: Token) -> tuple[str, str, str | None, float, str]:
     refresh = token.refresh_token.reveal() if token.refresh_token else None
     return token.member_id, token.access_token.reveal(), refresh, token.expires, token.client_endpoint
 
 
-def _wrapped_row(cursor: sqlite3.Cursor, row: tuple[str, str | None, float, str, str]) -> StoredRow:
+def _wrap_row(cursor: sqlite3.Cursor, row: tuple[str, str | None, float, str, str]) -> StoredRow:
     del cursor
     access, refresh, expires, endpoint, member_id = row
     return Secret(access), None if refresh is None else Secret(refresh), expires, endpoint, member_id

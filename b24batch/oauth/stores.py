@@ -14,7 +14,7 @@ from b24batch.oauth.tokens import Token
 from b24batch.redaction import Secret
 from b24batch.wire.auth import with_max_wait
 
-#: How many replaced tokens a store remembers; older ones have expired long ago.
+#: How many replaced tokens a store remembers; older ones expired long ago.
 _REMEMBERED = 100
 
 
@@ -45,7 +45,7 @@ def _fingerprint(access_token: Secret) -> str:
 StoredRow: TypeAlias = tuple[Secret, Secret | None, float, str, str]
 
 
-def stored_token(row: StoredRow, member_id: str) -> Token:
+def read_token(row: StoredRow, member_id: str) -> Token:
     """Return the token in a row of a store; raise `UsageError`, which names the portal, if the row is invalid."""
     try:
         return Token(*row)
@@ -72,7 +72,7 @@ class TokenStore(Protocol):
         """Lock the token of this portal against all other threads, and all processes that share the store."""
 
 
-def locked(store: TokenStore, member_id: str, max_wait: float | None) -> AbstractContextManager[object]:
+def lock_store(store: TokenStore, member_id: str, max_wait: float | None) -> AbstractContextManager[object]:
     """Return the lock of a store, which waits at most `max_wait` seconds if the store supports it."""
     lock: AbstractContextManager[object] = with_max_wait(store.lock, max_wait)(member_id)
     return lock
@@ -83,7 +83,7 @@ _STEP = 0.01
 
 
 class MemoryTokenStore:
-    """Stores tokens in memory until the process ends. Its threads may share it."""
+    """Stores tokens in memory until the process ends. Threads may share it."""
 
     def __init__(self) -> None:
         self._tokens: dict[str, Token] = {}

@@ -83,8 +83,8 @@ class Token:
         client_endpoint: str,
         member_id: str,
     ) -> None:
-        access, refresh = _wrapped(access_token), None if refresh_token is None else _wrapped(refresh_token)
-        others = [_wrapped(each) for each in (expires, client_endpoint, member_id)]  # two may have been swapped
+        access, refresh = _wrap(access_token), None if refresh_token is None else _wrap(refresh_token)
+        others = [_wrap(each) for each in (expires, client_endpoint, member_id)]  # two may have been swapped
         del access_token, refresh_token, expires, client_endpoint, member_id  # or a traceback from here would show them
         self.__attrs_init__(access, refresh, *others)
 
@@ -113,19 +113,19 @@ class Token:
         """
         names = ("expires_in", "client_endpoint", "member_id")
         missing = [name for name in ("access_token", "refresh_token", *names) if not answer.get(name)]
-        access, refresh = (_wrapped(answer.get(name)) for name in ("access_token", "refresh_token"))
+        access, refresh = (_wrap(answer.get(name)) for name in ("access_token", "refresh_token"))
         expires_in, endpoint, member_id = (answer.get(name, "") for name in names)
         del answer  # or a traceback from here would show the tokens
         if missing:
             raise UsageError(f"{missing[0]} is missing")
-        return cls(access, refresh, now + _seconds(expires_in), endpoint, member_id)
+        return cls(access, refresh, now + _to_seconds(expires_in), endpoint, member_id)
 
 
-def _wrapped(text: Any) -> Secret:
+def _wrap(text: Any) -> Secret:
     return text if isinstance(text, Secret) else Secret(text)
 
 
-def _seconds(expires_in: object) -> float:
+def _to_seconds(expires_in: object) -> float:
     text = "" if isinstance(expires_in, bool) else str(expires_in)
     if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]*)?", text):
         raise UsageError("expires_in is not a number of seconds")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from b24batch.aliases import JsonValue
 from b24batch.errors import AjaxError
-from b24batch.redaction import Secret, masked
+from b24batch.redaction import Secret, mask
 
 #: From their documentation: the first returns an object with an ``error`` for each element that failed, the second a
 #: ``STATUS`` of SUCCESS, CONFLICT or ERROR.
@@ -29,8 +29,8 @@ def failed_elements(method: str, result: JsonValue, secrets: tuple[Secret, ...])
     if not failed:
         return None
     listed = "; ".join(f"{path or 'result'}: {code} {description}".strip() for path, code, description in failed)
-    code = masked(failed[0][1], secrets)
-    return AjaxError(masked(f"{len(failed)} failed: {listed}", secrets), code=code, method=method)
+    code = mask(failed[0][1], secrets)
+    return AjaxError(mask(f"{len(failed)} failed: {listed}", secrets), code=code, method=method)
 
 
 def _failures(value: JsonValue, path: str) -> Iterator[tuple[str, str, str]]:

@@ -9,13 +9,13 @@ from b24batch.calls.chunks import Chunk
 from b24batch.calls.commands import Command
 from b24batch.calls.words import DIRECT_ANSWER, BatchAnswer, batch_request
 from b24batch.errors import AnswerLost, SdkError
-from b24batch.redaction import masked
+from b24batch.redaction import mask
 from b24batch.results import AjaxResult
 from b24batch.runs.elements import failed_elements
 from b24batch.statuses import Status
-from b24batch.wire.answers import Answer, text_of
+from b24batch.wire.answers import Answer, to_text
 from b24batch.wire.codes import command_error_class
-from b24batch.wire.extra import extra_of
+from b24batch.wire.extra import read_extra
 
 #: A portal counts rows in 64 bits.
 _MOST_ROWS = 2**63 - 1
@@ -88,12 +88,12 @@ def _not_ok(command: Command, answer: Answer, status: Status, error: SdkError | 
 
 def _command_error(command: Command, entry: JsonValue, answer: Answer) -> SdkError:
     fields = entry if isinstance(entry, dict) else {"error": entry}
-    code = text_of(fields.get("error"))
+    code = to_text(fields.get("error"))
     return command_error_class(code)(
-        masked(text_of(fields.get("error_description")), answer.secrets),
-        code=masked(code, answer.secrets),
+        mask(to_text(fields.get("error_description")), answer.secrets),
+        code=mask(code, answer.secrets),
         method=command.method,
-        extra=extra_of(fields, lambda text: masked(text, answer.secrets)),
+        extra=read_extra(fields, answer.secrets),
         http_status=answer.http_status,
         request_id=answer.request_id,
     )

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator
-from copy import copy
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 import attrs
 
-from b24batch.calls.chunks import Chunk, refuse_duplicates
+from b24batch.calls.chunks import Chunk
 from b24batch.calls.commands import Command
 from b24batch.calls.encoded import EncodedCommand
-from b24batch.errors import AuthError, NotSent, PortalMoved, SdkError, TokenRefreshError
-from b24batch.results import AjaxResult, AnyResult, collect
+from b24batch.clock import Wait
+from b24batch.errors import AuthError, JournalError, NotSent, PortalMoved, SdkError, TokenRefreshError
+from b24batch.results import AjaxResult
 from b24batch.runs.chunk_run import ChunkRun, Part, is_blocked, repeat_error
+from b24batch.runs.gate import Gate, Stopped
 from b24batch.runs.requests import Requests
 from b24batch.runs.substitution import Answered, fail_misread, mark_missed
-from b24batch.streams import Stream
+from b24batch.wire.claim import Claim
 
 #: After one of these errors no later request of the run can succeed.
 _HOPELESS = (AuthError, TokenRefreshError, PortalMoved)
@@ -43,40 +44,107 @@ class Run:
     ended: bool = attrs.field(default=False, init=False)
     answered: Answered = attrs.field(factory=Answered, init=False)
     _not_sent: int = attrs.field(default=0, init=False)
+    _has_begun: bool = attrs.field(default=False, init=False)
 
     def deliver(self, chunk: ChunkRun) -> list[AjaxResult]:
         """Send `chunk` and return its outcomes, also if a request fails or the run has ended."""
-        for part in self._parts(chunk):
-            if self.ended or not part:
+        for step in self.steps(chunk):
+            if isinstance(step, Wait):
+                self.requests.pause(step)
                 continue
-            request, before = Chunk(tuple(part.values())), chunk.rows
-            repeatable = all(self.repeatable(encoded.command) for encoded in request.commands)
+            request, repeatable, before = Chunk(tuple(step.values())), self.may_repeat(step), chunk.rows
+            halt, request_id = self.halt_on_error, self.requests.take_id()
             try:
-                chunk.leave(part, self.requests.next_id)
-                rows = self.requests.send(request, halt=self.halt_on_error, repeatable=repeatable)
-                self._note(chunk, part, fail_misread(request, mark_missed(request, rows)))
-                self._not_sent = 0
+                chunk.leave(step, request_id)
+                claim = self.gate_of(chunk, step)
+                rows = self.requests.send(request, halt=halt, repeatable=repeatable, request_id=request_id, claim=claim)
+            except JournalError:
+                chunk.rows = before
+                raise
             except SdkError as error:
-                self._fail(chunk, part, error)
+                self.fail(chunk, step, error)
             except BaseException as interrupt:
                 if not vars(interrupt).get("request_sent", True):
                     chunk.rows = before
-                raise
-        rows = chunk.known()
-        self.ended = self.ended or (self.stop_on_error and not all(row.is_success for row in rows))
-        self.answered.note_all(chunk.commands, rows)
-        self.answered.forget(encoded.name for encoded in chunk.commands)
-        return rows
+                if not isinstance(interrupt, Stopped):
+                    raise
+                self.ended = True
+            else:
+                self.take(chunk, step, request, rows)
+        return self.close(chunk)
 
-    def _parts(self, chunk: ChunkRun) -> Iterator[Part]:
-        """Yield the commands of each request, until all ran or a wait for operating time would be too long."""
+    def deliver_all(self, chunks: Iterable[ChunkRun]) -> Iterator[list[AjaxResult]]:
+        """Return an iterator that sends one chunk after the other and yields the outcomes of each."""
+        return map(self.deliver, chunks)
+
+    def open_journal(self, chunks: Iterable[ChunkRun]) -> None:
+        """Take the journal, if there is one, and give these chunks the outcomes of earlier lives."""
+        journal, auth = self.requests.journal, self.requests.transport.auth
+        if journal is not None:
+            journal.begin(getattr(auth, "member_id", auth.host), self.repeatable)
+            self._has_begun = True
+            for chunk in chunks:
+                self.tell(chunk)
+
+    def close_journal(self) -> None:
+        """Give the journal back."""
+        if self._has_begun and self.requests.journal is not None:
+            self._has_begun = False
+            self.requests.journal.end()
+
+    def tell(self, chunk: ChunkRun) -> None:
+        """Give a chunk the outcomes that earlier lives of the run left in the journal."""
+        if self.requests.journal is not None:
+            chunk.tell(self.requests.journal.fates(chunk.commands))
+            for encoded in chunk.commands:
+                if row := chunk.rows.get(encoded.name):
+                    self.answered.note(encoded.name, row)
+
+    def stop(self) -> None:
+        """Send nothing more."""
+        self.ended = True
+
+    def catch_up(self) -> None:
+        """Do nothing: no answer is ever waiting."""
+
+    def steps(self, chunk: ChunkRun) -> Iterator[Part | Wait]:
+        """Yield the commands of each request, and the waits for operating time between them.
+
+        The outcomes of a request must be recorded before the next step is asked for. There are no more steps once all
+        commands ran, a wait would be too long, or the run has ended.
+        """
         if not self.ended:
-            yield from self._divide(chunk, chunk.commands)
-        while chunk.blocked and not self.ended and self.requests.wait(chunk.blocked_methods(), chunk.waited):
+            yield from filter(self._is_due, self._divide(chunk, chunk.to_send()))
+        while chunk.blocked and not self.ended:
+            wait = self.requests.plan_wait(chunk.blocked_methods(), chunk.waited)
+            if wait is None:
+                return
+            yield wait
             commands = chunk.blocked_commands()
-            yield from self._divide(chunk, commands)
+            yield from filter(self._is_due, self._divide(chunk, commands))
             if len(chunk.blocked) < len(commands):
                 chunk.waited.seconds = 0.0
+
+    def gate_of(self, chunk: ChunkRun, part: Part, lane: Claim | None = None) -> Claim | None:
+        """Return the claim of the request that is about to be sent; None if nothing can keep it from being sent.
+
+        Args:
+            chunk: The chunk.
+            part: The commands of the request.
+            lane: The claim of its lane; None if it is sent on the caller's thread.
+        """
+        requests = self.requests
+        if requests.journal is None and not requests.has_end:
+            return lane
+        return Gate(lane, requests.is_over, requests.journal, chunk.request_id, chunk.originals(part))
+
+    def may_repeat(self, part: Part) -> bool:
+        """Return whether a request with these commands may safely run twice."""
+        return all(self.repeatable(encoded.command) for encoded in part.values())
+
+    def _is_due(self, part: Part) -> bool:
+        self.ended = self.ended or self.requests.is_over()
+        return bool(part) and not self.ended
 
     def _divide(self, chunk: ChunkRun, commands: Collection[EncodedCommand]) -> Iterator[Part]:
         """Yield all commands as one request, unless the value of a reference requires a command to be sent alone."""
@@ -100,57 +168,32 @@ class Run:
                 part = {}
         yield part
 
-    def _note(self, chunk: ChunkRun, part: Part, rows: list[AjaxResult]) -> None:
-        """Record the outcomes of one request."""
-        chunk.note(part, rows)
-        self.answered.note_all(part.values(), rows)
-        if self.stop_on_error and not any(map(is_blocked, rows)) and not all(row.is_success for row in rows):
-            self.ended = True
+    def take(self, chunk: ChunkRun, part: Part, request: Chunk, rows: list[AjaxResult]) -> None:
+        """Record the answer to one request."""
+        self._note(chunk, part, fail_misread(request, mark_missed(request, rows)))
+        self._not_sent = 0
 
-    def _fail(self, chunk: ChunkRun, part: Part, error: SdkError) -> None:
+    def fail(self, chunk: ChunkRun, part: Part, error: SdkError) -> None:
         """Record the error of a request for each of its commands."""
         self._note(chunk, part, repeat_error(error, part.values()))
         self._not_sent = self._not_sent + 1 if isinstance(error, NotSent) else 0
         if isinstance(error, _HOPELESS) or self._not_sent == _NOT_SENT_IN_A_ROW:
             self.ended = True
 
+    def close(self, chunk: ChunkRun) -> list[AjaxResult]:
+        """Return the outcomes of a chunk that has no more steps."""
+        rows = chunk.known()
+        if self.stop_on_error and not self.ended:
+            pairs = zip(chunk.commands, rows, strict=True)
+            self.ended = not all(row.is_success or encoded.name in chunk.told for encoded, row in pairs)
+        self.answered.note_all(chunk.commands, rows)
+        self.answered.forget(encoded.name for encoded in chunk.commands)
+        return rows
 
-def stream(run: Run, chunks: Iterable[Chunk]) -> Stream[AjaxResult, AnyResult]:
-    """Return a stream that yields the outcome of each command once its chunk is answered.
-
-    Any exception that stops the run, such as Ctrl-C, has `Stream.result` as its `result`.
-    """
-    streaming = _Streaming(run, chunks)
-    return Stream(streaming.rows(), streaming.known)
-
-
-@attrs.define(eq=False)
-class _Streaming:
-    """A run that is sent chunk by chunk.
-
-    Attributes:
-        chunk: The current chunk; None before the first.
-        hand: Its outcomes that were not yielded yet; None while it is being sent.
-    """
-
-    run: Run
-    chunks: Iterable[Chunk]
-    chunk: ChunkRun | None = attrs.field(default=None, init=False)
-    hand: Iterator[AjaxResult] | None = attrs.field(factory=lambda: iter(()), init=False)
-
-    def rows(self) -> Generator[AjaxResult, None, None]:
-        try:
-            for chunk in self.chunks:
-                refuse_duplicates(chunk.commands)
-                self.chunk, self.hand = ChunkRun(chunk.commands), None
-                self.hand = iter(self.run.deliver(self.chunk))
-                yield from self.hand
-        except BaseException as interrupt:
-            vars(interrupt)["result"] = self.known()
-            raise
-
-    def known(self) -> AnyResult:
-        """Return the outcomes of the current chunk that were not yielded yet."""
-        if self.hand is not None:
-            return collect(list(copy(self.hand)))
-        return collect(self.chunk.known() if self.chunk else [])
+    def _note(self, chunk: ChunkRun, part: Part, rows: list[AjaxResult]) -> None:
+        chunk.note(part, rows)
+        if self.requests.journal is not None:
+            self.requests.journal.note(chunk.request_id, chunk.originals(part), rows)
+        self.answered.note_all(part.values(), rows)
+        if self.stop_on_error and not any(map(is_blocked, rows)) and not all(row.is_success for row in rows):
+            self.ended = True

@@ -9,9 +9,9 @@ import attrs
 from b24batch.aliases import JsonValue
 from b24batch.calls.chunks import Chunk
 from b24batch.calls.earlier import MEMORY
-from b24batch.calls.encoded import EncodedCommand, resolved
+from b24batch.calls.encoded import EncodedCommand, resolve
 from b24batch.calls.methods import is_read
-from b24batch.calls.references import Ref, no_ids
+from b24batch.calls.references import Ref, find_invalid_ids
 from b24batch.errors import AjaxError, ReferenceMissed, UsageError
 from b24batch.results import AjaxResult
 
@@ -28,10 +28,12 @@ class Answered:
     """The outcomes that later references may lead to.
 
     Attributes:
-        wanted: The names to remember; None for the last 50, whatever their names.
+        wanted: The names to remember; None for the last ones, whatever their names.
+        memory: How many are remembered if `wanted` is None.
     """
 
     wanted: Collection[str] | None = None
+    memory: int = MEMORY
     _rows: dict[str, AjaxResult] = attrs.field(factory=dict, init=False)
 
     def note(self, name: str, row: AjaxResult) -> None:
@@ -49,7 +51,7 @@ class Answered:
         """Forget outcomes that are too far back, once the commands of these names have their final outcome."""
         for name in names if self.wanted is None else ():
             self._rows[name] = self._rows.pop(name)
-        while self.wanted is None and len(self._rows) > MEMORY:
+        while self.wanted is None and len(self._rows) > self.memory:
             del self._rows[next(iter(self._rows))]
 
     def ready(self, encoded: EncodedCommand, part: Collection[str], *, halt: bool) -> EncodedCommand | AjaxResult:
@@ -79,7 +81,7 @@ class Answered:
 
 def _refused(encoded: EncodedCommand, values: Mapping[Ref, JsonValue]) -> AjaxResult | None:
     """Return the outcome of a write whose id is a list, an object or a boolean; None for any other command."""
-    reference = None if is_read(encoded.command.method) else next(no_ids(encoded.params, values.get), None)
+    reference = None if is_read(encoded.command.method) else next(find_invalid_ids(encoded.params, values.get), None)
     if reference is None:
         return None
     value = values[reference]
@@ -96,12 +98,12 @@ def _put_in(encoded: EncodedCommand, values: dict[Ref, JsonValue], *, halt: bool
         UsageError: If it cannot be sent with these values.
     """
     try:
-        return resolved(encoded, values, halt=halt)
+        return resolve(encoded, values, halt=halt)
     except UsageError:
         if not is_read(encoded.command.method):
             raise
     numbers = {reference: int(value) if isinstance(value, bool) else value for reference, value in values.items()}
-    return resolved(encoded, numbers, halt=halt)
+    return resolve(encoded, numbers, halt=halt)
 
 
 def mark_missed(chunk: Chunk, rows: list[AjaxResult]) -> list[AjaxResult]:
@@ -132,7 +134,7 @@ def _checked(encoded: EncodedCommand, row: AjaxResult, earlier: dict[str, AjaxRe
 def _reads_letters(encoded: EncodedCommand, reference: Ref) -> bool:
     """Return whether a boolean is expected at `reference` in another form than the one that the portal inserts."""
     try:
-        forms = {resolved(encoded, {reference: value}, halt=True).text for value in (True, 1)}
+        forms = {resolve(encoded, {reference: value}, halt=True).text for value in (True, 1)}
     except UsageError:
         return False
     return len(forms) > 1

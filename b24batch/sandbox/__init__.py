@@ -1,6 +1,6 @@
 """A fake Bitrix24 portal on loopback, for trying things out and for tests of code that uses b24batch."""
 
-from b24batch.sandbox.clocks import FakeClock
+from b24batch.sandbox.fake_clock import FakeClock
 from b24batch.sandbox.faults.table import FAULTS, Fault
 from b24batch.sandbox.journal import Executed, Request, TokenRequest
 from b24batch.sandbox.portal import Portal

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
 from collections.abc import Callable
-from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Literal, TypeVar, Unpack
 
-from b24batch.sandbox.clocks import Clock, FakeClock, SystemClock
-from b24batch.sandbox.faults.plans import Plan, Planned, fault_of
+from b24batch.sandbox.clocks import Clock
+from b24batch.sandbox.faults.plans import Plan, Planned, to_fault
 from b24batch.sandbox.journal import Executed, Journal, Request
 from b24batch.sandbox.methods import all as methods
 from b24batch.sandbox.oauth.portal import OAuthPortal
@@ -23,7 +20,7 @@ from b24batch.sandbox.rest.operating import OperatingTime
 from b24batch.sandbox.rest.rate import RateBucket
 from b24batch.sandbox.server.answers import Answer, PortalError
 from b24batch.sandbox.server.incoming import Wire
-from b24batch.sandbox.server.server import Server
+from b24batch.sandbox.serving import Serving
 
 if TYPE_CHECKING:
     from b24batch.options import Options
@@ -33,7 +30,7 @@ if TYPE_CHECKING:
 _H = TypeVar("_H", bound=Handler)
 
 
-class Portal(OAuthPortal):
+class Portal(Serving, OAuthPortal):
     """A fake portal with its own data. It serves its webhook `url` during the ``with`` block.
 
     It also has one OAuth 2.0 application, which can call the same methods.
@@ -60,17 +57,13 @@ class Portal(OAuthPortal):
         port: int = 0,
     ) -> None:
         """Create the portal with its built-in methods; `start` binds the port."""
-        self._real_clock = SystemClock()
-        self._port = port
-        self._server: Server | None = None
-        self._closed = threading.Event()
+        super().__init__(clock, port)
         self._limits = record, rate, operating_limit
-        self._furnish(clock)
+        self._furnish()
 
-    def _furnish(self, clock: Clock | None) -> None:
+    def _furnish(self) -> None:
         """Set all state to its initial values."""
         record, rate, operating_limit = self._limits
-        self._given_clock = clock
         self._journal = Journal(record)
         self._plans = {"rest": Plan(self._pause), "token": Plan(self._pause)}
         time = self.clock
@@ -83,11 +76,6 @@ class Portal(OAuthPortal):
         methods.install(self._dispatcher)
 
     @property
-    def clock(self) -> Clock:
-        """The portal's clock."""
-        return self._given_clock or self._real_clock
-
-    @property
     def url(self) -> str:
         """The webhook URL. Its code never changes, so with a fixed ``port`` the URL is always the same.
 
@@ -95,11 +83,6 @@ class Portal(OAuthPortal):
             RuntimeError: The portal has not been started.
         """
         return f"{self._origin()}/rest/{USER}/{CODE}/"
-
-    def _origin(self) -> str:
-        if not self._port:
-            raise RuntimeError("the portal is not started, so it has no address: call start() or use a with block")
-        return f"http://127.0.0.1:{self._port}"
 
     @property
     def requests(self) -> list[Request]:
@@ -172,7 +155,7 @@ class Portal(OAuthPortal):
         """
         if endpoint not in self._plans:
             raise ValueError(f"endpoint is invalid: expected one of {', '.join(self._plans)}, got {endpoint!r}")
-        found = fault_of(fault)
+        found = to_fault(fault)
         lasting = found.seconds if seconds is None else seconds
         self._plans[endpoint].add(Planned(found, times, after, lasting, commands))
 
@@ -185,22 +168,6 @@ class Portal(OAuthPortal):
         envelope = self._dispatcher.call(method, params or {})[1]
         return envelope.get("result", envelope)
 
-    def start(self) -> Self:
-        """Bind the port and serve in the background; a closed portal can be started again at the same address."""
-        if self._server is None:
-            self._resume()
-            self._server = Server(self._port, self._respond, self._pause)
-            self._port = self._server.server_port
-            self._server.start()
-        return self
-
-    def close(self) -> None:
-        """Close all connections and end all threads; data and records are kept."""
-        server, self._server = self._server, None
-        self._interrupt()
-        if server is not None:
-            server.stop()
-
     def clear(self, clock: Clock | None = None) -> None:
         """Reset the portal to a new one at the same address, with the same limits; open connections are closed.
 
@@ -210,46 +177,9 @@ class Portal(OAuthPortal):
             clock: The new clock; default the present one.
 
         """
-        self._interrupt()
-        if self._server is not None:
-            self._server.hang_up()
-            self._resume()
-        self._furnish(clock or self._given_clock)
-
-    def _interrupt(self) -> None:
-        """End all pauses."""
-        self._closed.set()
-        self._real_clock.wake()
-
-    def _resume(self) -> None:
-        """Allow pauses again."""
-        self._closed.clear()
-        self._real_clock.rest()
+        self._hang_up()
+        self._given_clock = clock or self._given_clock
+        self._furnish()
 
     def _respond(self, wire: Wire) -> Answer:
         return (self._oauth if wire.target.startswith(ROOT) else self._front).respond(wire)
-
-    def _pause(self, seconds: float) -> bool:
-        """Wait for the seconds, or until the portal closes, and return whether it is still open."""
-        if isinstance(self.clock, FakeClock):
-            self.clock.wait(self._closed, seconds)
-        else:
-            self.clock.sleep(seconds)
-        return not self._closed.is_set()
-
-    def serve_forever(self) -> None:
-        """Serve in the foreground until Ctrl-C, or until another thread calls `close`."""
-        with contextlib.suppress(KeyboardInterrupt), self:
-            # A wait without a timeout cannot be interrupted on every platform.
-            while not self._closed.wait(1.0):
-                pass
-
-    def __enter__(self) -> Self:
-        """Start."""
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close."""
-        self.close()

@@ -55,23 +55,23 @@ class _Connection(HTTPConnection):
         """Try the host's addresses in turn, all within the time that is left for the request."""
         host, timeout = self._dns_host, self.timeout
         try:
-            *others, last = self._addresses(host)
+            *others, last = self._look_up(host)
             for address in others:
                 try:
-                    return self._connected(address, timeout)
+                    return self._connect_to(address, timeout)
                 except (ConnectTimeoutError, NewConnectionError) as error:
                     _pass_on_foreign(error)
-            return self._connected(last, timeout)
+            return self._connect_to(last, timeout)
         finally:
             self._dns_host, self.timeout = host, timeout
 
-    def _connected(self, address: str, timeout: float | None) -> socket.socket:
+    def _connect_to(self, address: str, timeout: float | None) -> socket.socket:
         self._dns_host, self.timeout = address, left_of(timeout)
         sock = super()._new_conn()
         sock.settimeout(left_of(timeout))  # for a handshake
         return sock
 
-    def _addresses(self, host: str) -> list[str]:
+    def _look_up(self, host: str) -> list[str]:
         try:
             found = socket.getaddrinfo(host.strip("[]"), self.port, allowed_gai_family(), socket.SOCK_STREAM)
         except (socket.gaierror, UnicodeError):
@@ -169,9 +169,9 @@ _POOLS: dict[str, type] = {"http": _Pool, "https": _TLSPool}
 class TrackingAdapter(HTTPAdapter):
     """A requests adapter that tracks whether any byte of a request was sent, and ends the request at its deadline.
 
-    The class of an exception does not tell: a proxy may report an error after it forwarded the request, and a timeout
-    may come before the request was sent. Limits: through a SOCKS proxy every request counts as sent, and the deadline
-    is checked only between the parts of an answer.
+    The class of an exception does not show whether it was sent: a proxy may report an error after it forwarded the
+    request, and a timeout may come before. Limits: through a SOCKS proxy every request counts as sent, and the
+    deadline is checked only between the parts of an answer.
     """
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: object) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import codecs
 import json
-import math
-from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import NoReturn, TypeVar, Unpack
 from urllib.parse import urlsplit
@@ -14,9 +12,10 @@ import attrs
 
 from b24batch.aliases import JsonValue
 from b24batch.errors import AjaxError, AnswerLost, Evidence, OperatingLimitExceeded, PortalMoved, RateLimited, SdkError
-from b24batch.redaction import Secret, masked
+from b24batch.redaction import Secret, mask
 from b24batch.wire.codes import refusal_class
-from b24batch.wire.extra import extra_of
+from b24batch.wire.extra import read_extra
+from b24batch.wire.messages import Reply
 
 _Error = TypeVar("_Error", bound=SdkError)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -46,25 +45,23 @@ class Answer:
 
 
 @attrs.frozen(repr=False)
-class HttpAnswer:
-    """An undecoded HTTP answer, with the method, the id and the secrets of its request."""
+class Decoder:
+    """Decodes the reply to one request, whose method, id and secrets it has."""
 
-    status: int
-    headers: Mapping[str, str] = attrs.field(repr=False)  # some printers look past the repr of the class
-    content: bytes = attrs.field(repr=False)
+    reply: Reply = attrs.field(repr=False)  # some printers look past the repr of the class
     method: str
     request_id: str
     secrets: tuple[Secret, ...] = ()
 
-    def opened(self, now: float) -> Answer:
-        """Decode the answer.
+    def decode(self, now: float) -> Answer:
+        """Return the decoded answer.
 
         Args:
             now: The Unix time, for a ``Retry-After`` that is a date.
 
         Raises:
             AjaxError: The portal refused the request.
-            AnswerLost: The answer does not tell what the portal did.
+            AnswerLost: The answer does not say what the portal did.
         """
         # The answer may contain a secret, so it must not be a local of a frame that raises an error.
         read = self._read(now)
@@ -73,67 +70,64 @@ class HttpAnswer:
         return read
 
     def _read(self, now: float) -> Answer | SdkError:
-        if self.status in _REDIRECTS:
-            host = _host(self.headers.get("Location", ""))
-            return self._error(PortalMoved, f"the portal answers at {host or 'another address'}", host=host)
-        envelope = json_object(self.content)
+        if self.reply.status in _REDIRECTS:
+            host = _parse_host(self.reply.headers.get("Location", ""))
+            return self._make_error(PortalMoved, f"the portal answers at {host or 'another address'}", host=host)
+        envelope = decode_object(self.reply.content)
         if envelope is None:
-            return self._error(AnswerLost, self._unreadable())
+            return self._make_error(AnswerLost, self._describe_unreadable())
         if "error" in envelope:
-            return self._refusal(envelope, now)
-        if "result" not in envelope or not 200 <= self.status < 300:
-            return self._error(AnswerLost, f"the answer (HTTP {self.status}) has no result")
+            return self._read_refusal(envelope, now)
+        if "result" not in envelope or not 200 <= self.reply.status < 300:
+            return self._make_error(AnswerLost, f"the answer (HTTP {self.reply.status}) has no result")
         if self.method.casefold() == "batch" and not _has_maps(envelope["result"]):
-            return self._error(AnswerLost, f"the answer (HTTP {self.status}) is not an answer to a batch")
-        return Answer(envelope, self.status, self.request_id, self.secrets)
+            return self._make_error(AnswerLost, f"the answer (HTTP {self.reply.status}) is not an answer to a batch")
+        return Answer(envelope, self.reply.status, self.request_id, self.secrets)
 
-    def _unreadable(self) -> str:
-        hint = "; is this the portal's address?" if 400 <= self.status < 500 else ""
-        hint = "; the proxy requires a user name and a password" if self.status == 407 else hint
+    def _describe_unreadable(self) -> str:
+        hint = "; is this the portal's address?" if 400 <= self.reply.status < 500 else ""
+        hint = "; the proxy requires a user name and a password" if self.reply.status == 407 else hint
         # Masked before it is cut, so that no part of a secret is left.
-        text = masked(self.content[:_MASKED].decode(errors="replace"), self.secrets)
+        text = mask(self.reply.content[:_MASKED].decode(errors="replace"), self.secrets)
         begin = f" but begins {text[:_QUOTED]!r}" if text else " but is empty"
-        return f"the answer (HTTP {self.status}) is not the JSON of a portal{begin}{hint}"
+        return f"the answer (HTTP {self.reply.status}) is not the JSON of a portal{begin}{hint}"
 
-    def _refusal(self, envelope: dict[str, JsonValue], now: float) -> SdkError:
-        code, description = text_of(envelope["error"]), text_of(envelope.get("error_description"))
-        if not _is_code(envelope["error"], self.status):
+    def _read_refusal(self, envelope: dict[str, JsonValue], now: float) -> SdkError:
+        code, description = to_text(envelope["error"]), to_text(envelope.get("error_description"))
+        if not _is_code(envelope["error"], self.reply.status):
             kind = type(envelope["error"]).__name__
-            problem = f"the answer (HTTP {self.status}) has an error that is not a code, {kind}: {description}"
-            return self._error(AnswerLost, problem)
-        error = self._error(self._class_of(code), description, code=code)
+            problem = f"the answer (HTTP {self.reply.status}) has an error that is not a code, {kind}: {description}"
+            return self._make_error(AnswerLost, problem)
+        error = self._make_error(self._choose_class(code), description, code=code)
         if isinstance(error, RateLimited):
-            error.retry_after = _seconds(self.headers.get("Retry-After", ""), now)
+            error.retry_after = _parse_retry_after(self.reply.headers.get("Retry-After", ""), now)
         if isinstance(error, AjaxError):
-            error.extra = extra_of(envelope, self._masked)
-        if error.code.matches("CONNECTION_ERROR") and self.status == 401:  # the portal could not ask the OAuth server
+            error.extra = read_extra(envelope, self.secrets)
+        if self.reply.status == 401 and error.code.matches("CONNECTION_ERROR"):  # it could not ask the OAuth server
             error.not_executed = True
         return error
 
-    def _masked(self, text: str) -> str:
-        return masked(text, self.secrets)
-
-    def _class_of(self, code: str) -> type[SdkError]:
+    def _choose_class(self, code: str) -> type[SdkError]:
         kind: type[SdkError] = refusal_class(code, self.method)
-        if kind is AjaxError and self.status == 429:
+        if kind is AjaxError and self.reply.status == 429:
             kind = OperatingLimitExceeded
-        if kind is RateLimited and self.status not in _RATE_STATUSES:
+        if kind is RateLimited and self.reply.status not in _RATE_STATUSES:
             kind = AjaxError
-        if code.casefold() == "wrong_encoding" or (kind is AjaxError and self.status >= 500):
+        if code.casefold() == "wrong_encoding" or (kind is AjaxError and self.reply.status >= 500):
             kind = AnswerLost
         return kind
 
-    def _error(self, kind: type[_Error], description: str, **evidence: Unpack[Evidence]) -> _Error:
+    def _make_error(self, kind: type[_Error], description: str, **evidence: Unpack[Evidence]) -> _Error:
         for name in ("code", "host"):
             if name in evidence:
-                evidence[name] = masked(evidence[name], self.secrets)
-        evidence["http_status"], evidence["request_id"] = self.status, self.request_id
+                evidence[name] = mask(evidence[name], self.secrets)
+        evidence["http_status"], evidence["request_id"] = self.reply.status, self.request_id
         if issubclass(kind, AjaxError):
             evidence["method"] = self.method
-        return kind(masked(description, self.secrets), **evidence)
+        return kind(mask(description, self.secrets), **evidence)
 
 
-def json_object(content: bytes) -> dict[str, JsonValue] | None:
+def decode_object(content: bytes) -> dict[str, JsonValue] | None:
     """Decode a body that is a strict JSON object, with or without a byte order mark; None for any other body."""
     try:
         value = _strict.decode(content.removeprefix(codecs.BOM_UTF8).decode())
@@ -150,7 +144,7 @@ _strict = json.JSONDecoder(parse_constant=_no_number)
 
 
 def _has_maps(result: JsonValue) -> bool:
-    """Return whether a result tells what happened to the commands of a batch; other maps may be missing or invalid."""
+    """Return whether a result says what became of the commands of a batch; other maps may be missing or invalid."""
     names = ("result", "result_error")
     return isinstance(result, dict) and all(isinstance(result.get(name, 0), dict | list | None) for name in names)
 
@@ -166,7 +160,7 @@ def _is_code(error: JsonValue, status: int) -> bool:
     return status >= 400 and isinstance(error, str | int | float) and not isinstance(error, bool)
 
 
-def _host(location: str) -> str:
+def _parse_host(location: str) -> str:
     try:
         parts = urlsplit(location)
         return f"{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}"
@@ -174,23 +168,20 @@ def _host(location: str) -> str:
         return ""
 
 
-def _seconds(retry_after: str, now: float) -> float | None:
-    """Return the seconds in a ``Retry-After`` header, a number or a date; None if it is neither."""
-    try:
-        seconds = float(retry_after) if retry_after[-1:].isdigit() else _date(retry_after) - now  # not "inf"
-    except ValueError:
-        seconds = _date(retry_after) - now
-    return None if math.isnan(seconds) else min(max(0.0, seconds), _LONGEST_HINT)
+def _parse_retry_after(text: str, now: float) -> float | None:
+    """Return the seconds in a ``Retry-After`` header, a number or a date; None if it is neither.
 
-
-def _date(text: str) -> float:
+    urllib3's parser refuses fractions of a second, and counts from the computer's time instead of the session's clock.
+    """
+    is_number = text[-1:].isdigit() and " " not in text  # not "inf"
     try:
-        return parsedate_to_datetime(text).timestamp()
+        seconds = float(text) if is_number else parsedate_to_datetime(text).timestamp() - now
     except (ValueError, OverflowError):
-        return math.nan
+        return None
+    return min(max(0.0, seconds), _LONGEST_HINT)
 
 
-def text_of(value: JsonValue) -> str:
+def to_text(value: JsonValue) -> str:
     """Return a code or a description as text; accepts any JSON value, since codes may be numbers or null."""
     if isinstance(value, str) or value is None:
         return value or ""

@@ -47,12 +47,13 @@ class Connections:
         delivery, outer = Delivery(self._monotonic, post.deadline), sys.exception()
         response: requests.Response | None = None
         try:
-            response = self._sender(post)(stream=True, timeout=delivery.timeouts(*post.timeout))
+            response = self._prepare(post)(stream=True, timeout=delivery.timeouts(*post.timeout))
             return read_reply(response, delivery, post.max_answer)
         except SdkError as error:
             failure: BaseException = error
         except (requests.RequestException, HTTPError, OSError, ValueError) as fault:
-            failure = foreign_exception(fault, outer) or transport_error(fault, delivery, _status_of(response))
+            status = getattr(response, "status_code", None)
+            failure = foreign_exception(fault, outer) or transport_error(fault, delivery, status)
         except BaseException as interrupt:
             failure = interrupt
         finally:
@@ -64,14 +65,14 @@ class Connections:
         # The frames of the traceback so far hold the address, and the text of the context may contain it.
         raise failure.with_traceback(None)
 
-    def _sender(self, post: Post) -> Callable[..., requests.Response]:
+    def _prepare(self, post: Post) -> Callable[..., requests.Response]:
         if self._given is not None:
             hooks = {"response": [*self._given.hooks["response"], _hide_redirect]}
             send = functools.partial(self._given.post, post.url, allow_redirects=False, hooks=hooks)
             return functools.partial(send, data=post.data, headers=post.headers)
         if self._monotonic() - self._last_used > MAX_IDLE_SECONDS or self._pid != os.getpid():
             self._renew()
-        return self._own.sender(post)
+        return self._own.prepare(post)
 
     def _renew(self) -> None:
         """Start with new sockets; the old ones stay open for other threads and for a parent process."""
@@ -86,7 +87,3 @@ def _hide_redirect(response: requests.Response, **options: object) -> None:
     """Keep requests from reading a redirect's whole body, which it does even if it follows no redirects."""
     del options
     response.headers.pop("Location", None)
-
-
-def _status_of(response: requests.Response | None) -> int | None:
-    return None if response is None else response.status_code

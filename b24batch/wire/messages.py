@@ -83,7 +83,7 @@ def read_reply(response: requests.Response, delivery: Delivery, max_answer: int)
     """Read an answer completely; if that fails, close its connection."""
     lease = _Lease(response.raw)
     try:
-        content = _content(response, delivery, max_answer)
+        content = _read_content(response, delivery, max_answer)
         return Reply(response.status_code, response.raw.headers, content, lease)
     except BaseException:
         lease.end(reusable=False)
@@ -91,7 +91,7 @@ def read_reply(response: requests.Response, delivery: Delivery, max_answer: int)
         raise
 
 
-def _content(response: requests.Response, delivery: Delivery, max_answer: int) -> bytes:
+def _read_content(response: requests.Response, delivery: Delivery, max_answer: int) -> bytes:
     parts, size, timeout = [], 0, delivery.timeouts(math.inf, math.inf)[0]
     while part := response.raw.read1(_PART, decode_content=True):
         size += len(part)

@@ -34,18 +34,18 @@ class OwnHttp:
         self._settings: dict[tuple[str | None, ...], dict[str, JsonValue]] = {}
         self._prepared: dict[str, requests.PreparedRequest] = {}
 
-    def sender(self, post: Post) -> Callable[..., requests.Response]:
+    def prepare(self, post: Post) -> Callable[..., requests.Response]:
         """Return a function that sends a request; it takes the timeouts."""
-        prepared = self._template(post.url).copy()
+        prepared = self._get_template(post.url).copy()
         prepared.prepare_body(post.data, None)
         prepared.headers.update(post.headers)
-        return functools.partial(self._adapter.send, prepared, **self._environment(post.url))
+        return functools.partial(self._adapter.send, prepared, **self._read_environment(post.url))
 
     def close(self) -> None:
         """Close the sockets."""
         self._adapter.close()
 
-    def _template(self, url: str) -> requests.PreparedRequest:
+    def _get_template(self, url: str) -> requests.PreparedRequest:
         template = self._prepared.get(url)
         if template is None:
             if len(self._prepared) > _MANY_ADDRESSES:
@@ -54,7 +54,7 @@ class OwnHttp:
             self._prepared[url] = template
         return template
 
-    def _environment(self, url: str) -> dict[str, JsonValue]:
+    def _read_environment(self, url: str) -> dict[str, JsonValue]:
         """Return proxies and certificates; look them up again only if the environment has changed."""
         address = urlsplit(url)
         key = (address.scheme, address.netloc, *map(os.environ.get, _LOOKED_FOR))

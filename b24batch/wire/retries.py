@@ -61,14 +61,14 @@ class RetryPolicy:
         )
 
     def _pause(self, state: tenacity.RetryCallState) -> float:
-        hint = getattr(_error(state), "retry_after", None)
+        hint = getattr(_get_error(state), "retry_after", None)
         if isinstance(hint, float):
             return hint
         bound = min(self.wait_max, self.wait_initial * 2.0 ** min(state.attempt_number - 1, 64))
         return self.random() * bound
 
     def _is_over(self, state: tenacity.RetryCallState, longest: float) -> bool:
-        error, pause = _error(state), state.upcoming_sleep
+        error, pause = _get_error(state), state.upcoming_sleep
         if state.attempt_number >= self.attempts:
             return True
         too_long = not (pause <= longest and state.idle_for + pause <= self.total_wait)  # nan is too long
@@ -77,7 +77,7 @@ class RetryPolicy:
         return too_long
 
 
-def _error(state: tenacity.RetryCallState) -> BaseException | None:
+def _get_error(state: tenacity.RetryCallState) -> BaseException | None:
     return state.outcome.exception() if state.outcome else None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 import attrs
 from attrs.validators import instance_of, is_callable, optional
@@ -42,14 +42,6 @@ def to_wait(name: str, value: object) -> float:
     return 0.0 if value == 0 else to_seconds(name, value)
 
 
-def _to_deadline(value: object) -> float:
-    return to_seconds("deadline", value)
-
-
-def _to_max_answer(value: object) -> int:
-    return check_number("max_answer", value)
-
-
 def to_max_wait(value: object) -> float | None:
     """Return the limit of every wait in seconds; None means no limit."""
     return None if value is None else to_wait("max_wait", value)
@@ -60,6 +52,11 @@ def to_clock(value: object) -> Clock:
     if not all(callable(getattr(value, name, None)) for name in ("monotonic", "time", "sleep")):
         raise UsageError(f"clock is invalid: expected monotonic(), time() and sleep(), got {shown(value)}")
     return cast("Clock", value)
+
+
+def validate_with(check: Callable[[str, object], object]) -> Callable[[object, attrs.Attribute[Any], object], object]:
+    """Return an attrs validator that calls `check` with the name and the value of an attribute."""
+    return lambda _, attribute, value: check(attribute.name, value)
 
 
 def to_limits(value: object) -> Limiter | None:
@@ -85,8 +82,8 @@ class WireSettings:
     """
 
     timeout: tuple[float, float] = attrs.field(default=(10.0, 75.0), converter=to_timeout)
-    deadline: float = attrs.field(default=120.0, converter=_to_deadline)
-    max_answer: int = attrs.field(default=256_000_000, converter=_to_max_answer)
+    deadline: float = attrs.field(default=120.0, validator=validate_with(to_seconds))
+    max_answer: int = attrs.field(default=256_000_000, validator=validate_with(check_number))
     retries: RetryPolicy = attrs.field(factory=RetryPolicy, validator=instance_of(RetryPolicy))
     limits: Limiter | None = attrs.field(converter=to_limits)
     clock: Clock = attrs.field(default=time, converter=to_clock)

@@ -10,8 +10,9 @@ import attrs
 from b24batch.aliases import WireParams
 from b24batch.clock import Wait
 from b24batch.errors import AnswerLost, ExpiredToken, RateLimited, SdkError
-from b24batch.wire.answers import Answer, HttpAnswer
+from b24batch.wire.answers import Answer, Decoder
 from b24batch.wire.auth import Access, Auth, Renewal, with_max_wait
+from b24batch.wire.claim import Claim
 from b24batch.wire.connections import Connections
 from b24batch.wire.messages import Post, Reply
 from b24batch.wire.settings import WireSettings
@@ -34,7 +35,16 @@ class Transport:
     connections: Connections
     settings: WireSettings
 
-    def call(self, method: str, params: WireParams, *, request_id: str, repeatable: bool, commands: int = 1) -> Answer:
+    def call(
+        self,
+        method: str,
+        params: WireParams,
+        *,
+        request_id: str,
+        repeatable: bool,
+        commands: int = 1,
+        claim: Claim | None = None,
+    ) -> Answer:
         """Send a request, again where that is safe, and return the portal's answer.
 
         Args:
@@ -43,12 +53,13 @@ class Transport:
             request_id: The ``X-Request-ID`` header, the same for every attempt.
             repeatable: Whether the request may be executed twice.
             commands: The number of commands in the request, for the log.
+            claim: Called around each attempt. Default None.
 
         Raises:
             SdkError: The error of the last attempt, or `AnswerLost` if the answer to any attempt was lost. Any other
                 exception, such as Ctrl-C, has `request_sent`, which tells whether an attempt was sent.
         """
-        exchange = _Exchange(self, method, json.dumps(params).encode(), request_id, commands)
+        exchange = _Exchange(self, method, json.dumps(params).encode(), request_id, commands, claim)
         settings = self.settings
         retry = settings.retries.retrying(repeatable=repeatable, max_wait=settings.max_wait, sleep=exchange.pause)
         try:
@@ -68,20 +79,10 @@ class Transport:
     def announce(self, wait: Wait) -> None:
         """Log a wait that is about to begin, and call ``on_wait``."""
         if wait.reason == "retry" or wait.seconds > 1:
-            _log.warning(
-                "waiting %.1f s (%s) before attempt %d, request id %s",
-                wait.seconds,
-                wait.reason,
-                wait.attempt,
-                wait.request_id,
-            )
+            what = (wait.seconds, wait.reason, wait.attempt, wait.request_id)
+            _log.warning("waiting %.1f s (%s) before attempt %d, request id %s", *what)
         if self.settings.on_wait is not None:
             self.settings.on_wait(wait)
-
-    def renew(self, refused: Access) -> Renewal:
-        """Get a newer token; pass on the session's ``max_wait`` if the credentials accept it."""
-        renewal: Renewal = with_max_wait(self.auth.renew, self.settings.max_wait)(refused, self.connections)
-        return renewal
 
 
 @attrs.define(eq=False)
@@ -93,6 +94,7 @@ class _Exchange:
     body: bytes = attrs.field(repr=False)
     request_id: str
     commands: int
+    claim: Claim | None
     attempts: int = 0
     lost: bool = False
     renewals: list[Renewal] = attrs.field(factory=list)
@@ -103,6 +105,8 @@ class _Exchange:
         while True:
             access = self._get_access()
             self._keep_rate()
+            if self.claim is not None:
+                self.claim.take()
             lost_before, began = self.lost, self._now()
             self.lost = True  # until the opposite is known, in case of an interrupt
             try:
@@ -134,7 +138,8 @@ class _Exchange:
         """Get a newer token: at most one refresh, and one token that another refreshed, so that the loop ends."""
         if "refreshed" in self.renewals or len(self.renewals) == _MOST_RENEWALS:
             return False
-        renewal = self.transport.renew(access)
+        renew = with_max_wait(self.transport.auth.renew, self.transport.settings.max_wait)
+        renewal: Renewal = renew(access, self.transport.connections)
         self.renewals.append(renewal)
         return renewal != "none"
 
@@ -162,6 +167,8 @@ class _Exchange:
             self.lost = lost_before
         if isinstance(error, AnswerLost):
             error.request_id = self.request_id
+        if self.claim is not None and not self.lost:
+            self.claim.release()
         if isinstance(error, RateLimited) and settings.limits is not None:
             settings.limits.penalize(min(error.retry_after or 0.0, settings.retries.total_wait))
 
@@ -177,5 +184,5 @@ class _Exchange:
         )
 
     def _open(self, reply: Reply, access: Access) -> Answer:
-        answer = HttpAnswer(reply.status, reply.headers, reply.content, self.method, self.request_id, access.secrets)
-        return answer.opened(self.transport.settings.clock.time())
+        decoder = Decoder(reply, self.method, self.request_id, access.secrets)
+        return decoder.decode(self.transport.settings.clock.time())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from typing import Any
 
 import jobs
 import measure
@@ -17,8 +16,7 @@ CONCURRENCY = int(sys.argv[3])
 
 def session(url: str, limits: LeakyBucket | None = None) -> Session:
     """Return a session whose runs have so many requests on their way."""
-    options: dict[str, Any] = {"concurrency": CONCURRENCY} if CONCURRENCY > 1 else {}
-    return Session(url, limits=limits, **options)
+    return Session(url, limits=limits, concurrency=CONCURRENCY)
 
 
 def chunked(url: str, calls: list[jobs.Call]) -> measure.Work:

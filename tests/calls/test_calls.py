@@ -4,7 +4,7 @@ from collections import deque
 
 import pytest
 
-from b24batch import Command, UsageError
+from b24batch import Command, EntityTypeId, UsageError
 
 ECHO = {"n": "1"}
 FORMATS = [
@@ -133,12 +133,27 @@ def test_a_wrong_call_under_a_name(b24, call, message):
 
 
 @pytest.mark.usefixtures("refused")
-def test_a_long_value_is_cut(b24):
-    """A message shows at most 80 characters of a value."""
+def test_a_call_is_named_in_its_error(b24):
+    """A direct call that cannot be sent is named by its method, with the path to the value."""
+    with pytest.raises(UsageError, match=r"^USAGE: crm\.deal\.add: fields\.A is bytes"):
+        b24.call("crm.deal.add", {"fields": {"A": b""}})
+
+
+def test_the_entity_types():
+    """Each entity type has the number that is documented."""
+    found = {each.name: each.value for each in EntityTypeId}
+    types = {"LEAD": 1, "DEAL": 2, "CONTACT": 3, "COMPANY": 4, "OLD_INVOICE": 5, "QUOTE": 7, "REQUISITE": 8}
+    assert found == {**types, "ORDER": 14, "SMART_INVOICE": 31}
+
+
+@pytest.mark.usefixtures("refused")
+@pytest.mark.parametrize("length", [79, 80, 81, 200])
+def test_a_long_value_is_cut(b24, length):
+    """A message shows a value of up to 80 characters, and the first 77 of a longer one."""
+    method = "x" * (length - 3) + " "
     with pytest.raises(UsageError) as caught:
-        b24.batch([("x" * 79 + " ", {})])
-    assert len(caught.value.description) < 150
-    assert caught.value.description.endswith("...")
+        b24.batch([(method, {})])
+    assert caught.value.description.endswith(f" got {method!r}" if length <= 80 else f" got {repr(method)[:77]}...")
 
 
 @pytest.mark.usefixtures("refused")

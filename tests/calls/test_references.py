@@ -222,6 +222,15 @@ def test_the_memory_of_a_stream(portal, b24, received):
     assert b24.batch_by_chunk([("my.a",), *[("my.s",)] * 99, ("take", {"v": ref(0)})]).is_success
 
 
+def test_a_name_that_a_stream_has_forgotten(portal, b24, received):
+    """By its name as well a call can be referred to from the next 50 calls only."""
+    find, take = Command("my.a", name="find"), ("take", {"v": ref("find")})
+    assert [row.status for row in b24.stream_batch([find, *[("my.s",)] * 49, take], chunk_size=10)] == ["ok"] * 51
+    with pytest.raises(UsageError, match="no earlier call has that name"):
+        list(b24.stream_batch([find, *[("my.s",)] * 50, take], chunk_size=10))
+    assert received == ["42"]
+
+
 @pytest.mark.parametrize("halt", [True, False])
 @pytest.mark.parametrize("size", [1, 7, 50])
 def test_a_chain_over_120_commands(portal, b24, halt, size):
@@ -426,10 +435,11 @@ def test_a_reference_is_no_text():
         lambda: "%s".__mod__(reference),
         lambda: "id " + reference,
         lambda: reference + " id",
-        lambda: "".join(["id", reference]),
     ):
-        with pytest.raises(TypeError):
+        with pytest.raises(TypeError, match=r"ref\('a'\)\['id'\] cannot be part of a text; use it as a whole value"):
             use()
+    with pytest.raises(TypeError):
+        "".join(["id", reference])
     assert repr(reference) == "ref('a')['id']"
     assert repr(ref(3).total) == "ref(3).total"
 

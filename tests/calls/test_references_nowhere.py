@@ -46,6 +46,16 @@ def test_nothing_found_and_nothing_deleted(portal, b24, found, size, halt):
     assert b24.call("crm.company.get", {"id": 1}).is_success
 
 
+@pytest.mark.parametrize("halt", [True, False])
+def test_what_comes_behind_what_is_not_sent(portal, b24, found, halt):
+    """A command that is not sent for its value keeps nothing behind it in its chunk from running."""
+    portal.method("echo")(lambda params: params)
+    delete = ("crm.company.delete", {"id": ref("find")["CONTACT"]})
+    for rows in ways(b24, [FIND, delete, ("echo", {"n": "1"}), ("echo", {"n": "2"})], halt_on_error=halt):
+        assert [row.status for row in rows] == ["ok", "failed", "ok", "ok"]
+        assert [row.data for row in rows[2:]] == [{"n": "1"}, {"n": "2"}]
+
+
 @pytest.mark.parametrize("calls", [[FIND, GET, DELETE], {"find": FIND, "contact": GET, "delete": DELETE}], ids=type)
 def test_a_batch_refuses_what_it_cannot_look_for(portal, b24, found, calls):
     """`batch` is one request: it refuses a write whose value nobody knows to be there, and names the way out."""
@@ -258,6 +268,14 @@ def test_a_boolean_that_the_portal_puts_in(portal, b24):
     assert (ran.status, type(ran.error), "Y or N" in str(ran.error)) == ("ok", ReferenceMissed, True)
     assert b24.batch_by_chunk(calls)[1].status == "failed"
     assert b24.batch_by_chunk(calls, chunk_size=1)[1].data == {"filter": {"OPENED": "Y"}}
+
+
+def test_a_flag_that_the_portal_puts_in(portal, b24):
+    """Where a read wants a flag, the portal's own boolean is the right value."""
+    portal.method("my.flag")(lambda params: True)
+    portal.method("user.get")(lambda params: params)
+    ran = b24.batch([("my.flag",), ("user.get", {"ADMIN_MODE": ref(0)})])[1]
+    assert (ran.is_success, ran.data) == (True, {"ADMIN_MODE": True})
 
 
 SPELT = [

@@ -20,7 +20,7 @@ from shell import PATIENCE, command, interrupt, outcomes, started
 
 from b24batch import UsageError
 from b24batch.__main__ import main
-from b24batch.cli.interrupts import GivenUp, handled, held_back
+from b24batch.cli.interrupts import GivenUp, handle_signals, hold_back
 from b24batch.sandbox import Portal, PortalError
 
 ADD = '{"method": "crm.deal.add", "params": {"fields": {"TITLE": "Deal"}}}\n'
@@ -132,7 +132,7 @@ def test_a_signal_that_is_ignored():
     """Who has one of the signals ignored, as nohup does with SIGHUP, still has it ignored."""
     before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
-        with handled():
+        with handle_signals():
             assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
             assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
     finally:
@@ -155,7 +155,7 @@ def test_interrupted_while_a_slow_reader_blocks(portal, file, size, unbuffered):
     lines, environment = file('{"method": "big"}\n' * 30), {"PYTHONUNBUFFERED": unbuffered}
     with started("run", lines, "--chunk-size", size, B24_WEBHOOK_URL=portal.url, **environment) as process:
         while process.poll() is None and not is_blocked(process):
-            pass
+            threading.Event().wait(0.002)
         code, output, errors = interrupt(process)
     rows = outcomes(output)
     sent = min(size, 30)
@@ -210,7 +210,7 @@ def test_ctrl_c_that_is_ignored():
     """Who ignores Ctrl-C, as a shell does for a program in the background, still does so."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with held_back():
+        with hold_back():
             assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
@@ -219,10 +219,10 @@ def test_ctrl_c_that_is_ignored():
 def test_ctrl_c_is_held_back():
     """The first Ctrl-C waits for the end of the block, the second does not."""
     reached = []
-    with pytest.raises(KeyboardInterrupt) as first, held_back():
+    with pytest.raises(KeyboardInterrupt) as first, hold_back():
         signal.raise_signal(signal.SIGINT)
         reached.append(1)
-    with pytest.raises(GivenUp), held_back():
+    with pytest.raises(GivenUp), hold_back():
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
         reached.append(2)

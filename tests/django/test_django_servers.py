@@ -7,8 +7,6 @@ import pytest
 import requests
 from django_server import PROJECT, environment, manage, serving
 
-pytestmark = pytest.mark.slow
-
 EXAMPLE = PROJECT.parent.parent / "examples" / "django_project"
 
 
@@ -22,6 +20,7 @@ def database(tmp_path_factory):
     return tmp_path_factory.mktemp("django") / "tokens.sqlite3"
 
 
+@pytest.mark.slow
 def test_commands(portal, database):
     """Migrations are complete and run on an empty database; the project passes the checks for its deployment."""
     env = environment(portal, database)
@@ -33,6 +32,7 @@ def test_commands(portal, database):
     assert "b24batch.W002" in ended.stderr
 
 
+@pytest.mark.slow
 def test_tests_of_users(portal, database):
     """In the tests of a project, in a transaction and on a database in memory, a token is renewed as elsewhere."""
     token = portal.issue_token(0)["refresh_token"]
@@ -42,6 +42,7 @@ def test_tests_of_users(portal, database):
     assert [request.error for request in portal.token_requests] == [None]
 
 
+@pytest.mark.slow
 def test_a_wrong_setting_stops_the_project(portal, database):
     """A wrong URL of a webhook stops each command of the project, and is not shown."""
     env = environment(portal, database) | {"B24_WEBHOOK_SECRET_URL": "https://portal.invalid/1/c0de5ecret/"}
@@ -75,6 +76,7 @@ def example_environment(portal, database):
     return env | {"PYTHONDONTWRITEBYTECODE": "1"}
 
 
+@pytest.mark.slow
 def test_the_example(portal, tmp_path):
     """The example starts by the two commands of its text, with a sandbox of its own, and creates deals by a button."""
     text = (EXAMPLE / "README.rst").read_text()
@@ -91,6 +93,7 @@ def test_the_example(portal, tmp_path):
     assert portal.requests == []
 
 
+@pytest.mark.slow
 def test_the_example_on_a_portal(portal, tmp_path):
     """With a webhook in the environment the example talks to that portal, one request for its page."""
     portal.execute("crm.deal.add", {"fields": {"TITLE": "Mine"}})

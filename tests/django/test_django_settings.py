@@ -1,6 +1,7 @@
 """The setting B24BATCH: sessions by alias, and the checks of it."""
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -21,8 +22,9 @@ from django.core import checks  # noqa: E402
 from django.core.exceptions import ImproperlyConfigured  # noqa: E402
 from django.test import override_settings  # noqa: E402
 
+import b24batch.django  # noqa: E402
 from b24batch.django import cache as kept  # noqa: E402
-from b24batch.django import get_session, session_for, sessions  # noqa: E402
+from b24batch.django import conf, get_session, session_for, sessions  # noqa: E402
 from b24batch.django.models import PortalToken  # noqa: E402
 from b24batch.django.stores import DjangoTokenStore  # noqa: E402
 
@@ -298,6 +300,19 @@ def test_imports_touch_no_settings():
     """Importing b24batch.django needs no settings; only a call does."""
     line = "import b24batch.django as d; from django.conf import settings; assert not settings.configured"
     subprocess.run([sys.executable, "-c", line], check=True, timeout=30)
+
+
+def test_public_names():
+    """Every public name can be imported once the applications are loaded, and is documented; others are errors."""
+    assert all(getattr(b24batch.django, name).__doc__ for name in b24batch.django.__all__)
+    assert set(b24batch.django.__all__) <= set(dir(b24batch.django))
+    with pytest.raises(AttributeError, match="no attribute 'PortalTokens'"):
+        b24batch.django.PortalTokens  # noqa: B018
+
+
+def test_every_key_is_documented():
+    """The table of the settings has every key."""
+    assert set(conf.KEYS) <= set(re.findall(r"\w+", conf.__doc__))
 
 
 def test_without_django(tmp_path):

@@ -137,6 +137,7 @@ def refusal(member_id):
         return f"{refused.code}, {refused.description}"
 
 
+@pytest.mark.slow
 def test_a_refused_refresh_reaches_all_processes(portal, web, expired):
     """A refresh that is refused fails each of 8 processes in the same way, by one request in all, and no one hangs."""
     portal.revoke_tokens()
@@ -310,7 +311,7 @@ def call_once(member_id):
 
 def test_waiting_for_oneself(portal, web, expired, monkeypatch):
     """On SQLite a transaction that has the file in use is told how to keep tokens, before a refresh token is spent."""
-    monkeypatch.setattr("b24batch.django.stores._PATIENCE_IN_TRANSACTION", 0)
+    monkeypatch.setattr("b24batch.django.database._PATIENCE_IN_TRANSACTION", 0)
     with transaction.atomic():
         PortalToken.objects.count()
         with pytest.raises(OperationalError, match="set DATABASE in B24BATCH to a separate database"):

@@ -263,7 +263,7 @@ def test_an_installation_while_the_oauth_server_fails(portal, web):
 
 def test_an_installation_that_cannot_be_stored(portal, web, monkeypatch):
     """A token is not spent before the database is ready to store the next one."""
-    monkeypatch.setattr("b24batch.django.stores._PATIENCE_IN_TRANSACTION", 0)
+    monkeypatch.setattr("b24batch.django.database._PATIENCE_IN_TRANSACTION", 0)
     request = RequestFactory().post("/", portal.install_form())
     view = install_view(lambda *_: HttpResponse(), alias="application")
     with transaction.atomic():

@@ -593,6 +593,44 @@ def test_a_portal_that_is_down(portal, b24):
     assert len(portal.requests) == 1 + 5 + 1
 
 
+def test_a_portal_that_is_down_from_the_start(portal, b24):
+    """A page that went alone and died is not sent again as one that goes alone."""
+    portal.fail_next(Answer("<h1>500</h1>", 500), times=99)
+    with pytest.raises(AnswerLost) as caught:
+        b24.call_list("my.list")
+    assert (caught.value.result, len(portal.requests)) == ([], 5)
+
+
+@pytest.mark.parametrize(("total", "starts"), [(0, [-1]), (50, [-1]), (51, [-1, 50]), (150, [-1, 50, 100])])
+def test_rows_that_are_all_hidden(portal, b24, total, starts):
+    """A list without a row that may be seen is asked for as many pages as its rows take, and for no more."""
+    asked = []
+    portal.method("crm.deal.list")(lambda params: asked.append(params.start) or Page([], total=total))
+    assert b24.call_list("crm.deal.list", pages_per_request=1) == []
+    assert asked == starts
+
+
+@pytest.mark.parametrize("total", [None, 0])
+def test_a_page_that_came_before_is_no_end(portal, b24, total):
+    """Where a later page repeats an earlier one, and no total says that all rows came, the list is no success."""
+    pages = {0: Page(rows(1, 50), next=50, total=total), 50: Page(rows(1, 50), total=total)}
+    serve(portal, "my.list", pages)
+    with pytest.raises(CursorStalled, match="start=50 gave rows that came before"):
+        b24.call_list("my.list", paging="start")
+
+
+def test_the_rows_that_were_not_yielded(portal, b24):
+    """A list that is not read to its end has the rows that arrived behind the last page that was taken."""
+
+    @portal.method("my.counted")
+    def listed(params):
+        return Page(rows(params.start + 1, params.start + 50), params.start + 50, 500)
+
+    pages = b24.fetch_list("my.counted", paging="start")
+    assert (len(next(pages)), pages.result) == (50, [])
+    assert (len(next(pages)), ids(pages.result)) == (50, list(range(101, 151)))
+
+
 # Writes, limits, places.
 
 
@@ -642,6 +680,18 @@ def test_limit(portal, b24, method, limit):
         assert len(asked) == -(-limit // 50)
 
 
+def test_a_limit_of_large_pages(portal, b24):
+    """No empty page comes behind the last row, also if a request has more pages than the limit needs."""
+
+    @portal.method("my.counted")
+    def listed(params):
+        return Page(rows(params.start + 1, params.start + 100), params.start + 100, 1000)
+
+    pages = list(b24.fetch_list("my.counted", limit=200, paging="start"))
+    assert [len(page) for page in pages] == [100, 100]
+    assert [len(request.params.get("cmd", "1")) for request in portal.requests] == [1, 2]
+
+
 @pytest.mark.parametrize("limit", [0, -1, True, 1.5, "5"])
 @pytest.mark.usefixtures("refused")
 def test_no_limit(b24, limit):
@@ -660,6 +710,7 @@ def test_no_limit(b24, limit):
         ("task.elapseditem.getlist", [{"ID": "ASC"}, {"X": 1}], [{"ID": "ASC"}, {"X": 1}]),
         ("task.elapseditem.getlist", [[], {"X": 1}, ["ID"]], [[], {"X": 1}, ["ID"]]),
         ("task.elapseditem.getlist", None, []),
+        ("task.elapseditem.getlist", {}, []),
     ],
 )
 def test_arguments_by_place(portal, b24, method, params, sent):

@@ -14,6 +14,7 @@ import attrs
 import pytest
 import requests
 from canary import assert_hidden
+from drawing import ALL
 
 from b24batch import AnswerLost, ExpiredToken, NotSent, OAuth, RetryPolicy, Session, TokenRefreshError, UsageError
 from b24batch.oauth import MemoryTokenStore, SQLiteTokenStore, Token
@@ -462,17 +463,21 @@ def caller(portal, path, code=CALLER):
     return subprocess.Popen([sys.executable, "-c", code, *arguments], stdin=-1, stdout=-1, stderr=-1, text=True)
 
 
-def test_8_processes_refresh_once(portal, tmp_path):
-    """8 processes with one SQLite file make 40 calls on an expired token: 40 are ok, with one refresh."""
+PROCESSES = 8 if ALL else 3
+
+
+def test_processes_refresh_once(portal, tmp_path):
+    """Processes with one SQLite file make 5 calls each on an expired token: all are ok, with one refresh."""
     SQLiteTokenStore(tmp_path / "tokens").put(token_of(portal, expires=0))
-    callers = [caller(portal, tmp_path / "tokens") for _ in range(8)]
+    portal.fail_next(lambda: threading.Event().wait(0.3), endpoint="token")  # the others come meanwhile
+    callers = [caller(portal, tmp_path / "tokens") for _ in range(PROCESSES)]
     for each in callers:
         assert each.stdout.readline() == "ready\n"
     for each in callers:
         each.stdin.write("\n")
         each.stdin.flush()
     outputs = [each.communicate(timeout=60) for each in callers]
-    assert outputs == [("5\n", "")] * 8
+    assert outputs == [("5\n", "")] * PROCESSES
     assert refreshes(portal) == [200]
 
 
@@ -733,7 +738,11 @@ def test_what_is_no_token(changes, message):
         (("", "k7secret"), {"member_id": "m"}, "client_id"),
         (("id", ""), {"member_id": "m"}, "client_secret"),
         (("id", None), {"member_id": "m"}, "client_secret"),
-        (("id", "k7secret"), {"member_id": "m", "token_url": "http://example.com/"}, "http would show"),
+        (
+            ("id", "k7secret"),
+            {"member_id": "m", "token_url": "http://example.com/"},
+            "http would send",
+        ),
         (("id", "k7secret"), {"member_id": "m", "token_url": "example.com"}, "token_url"),
         (("id", "k7secret"), {"member_id": "m"}, "no token of m"),
     ],
@@ -766,7 +775,7 @@ def test_nothing_shows_a_secret(portal):
     shown += [str(attrs.asdict(token)), str(vars(store))]
     assert not [text for text in shown for secret in secrets if secret in text]
     for each in (oauth, token):
-        with pytest.raises(TypeError, match=r"not pickled|cannot pickle"):
+        with pytest.raises(TypeError, match="cannot pickle"):
             pickle.dumps(each)
 
 

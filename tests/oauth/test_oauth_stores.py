@@ -17,7 +17,8 @@ from pathlib import Path
 import attrs
 import pytest
 from canary import assert_hidden
-from test_oauth import CALLER, Failing, Shifted, caller, credentials, refreshes, session, token_of
+from drawing import some
+from test_oauth import CALLER, PROCESSES, Failing, Shifted, caller, credentials, refreshes, session, token_of
 
 import b24batch
 from b24batch import NotSent, OAuth, SdkError, TokenRefreshError, UsageError
@@ -132,7 +133,7 @@ def test_processes_on_a_spent_token(portal, tmp_path):
     """Processes with one file ask once in all for a refresh token that is spent, and say the same."""
     SQLiteTokenStore(tmp_path / "tokens").put(token_of(portal, expires=0))
     portal.revoke_tokens()
-    callers = [caller(portal, tmp_path / "tokens", REFUSED) for _ in range(4)]
+    callers = [caller(portal, tmp_path / "tokens", REFUSED) for _ in range(PROCESSES // 2 + 1)]
     for each in callers:
         assert each.stdout.readline() == "ready\n"
     outputs = {each.communicate("\n", timeout=60) for each in callers}
@@ -371,7 +372,7 @@ def test_an_interrupt_at_any_instant_after_the_answer(portal, tmp_path, kind):
 
     force = functools.partial(refresh, stale=False)
     lines, lost = traced(force), []
-    for line in range(1, lines + 1):
+    for line in some(range(1, lines + 1), share=3):
         asked = len(portal.token_requests)
         with pytest.raises(KeyboardInterrupt):
             traced(force, line)

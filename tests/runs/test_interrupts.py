@@ -24,7 +24,6 @@ from b24batch import RetryPolicy, SdkError
 from b24batch.sandbox import Portal
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="needs the signals of Unix"),
     # An interrupted request leaves its socket to the garbage collection.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
@@ -34,8 +33,8 @@ PACKAGE = str(Path(b24batch.__file__).parent)
 SANDBOX = str(Path(PACKAGE) / "sandbox")
 #: Whether every instant is tried; otherwise some of each scenario, drawn anew each time.
 EVERY = bool(os.environ.get("B24BATCH_EVERY_INSTANT"))
-DRAWN = 40
-SIGNALS = 300 if EVERY else 30
+DRAWN = 6
+SIGNALS = 300 if EVERY else DRAWN
 AT_ONCE = RetryPolicy(wait_initial=0.0)
 #: Seconds after which a session is taken to hang.
 PATIENCE = 10
@@ -226,6 +225,14 @@ def stream(b24, key, rows):
     rows.extend(b24.stream_batch(commands("put.add", key, 4), chunk_size=2))
 
 
+def at_once(b24, key, rows):
+    rows.extend(b24.batch_by_chunk(commands("put.add", key, 6), chunk_size=2, concurrency=3, progress=Bar).rows)
+
+
+def streamed_at_once(b24, key, rows):
+    rows.extend(b24.stream_batch(commands("put.add", key, 6), chunk_size=2, concurrency=3))
+
+
 def call(b24, key, rows):
     rows.append(b24.call(*commands("put.add", key, 1)[0]))
 
@@ -256,6 +263,9 @@ class Bar:
         (chunks, "rate_limited"),
         (look, "half_body"),
         (stream, "json_500"),
+        (at_once, None),
+        (at_once, "lost_after"),
+        (streamed_at_once, "rate_limited"),
         (call, None),
         (call, "rate_limited"),
     ],
@@ -274,17 +284,26 @@ def long(b24, key, rows):
     rows.extend(b24.batch_by_chunk(commands("put.add", key, 60), chunk_size=4).rows)
 
 
+def long_at_once(b24, key, rows):
+    rows.extend(b24.batch_by_chunk(commands("put.add", key, 60), chunk_size=4, concurrency=8).rows)
+
+
+def stream_at_once(b24, key, rows):
+    rows.extend(b24.stream_batch(commands("put.add", key, 60), chunk_size=4, concurrency=8))
+
+
 FAULTS = ["lost_after", "lost_before", "rate_limited", "half_body", "html_502", "refused", "closes"]
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SoftLimit])
-def test_interrupted_at_random(world, kind):
+@pytest.mark.parametrize("scenario", [long, long_at_once, stream_at_once])
+def test_interrupted_at_random(world, scenario, kind):
     """A real signal at a random moment of a long run with faults leaves outcomes that the journal bears out."""
     began = time.perf_counter()
-    world.run(long, None, Pressed(kind()))
+    world.run(scenario, None, Pressed(kind()))
     lasted = time.perf_counter() - began
     for _ in range(SIGNALS):
         for place in range(0, 12, 3):
             world.portal.fail_next(random.choice(FAULTS), after=place and 2)
-        world.run(long, None, Pressed(kind(), seconds=random.uniform(lasted / 100, lasted)))
+        world.run(scenario, None, Pressed(kind(), seconds=random.uniform(lasted / 100, lasted)))
     assert world.contradictions() == []

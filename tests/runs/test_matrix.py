@@ -30,8 +30,6 @@ from b24batch import (
 )
 from b24batch.sandbox import FAULTS, Answer, Portal, PortalError
 
-pytestmark = pytest.mark.slow
-
 #: Seconds for a request that stalls, and for the others that only a very slow machine would need.
 STALLED, PATIENT = 1.0, 20.0
 #: Faults that end by a time-out: each costs the seconds, so they are tried in fewer ways.
@@ -263,6 +261,8 @@ def world(row, certificates, monkeypatch):
 KINDS = {"reads": ("probe.get", "probe.get"), "a write": ("probe.get", "probe.add"), "idempotent": ("probe.add",) * 2}
 WAYS = ["call", "batch", "batch_by_chunk"]
 STALLED_WAYS = [("a write", "call"), ("reads", "batch_by_chunk")]
+#: What is tried at the desk: each fault in a chunked run and in a call, but for those that stall.
+AT_DESK = [("a write", "batch_by_chunk"), ("idempotent", "call")]
 
 
 def commands(kind, way):
@@ -292,7 +292,8 @@ def cases():
                     if row.name in STALLS and ((kind, way) not in STALLED_WAYS or (retried and lasting)):
                         continue
                     name = f"{row.name}-{kind}-{way}-{'to the end' if lasting else 'once'}"
-                    yield pytest.param(row, kind, way, retried, lasting, id=name)
+                    marks = [] if (kind, way) in AT_DESK else pytest.mark.slow
+                    yield pytest.param(row, kind, way, retried, lasting, id=name, marks=marks)
 
 
 CASES = list(cases())
@@ -334,13 +335,46 @@ def test_a_fault(row, kind, way, retried, lasting, world, caplog):
     requests = (3 if way == "batch_by_chunk" else 1) + (1 if retried else 0)
     assert turnstile.attempts == requests - (1 if wanted[-1][0] == "skipped" else 0)
 
+    assert_true(world, calls, [status for status, _ in wanted])
+    code = world.portal.url.rstrip("/").rpartition("/")[2]
+    assert_hidden([code], error, caplog.records, list(rows or ()))
+
+
+def assert_true(world, calls, statuses):
+    """Hold the outcomes against the portal's journal."""
     ran = Counter(int(command.params["n"]) for command in world.portal.executed)
-    for command, (status, _) in zip(calls, wanted, strict=True):
+    for command, status in zip(calls, statuses, strict=True):
         times, plain_write = ran[command.params["n"]], command.method == "probe.add" and not command.idempotent
         assert {"ok": times >= 1, "failed": times == 0, "skipped": times == 0, "unknown": True}[status]
         assert times <= 1 or not plain_write
+
+
+#: The faults of one request; those of the way to the portal, and of a connection, would meet others as well.
+OF_ONE = [row for row in ROWS if row.scheme == "http" and row.name not in STALLS | {"closes", "refused connection"}]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("row", OF_ONE, ids=lambda row: row.name)
+def test_a_fault_beside_others(row, kind, world, caplog):
+    """With 4 requests on their way, a fault means for its own request what it means alone, and nothing for others."""
+    caplog.set_level(logging.DEBUG)
+    calls, outcome = commands(kind, "batch_by_chunk"), row.outcome
+    retried = {"always": True, "reads": kind != "a write", "never": False}[outcome.retried]
+    met = ("ok", None) if retried else (outcome.status, outcome.error)
+    policy = RetryPolicy(attempts=2, wait_initial=0.0)
+    row.arm(world)
+    with Session(world.url, limits=None, retries=policy, operating_wait=0, concurrency=4) as b24:
+        rows = b24.batch_by_chunk(calls, chunk_size=2).rows
+
+    told = Counter((each.status, type(each.error) if each.error else None) for each in rows)
+    skipped = told.pop(("skipped", None), 0)
+    assert skipped % 2 == 0
+    assert skipped == 0 or outcome.ends
+    assert told == Counter({("ok", None): 4 - skipped}) + Counter({met: 2})
+    assert [each.command for each in rows] == calls
+    assert_true(world, calls, [each.status for each in rows])
     code = world.portal.url.rstrip("/").rpartition("/")[2]
-    assert_hidden([code], error, caplog.records, list(rows or ()))
+    assert_hidden([code], None, caplog.records, rows)
 
 
 def test_the_size_of_the_matrix():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from b24batch import LeakyBucket, OperatingLimitExceeded
+from b24batch import LeakyBucket, OperatingLimitExceeded, ref
 from b24batch.clock import Wait
 from b24batch.runs.operating import OperatingTime
 from b24batch.sandbox import Portal, PortalError
@@ -97,6 +97,29 @@ def blocking(portal, times):
         if left[0] >= 0:
             raise PortalError("OPERATION_TIME_LIMIT", "Method is blocked due to operation time limit.", http_status=429)
         return "done"
+
+
+@pytest.mark.parametrize(
+    ("longest", "slept"), [(59.5, []), (60, [60.0]), (119.5, [60.0]), (120, [60.0, 60.0])], ids=repr
+)
+def test_the_longest_wait(clock, longest, slept):
+    """A wait is begun if all of it fits into operating_wait, together with those before it."""
+    with Portal(clock=clock) as portal:
+        blocking(portal, 9)
+        row = portal.session(operating_wait=longest).batch_by_chunk([("blocked",)])[0]
+    assert (row.status, clock.slept) == ("failed", slept)
+
+
+def test_a_blocked_command_before_one_that_goes_alone(clock):
+    """A blocked command is sent again also if the last one of its chunk went alone, for the text that it got."""
+    with Portal(clock=clock) as portal:
+        blocking(portal, 1)
+        portal.method("text")(lambda params: "$result[x][ID]")
+        portal.method("echo")(lambda params: params)
+        calls = [("text",), ("server.time",), ("blocked",), ("echo", {"a": ref(0)})]
+        result = portal.session().batch_by_chunk(calls, chunk_size=2, halt_on_error=False)
+    assert result.is_success
+    assert (result.data[2:], clock.slept) == (["done", {"a": "$result[x][ID]"}], [60.0])
 
 
 def test_without_a_time_block(clock):

@@ -338,8 +338,9 @@ PROGRAM = (
     "with Portal() as portal:\n"
     "    b24 = portal.session()\n"
     "    calls = [('no.such.method' if n == 70 else 'server.time',) for n in range(120)]\n"
-    "    b24.batch_by_chunk(calls, halt_on_error=False, progress={progress})\n"
-    "print(sorted(name for name in sys.modules if name == 'tqdm'))\n"
+    "    for progress in {progress}:\n"
+    "        b24.batch_by_chunk(calls, halt_on_error=False, progress=progress)\n"
+    "        print('tqdm' in sys.modules)\n"
 )
 
 
@@ -348,11 +349,10 @@ def play(progress, **options):
     return subprocess.run(line, stdout=subprocess.PIPE, text=True, timeout=60, check=True, **options)
 
 
-@pytest.mark.parametrize(("progress", "modules"), [(None, "[]"), (False, "[]"), (True, "['tqdm']")])
-def test_tqdm_is_imported_when_asked_for(progress, modules):
+def test_tqdm_is_imported_when_asked_for():
     """Nothing is imported unless a bar is asked for; in a pipe even that prints nothing."""
-    ended = play(progress, stderr=subprocess.PIPE)
-    assert (ended.stdout.strip(), ended.stderr) == (modules, "")
+    ended = play([None, False, True], stderr=subprocess.PIPE)
+    assert (ended.stdout.split(), ended.stderr) == (["False", "False", "True"], "")
 
 
 def test_a_terminal_shows_the_bar():
@@ -360,7 +360,7 @@ def test_a_terminal_shows_the_bar():
     ours, theirs = pty.openpty()
     try:
         termios.tcsetwinsize(ours, (25, 100))
-        play(True, stderr=theirs)
+        play([True], stderr=theirs)
         text = os.read(ours, 65536).decode()
     finally:
         os.close(ours)

@@ -9,7 +9,7 @@ import pytest
 from sandbox_wire import Wire
 
 from b24batch.sandbox import Page, Portal, PortalError
-from b24batch.sandbox.php.values import answered, intval, mapping, received
+from b24batch.sandbox.php.values import answered, received, to_int, to_mapping
 from b24batch.sandbox.rest import batch as batches
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "batch.jsonl"
@@ -44,7 +44,7 @@ STUBS = {
 def stub(method, params):
     """Answer as the stubs of the recording did."""
     rest = dict(params)
-    start = intval(rest.pop("start", 0))
+    start = to_int(rest.pop("start", 0))
     made = STUBS.get(method.lower())
     envelope = answered(made(rest, start)) if made else dict(NOT_FOUND)
     return envelope if "error" in envelope else {**envelope, "time": TIME}
@@ -66,7 +66,7 @@ LINES = VECTORS.read_text(encoding="utf-8").splitlines()
 def test_recorded_answers(line):
     """The portal's own answers come out equal: values, order of keys, list or object."""
     recorded = json.loads(line)
-    maps = batches.run(mapping(received(recorded["request"])), stub)
+    maps = batches.run(to_mapping(received(recorded["request"])), stub)
     assert json.dumps(as_recorded(answered(maps))) == json.dumps(recorded["response"])
 
 

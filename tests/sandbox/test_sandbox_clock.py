@@ -11,7 +11,7 @@ import pytest
 from sandbox_wire import Wire
 
 from b24batch import LeakyBucket
-from b24batch.sandbox import FakeClock, Portal, clocks
+from b24batch.sandbox import FakeClock, Portal, fake_clock
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def until(condition):
 
 def test_the_example():
     """The examples of the docstring are true."""
-    failed, attempted = doctest.testmod(clocks)
+    failed, attempted = doctest.testmod(fake_clock)
     assert failed == 0 < attempted
 
 

@@ -13,7 +13,7 @@ import pytest
 from sandbox_wire import Raw, Wire
 
 from b24batch.sandbox import Answer, FakeClock, Portal, PortalError
-from b24batch.sandbox.clocks import START
+from b24batch.sandbox.fake_clock import START
 from b24batch.sandbox.methods.staff import SCOPE
 
 FORM = "application/x-www-form-urlencoded"

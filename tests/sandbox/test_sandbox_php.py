@@ -9,7 +9,7 @@ import pytest
 from b24batch.sandbox.php import json as php_json
 from b24batch.sandbox.php.query import parse_str
 from b24batch.sandbox.php.url import parse_url
-from b24batch.sandbox.php.values import answered, intval, key_of, received, text_of
+from b24batch.sandbox.php.values import answered, received, to_int, to_key, to_text
 
 
 @pytest.mark.parametrize(
@@ -151,8 +151,8 @@ def test_parse_str_drops_deep_variables(levels, tail, kept):
 )
 def test_keys(key, kept):
     """Canonical decimal text within 64 bits is an int key, everything else stays text."""
-    assert key_of(key) == kept
-    assert type(key_of(key)) is type(kept)
+    assert to_key(key) == kept
+    assert type(to_key(key)) is type(kept)
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ def test_json_that_php_refuses(text):
 )
 def test_intval(value, number):
     """(int) takes leading digits; an array that is not empty is 1."""
-    assert intval(value) == number
+    assert to_int(value) == number
 
 
 @pytest.mark.parametrize(
@@ -268,4 +268,4 @@ def test_intval(value, number):
 )
 def test_text_of(value, text):
     """(string) prints floats with 14 digits, an array as a word."""
-    assert text_of(value) == text
+    assert to_text(value) == text

@@ -116,6 +116,15 @@ UNREADABLE = [
 ]
 
 
+@pytest.mark.parametrize("status", [200, 399, 400, 404, 499, 500, 502])
+def test_the_hint_at_the_address(portal, b24, status):
+    """The message asks whether the address is right if the status blames the request, and only then."""
+    portal.fail_next(Answer("<html>", status))
+    with pytest.raises(AnswerLost) as caught:
+        b24.call("crm.deal.add")
+    assert ("is this the portal's address?" in caught.value.description) is (400 <= status < 500)
+
+
 @pytest.mark.parametrize(("answer", "message"), UNREADABLE)
 def test_an_unreadable_answer(portal, b24, answer, message):
     """An answer that cannot be read leaves everything unknown, and no write is sent again."""

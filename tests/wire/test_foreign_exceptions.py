@@ -120,3 +120,27 @@ def test_the_cause_that_a_handler_gives_stays(ringing, alarm):
     ringing.release()
     assert caught.value.__cause__ is because
     assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("alarm", [TimeoutError], indirect=True)
+def test_a_handler_while_the_first_of_two_addresses_is_tried(alarm, monkeypatch):
+    """An exception that comes while an address is tried is no fault of that address: no other one is tried."""
+    full, lookup = socket.create_server(("127.0.0.1", 0), backlog=0), socket.getaddrinfo
+    port, filling = full.getsockname()[1], [socket.socket() for _ in range(4)]
+    for each in filling:
+        each.setblocking(False)
+        each.connect_ex(full.getsockname())
+
+    def found(host, *more):
+        if host != "p.test":
+            return lookup(host, *more)
+        threading.Timer(0.05, ring).start()  # wherever the request is by then
+        return lookup("127.0.0.1", port, 0, socket.SOCK_STREAM) * 2
+
+    monkeypatch.setattr(socket, "getaddrinfo", found)
+    options = {"limits": None, "retries": RetryPolicy(attempts=1), "allow_http": True, "timeout": 1}
+    with pytest.raises(TimeoutError) as caught:
+        Session(f"http://p.test:{port}/rest/1/code/", **options).call("crm.deal.add")
+    assert [caught.value] == alarm
+    for each in (full, *filling):
+        each.close()

@@ -10,19 +10,19 @@ from b24batch.sandbox import Answer, FakeClock, Portal
 from b24batch.wire import rate as limits
 from b24batch.wire.rate import Limiter, shared_bucket
 
-COMMANDS = [("server.time", {"n": n}) for n in range(10_000)]
+COMMANDS = [("server.time", {"n": n}) for n in range(200)]
 
 
 def refusals(waits):
     return [wait for wait in waits if wait.reason == "retry"]
 
 
-def test_ten_thousand_commands():
+def test_two_hundred_requests():
     """200 requests at 50 and 2/s take 75.5 simulated seconds, 75.0 being the least possible, with no refusal."""
     clock, waits = FakeClock(), []
     with Portal(clock=clock, rate=(50, 2.0)) as portal:
         b24 = Session(portal.url, clock=clock, on_wait=waits.append)
-        assert b24.batch_by_chunk(COMMANDS).is_success
+        assert b24.batch_by_chunk(COMMANDS, chunk_size=1).is_success
         assert len(portal.requests) == 200
     assert clock.monotonic() == pytest.approx(75.5)
     assert refusals(waits) == []
@@ -51,7 +51,7 @@ def test_a_slow_first_request(delayed):
     """When the first request arrives 0.3 s later than the rest, so that they catch up with it, none is refused."""
     clock, url = delayed
     waits = []
-    assert Session(url, clock=clock, on_wait=waits.append).batch_by_chunk(COMMANDS).is_success
+    assert Session(url, clock=clock, on_wait=waits.append).batch_by_chunk(COMMANDS, chunk_size=1).is_success
     assert clock.monotonic() == pytest.approx(75.5)
     assert refusals(waits) == []
 
@@ -61,7 +61,8 @@ def test_why_one_place_is_kept_free(delayed):
     clock, url = delayed
     waits = []
     greedy = LeakyBucket(51, 2.0, clock=clock)
-    assert Session(url, clock=clock, limits=greedy, on_wait=waits.append).batch_by_chunk(COMMANDS).is_success
+    b24 = Session(url, clock=clock, limits=greedy, on_wait=waits.append)
+    assert b24.batch_by_chunk(COMMANDS, chunk_size=1).is_success
     assert len(refusals(waits)) > 0
 
 
@@ -71,7 +72,7 @@ def run_in_threads(clock, sessions, threads):
     def work(number):
         with clock.working():
             share = COMMANDS[number::threads]
-            results.append(sessions[number % len(sessions)].batch_by_chunk(share))
+            results.append(sessions[number % len(sessions)].batch_by_chunk(share, chunk_size=1))
 
     workers = [threading.Thread(target=work, args=(number,)) for number in range(threads)]
     for worker in workers:
@@ -94,12 +95,12 @@ def test_eight_threads_and_three_sessions():
 
 
 def test_an_enterprise_portal():
-    """25,000 commands at 250 and 5/s take at most 50.5 simulated seconds."""
+    """500 requests at 250 and 5/s take at most 50.5 simulated seconds."""
     clock, waits = FakeClock(), []
     with Portal(clock=clock, rate=(250, 5.0), record=False) as portal:
         bucket = LeakyBucket(250, 5.0, clock=clock)
         b24 = Session(portal.url, clock=clock, limits=bucket, on_wait=waits.append)
-        assert b24.batch_by_chunk([("server.time",)] * 25_000).is_success
+        assert b24.batch_by_chunk([("server.time",)] * 500, chunk_size=1).is_success
     assert clock.monotonic() <= 50.5
     assert refusals(waits) == []
 
@@ -180,6 +181,15 @@ def test_a_limiter_of_ones_own(clock):
         with pytest.raises(RateLimited, match="shut"):
             b24.call("echo")
         assert len(portal.requests) == 2
+
+
+def test_a_refusal_without_a_hint(portal):
+    """A refusal for the rate that asks for no pause slows a limiter down for no longer than its own pace."""
+    turnstile = Turnstile()
+    portal.fail_next(Answer('{"error":"QUERY_LIMIT_EXCEEDED"}', 503))
+    with portal.session(limits=turnstile, clock=FakeClock()) as b24:
+        assert b24.call("server.time").is_success
+    assert turnstile.penalties == [0.0]
 
 
 @pytest.mark.parametrize(

@@ -253,6 +253,30 @@ def test_the_deadline(name):
         assert time.monotonic() - began < HANGS
 
 
+class LateClock(HeldClock):
+    """A clock that shows nearly all of the deadline gone from an event on."""
+
+    def monotonic(self):
+        return super().monotonic() + (HANGS * 2 - DEADLINE if self.event.is_set() else 0.0)
+
+
+def begin_and_stop(server, connection, *request):
+    server.late.set()
+    connection.sendall(OK + b"X-Header: ")
+    server.over.wait(HANGS)
+    return False
+
+
+def test_a_silence_near_the_deadline():
+    """A read waits for what is left of the deadline, not for as long as the first one might."""
+    with Server(begin_and_stop) as server:
+        server.late, began = threading.Event(), time.monotonic()
+        options = {"deadline": HANGS * 2, "timeout": HANGS * 2, "clock": LateClock(server.late)}
+        with pytest.raises(AnswerLost, match=r"the answer took more than|ReadTimeout|Read timed out"):
+            session(server, **options).call("crm.deal.add")
+        assert time.monotonic() - began < HANGS
+
+
 def test_the_deadline_of_a_session_of_ones_own():
     """So it is with `http=`, where requests would read a redirect to its end before it hands it over."""
     with Server(ENDLESS["a redirect dripped"]) as server:
@@ -268,7 +292,7 @@ def test_the_deadline_of_the_token_server(name):
         clock = HeldClock(server.begun)
         tokens = TokenServer("id", "secret", f"http://127.0.0.1:{server.port}/", clock, deadline=DEADLINE)
         with pytest.raises(TokenRefreshError, match=LATE):
-            tokens.token({"code": Secret("x")}, Connections(clock.monotonic))
+            tokens.exchange({"code": Secret("x")}, Connections(clock.monotonic))
 
 
 def read_slowly(server, connection):

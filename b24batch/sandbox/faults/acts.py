@@ -34,22 +34,22 @@ class Exchange:
 Act = Callable[[Exchange], Answer]
 
 
-def changed(change: Callable[[Answer], Answer]) -> Act:
+def change(function: Callable[[Answer], Answer]) -> Act:
     """Execute, and send the answer changed by a function."""
-    return lambda exchange: change(exchange.execute(None))
+    return lambda exchange: function(exchange.execute(None))
 
 
-def instead(answer: Answer) -> Act:
+def answer(given: Answer) -> Act:
     """Execute, and answer this."""
-    return changed(lambda _answer: answer)
+    return change(lambda _answer: given)
 
 
-def travelling(travel: Travel) -> Act:
+def send(travel: Travel) -> Act:
     """Execute, and send the answer this way."""
-    return changed(lambda answer: attrs.evolve(answer, travel=travel))
+    return change(lambda answer: attrs.evolve(answer, travel=travel))
 
 
-def preceded(act: Callable[[], object]) -> Act:
+def call_first(act: Callable[[], object]) -> Act:
     """Call a function, then execute."""
 
     def act_first(exchange: Exchange) -> Answer:
@@ -59,17 +59,17 @@ def preceded(act: Callable[[], object]) -> Act:
     return act_first
 
 
-def unexecuted(answer: Answer) -> Act:
+def answer_only(answer: Answer) -> Act:
     """Answer this, and execute nothing."""
     return lambda _exchange: answer
 
 
-def refused(error: PortalError) -> Act:
+def refuse(error: PortalError) -> Act:
     """Answer this error, and execute nothing."""
-    return unexecuted(refusal(error))
+    return answer_only(refusal(error))
 
 
-def slow(exchange: Exchange) -> Answer:
+def delay(exchange: Exchange) -> Answer:
     """Execute, and answer later."""
     answer = exchange.execute(None)
     exchange.sleep(exchange.seconds)

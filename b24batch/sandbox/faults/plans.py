@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 import attrs
 
-from b24batch.sandbox.faults.acts import Exchange, instead, preceded, refused
+from b24batch.sandbox.faults.acts import Exchange, answer, call_first, refuse
 from b24batch.sandbox.faults.table import FAULTS, Fault
 from b24batch.sandbox.server.answers import Answer, PortalError
 
 
-def fault_of(fault: str | PortalError | Answer | Callable[[], object]) -> Fault:
+def to_fault(fault: str | PortalError | Answer | Callable[[], object]) -> Fault:
     """Return the fault for a name, an error, an answer or a function.
 
     A `PortalError` is answered and nothing is executed. An `Answer` replaces the real one after execution. A function
@@ -23,11 +23,11 @@ def fault_of(fault: str | PortalError | Answer | Callable[[], object]) -> Fault:
 
     """
     if isinstance(fault, PortalError):
-        return Fault(fault.code, "no", True, refused(fault))
+        return Fault(fault.code, "no", True, refuse(fault))
     if isinstance(fault, Answer):
-        return Fault("answer", "yes", True, instead(fault))
+        return Fault("answer", "yes", True, answer(fault))
     if callable(fault):
-        return Fault("function", "yes", True, preceded(fault))
+        return Fault("function", "yes", True, call_first(fault))
     if fault not in FAULTS:
         raise ValueError(f"unknown fault {fault!r}: expected one of {', '.join(FAULTS)}")
     return FAULTS[fault]

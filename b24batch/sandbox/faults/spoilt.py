@@ -21,70 +21,70 @@ _NO_MAPS: dict[str, JSON] = {
 }
 
 
-def half_body_unsized(answer: Answer) -> Answer:
+def halve_unsized(answer: Answer) -> Answer:
     """Return half of the body, with no length given."""
-    return _with(answer, answer.body[: len(answer.body) // 2], {"Connection": "close"})
+    return _replace_body(answer, answer.body[: len(answer.body) // 2], {"Connection": "close"})
 
 
-def chunked_cut(answer: Answer) -> Answer:
+def cut_chunk(answer: Answer) -> Answer:
     """Return two chunks, the second one cut off."""
     body, half = answer.body, len(answer.body) // 2
     whole, cut = b"%x\r\n%b\r\n" % (half, body[:half]), b"%x\r\n%b" % (len(body), body[half:])
-    return attrs.evolve(_chunked(answer, whole + cut), travel=Travel(then="close"))
+    return attrs.evolve(_replace_by_chunks(answer, whole + cut), travel=Travel(then="close"))
 
 
-def chunked_garbage(answer: Answer) -> Answer:
+def garble_chunk(answer: Answer) -> Answer:
     """Return a chunk whose size is not a number."""
-    return attrs.evolve(_chunked(answer, b"many\r\n%b\r\n" % answer.body), travel=Travel(then="close"))
+    return attrs.evolve(_replace_by_chunks(answer, b"many\r\n%b\r\n" % answer.body), travel=Travel(then="close"))
 
 
-def many_headers(answer: Answer) -> Answer:
+def add_headers(answer: Answer) -> Answer:
     """Return the answer with 1000 more headers; Python's own client accepts 100."""
-    return _with(answer, answer.body, {f"X-Header-{number}": "x" for number in range(1000)})
+    return _replace_body(answer, answer.body, {f"X-Header-{number}": "x" for number in range(1000)})
 
 
-def garbage_gzip(answer: Answer) -> Answer:
+def declare_gzip(answer: Answer) -> Answer:
     """Return the unchanged body, declared as gzip."""
-    return _with(answer, answer.body, {"Content-Encoding": "gzip"})
+    return _replace_body(answer, answer.body, {"Content-Encoding": "gzip"})
 
 
 def cut_gzip(answer: Answer) -> Answer:
     """Return half of the gzipped body, with the length of that half."""
     packed = gzip.compress(answer.body, mtime=0)
-    return _with(answer, packed[: len(packed) // 2], {"Content-Encoding": "gzip"})
+    return _replace_body(answer, packed[: len(packed) // 2], {"Content-Encoding": "gzip"})
 
 
-def invalid_json(answer: Answer) -> Answer:
+def truncate_json(answer: Answer) -> Answer:
     """Return the body without its last byte."""
-    return _with(answer, answer.body[:-1])
+    return _replace_body(answer, answer.body[:-1])
 
 
-def malformed_maps(answer: Answer) -> Answer:
+def replace_maps(answer: Answer) -> Answer:
     """Return a batch answer with invalid values instead of its maps."""
-    return _with_result(answer, dict(_NO_MAPS))
+    return _replace_result(answer, dict(_NO_MAPS))
 
 
-def missing_maps(answer: Answer) -> Answer:
+def remove_maps(answer: Answer) -> Answer:
     """Return a batch answer without its maps."""
-    return _with_result(answer, {})
+    return _replace_result(answer, {})
 
 
-def no_result(answer: Answer) -> Answer:
+def remove_result(answer: Answer) -> Answer:
     """Return 200 with only the ``time`` block."""
     return Answer(php_json.dumps({"time": answer.envelope().get("time", {})}))
 
 
-def _with(answer: Answer, body: bytes, headers: Mapping[str, str] | None = None) -> Answer:
+def _replace_body(answer: Answer, body: bytes, headers: Mapping[str, str] | None = None) -> Answer:
     return attrs.evolve(answer, body=body, headers={**answer.headers, **(headers or {})})
 
 
-def _chunked(answer: Answer, body: bytes) -> Answer:
-    return _with(answer, body, {"Transfer-Encoding": "chunked"})
+def _replace_by_chunks(answer: Answer, body: bytes) -> Answer:
+    return _replace_body(answer, body, {"Transfer-Encoding": "chunked"})
 
 
-def _with_result(answer: Answer, result: JSON) -> Answer:
+def _replace_result(answer: Answer, result: JSON) -> Answer:
     envelope = answer.envelope()
     maps = envelope.get("result")
     if not isinstance(maps, dict) or "result_error" not in maps:
         return answer
-    return _with(answer, php_json.dumps({**envelope, "result": result}).encode())
+    return _replace_body(answer, php_json.dumps({**envelope, "result": result}).encode())

@@ -91,10 +91,10 @@ from typing import Literal
 import attrs
 
 from b24batch.sandbox.faults import spoilt
-from b24batch.sandbox.faults.acts import Act, changed, die, drip, instead, move, refused, slow, travelling, unexecuted
-from b24batch.sandbox.oauth.tokens import expired_token
-from b24batch.sandbox.rest.operating import over_operating_time
-from b24batch.sandbox.rest.rate import over_rate
+from b24batch.sandbox.faults.acts import Act, answer, answer_only, change, delay, die, drip, move, refuse, send
+from b24batch.sandbox.oauth.tokens import make_expired_token
+from b24batch.sandbox.rest.operating import make_operating_refusal
+from b24batch.sandbox.rest.rate import make_rate_refusal
 from b24batch.sandbox.server.answers import Answer, PortalError, page, refusal
 from b24batch.sandbox.server.travel import CLOSED, HUNG, RESET, Travel
 
@@ -121,47 +121,47 @@ class Fault:
 
 
 _ROWS = (
-    Fault("lost_after", "yes", False, travelling(CLOSED)),
-    Fault("reset_after", "yes", False, travelling(RESET)),
-    Fault("silent", "yes", False, travelling(HUNG)),
-    Fault("half_headers", "yes", False, travelling(Travel("half_head", "close"))),
-    Fault("half_headers_reset", "yes", False, travelling(Travel("half_head", "reset"))),
-    Fault("half_body", "yes", False, travelling(Travel("half_body", "close"))),
-    Fault("half_body_reset", "yes", False, travelling(Travel("half_body", "reset"))),
-    Fault("half_body_unsized", "yes", False, changed(spoilt.half_body_unsized)),
-    Fault("stall", "yes", False, travelling(Travel("half_body", "hang"))),
-    Fault("chunked_cut", "yes", False, changed(spoilt.chunked_cut)),
-    Fault("chunked_garbage", "yes", False, changed(spoilt.chunked_garbage)),
-    Fault("garbage_status", "yes", False, instead(Answer("ouch\r\n\r\n", travel=Travel("body", "close")))),
-    Fault("many_headers", "yes", False, changed(spoilt.many_headers)),
-    Fault("garbage_gzip", "yes", False, changed(spoilt.garbage_gzip)),
-    Fault("cut_gzip", "yes", False, changed(spoilt.cut_gzip)),
-    Fault("html_200", "yes", False, instead(page("Welcome"))),
-    Fault("html_502", "yes", False, instead(page("502 Bad Gateway", 502))),
-    Fault("html_503", "yes", False, instead(page("503 Service Temporarily Unavailable", 503))),
-    Fault("empty", "yes", False, instead(Answer(""))),
-    Fault("invalid_json", "yes", False, changed(spoilt.invalid_json)),
-    Fault("malformed_maps", "yes", True, changed(spoilt.malformed_maps)),
-    Fault("missing_maps", "yes", True, changed(spoilt.missing_maps)),
-    Fault("no_result", "yes", True, changed(spoilt.no_result)),
-    Fault("wrong_encoding", "yes", True, instead(refusal(PortalError("WRONG_ENCODING", "Wrong encoding", 200)))),
-    Fault("json_500", "yes", True, instead(refusal(PortalError("ERROR_CORE", "SQL query error!", 500)))),
+    Fault("lost_after", "yes", False, send(CLOSED)),
+    Fault("reset_after", "yes", False, send(RESET)),
+    Fault("silent", "yes", False, send(HUNG)),
+    Fault("half_headers", "yes", False, send(Travel("half_head", "close"))),
+    Fault("half_headers_reset", "yes", False, send(Travel("half_head", "reset"))),
+    Fault("half_body", "yes", False, send(Travel("half_body", "close"))),
+    Fault("half_body_reset", "yes", False, send(Travel("half_body", "reset"))),
+    Fault("half_body_unsized", "yes", False, change(spoilt.halve_unsized)),
+    Fault("stall", "yes", False, send(Travel("half_body", "hang"))),
+    Fault("chunked_cut", "yes", False, change(spoilt.cut_chunk)),
+    Fault("chunked_garbage", "yes", False, change(spoilt.garble_chunk)),
+    Fault("garbage_status", "yes", False, answer(Answer("ouch\r\n\r\n", travel=Travel("body", "close")))),
+    Fault("many_headers", "yes", False, change(spoilt.add_headers)),
+    Fault("garbage_gzip", "yes", False, change(spoilt.declare_gzip)),
+    Fault("cut_gzip", "yes", False, change(spoilt.cut_gzip)),
+    Fault("html_200", "yes", False, answer(page("Welcome"))),
+    Fault("html_502", "yes", False, answer(page("502 Bad Gateway", 502))),
+    Fault("html_503", "yes", False, answer(page("503 Service Temporarily Unavailable", 503))),
+    Fault("empty", "yes", False, answer(Answer(""))),
+    Fault("invalid_json", "yes", False, change(spoilt.truncate_json)),
+    Fault("malformed_maps", "yes", True, change(spoilt.replace_maps)),
+    Fault("missing_maps", "yes", True, change(spoilt.remove_maps)),
+    Fault("no_result", "yes", True, change(spoilt.remove_result)),
+    Fault("wrong_encoding", "yes", True, answer(refusal(PortalError("WRONG_ENCODING", "Wrong encoding", 200)))),
+    Fault("json_500", "yes", True, answer(refusal(PortalError("ERROR_CORE", "SQL query error!", 500)))),
     Fault("dies", "partly", False, die),
-    Fault("lost_before", "no", False, unexecuted(Answer("", travel=CLOSED))),
-    Fault("reset_before", "no", False, unexecuted(Answer("", travel=RESET))),
-    Fault("rate_limited", "no", True, refused(over_rate())),
-    Fault("operating_limit", "no", True, refused(over_operating_time())),
-    Fault("overload", "no", True, refused(PortalError("OVERLOAD_LIMIT", "REST API is blocked due to overload.", 503))),
-    Fault("unauthorized", "no", True, refused(PortalError("INVALID_CREDENTIALS", "Invalid request credentials", 401))),
-    Fault("expired_token", "no", True, refused(expired_token())),
-    Fault("refused", "no", True, refused(PortalError("ACCESS_DENIED", "Access denied!", 403))),
-    Fault("error_200", "no", True, refused(PortalError("WRONG_REQUEST", "Wrong request", 200))),
-    Fault("too_large", "no", False, unexecuted(page("413 Request Entity Too Large", 413))),
-    Fault("html_404", "no", False, unexecuted(page("404 Not Found", 404))),
+    Fault("lost_before", "no", False, answer_only(Answer("", travel=CLOSED))),
+    Fault("reset_before", "no", False, answer_only(Answer("", travel=RESET))),
+    Fault("rate_limited", "no", True, refuse(make_rate_refusal())),
+    Fault("operating_limit", "no", True, refuse(make_operating_refusal())),
+    Fault("overload", "no", True, refuse(PortalError("OVERLOAD_LIMIT", "REST API is blocked due to overload.", 503))),
+    Fault("unauthorized", "no", True, refuse(PortalError("INVALID_CREDENTIALS", "Invalid request credentials", 401))),
+    Fault("expired_token", "no", True, refuse(make_expired_token())),
+    Fault("refused", "no", True, refuse(PortalError("ACCESS_DENIED", "Access denied!", 403))),
+    Fault("error_200", "no", True, refuse(PortalError("WRONG_REQUEST", "Wrong request", 200))),
+    Fault("too_large", "no", False, answer_only(page("413 Request Entity Too Large", 413))),
+    Fault("html_404", "no", False, answer_only(page("404 Not Found", 404))),
     Fault("moved", "no", False, move),
-    Fault("slow", "yes", True, slow, seconds=1.0),
+    Fault("slow", "yes", True, delay, seconds=1.0),
     Fault("drip", "yes", True, drip, seconds=5.0),
-    Fault("closes", "yes", True, travelling(Travel("whole", "close"))),
+    Fault("closes", "yes", True, send(Travel("whole", "close"))),
 )
 
 #: All faults by name.

@@ -1,19 +1,19 @@
-"""What a portal says of itself, and what an application keeps there: options and handlers of events."""
+"""Facts about the portal, and what an application stores there: options and event handlers."""
 
 from __future__ import annotations
 
 import attrs
 
-from b24batch.sandbox.methods.arguments import in_capitals, needed
+from b24batch.sandbox.methods.arguments import require, to_capitals
 from b24batch.sandbox.methods.staff import SCOPE
-from b24batch.sandbox.php.values import JSON, mapping
+from b24batch.sandbox.php.values import JSON, to_mapping
 from b24batch.sandbox.rest.dispatcher import Dispatcher, Params
-from b24batch.sandbox.rest.time_blocks import iso
+from b24batch.sandbox.rest.time_blocks import to_iso
 from b24batch.sandbox.server.answers import PortalError
 
 _ABOUT = {"SCOPE": SCOPE, "LICENSE": "sandbox"}
 
-#: The features that `feature.get` says no to are all others.
+#: The features for which `feature.get` answers yes.
 _FEATURES = ("rest_offline_extended", "rest_auth_connector")
 
 
@@ -24,13 +24,13 @@ class Options:
     _values: dict[JSON, JSON] = attrs.field(factory=dict, init=False)
 
     def get(self, params: Params) -> JSON:
-        """Return one value, or all of them when none is named; an unknown one is null."""
+        """Return one value, or all if no name is given; null for an unknown name."""
         name = params.get("option")
         return self._values.get(name) if name is not None else dict(self._values)
 
     def set(self, params: Params) -> JSON:
         """Store values; those that are not named stay."""
-        options = mapping(params.get("options", params))
+        options = to_mapping(params.get("options", params))
         if not options:
             raise PortalError("ERROR_ARGUMENT", "Argument 'options' is null or empty", extra={"argument": "options"})
         self._values.update(options)
@@ -45,7 +45,7 @@ class Handlers:
 
     def bind(self, params: Params) -> JSON:
         """Store an address; the same one for the same event is refused."""
-        bound = self._named(params)
+        bound = self._read_names(params)
         if bound in self._bound:
             raise PortalError("ERROR_CORE", "Unable to set event handler: Handler already binded")
         self._bound.append(bound)
@@ -53,7 +53,7 @@ class Handlers:
 
     def unbind(self, params: Params) -> JSON:
         """Forget an address."""
-        bound = self._named(params)
+        bound = self._read_names(params)
         count = self._bound.count(bound)
         self._bound = [other for other in self._bound if other != bound]
         return {"count": count}
@@ -63,13 +63,13 @@ class Handlers:
         del params
         return [{**bound, "auth_type": "0", "offline": "0"} for bound in self._bound]
 
-    def _named(self, params: Params) -> dict[str, str]:
-        arguments = in_capitals(params)
-        return {"event": needed(arguments, "EVENT").upper(), "handler": needed(arguments, "HANDLER")}
+    def _read_names(self, params: Params) -> dict[str, str]:
+        arguments = to_capitals(params)
+        return {"event": require(arguments, "EVENT").upper(), "handler": require(arguments, "HANDLER")}
 
 
-def _feature(params: Params) -> JSON:
-    code = needed({str(name).lower(): value for name, value in params.items()}, "code")
+def _describe_feature(params: Params) -> JSON:
+    code = require({str(name).lower(): value for name, value in params.items()}, "code")
     return {"value": "Y" if code in _FEATURES else "N"}
 
 
@@ -77,7 +77,7 @@ def install(dispatcher: Dispatcher) -> None:
     """Register the methods."""
 
     def known(params: Params) -> JSON:
-        name = needed({str(name).lower(): value for name, value in params.items()}, "name")
+        name = require({str(name).lower(): value for name, value in params.items()}, "name")
         is_known = name.lower() in dispatcher.names()
         return {"isExisting": is_known, "isAvailable": is_known}
 
@@ -91,6 +91,6 @@ def install(dispatcher: Dispatcher) -> None:
     dispatcher.add("app.info", lambda _params: _ABOUT)
     dispatcher.add("scope", lambda _params: list(SCOPE))
     dispatcher.add("method.get", known)
-    dispatcher.add("feature.get", _feature)
-    dispatcher.add("server.time", lambda _params: iso(dispatcher.clock.time()))
+    dispatcher.add("feature.get", _describe_feature)
+    dispatcher.add("server.time", lambda _params: to_iso(dispatcher.clock.time()))
     dispatcher.add("methods", lambda _params: dispatcher.names())

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import re
 
-from b24batch.sandbox.php.values import JSON, intval, text_of
+from b24batch.sandbox.php.values import JSON, to_int, to_text
 from b24batch.sandbox.rest.dispatcher import Params
 from b24batch.sandbox.server.answers import PortalError
 
 _WHOLE = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
 
 
-def integer(params: Params, name: str) -> int:
+def read_integer(params: Params, name: str) -> int:
     """Return an argument of a controller method that must be a whole number.
 
     Raises:
         PortalError: Code "100": there is none, or it is something else.
 
     """
-    value = given(params, name)
+    value = read_required(params, name)
     if isinstance(value, bool) or not isinstance(value, (int, str)) or not _WHOLE.fullmatch(str(value)):
-        raise _mismatch(value, name, "int")
+        raise _make_mismatch(value, name, "int")
     return int(value)
 
 
-def array(params: Params, name: str, *, optional: bool = False) -> JSON:
+def read_array(params: Params, name: str, *, optional: bool = False) -> JSON:
     """Return an argument of a controller method that must be a list or a map; an absent one may be empty.
 
     Raises:
@@ -33,13 +33,13 @@ def array(params: Params, name: str, *, optional: bool = False) -> JSON:
     """
     if optional and name not in params:
         return []
-    value = given(params, name)
+    value = read_required(params, name)
     if not isinstance(value, (list, dict)):
-        raise _mismatch(value, name, "array")
+        raise _make_mismatch(value, name, "array")
     return value
 
 
-def given(params: Params, name: str) -> JSON:
+def read_required(params: Params, name: str) -> JSON:
     """Return an argument that a controller method needs.
 
     Raises:
@@ -51,42 +51,42 @@ def given(params: Params, name: str) -> JSON:
     return params[name]
 
 
-def _mismatch(value: JSON, name: str, kind: str) -> PortalError:
-    shown = f"Invalid value {{{text_of(value)}}} to match with parameter {{{name}}}."
+def _make_mismatch(value: JSON, name: str, kind: str) -> PortalError:
+    shown = f"Invalid value {{{to_text(value)}}} to match with parameter {{{name}}}."
     return PortalError("100", f"{shown} Should be value of type {kind}.")
 
 
-def spelled(params: Params, name: str) -> JSON:
+def read_legacy(params: Params, name: str) -> JSON:
     """Return an argument of a legacy CRM method, in any of its spellings; None if it is missing."""
     capital = name.capitalize()
     spellings = (name, name.upper(), capital, f"ar{capital}", f"AR_{name.upper()}")
     return next((params[spelling] for spelling in spellings if spelling in params), None)
 
 
-def in_capitals(params: Params) -> dict[str, JSON]:
-    """Return the params of a method that does not mind the case of their names."""
+def to_capitals(params: Params) -> dict[str, JSON]:
+    """Return the params of a method that ignores the case of their names."""
     return {str(name).upper(): value for name, value in params.items()}
 
 
-def needed(arguments: dict[str, JSON], name: str) -> str:
+def require(arguments: dict[str, JSON], name: str) -> str:
     """Return a text that must not be empty.
 
     Raises:
         PortalError: ``ERROR_ARGUMENT``, which also names the argument.
 
     """
-    value = text_of(arguments.get(name)).strip()
+    value = to_text(arguments.get(name)).strip()
     if not value:
         raise PortalError("ERROR_ARGUMENT", f"Argument '{name}' is null or empty", extra={"argument": name})
     return value
 
 
-def needed_id(arguments: dict[str, JSON]) -> int:
+def require_id(arguments: dict[str, JSON]) -> int:
     """Return an id above 0.
 
     Raises:
         PortalError: ``ERROR_ARGUMENT``.
 
     """
-    row_id = intval(arguments.get("ID"))
-    return row_id if row_id > 0 else int(needed({}, "ID"))
+    row_id = to_int(arguments.get("ID"))
+    return row_id if row_id > 0 else int(require({}, "ID"))

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 import attrs
 
 from b24batch.sandbox.methods.crm_fields import COMPANY, CONTACT, DEAL, LEAD, QUOTE, entity
-from b24batch.sandbox.php.values import text_of
-from b24batch.sandbox.rest.time_blocks import iso
+from b24batch.sandbox.php.values import to_text
+from b24batch.sandbox.rest.time_blocks import to_iso
 from b24batch.sandbox.store.entity_types import EntityType
 from b24batch.sandbox.store.rows import Row
 from b24batch.sandbox.store.values import Changes
@@ -51,9 +51,9 @@ class CrmStore:
 
     def add(self, kind: EntityType, values: Row) -> int:
         """Store a new row with the defaults of its type and return its id."""
-        now = iso(self.time())
+        now = to_iso(self.time())
         defaults = {**_DEFAULTS.get(kind.type_id, _DYNAMIC_DEFAULTS), **_OWN}
-        row = {**defaults, "DATE_CREATE": now, "DATE_MODIFY": now, **self._multi({}, values)}
+        row = {**defaults, "DATE_CREATE": now, "DATE_MODIFY": now, **self._merge_multiple({}, values)}
         row_id = kind.table.add(row)
         stored = kind.table.rows[row_id]
         stored.setdefault("TITLE", f"{_TITLES.get(kind.type_id, 'Item')} #{row_id}")
@@ -62,20 +62,20 @@ class CrmStore:
 
     def update(self, kind: EntityType, row: Row, values: Row) -> None:
         """Change a row."""
-        row.update(self._multi(row, values), DATE_MODIFY=iso(self.time()))
+        row.update(self._merge_multiple(row, values), DATE_MODIFY=to_iso(self.time()))
         _derive(kind, row)
 
-    def _multi(self, row: Row, values: Row) -> Row:
+    def _merge_multiple(self, row: Row, values: Row) -> Row:
         return {
-            key: self._merged(key, row.get(key) or [], value) if isinstance(value, Changes) else value
+            key: self._merge(key, row.get(key) or [], value) if isinstance(value, Changes) else value
             for key, value in values.items()
         }
 
-    def _merged(self, type_id: str, old: list[Row], changes: list[Row]) -> list[Row]:
+    def _merge(self, type_id: str, old: list[Row], changes: list[Row]) -> list[Row]:
         """Entries with an id change or delete an old one, entries without are added."""
         kept = {entry["ID"]: entry for entry in old}
         for change in changes:
-            entry_id = text_of(change.get("ID") or "") or str(next(self._multi_ids))
+            entry_id = to_text(change.get("ID") or "") or str(next(self._multi_ids))
             if change.get("DELETE") == "Y":
                 kept.pop(entry_id, None)
                 continue
@@ -86,7 +86,7 @@ class CrmStore:
                 "TYPE_ID": type_id,
                 **kept.get(entry_id, {}),
             }
-            changed = {name: text_of(change[name]) for name in ("VALUE_TYPE", "VALUE") if name in change}
+            changed = {name: to_text(change[name]) for name in ("VALUE_TYPE", "VALUE") if name in change}
             kept[entry_id] = before | changed
         return list(kept.values())
 
@@ -97,4 +97,4 @@ def _derive(kind: EntityType, row: Row) -> None:
         if name in kind.fields:
             value = row.get(source)
             is_flag = source in _REACHED
-            row[name] = "NY"[bool(value)] if is_flag else _SEMANTICS.get(text_of(value).rpartition(":")[2], "P")
+            row[name] = "NY"[bool(value)] if is_flag else _SEMANTICS.get(to_text(value).rpartition(":")[2], "P")

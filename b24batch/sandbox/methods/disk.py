@@ -9,10 +9,10 @@ from functools import partial
 
 import attrs
 
-from b24batch.sandbox.methods.arguments import array, integer
+from b24batch.sandbox.methods.arguments import read_array, read_integer
 from b24batch.sandbox.methods.spellings import LEGACY
 from b24batch.sandbox.oauth.tokens import CLIENT_ID
-from b24batch.sandbox.php.values import FALSY, JSON, items_of, mapping, text_of
+from b24batch.sandbox.php.values import FALSY, JSON, list_items, to_mapping, to_text
 from b24batch.sandbox.rest.dispatcher import Dispatcher, Handler, Params
 from b24batch.sandbox.server.answers import Page, PortalError
 from b24batch.sandbox.store import filters
@@ -42,45 +42,45 @@ class Disk:
     def list_storages(self, params: Params) -> JSON:
         """Return a page of storages; those of applications are dropped after the page was cut."""
         self._serve_users()
-        page = _page(self.storages, params, Query())
+        page = _make_page(self.storages, params, Query())
         shown = [row for row in page.rows if row["ENTITY_TYPE"] != "restapp"]
-        return Page([_shown(row) for row in shown], page.next, page.total)
+        return Page([_show(row) for row in shown], page.next, page.total)
 
     def get_storage(self, params: Params) -> JSON:
         """Return one storage."""
         self._serve_users()
-        return _shown(_row(self.storages, params))
+        return _show(_find_row(self.storages, params))
 
     def storage_of_app(self, params: Params) -> JSON:
         """Return the storage of the application, which is made when it is first asked for."""
         del params
         self._serve_users()
         found = [row for row in self.storages.rows.values() if row["ENTITY_TYPE"] == "restapp"]
-        return _shown(found[0] if found else self._add_storage("Application", "restapp", CLIENT_ID))
+        return _show(found[0] if found else self._add_storage("Application", "restapp", CLIENT_ID))
 
     def children(self, find: _Find, params: Params) -> JSON:
         """Return a page of what lies in a folder, not deeper."""
         query = Query()
         query.where("=", ("PARENT_ID", "integer"), find(params)["ID"])
-        page = _page(self.objects, params, query)
-        return Page([_shown(row) for row in page.rows], page.next, page.total)
+        page = _make_page(self.objects, params, query)
+        return Page([_show(row) for row in page.rows], page.next, page.total)
 
     def add_folder(self, find: _Find, params: Params) -> JSON:
         """Make a folder in a folder."""
-        parent, name = find(params), text_of(mapping(array(params, "data")).get("NAME"))
-        return _shown(self._add(parent, self._free_name(parent, name, params), "folder", 0))
+        parent, name = find(params), to_text(to_mapping(read_array(params, "data")).get("NAME"))
+        return _show(self._add(parent, self._find_free_name(parent, name, params), "folder", 0))
 
     def upload(self, find: _Find, params: Params) -> JSON:
         """Store the file in ``fileContent``: a list of name and base64, or base64 with a name in ``data``."""
         parent, content = find(params), params.get("fileContent")
-        named = list(mapping(content).values()) or ["", content]
-        name = text_of(mapping(params.get("data")).get("NAME") or named[0])
-        size = len(_decoded(text_of(named[-1])))
-        return _shown(self._add(parent, self._free_name(parent, name, params), "file", size))
+        named = list(to_mapping(content).values()) or ["", content]
+        name = to_text(to_mapping(params.get("data")).get("NAME") or named[0])
+        size = len(_decode(to_text(named[-1])))
+        return _show(self._add(parent, self._find_free_name(parent, name, params), "file", size))
 
     def get(self, find: _Find, params: Params) -> JSON:
         """Return one folder or file."""
-        return _shown(find(params))
+        return _show(find(params))
 
     def delete(self, find: _Find, params: Params) -> JSON:
         """Remove a folder or a file and its contents."""
@@ -106,28 +106,28 @@ class Disk:
     def root(self, params: Params) -> Row:
         """Return the folder that is all of a storage."""
         self._serve_users()
-        return self.objects.rows[_row(self.storages, params)["ROOT_OBJECT_ID"]]
+        return self.objects.rows[_find_row(self.storages, params)["ROOT_OBJECT_ID"]]
 
     def folder(self, params: Params) -> Row:
         """Return a folder."""
-        return self._object(params, "folder")
+        return self._find_object(params, "folder")
 
     def file(self, params: Params) -> Row:
         """Return a file."""
-        return self._object(params, "file")
+        return self._find_object(params, "file")
 
-    def _object(self, params: Params, kind: str) -> Row:
-        row = _row(self.objects, params)
+    def _find_object(self, params: Params, kind: str) -> Row:
+        row = _find_row(self.objects, params)
         if row["TYPE"] != kind:
-            raise _missing(row["ID"])
+            raise _make_missing(row["ID"])
         return row
 
     def _add(self, parent: Row, name: str, kind: str, size: int) -> Row:
         about: Row = {"NAME": name, "TYPE": kind, "STORAGE_ID": parent["STORAGE_ID"], "PARENT_ID": parent["ID"]}
         return self.objects.rows[self.objects.add({**about, "SIZE": size})]
 
-    def _free_name(self, parent: Row, name: str, params: Params) -> str:
-        """Return a name that nothing there has; any text for ``generateUniqueName`` is a yes, N too."""
+    def _find_free_name(self, parent: Row, name: str, params: Params) -> str:
+        """Return a name that is not taken there; any text for ``generateUniqueName`` means yes, even N."""
         if not name:
             raise PortalError("ERROR_ARGUMENT", "Required parameter NAME", extra={"argument": "NAME"})
         taken = {row["NAME"] for row in self.objects.rows.values() if row["PARENT_ID"] == parent["ID"]}
@@ -138,7 +138,7 @@ class Disk:
         return name if name not in taken else next(other for other in others if other not in taken)
 
 
-def _decoded(text: str) -> bytes:
+def _decode(text: str) -> bytes:
     """Decode base64 like PHP, which skips invalid characters."""
     kept = "".join(mark for mark in text if mark.isascii() and (mark.isalnum() or mark in "+/"))
     try:
@@ -147,33 +147,33 @@ def _decoded(text: str) -> bytes:
         return b""
 
 
-def _missing(row_id: JSON) -> PortalError:
+def _make_missing(row_id: JSON) -> PortalError:
     return PortalError("ERROR_NOT_FOUND", f"Could not find entity with id `{row_id}`.")
 
 
-def _row(table: Table, params: Params) -> Row:
-    row_id = integer(params, "id")
+def _find_row(table: Table, params: Params) -> Row:
+    row_id = read_integer(params, "id")
     if row_id not in table.rows:
-        raise _missing(row_id)
+        raise _make_missing(row_id)
     return table.rows[row_id]
 
 
-def _field(name: str) -> Field | None:
+def _find_field(name: str) -> Field | None:
     return (name, "integer" if name in _NUMBERS else "string") if name.isupper() else None
 
 
-def _page(table: Table, params: Params, query: Query) -> Page:
-    for name, value in items_of(params.get("filter")):
+def _make_page(table: Table, params: Params, query: Query) -> Page:
+    for name, value in list_items(params.get("filter")):
         prefix, plain = filters.split(str(name))
-        field = _field(plain)
+        field = _find_field(plain)
         if field is not None:
             query.where(prefix, field, value)
-    query.order_by(params.get("order"), _field)
+    query.order_by(params.get("order"), _find_field)
     # A start of -1 is no way around the count here.
     return EXACT.page(table, query, max(params.start, 0))
 
 
-def _shown(row: Row) -> Row:
+def _show(row: Row) -> Row:
     return {name: LEGACY.printed(value) for name, value in row.items()}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from b24batch.sandbox.php.values import intval
+from b24batch.sandbox.php.values import to_int
 from b24batch.sandbox.rest.dispatcher import Params
 from b24batch.sandbox.server.answers import Page
 from b24batch.sandbox.store.queries import PAGE_SIZE, Family, Query
@@ -28,25 +28,25 @@ def _silent(family: Family, table: Table, query: Query, params: Params) -> Page:
 
 def _whole(family: Family, table: Table, query: Query, params: Params) -> Page:
     del family, params
-    found = rows(table, query)
+    found = find_rows(table, query)
     return Page(found, None, len(found))
 
 
 def _numbered(family: Family, table: Table, query: Query, params: Params) -> Page:
     """Pages by their number from 1 on; a ``start`` is not read."""
     del family
-    begin = (max(intval(params.get("page")), 1) - 1) * PAGE_SIZE
-    return Page(rows(table, query)[begin : begin + PAGE_SIZE])
+    begin = (max(to_int(params.get("page")), 1) - 1) * PAGE_SIZE
+    return Page(find_rows(table, query)[begin : begin + PAGE_SIZE])
 
 
 def _limited(family: Family, table: Table, query: Query, params: Params) -> Page:
     """Pieces by ``offset`` and ``limit``; a ``start`` is not read."""
     del family
-    begin = max(intval(params.get("offset")), 0)
-    return Page(rows(table, query)[begin : begin + (intval(params.get("limit")) or _LIMIT)])
+    begin = max(to_int(params.get("offset")), 0)
+    return Page(find_rows(table, query)[begin : begin + (to_int(params.get("limit")) or _LIMIT)])
 
 
-def rows(table: Table, query: Query) -> list[Row]:
+def find_rows(table: Table, query: Query) -> list[Row]:
     """Return all rows that a query finds, in its order."""
     return [table.rows[row_id] for row_id in query.ids(table)]
 

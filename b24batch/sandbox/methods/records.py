@@ -1,4 +1,4 @@
-"""Records of many kinds, stored alike: what tells one kind from another is data."""
+"""Records of many kinds, stored in the same way; data describes how the kinds differ."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import attrs
 
 from b24batch.sandbox.methods.pagings import PAGINGS, WITHOUT_CURSOR
 from b24batch.sandbox.methods.spellings import Spelling
-from b24batch.sandbox.php.values import JSON, items_of, mapping, text_of
+from b24batch.sandbox.php.values import JSON, list_items, to_mapping, to_text
 from b24batch.sandbox.rest.dispatcher import Dispatcher, Params
-from b24batch.sandbox.rest.time_blocks import iso
+from b24batch.sandbox.rest.time_blocks import to_iso
 from b24batch.sandbox.server.answers import Page, PortalError
 from b24batch.sandbox.store import filters
 from b24batch.sandbox.store.queries import Field, Query
 from b24batch.sandbox.store.rows import Row, Table
-from b24batch.sandbox.store.values import stored, values_of
+from b24batch.sandbox.store.values import cast_values, to_stored
 
 #: What the marks behind the names of fields say of their kind.
 _KINDS = {"?": "char", "!": "truth", "#": "integer", "~": "datetime"}
@@ -74,7 +74,7 @@ class About:
             needed=[name for name, marks, _ in found if "*" in marks],
             only=[name for name, marks, _ in found if "+" in marks],
             order=next((name for name, marks, _ in found if "^" in marks), ""),
-            defaults={name: _default(kinds.get(name, "any"), value) for name, value in given.items()},
+            defaults={name: _to_default(kinds.get(name, "any"), value) for name, value in given.items()},
         )
 
     def field(self, name: str) -> Field | None:
@@ -96,19 +96,20 @@ class Records:
 
     def add(self, params: Params) -> JSON:
         """Store a record."""
-        defaults = {name: iso(self.time()) if value == "now" else value for name, value in self.about.defaults.items()}
+        now = to_iso(self.time())
+        defaults = {name: now if value == "now" else value for name, value in self.about.defaults.items()}
         row_id = self.table.add({**defaults, **self.values(self.about.spelling.fields(params))})
-        return self._written(self.table.rows[row_id], row_id)
+        return self._show_written(self.table.rows[row_id], row_id)
 
     def get(self, params: Params) -> JSON:
         """Return one record."""
-        return self._under(2, self.shown(self.row(params)))
+        return self._put_under(2, self.show(self.row(params)))
 
     def update(self, params: Params) -> JSON:
         """Change a record."""
         row = self.row(params)
         row.update(self.values(self.about.spelling.fields(params)))
-        return self._written(row, True)
+        return self._show_written(row, True)
 
     def delete(self, params: Params) -> JSON:
         """Remove a record; the second time fails."""
@@ -117,17 +118,17 @@ class Records:
     def list(self, params: Params) -> JSON:
         """Return records as the kind's paging has them."""
         about, query = self.about, Query()
-        conditions = mapping(about.spelling.conditions(params))
+        conditions = to_mapping(about.spelling.conditions(params))
         self._check(conditions)
         for name, value in conditions.items():
             self.narrow(query, str(name), value)
         query.order_by(about.spelling.order(params) or {about.order: "ASC"}, about.field)
         page = PAGINGS[about.paging](about.spelling.family, self.table, query, params)
-        names = [text_of(name) for _, name in items_of(about.spelling.select(params))]
-        rows: JSON = [self.shown(row, names) for row in page.rows]
+        names = [to_text(name) for _, name in list_items(about.spelling.select(params))]
+        rows: JSON = [self.show(row, names) for row in page.rows]
         if about.mapped:
             rows = {row["ID"]: shown for row, shown in zip(page.rows, rows, strict=True)}
-        return Page(self._under(0, rows), page.next, page.total)
+        return Page(self._put_under(0, rows), page.next, page.total)
 
     def row(self, params: Params) -> Row:
         """Return the record that the params name.
@@ -143,16 +144,16 @@ class Records:
 
     def values(self, fields: JSON) -> Row:
         """Return fields as they are stored."""
-        return values_of(fields, self.about.field, stored)
+        return cast_values(fields, self.about.field, to_stored)
 
-    def shown(self, row: Row, select: JSON = ()) -> Row:
+    def show(self, row: Row, select: JSON = ()) -> Row:
         """Return a record as the portal shows it, whole or the fields that are selected."""
-        shown = dict(self._named(row))
+        shown = dict(self._name_values(row))
         if not select or "*" in select:
             return shown
         return {name: shown.get(name) for name in dict.fromkeys([self.about.spelling.id_key, *select])}
 
-    def _named(self, row: Row) -> Iterator[tuple[str, JSON]]:
+    def _name_values(self, row: Row) -> Iterator[tuple[str, JSON]]:
         for key, value in row.items():
             if key == "ID":
                 yield self.about.spelling.id_key, self.about.spelling.printed(value)
@@ -167,23 +168,23 @@ class Records:
             raise PortalError("0", f"Required filter fields: {', '.join(lacking)}")
 
     def narrow(self, query: Query, condition: str, value: JSON) -> None:
-        """Add one condition; what a filter does not know is dropped without a word."""
+        """Add one condition; unknown ones are ignored silently."""
         prefix, name = filters.split(condition)
         field, only = self.about.field(name), self.about.only
         beyond = prefix and field == ("ID", "integer") and self.about.paging in WITHOUT_CURSOR
         if field and not beyond and (not only or (name in only and not prefix)):
             query.where(prefix, field, value)
 
-    def _under(self, place: int, value: JSON) -> JSON:
+    def _put_under(self, place: int, value: JSON) -> JSON:
         key = self.about.keys[place]
         return {key: value} if key else value
 
-    def _written(self, row: Row, bare: JSON) -> JSON:
-        return self._under(1, self.shown(row)) if self.about.keys[1] else bare
+    def _show_written(self, row: Row, bare: JSON) -> JSON:
+        return self._put_under(1, self.show(row)) if self.about.keys[1] else bare
 
 
-def _default(kind: str, text: str) -> JSON:
-    return text if text == "now" else stored(kind, text)
+def _to_default(kind: str, text: str) -> JSON:
+    return text if text == "now" else to_stored(kind, text)
 
 
 def install(dispatcher: Dispatcher, records: Records, suffixes: str = "add get update delete list") -> None:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import attrs
 
-from b24batch.sandbox.methods.arguments import array, in_capitals, integer, spelled
-from b24batch.sandbox.php.values import JSON, intval, text_of
+from b24batch.sandbox.methods.arguments import read_array, read_integer, read_legacy, to_capitals
+from b24batch.sandbox.php.values import JSON, to_int, to_text
 from b24batch.sandbox.rest.dispatcher import Params
 from b24batch.sandbox.server.answers import PortalError
 from b24batch.sandbox.store import queries
@@ -50,24 +50,24 @@ class Spelling:
 _CAPITALS = re.compile(r"[A-Z][A-Z0-9_]*")
 
 
-def _text(value: JSON) -> JSON:
+def _to_text(value: JSON) -> JSON:
     """Older methods answer everything as text."""
-    return value if value is None or isinstance(value, (list, dict)) else text_of(value)
+    return value if value is None or isinstance(value, (list, dict)) else to_text(value)
 
 
-def _legacy_id(params: Params) -> int:
-    row_id = intval(params.get("ID", params.get("id")))
+def _read_legacy_id(params: Params) -> int:
+    row_id = to_int(params.get("ID", params.get("id")))
     if row_id <= 0:
         raise PortalError("", "ID is not defined or invalid.")
     return row_id
 
 
-def _in_capitals(name: str) -> _Read:
-    return lambda params: in_capitals(params).get(name)
+def _read_capital(name: str) -> _Read:
+    return lambda params: to_capitals(params).get(name)
 
 
-def _array(name: str) -> _Read:
-    return lambda params: array(params, name, optional=True)
+def _read_array(name: str) -> _Read:
+    return lambda params: read_array(params, name, optional=True)
 
 
 #: ``crm.activity.*`` and others: names in capitals below ``fields``, everything is text.
@@ -75,13 +75,13 @@ LEGACY = Spelling(
     id_key="ID",
     name=_CAPITALS,
     family=queries.LEGACY,
-    fields=lambda params: spelled(params, "fields"),
-    row_id=_legacy_id,
-    conditions=lambda params: spelled(params, "filter"),
-    order=lambda params: spelled(params, "order"),
-    select=lambda params: spelled(params, "select"),
+    fields=lambda params: read_legacy(params, "fields"),
+    row_id=_read_legacy_id,
+    conditions=lambda params: read_legacy(params, "filter"),
+    order=lambda params: read_legacy(params, "order"),
+    select=lambda params: read_legacy(params, "select"),
     missing=lambda: PortalError("", "Not found"),
-    printed=_text,
+    printed=_to_text,
 )
 
 #: ``catalog.*``, ``sale.*`` and others: camel case below ``fields``, values keep their types.
@@ -89,11 +89,11 @@ CONTROLLER = Spelling(
     id_key="id",
     name=re.compile(r"[a-z][a-zA-Z0-9_]*"),
     family=queries.CONTROLLER,
-    fields=lambda params: array(params, "fields"),
-    row_id=lambda params: integer(params, "id"),
-    conditions=_array("filter"),
-    order=_array("order"),
-    select=_array("select"),
+    fields=lambda params: read_array(params, "fields"),
+    row_id=lambda params: read_integer(params, "id"),
+    conditions=_read_array("filter"),
+    order=_read_array("order"),
+    select=_read_array("select"),
     missing=lambda: PortalError("0", "Entity not found"),
     printed=lambda value: value,
 )
@@ -103,11 +103,11 @@ FLAT = Spelling(
     id_key="ID",
     name=_CAPITALS,
     family=queries.LEGACY,
-    fields=in_capitals,
-    row_id=lambda params: _legacy_id(Params(in_capitals(params))),
-    conditions=_in_capitals("FILTER"),
-    order=_in_capitals("ORDER"),
-    select=_in_capitals("SELECT"),
+    fields=to_capitals,
+    row_id=lambda params: _read_legacy_id(Params(to_capitals(params))),
+    conditions=_read_capital("FILTER"),
+    order=_read_capital("ORDER"),
+    select=_read_capital("SELECT"),
     missing=lambda: PortalError("ERROR_NOT_FOUND", "Not found"),
-    printed=_text,
+    printed=_to_text,
 )

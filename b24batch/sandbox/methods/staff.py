@@ -5,17 +5,17 @@ from __future__ import annotations
 import attrs
 
 from b24batch.sandbox.methods import user_fields
-from b24batch.sandbox.methods.arguments import in_capitals
+from b24batch.sandbox.methods.arguments import to_capitals
 from b24batch.sandbox.methods.records import About, Records
 from b24batch.sandbox.methods.records import install as install_records
 from b24batch.sandbox.methods.spellings import FLAT
-from b24batch.sandbox.php.values import FALSY, JSON, intval, items_of
+from b24batch.sandbox.php.values import FALSY, JSON, list_items, to_int
 from b24batch.sandbox.rest.dispatcher import Dispatcher, Params
 from b24batch.sandbox.server.answers import Page, PortalError
 from b24batch.sandbox.store import filters
 from b24batch.sandbox.store.queries import EXACT, Field, Query
 from b24batch.sandbox.store.rows import Row, Table
-from b24batch.sandbox.store.values import printed
+from b24batch.sandbox.store.values import to_printed
 
 _KINDS = {
     "ID": "integer",
@@ -61,29 +61,29 @@ class UserMethods:
 
     def get(self, params: Params) -> JSON:
         """Return a page of users; a FILTER replaces all other conditions."""
-        arguments, query = in_capitals(params), Query()
-        for name, value in items_of(arguments.get("FILTER", arguments)):
+        arguments, query = to_capitals(params), Query()
+        for name, value in list_items(arguments.get("FILTER", arguments)):
             prefix, plain = filters.split(str(name).upper())
-            field = self._field(plain)
+            field = self._find_field(plain)
             if field is not None:
                 query.where(prefix, field, value)
-        query.order_by({arguments.get("SORT"): arguments.get("ORDER", "ASC")}, self._field)
+        query.order_by({arguments.get("SORT"): arguments.get("ORDER", "ASC")}, self._find_field)
         page = EXACT.page(self.table, query, params.start)
-        return Page([self.shown(row) for row in page.rows], page.next, page.total) if page.rows else []
+        return Page([self.show(row) for row in page.rows], page.next, page.total) if page.rows else []
 
     def add(self, params: Params) -> JSON:
         """Store a user and return the id."""
-        values = self._values(params)
+        values = self._read_values(params)
         if not values.get("EMAIL"):
             raise PortalError("", "Wrong E-Mail")
         return self.table.add({**_NEW_USER, **values})
 
     def update(self, params: Params) -> JSON:
         """Change a user."""
-        row = self.table.rows.get(intval(in_capitals(params).get("ID")))
+        row = self.table.rows.get(to_int(to_capitals(params).get("ID")))
         if row is None:
             raise PortalError("", "access_denied")
-        row.update(self._values(params))
+        row.update(self._read_values(params))
         return True
 
     def fields(self, params: Params) -> JSON:
@@ -94,7 +94,7 @@ class UserMethods:
     def current(self, params: Params) -> JSON:
         """Return the user whom the webhook and all tokens belong to."""
         del params
-        return self.shown(self.table.rows[1])
+        return self.show(self.table.rows[1])
 
     def profile(self, params: Params) -> JSON:
         """Return a little of the same user."""
@@ -102,41 +102,41 @@ class UserMethods:
         named = {name: user[name] for name in ("NAME", "LAST_NAME")}
         return {"ID": user["ID"], "ADMIN": True, **named, "PERSONAL_GENDER": "", "TIME_ZONE": ""}
 
-    def shown(self, row: Row) -> Row:
+    def show(self, row: Row) -> Row:
         """Return a user as the portal shows it."""
-        return {name: printed(kind, row[name]) for name, kind in self.kinds.items() if name in row}
+        return {name: to_printed(kind, row[name]) for name, kind in self.kinds.items() if name in row}
 
     def declare(self, name: str, kind: str) -> None:
-        """Add a user field; one of yes and no is saved by what PHP holds to be true, so that N is yes."""
+        """Add a user field; a boolean one is saved by PHP truth, so N is saved as yes."""
         self.kinds[name] = {"boolean": "truth"}.get(kind, kind)
 
-    def _field(self, name: str) -> Field | None:
+    def _find_field(self, name: str) -> Field | None:
         return (name, self.kinds[name]) if name in self.kinds else None
 
-    def _values(self, params: Params) -> Row:
-        values = {name: value for name, value in in_capitals(params).items() if name in self.kinds and name != "ID"}
+    def _read_values(self, params: Params) -> Row:
+        values = {name: value for name, value in to_capitals(params).items() if name in self.kinds and name != "ID"}
         truths = {name: value not in FALSY for name, value in values.items() if self.kinds[name] == "truth"}
         active = {"ACTIVE": values["ACTIVE"] not in (*FALSY, "N")} if "ACTIVE" in values else {}
         return {**values, **truths, **active}
 
 
-def _conditions(params: Params) -> JSON:
+def _read_conditions(params: Params) -> JSON:
     """Departments are filtered by the params themselves, or by FILTER, which replaces all of them."""
-    arguments = in_capitals(params)
-    return in_capitals(Params(items_of(arguments.get("FILTER", arguments))))
+    arguments = to_capitals(params)
+    return to_capitals(Params(list_items(arguments.get("FILTER", arguments))))
 
 
-def _order(params: Params) -> JSON:
-    conditions = _conditions(params)
+def _read_order(params: Params) -> JSON:
+    conditions = _read_conditions(params)
     return {conditions.get("SORT"): conditions.get("ORDER", "ASC")}
 
 
-def _but_sort(params: Params) -> JSON:
+def _remove_sort(params: Params) -> JSON:
     """SORT among the conditions is an order, not a condition."""
-    return {name: value for name, value in _conditions(params).items() if name != "SORT"}
+    return {name: value for name, value in _read_conditions(params).items() if name != "SORT"}
 
 
-_SPELLING = attrs.evolve(FLAT, order=_order, conditions=_but_sort)
+_SPELLING = attrs.evolve(FLAT, order=_read_order, conditions=_remove_sort)
 
 
 def departments(dispatcher: Dispatcher) -> Records:

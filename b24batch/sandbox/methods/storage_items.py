@@ -6,16 +6,16 @@ from collections.abc import Callable
 
 import attrs
 
-from b24batch.sandbox.methods.arguments import in_capitals, needed, needed_id
+from b24batch.sandbox.methods.arguments import require, require_id, to_capitals
 from b24batch.sandbox.methods.storages import Storage, Storages
-from b24batch.sandbox.php.values import JSON, items_of
+from b24batch.sandbox.php.values import JSON, list_items
 from b24batch.sandbox.rest.dispatcher import Dispatcher, Params
-from b24batch.sandbox.rest.time_blocks import iso
+from b24batch.sandbox.rest.time_blocks import to_iso
 from b24batch.sandbox.server.answers import Page, PortalError
 from b24batch.sandbox.store import filters
 from b24batch.sandbox.store.queries import LEGACY, Field, Query
 from b24batch.sandbox.store.rows import Row
-from b24batch.sandbox.store.values import printed, stored, values_of
+from b24batch.sandbox.store.values import cast_values, to_printed, to_stored
 
 _KINDS = {
     "integer": "ID MODIFIED_BY CREATED_BY SORT SECTION",
@@ -49,50 +49,50 @@ class StorageItemMethods:
 
     def add(self, params: Params) -> JSON:
         """Store an item and return its id."""
-        arguments = in_capitals(params)
+        arguments = to_capitals(params)
         storage = self.storages.of(arguments)
-        needed(arguments, "NAME")
-        now = iso(self.time())
+        require(arguments, "NAME")
+        now = to_iso(self.time())
         stamps = {"DATE_CREATE": now, "TIMESTAMP_X": now, "CREATED_BY": 1, "MODIFIED_BY": 1}
         own = {**_DEFAULTS, **stamps, "ENTITY": storage.about["ENTITY"]}
-        return storage.items.add({**own, **_values(storage, arguments)})
+        return storage.items.add({**own, **_read_values(storage, arguments)})
 
     def get(self, params: Params) -> JSON:
         """Return a page of items; filters on unknown fields are dropped."""
-        arguments = in_capitals(params)
+        arguments = to_capitals(params)
         storage, query = self.storages.of(arguments), Query()
-        for name, value in items_of(arguments.get("FILTER")):
+        for name, value in list_items(arguments.get("FILTER")):
             prefix, plain = filters.split(str(name))
-            field = _field(storage, plain)
+            field = _find_field(storage, plain)
             if field is not None:
                 query.where(prefix, field, value)
-        query.order_by(arguments.get("SORT"), lambda name: _field(storage, name))
+        query.order_by(arguments.get("SORT"), lambda name: _find_field(storage, name))
         page = LEGACY.page(storage.items, query, params.start)
-        return Page([_shown(storage, row) for row in page.rows], page.next, page.total)
+        return Page([_show(storage, row) for row in page.rows], page.next, page.total)
 
     def update(self, params: Params) -> JSON:
         """Change an item."""
-        arguments = in_capitals(params)
+        arguments = to_capitals(params)
         storage = self.storages.of(arguments)
-        row = storage.items.rows.get(needed_id(arguments))
+        row = storage.items.rows.get(require_id(arguments))
         if row is None:
-            raise _missing()
-        row.update(_values(storage, arguments), TIMESTAMP_X=iso(self.time()))
+            raise _make_missing()
+        row.update(_read_values(storage, arguments), TIMESTAMP_X=to_iso(self.time()))
         return True
 
     def delete(self, params: Params) -> JSON:
         """Remove an item; the second time fails."""
-        arguments = in_capitals(params)
-        if not self.storages.of(arguments).items.delete(needed_id(arguments)):
-            raise _missing()
+        arguments = to_capitals(params)
+        if not self.storages.of(arguments).items.delete(require_id(arguments)):
+            raise _make_missing()
         return True
 
 
-def _missing() -> PortalError:
+def _make_missing() -> PortalError:
     return PortalError("ERROR_ITEM_NOT_FOUND", "Item not found")
 
 
-def _field(storage: Storage, name: str) -> Field | None:
+def _find_field(storage: Storage, name: str) -> Field | None:
     if name in _KIND_OF:
         return name, _KIND_OF[name]
     about = storage.properties.get(name.removeprefix(_PROPERTY))
@@ -101,18 +101,19 @@ def _field(storage: Storage, name: str) -> Field | None:
     return name, "double" if about["TYPE"] == "N" else "string"
 
 
-def _values(storage: Storage, arguments: dict[str, JSON]) -> Row:
+def _read_values(storage: Storage, arguments: dict[str, JSON]) -> Row:
     """Properties are stored in the row next to the fields, under the names that filters use."""
     plain = {name: value for name, value in arguments.items() if name in _KIND_OF and name not in _OWN}
-    values = values_of(plain, lambda name: (name, _KIND_OF[name]), stored)
-    given = items_of(arguments.get("PROPERTY_VALUES"))
+    values = cast_values(plain, lambda name: (name, _KIND_OF[name]), to_stored)
+    given = list_items(arguments.get("PROPERTY_VALUES"))
     return values | {f"{_PROPERTY}{code}": value for code, value in given if code in storage.properties}
 
 
-def _shown(storage: Storage, row: Row) -> Row:
-    shown = {name: printed(_KIND_OF[name], row.get(name)) for name in _NAMES}
+def _show(storage: Storage, row: Row) -> Row:
+    shown = {name: to_printed(_KIND_OF[name], row.get(name)) for name in _NAMES}
     if storage.properties:
-        shown["PROPERTY_VALUES"] = {code: printed("user", row.get(f"{_PROPERTY}{code}")) for code in storage.properties}
+        values = {code: to_printed("user", row.get(f"{_PROPERTY}{code}")) for code in storage.properties}
+        shown["PROPERTY_VALUES"] = values
     return shown
 
 

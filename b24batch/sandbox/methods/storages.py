@@ -6,9 +6,9 @@ import re
 
 import attrs
 
-from b24batch.sandbox.methods.arguments import in_capitals, needed
+from b24batch.sandbox.methods.arguments import require, to_capitals
 from b24batch.sandbox.oauth.tokens import CLIENT_ID
-from b24batch.sandbox.php.values import JSON, intval, text_of
+from b24batch.sandbox.php.values import JSON, to_int, to_text
 from b24batch.sandbox.rest.dispatcher import Dispatcher, Params
 from b24batch.sandbox.server.answers import PortalError
 from b24batch.sandbox.store.rows import Row, Table
@@ -45,15 +45,15 @@ class Storages:
             PortalError: It is missing, too long, or names no storage.
 
         """
-        storage = self._storages.get(_code(arguments))
+        storage = self._storages.get(_read_code(arguments))
         if storage is None:
             raise PortalError("ERROR_ENTITY_NOT_FOUND", "Entity not found")
         return storage
 
     def add(self, params: Params) -> JSON:
         """Make a storage; its code must be new."""
-        arguments = in_capitals(params)
-        code, name = _code(arguments), needed(arguments, "NAME")
+        arguments = to_capitals(params)
+        code, name = _read_code(arguments), require(arguments, "NAME")
         if code in self._storages:
             raise PortalError("ERROR_ENTITY_ALREADY_EXISTS", "Entity already exists")
         storage_id = str(self._ids.add({}))
@@ -63,44 +63,44 @@ class Storages:
 
     def get(self, params: Params) -> JSON:
         """Describe one storage, or all of them when none is named."""
-        arguments = in_capitals(params)
+        arguments = to_capitals(params)
         if "ENTITY" in arguments:
             return self.of(arguments).about
         return [storage.about for storage in self._storages.values()]
 
     def delete(self, params: Params) -> JSON:
         """Remove a storage and its contents."""
-        storage = self.of(in_capitals(params))
+        storage = self.of(to_capitals(params))
         del self._storages[storage.about["ENTITY"]]
         return True
 
     def add_property(self, params: Params) -> JSON:
         """Give the items of a storage one more property; its code must be new."""
-        arguments = in_capitals(params)
+        arguments = to_capitals(params)
         properties = self.of(arguments).properties
-        code, kind = needed(arguments, "PROPERTY"), text_of(arguments.get("TYPE", "S"))
+        code, kind = require(arguments, "PROPERTY"), to_text(arguments.get("TYPE", "S"))
         if code in properties:
             raise PortalError("ERROR_PROPERTY_ALREADY_EXISTS", "Property already exists")
         if kind not in _TYPES:
             raise PortalError("ERROR_ARGUMENT", "Wrong entity item property type", extra={"argument": "TYPE"})
-        name, sort = text_of(arguments.get("NAME", code)), str(intval(arguments.get("SORT", 500)))
+        name, sort = to_text(arguments.get("NAME", code)), str(to_int(arguments.get("SORT", 500)))
         properties[code] = {"PROPERTY": code, "NAME": name, "TYPE": kind, "SORT": sort}
         return True
 
     def get_property(self, params: Params) -> JSON:
         """Describe one property, or all of them when none is named."""
-        arguments = in_capitals(params)
+        arguments = to_capitals(params)
         properties = self.of(arguments).properties
         if "PROPERTY" not in arguments:
             return list(properties.values())
-        code = needed(arguments, "PROPERTY")
+        code = require(arguments, "PROPERTY")
         if code not in properties:
             raise PortalError("ERROR_PROPERTY_NOT_FOUND", "Property not found")
         return properties[code]
 
 
-def _code(arguments: dict[str, JSON]) -> str:
-    code = needed({"ENTITY": _FOREIGN.sub("", text_of(arguments.get("ENTITY")))}, "ENTITY")
+def _read_code(arguments: dict[str, JSON]) -> str:
+    code = require({"ENTITY": _FOREIGN.sub("", to_text(arguments.get("ENTITY")))}, "ENTITY")
     if len(code) > MAX_CODE:
         text = f"Entity code is too long. Max length is {MAX_CODE} characters."
         raise PortalError("ERROR_ARGUMENT", text, extra={"argument": ""})

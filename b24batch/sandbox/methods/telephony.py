@@ -1,55 +1,55 @@
-"""``telephony.externalcall.*``, and the statistics that calls end in: ``voximplant.statistic.get``."""
+"""``telephony.externalcall.*``, and the statistics of finished calls: ``voximplant.statistic.get``."""
 
 from __future__ import annotations
 
 import attrs
 
-from b24batch.sandbox.methods.arguments import in_capitals, needed
+from b24batch.sandbox.methods.arguments import require, to_capitals
 from b24batch.sandbox.methods.records import About, Records
 from b24batch.sandbox.methods.spellings import FLAT
-from b24batch.sandbox.php.values import JSON, intval, text_of
+from b24batch.sandbox.php.values import JSON, to_int, to_text
 from b24batch.sandbox.rest.dispatcher import Dispatcher, Params
 from b24batch.sandbox.server.answers import PortalError
 from b24batch.sandbox.store.queries import EXACT
 from b24batch.sandbox.store.rows import Table
 
-#: Without an order the rows come in none that a client could rely on.
+#: Without an order the rows come in an order that no client can rely on.
 _STATISTIC = "cursor voximplant.statistic CALL_DURATION# PORTAL_USER_ID# CALL_TYPE# CALL_START_DATE~=now PHONE_NUMBER^"
 
 
-def _order(params: Params) -> JSON:
+def _read_order(params: Params) -> JSON:
     """SORT and ORDER are two texts; a map instead of one is dropped."""
-    arguments = in_capitals(params)
+    arguments = to_capitals(params)
     sort, way = arguments.get("SORT"), arguments.get("ORDER", "ASC")
     return {sort: way} if isinstance(sort, str) and isinstance(way, str) else {}
 
 
-_SPELLING = attrs.evolve(FLAT, order=_order, family=EXACT)
+_SPELLING = attrs.evolve(FLAT, order=_read_order, family=EXACT)
 
 
 @attrs.define
 class Calls:
-    """Calls that are going on, and the statistic of those that are over."""
+    """Calls in progress, and the statistics of finished ones."""
 
     statistic: Records
     going: Table = attrs.field(factory=Table, init=False)
 
     def register(self, params: Params) -> JSON:
         """Begin a call."""
-        arguments = in_capitals(params)
-        number, user_id = needed(arguments, "PHONE_NUMBER"), intval(arguments.get("USER_ID", 1))
-        call = {"PHONE_NUMBER": number, "PORTAL_USER_ID": user_id, "CALL_TYPE": intval(arguments.get("TYPE", 1))}
+        arguments = to_capitals(params)
+        number, user_id = require(arguments, "PHONE_NUMBER"), to_int(arguments.get("USER_ID", 1))
+        call = {"PHONE_NUMBER": number, "PORTAL_USER_ID": user_id, "CALL_TYPE": to_int(arguments.get("TYPE", 1))}
         return {"CALL_ID": f"externalCall.{self.going.add(call)}", "CRM_CREATED_LEAD": None, "CRM_CREATED_ENTITIES": []}
 
     def finish(self, params: Params) -> JSON:
-        """End a call: it becomes a row of the statistic."""
-        arguments = in_capitals(params)
-        call_id = needed(arguments, "CALL_ID")
-        call = self.going.rows.pop(intval(call_id.rpartition(".")[2]), None)
+        """End a call, and add a row to the statistics."""
+        arguments = to_capitals(params)
+        call_id = require(arguments, "CALL_ID")
+        call = self.going.rows.pop(to_int(call_id.rpartition(".")[2]), None)
         if call is None:
             raise PortalError("ERROR_NOT_FOUND", "Call is not found")
-        about = {"CALL_ID": call_id, "CALL_DURATION": intval(arguments.get("DURATION"))}
-        code = text_of(arguments.get("STATUS_CODE") or 200)
+        about = {"CALL_ID": call_id, "CALL_DURATION": to_int(arguments.get("DURATION"))}
+        code = to_text(arguments.get("STATUS_CODE") or 200)
         row = {**call, **about, "CALL_FAILED_CODE": code}
         self.statistic.add(Params({name: value for name, value in row.items() if name != "ID"}))
         return {**about, "PORTAL_USER_ID": call["PORTAL_USER_ID"], "PHONE_NUMBER": call["PHONE_NUMBER"]}

@@ -9,12 +9,12 @@ import attrs
 from b24batch.sandbox.methods.records import About, Records
 from b24batch.sandbox.methods.records import install as install_records
 from b24batch.sandbox.methods.spellings import LEGACY
-from b24batch.sandbox.php.values import JSON, text_of
+from b24batch.sandbox.php.values import JSON, to_text
 from b24batch.sandbox.rest.dispatcher import Dispatcher, Params
 from b24batch.sandbox.server.answers import PortalError
 from b24batch.sandbox.store.rows import Row
 
-#: The types of a user field that are stored in a way of their own; others take what comes.
+#: The types of user fields with their own storage format; others store values as they are.
 _KINDS = ("string", "integer", "double", "boolean", "datetime", "date")
 
 _FIELDS = "MULTIPLE?=N MANDATORY?=N SHOW_FILTER?=N SHOW_IN_LIST?=Y EDIT_IN_LIST?=Y IS_SEARCHABLE?=N SORT#=100"
@@ -25,15 +25,15 @@ Declare = Callable[[str, str], None]
 
 @attrs.define
 class UserFields(Records):
-    """The user fields of one entity, whose names are new and all have the same prefix."""
+    """The user fields of one entity. Their names are unique and have the same prefix."""
 
     prefix: str = attrs.field(kw_only=True)
     declare: Declare = attrs.field(kw_only=True)
 
     def add(self, params: Params) -> JSON:
-        """Make a field; its name gets the prefix where it has none."""
+        """Create a field; the prefix is added to its name if it is missing."""
         fields = self.values(LEGACY.fields(params))
-        name, kind = text_of(fields.get("FIELD_NAME")).upper(), text_of(fields.get("USER_TYPE_ID"))
+        name, kind = to_text(fields.get("FIELD_NAME")).upper(), to_text(fields.get("USER_TYPE_ID"))
         if not name or not kind:
             raise PortalError("ERROR_ARGUMENT", "A field needs a name and a type", extra={"argument": "fields"})
         full = self.prefix + name.removeprefix(self.prefix)

@@ -9,7 +9,7 @@ import requests
 
 from b24batch.sandbox.oauth.tokens import APPLICATION_TOKEN
 from b24batch.sandbox.php import json as php_json
-from b24batch.sandbox.php.values import JSON, items_of, text_of
+from b24batch.sandbox.php.values import JSON, list_items, to_text
 
 #: The fields of a placement that stand in the query; the others are the body.
 PLACEMENT_QUERY = ("DOMAIN", "PROTOCOL", "LANG", "APP_SID")
@@ -24,7 +24,7 @@ _TIMEOUT = 30.0
 Form = dict[str, str]
 
 
-def placement(token: Mapping[str, JSON], code: str, options: JSON) -> Form:
+def make_placement(token: Mapping[str, JSON], code: str, options: JSON) -> Form:
     """Return the form of a placement; without options there is no ``PLACEMENT_OPTIONS``, as on a portal."""
     form = {
         "DOMAIN": token["domain"],
@@ -42,25 +42,25 @@ def placement(token: Mapping[str, JSON], code: str, options: JSON) -> Form:
     return {**form, "PLACEMENT_OPTIONS": php_json.dumps(options)} if options else form
 
 
-def event(token: Mapping[str, JSON], name: str, data: JSON) -> Form:
+def make_event(token: Mapping[str, JSON], name: str, data: JSON) -> Form:
     """Return the form of an event with a whole token, dated when the token was issued."""
     ts = token["expires"] - token["expires_in"]
     auth = {**token, "application_token": APPLICATION_TOKEN}
     whole = {"event": name, "event_handler_id": _HANDLER_ID, "data": data, "ts": ts, "auth": auth}
-    return dict(_flat(whole))
+    return dict(_flatten(whole))
 
 
-def _flat(array: JSON, name: str = "") -> Iterator[tuple[str, str]]:
+def _flatten(array: JSON, name: str = "") -> Iterator[tuple[str, str]]:
     """Yield the fields that PHP writes an array as: null and empty arrays are left out."""
-    for key, value in items_of(array):
+    for key, value in list_items(array):
         inner = f"{name}[{key}]" if name else str(key)
         if isinstance(value, (list, dict)):
-            yield from _flat(value, inner)
+            yield from _flatten(value, inner)
         elif value is not None:
-            yield inner, text_of(int(value) if isinstance(value, bool) else value)
+            yield inner, to_text(int(value) if isinstance(value, bool) else value)
 
 
-def changed(form: Form, fields: Mapping[str, str | int | None]) -> Form:
+def replace_fields(form: Form, fields: Mapping[str, str | int | None]) -> Form:
     """Return a form with some fields replaced, or left out where None stands for them."""
     merged = {**form, **fields}
     return {name: str(value) for name, value in merged.items() if value is not None}

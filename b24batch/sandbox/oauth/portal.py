@@ -107,20 +107,20 @@ class OAuthPortal:
             fields: Single fields to replace; None omits a field.
 
         """
-        return posts.changed(posts.placement(self.issue_token(), placement, options), fields)
+        return posts.replace_fields(posts.make_placement(self.issue_token(), placement, options), fields)
 
     def install_form(self, **fields: str | int | None) -> Form:
         """Return the form of the event ``ONAPPINSTALL``, with a refresh token; ``fields`` as in `placement_form`."""
         data = {"VERSION": 1, "ACTIVE": "Y", "INSTALLED": "Y", "LANGUAGE_ID": "en"}
-        return posts.changed(posts.event(self.issue_token(), "ONAPPINSTALL", data), fields)
+        return posts.replace_fields(posts.make_event(self.issue_token(), "ONAPPINSTALL", data), fields)
 
     def event_form(self, event: str, data: JSON = None, **fields: str | int | None) -> Form:
         """Return the form of an event; nested ``data`` becomes fields such as ``data[FIELDS][ID]``.
 
         It has an access token, but no refresh token.
         """
-        form = posts.event(self.issue_token(), event, data)
-        return posts.changed(form, {"auth[refresh_token]": None, **fields})
+        form = posts.make_event(self.issue_token(), event, data)
+        return posts.replace_fields(form, {"auth[refresh_token]": None, **fields})
 
     def post_placement(
         self, url: str, /, placement: str = "CRM_DEAL_DETAIL_TAB", options: JSON = None, **fields: str | int | None

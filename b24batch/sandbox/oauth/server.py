@@ -13,9 +13,9 @@ from b24batch.sandbox.journal import Journal, TokenRequest
 from b24batch.sandbox.methods.staff import SCOPE
 from b24batch.sandbox.oauth.tokens import ACCESS_LIFE, CLIENT_ID, CLIENT_SECRET, MEMBER_ID, Pair, Tokens
 from b24batch.sandbox.php import json as php_json
-from b24batch.sandbox.php.values import JSON, text_of
+from b24batch.sandbox.php.values import JSON, to_text
 from b24batch.sandbox.server.answers import Answer, PortalError, page, refusal
-from b24batch.sandbox.server.incoming import Wire, fields_of, path_and_query
+from b24batch.sandbox.server.incoming import Wire, read_fields, split_target
 
 #: Below this are the addresses of this module.
 ROOT = "/oauth/"
@@ -47,8 +47,8 @@ class OAuthServer:
 
     def respond(self, wire: Wire) -> Answer:
         """Return the answer to a request below `ROOT`."""
-        path, query = path_and_query(wire)
-        fields = {str(name): text_of(value) for name, value in fields_of(wire).items()}
+        path, query = split_target(wire)
+        fields = {str(name): to_text(value) for name, value in read_fields(wire).items()}
         if path.rstrip("/") == "/oauth/authorize":
             return self._authorize(fields)
         if path.rstrip("/") != "/oauth/token":
@@ -78,29 +78,29 @@ class OAuthServer:
         if fields["client_secret"] != CLIENT_SECRET:
             raise PortalError("invalid_client", "The client_secret is invalid", 400)
         if kind == "refresh_token":
-            return self.described(self.tokens.refresh(fields["refresh_token"]))
-        answer = self.described(self.tokens.exchange(fields["code"]))
+            return self.describe(self.tokens.refresh(fields["refresh_token"]))
+        answer = self.describe(self.tokens.exchange(fields["code"]))
         return {name: value for name, value in answer.items() if name not in _OF_A_REFRESH}
 
     def issue(self, expires_in: int = ACCESS_LIFE) -> dict[str, JSON]:
         """Make a pair of tokens and describe it as the answer to a refresh token does."""
-        return self.described(self.tokens.issue(expires_in))
+        return self.describe(self.tokens.issue(expires_in))
 
-    def described(self, pair: Pair) -> dict[str, JSON]:
+    def describe(self, pair: Pair) -> dict[str, JSON]:
         """Return the answer that a pair is given out with; ``domain`` is this server, not the portal."""
         endpoint = f"{self.origin()}/rest/"
         return {
             **attrs.asdict(pair),
             "client_endpoint": endpoint,
             "server_endpoint": endpoint,
-            "domain": self._host(),
+            "domain": self._get_host(),
             "member_id": MEMBER_ID,
             "scope": ",".join(SCOPE),
             "status": _STATUS,
             "user_id": _USER_ID,
         }
 
-    def _host(self) -> str:
+    def _get_host(self) -> str:
         return self.origin().removeprefix("http://")
 
     def _authorize(self, fields: Mapping[str, str]) -> Answer:
@@ -109,7 +109,7 @@ class OAuthServer:
             return page("There is no such application", 400)
         if self.redirect_uri is None:
             return page("The application is authorized")
-        domains = {"domain": self._host(), "server_domain": self._host()}
+        domains = {"domain": self._get_host(), "server_domain": self._get_host()}
         given = {"code": self.tokens.issue_code(), "member_id": MEMBER_ID, "scope": ",".join(SCOPE), **domains}
         query = urlencode(given | ({"state": fields["state"]} if "state" in fields else {}))
         joint = "&" if "?" in self.redirect_uri else "?"

@@ -22,16 +22,16 @@ REFRESH_LIFE = 180 * 24 * 3600
 CODE_LIFE = 30
 
 
-def expired_token() -> PortalError:
+def make_expired_token() -> PortalError:
     """Return the refusal of an access token whose time is over."""
     return PortalError("expired_token", "The access token provided has expired.", 401)
 
 
-def _unknown_token() -> PortalError:
+def _make_unknown_token() -> PortalError:
     return PortalError("invalid_token", "Unable to get application by token", 401)
 
 
-def _invalid_grant(what: str) -> PortalError:
+def _make_invalid_grant(what: str) -> PortalError:
     return PortalError("invalid_grant", f"The {what} is unknown, used or expired", 400)
 
 
@@ -77,9 +77,9 @@ class Tokens:
         """
         expires = self._access.get(access_token)
         if expires is None:
-            raise _unknown_token()
+            raise _make_unknown_token()
         if expires <= self._time():
-            raise expired_token()
+            raise make_expired_token()
 
     def refresh(self, refresh_token: str) -> Pair:
         """Take a refresh token back and make a new pair; the old access token stays good until it expires.
@@ -104,7 +104,7 @@ class Tokens:
     def _redeem(self, good: dict[str, int], text: str, what: str) -> None:
         # One step, so that of two threads with the same token only one gets through.
         if good.pop(text, 0) <= self._time():
-            raise _invalid_grant(what)
+            raise _make_invalid_grant(what)
 
     def revoke(self) -> None:
         """Forget all tokens and codes."""

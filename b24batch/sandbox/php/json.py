@@ -54,7 +54,7 @@ def dumps(value: JSON) -> str:
     except (ValueError, RecursionError):
         raise EncodingError("the answer is not JSON") from None
     if (".0" in text or "e+" in text or "e-" in text) and _ODD_FLOAT.search(text):
-        text = _FLOAT.sub(_float, text)
+        text = _FLOAT.sub(_format_float, text)
     if not _RISKY.search(text):
         return text
     quoted = _QUOTE.sub(lambda found: "\\u0022" if found[1] == '"' else found[0], text)
@@ -62,7 +62,7 @@ def dumps(value: JSON) -> str:
     return quoted.translate(_PLAIN_ESCAPES).encode("utf-8", "surrogateescape").decode("utf-8", "php")
 
 
-def _float(found: re.Match[str]) -> str:
+def _format_float(found: re.Match[str]) -> str:
     text = found[0]
     if text[0] == '"':
         return text
@@ -75,7 +75,7 @@ def _float(found: re.Match[str]) -> str:
     return f"{digits if '.' in digits else digits + '.0'}e{int(exponent):+d}"
 
 
-def _broken(error: UnicodeError) -> tuple[str, int]:
+def _refuse_broken(error: UnicodeError) -> tuple[str, int]:
     """Replace what PHP replaces with one character: ``%ED%A0%80`` is one, to Python it would be three."""
     if not isinstance(error, UnicodeDecodeError):
         raise error
@@ -83,7 +83,7 @@ def _broken(error: UnicodeError) -> tuple[str, int]:
     return "\ufffd", found.end() if found else error.end
 
 
-codecs.register_error("php", _broken)
+codecs.register_error("php", _refuse_broken)
 
 
 def loads(text: str) -> JSON:
@@ -93,7 +93,7 @@ def loads(text: str) -> JSON:
         ValueError: It is not JSON, or nested 512 levels or more, or has a lone surrogate.
 
     """
-    if text.count("[") + text.count("{") >= MAX_DEPTH and _depth(text) >= MAX_DEPTH:
+    if text.count("[") + text.count("{") >= MAX_DEPTH and _count_depth(text) >= MAX_DEPTH:
         raise ValueError("nested too deeply")
     value = _DECODER.decode(text.strip(" \t\n\r"))
     if "\\u" in text:
@@ -102,7 +102,7 @@ def loads(text: str) -> JSON:
     return value
 
 
-def _depth(text: str) -> int:
+def _count_depth(text: str) -> int:
     deepest = level = 0
     for mark in re.sub(r'"(?:[^"\\]|\\.)*"|[^\[\]{}]', "", text, flags=re.DOTALL):
         level += 1 if mark in "[{" else -1
@@ -110,14 +110,14 @@ def _depth(text: str) -> int:
     return deepest
 
 
-def _integer(text: str) -> int | float:
+def _to_integer(text: str) -> int | float:
     number = int(text) if len(text) < 40 else float(text)
     return number if INT_MIN <= number <= INT_MAX else float(text)
 
 
-def _no_constant(name: str) -> NoReturn:
+def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-_DECODER = json.JSONDecoder(parse_int=_integer, parse_constant=_no_constant)
+_DECODER = json.JSONDecoder(parse_int=_to_integer, parse_constant=_refuse_constant)

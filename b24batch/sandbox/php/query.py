@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote_to_bytes
 
-from b24batch.sandbox.php.values import INT_MAX, JSON, key_of
+from b24batch.sandbox.php.values import INT_MAX, JSON, to_key
 
 #: ``max_input_vars``, PHP's default setting: variables past it vanish.
 MAX_VARIABLES = 1000
@@ -32,7 +32,7 @@ class Array(dict[JSON, JSON]):
 
     def put(self, key: str | None, value: JSON) -> bool:
         """Set a value; the key None appends. Return False if no number is left."""
-        index = self.free if key is None else key_of(key)
+        index = self.free if key is None else to_key(key)
         if key is None and index > INT_MAX:
             return False
         if type(index) is int and index >= self.free:
@@ -42,7 +42,7 @@ class Array(dict[JSON, JSON]):
 
     def descend(self, key: str | None) -> Array | None:
         """Return the array under a key; make one if it is missing or a scalar."""
-        found = None if key is None else self.get(key_of(key))
+        found = None if key is None else self.get(to_key(key))
         if isinstance(found, Array):
             return found
         made = Array()
@@ -77,14 +77,14 @@ def register(variables: Array, name: str, value: JSON) -> None:
     root = _MANGLED.sub("_", root)
     if not root:
         return
-    keys: list[str | None] = _keys(root, rest) if bracket else [root]
+    keys: list[str | None] = _split_keys(root, rest) if bracket else [root]
     if len(keys) > MAX_DEPTH + 1:
-        variables.pop(key_of(root), None)
+        variables.pop(to_key(root), None)
         return
     _store(variables, keys, value, name)
 
 
-def _keys(root: str, rest: str) -> list[str | None]:
+def _split_keys(root: str, rest: str) -> list[str | None]:
     """Return the keys of a name; ``rest`` follows the first opening bracket."""
     keys: list[str | None] = [root]
     while True:
@@ -95,7 +95,7 @@ def _keys(root: str, rest: str) -> list[str | None]:
         else:
             index, closed, tail = inner.partition("]")
             if not closed:
-                return _unclosed(keys, rest)
+                return _end_unclosed(keys, rest)
             keys.append(rest[: len(rest) - len(inner)] + index)
             rest = tail
         if not rest.startswith("["):
@@ -103,7 +103,7 @@ def _keys(root: str, rest: str) -> list[str | None]:
         rest = rest[1:]
 
 
-def _unclosed(keys: list[str | None], rest: str) -> list[str | None]:
+def _end_unclosed(keys: list[str | None], rest: str) -> list[str | None]:
     """A bracket that never closes belongs to the name, but only to the outermost."""
     if len(keys) == 1:
         return [f"{keys[0]}_{_MANGLED_TAIL.sub('_', rest)}"]

@@ -40,11 +40,11 @@ def parse_url(text: str) -> Split:
         return Split(plain[1], plain[2] and _CONTROL.sub("_", plain[2]))
     scheme = _SCHEME.match(text)
     if scheme:
-        return _after_scheme(text, scheme.end())
-    return _after_colon(text, text.find(":"))
+        return _split_after_scheme(text, scheme.end())
+    return _split_after_colon(text, text.find(":"))
 
 
-def _just_path(text: str) -> Split:
+def _split_path(text: str) -> Split:
     found = _REST.match(text)
     path, query = found.groups() if found else (text, None)
     # A query without a path leaves PHP no path at all, but nothing at all is the empty path.
@@ -52,41 +52,41 @@ def _just_path(text: str) -> Split:
     return Split(kept, query and _CONTROL.sub("_", query))
 
 
-def _after_scheme(text: str, start: int) -> Split:
+def _split_after_scheme(text: str, start: int) -> Split:
     rest = text[start:]
     if not rest:
         return NOTHING
     if not rest.startswith("/"):
-        return _after_port(text, start) if _PORT_THEN_PATH.match(rest) else _just_path(rest)
+        return _split_after_port(text, start) if _PORT_THEN_PATH.match(rest) else _split_path(rest)
     if not rest.startswith("//"):
-        return _just_path(rest)
+        return _split_path(rest)
     if text[: start - 1].lower() == "file" and rest[2:3] == "/":
-        return _just_path(rest[3:] if rest[4:5] == ":" else rest[2:])
-    return _after_host(rest[2:], has_port=False)
+        return _split_path(rest[3:] if rest[4:5] == ":" else rest[2:])
+    return _split_after_host(rest[2:], has_port=False)
 
 
-def _after_colon(text: str, colon: int) -> Split:
+def _split_after_colon(text: str, colon: int) -> Split:
     """Continue with text that has no scheme; a colon may still precede a port."""
     relative = text.startswith("//")
     query = re.search(r"[?#]", text)
     if colon == 0 or (0 < colon < len(text) - 1 and colon < (query.start() if query else len(text))):
-        return _after_port(text, colon + 1)
-    return _after_host(text[2:], has_port=False) if relative else _just_path(text)
+        return _split_after_port(text, colon + 1)
+    return _split_after_host(text[2:], has_port=False) if relative else _split_path(text)
 
 
-def _after_port(text: str, start: int) -> Split:
+def _split_after_port(text: str, start: int) -> Split:
     relative = text.startswith("//")
     port = _PORT.match(text, start)
     if port:
         rest = text[2:] if relative else text
         # Port 0 does not stop the later search for a port behind the host.
-        return _after_host(rest, has_port=int(port[1]) > 0) if _fits(port[1]) else NOTHING
+        return _split_after_host(rest, has_port=int(port[1]) > 0) if _fits(port[1]) else NOTHING
     if start == len(text):
         return NOTHING
-    return _after_host(text[2:], has_port=False) if relative else _just_path(text)
+    return _split_after_host(text[2:], has_port=False) if relative else _split_path(text)
 
 
-def _after_host(text: str, *, has_port: bool) -> Split:
+def _split_after_host(text: str, *, has_port: bool) -> Split:
     found = _AUTHORITY.match(text)
     authority = found[0] if found else ""
     host = authority[authority.rfind("@") + 1 :]
@@ -97,7 +97,7 @@ def _after_host(text: str, *, has_port: bool) -> Split:
     if not host:
         return NOTHING
     rest = text[len(authority) :]
-    return _just_path(rest) if rest else NOTHING
+    return _split_path(rest) if rest else NOTHING
 
 
 def _fits(port: str) -> bool:

@@ -12,7 +12,7 @@ JSON: TypeAlias = Any
 #: The range of a PHP integer on a 64-bit machine.
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 
-#: What PHP holds to be false, or empty; ``"false"``, ``"0.0"`` and ``" "`` are not among it.
+#: The values that PHP treats as false, or empty; ``"false"``, ``"0.0"`` and ``" "`` are true.
 FALSY: tuple[JSON, ...] = (None, False, 0, "", "0", [], {})
 
 _CANONICAL = re.compile(r"0|-?[1-9][0-9]{0,18}", re.ASCII)
@@ -23,7 +23,7 @@ _WHOLE_NUMBER = re.compile(r"[ \t\n\r\v\f]*[+-]?[0-9]+[ \t\n\r\v\f]*", re.ASCII)
 _FIRST_EXPONENT = 1e15
 
 
-def key_of(key: JSON) -> JSON:
+def to_key(key: JSON) -> JSON:
     """Return an array key as PHP keeps it: canonical decimal text becomes an int."""
     if type(key) is not str:
         return "" if key is None else int(key)
@@ -33,11 +33,11 @@ def key_of(key: JSON) -> JSON:
 
 
 def is_list(keys: Iterable[JSON]) -> bool:
-    """Tell whether keys are exactly 0, 1, 2, ... in this order."""
+    """Return whether keys are exactly 0, 1, 2, ... in this order."""
     return all(key == position for position, key in enumerate(keys))
 
 
-def items_of(array: JSON) -> Iterator[tuple[JSON, JSON]]:
+def list_items(array: JSON) -> Iterator[tuple[JSON, JSON]]:
     """Yield the keys and values of a list or map; nothing for any other value."""
     if isinstance(array, dict):
         yield from array.items()
@@ -45,17 +45,17 @@ def items_of(array: JSON) -> Iterator[tuple[JSON, JSON]]:
         yield from enumerate(array)
 
 
-def mapping(value: JSON) -> dict[JSON, JSON]:
+def to_mapping(value: JSON) -> dict[JSON, JSON]:
     """Return a list or map as a dict, any other value as an empty one."""
-    return dict(items_of(value))
+    return dict(list_items(value))
 
 
-def _whole(number: float) -> JSON:
+def _to_whole(number: float) -> JSON:
     """PHP's JSON writes 1.0 as 1, but -0.0 as -0."""
     return int(number) if abs(number) < _FIRST_EXPONENT and number.is_integer() and str(number) != "-0.0" else number
 
 
-def _copier(leaves: dict[type, Callable[[JSON], JSON]]) -> Callable[[JSON], JSON]:
+def _make_copier(leaves: dict[type, Callable[[JSON], JSON]]) -> Callable[[JSON], JSON]:
     """Return a deep copy function that decides between lists and maps as PHP does."""
 
     def copy(value: JSON) -> JSON:
@@ -63,7 +63,7 @@ def _copier(leaves: dict[type, Callable[[JSON], JSON]]) -> Callable[[JSON], JSON
         if isinstance(value, dict):
             made = {}
             for key, item in value.items():
-                made[key_of(key)] = copy(item)
+                made[to_key(key)] = copy(item)
             return list(made.values()) if is_list(made) else made
         if isinstance(value, (list, tuple)):
             items = []
@@ -77,16 +77,16 @@ def _copier(leaves: dict[type, Callable[[JSON], JSON]]) -> Callable[[JSON], JSON
 
 
 #: Copy a value that came in: maps with keys 0..n-1, empty ones included, become lists.
-received = _copier({})
+received = _make_copier({})
 
 #: Copy a value that goes out: as `received`, and whole floats become ints.
-answered = _copier({float: _whole})
+answered = _make_copier({float: _to_whole})
 
 
-def intval(value: JSON) -> int:
+def to_int(value: JSON) -> int:
     """Cast as ``(int)`` does: an array that is not empty is 1, leading digits count, anything else is 0."""
     if isinstance(value, str):
-        return _int_of_text(value)
+        return _parse_int(value)
     if isinstance(value, (list, dict)):
         return int(bool(value))
     try:
@@ -95,12 +95,12 @@ def intval(value: JSON) -> int:
         return 0
 
 
-def _int_of_text(text: str) -> int:
+def _parse_int(text: str) -> int:
     found = _LEADING_NUMBER.match(text)
     if found is None:
         return 0
     number = found[1]
-    exact = int(number) if number.lstrip("+-").isdigit() else intval(float(number))
+    exact = int(number) if number.lstrip("+-").isdigit() else to_int(float(number))
     return min(max(exact, INT_MIN), INT_MAX)
 
 
@@ -109,16 +109,16 @@ def is_offset(text: str, length: int) -> bool:
     return _WHOLE_NUMBER.fullmatch(text) is not None and -length <= int(text) < length
 
 
-def text_of(value: JSON) -> str:
+def to_text(value: JSON) -> str:
     """Cast as ``(string)`` does: an array is the word "Array", true is "1", null and false are empty."""
     if isinstance(value, (list, dict)):
         return "Array"
     if isinstance(value, float):
-        return _float_text(value)
+        return _format_float(value)
     return {True: "1", False: "", None: ""}[value] if value is None or isinstance(value, bool) else str(value)
 
 
-def _float_text(number: float) -> str:
+def _format_float(number: float) -> str:
     text = format(number, ".14G")
     if "E" not in text:
         return text

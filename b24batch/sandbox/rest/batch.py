@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from b24batch.sandbox.php.query import Array, parse_str
 from b24batch.sandbox.php.url import parse_url
-from b24batch.sandbox.php.values import FALSY, JSON, is_list, items_of
+from b24batch.sandbox.php.values import FALSY, JSON, is_list, list_items
 from b24batch.sandbox.rest.references import substitute
 
 #: The documented limit: element 51 and every later one is refused.
@@ -43,23 +43,23 @@ def run(params: Mapping[JSON, JSON], process: Process) -> dict[str, JSON]:
     halt = query.get("HALT") not in FALSY
     # The order of the buckets is the order in which reference names are tried.
     buckets: dict[str, dict[JSON, JSON]] = {name: {} for name in ("result", "next", "total", "time", "error")}
-    for position, (key, command) in enumerate(items_of(query.get("CMD"))):
-        envelope = _envelope(position, command, buckets, process)
+    for position, (key, command) in enumerate(list_items(query.get("CMD"))):
+        envelope = _make_envelope(position, command, buckets, process)
         _sort_in(envelope, key, buckets)
         if halt and envelope.get("error") is not None:
             break
-    return {section: _as_array(buckets[name]) for section, name in _SECTIONS.items()}
+    return {section: _to_array(buckets[name]) for section, name in _SECTIONS.items()}
 
 
-def shortened(params: Mapping[JSON, JSON], commands: int) -> dict[JSON, JSON]:
+def shorten(params: Mapping[JSON, JSON], commands: int) -> dict[JSON, JSON]:
     """Return the params of a batch with only its first commands."""
     return {
-        name: dict(itertools.islice(items_of(value), commands)) if str(name).upper() == "CMD" else value
+        name: dict(itertools.islice(list_items(value), commands)) if str(name).upper() == "CMD" else value
         for name, value in params.items()
     }
 
 
-def _envelope(
+def _make_envelope(
     position: int, command: JSON, buckets: Mapping[str, dict[JSON, JSON]], process: Process
 ) -> dict[str, JSON]:
     if position >= MAX_COMMANDS:
@@ -69,10 +69,10 @@ def _envelope(
     method, query = parse_url(command)
     if method in BANNED:
         return dict(_NOT_ALLOWED)
-    return process(method or "", _params(query, buckets))
+    return process(method or "", _decode_params(query, buckets))
 
 
-def _params(query: str | None, buckets: Mapping[str, dict[JSON, JSON]]) -> dict[JSON, JSON]:
+def _decode_params(query: str | None, buckets: Mapping[str, dict[JSON, JSON]]) -> dict[JSON, JSON]:
     # To PHP the query "0" is as good as none.
     if query is None or query == "0":
         return {}
@@ -89,5 +89,5 @@ def _sort_in(envelope: dict[str, JSON], key: JSON, buckets: dict[str, dict[JSON,
         buckets.setdefault(name, {})[key] = dict(envelope) if failed and name == "error" else value
 
 
-def _as_array(bucket: dict[JSON, JSON]) -> JSON:
+def _to_array(bucket: dict[JSON, JSON]) -> JSON:
     return list(bucket.values()) if is_list(bucket) else bucket

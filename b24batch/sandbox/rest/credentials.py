@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from b24batch.sandbox.journal import Request
 from b24batch.sandbox.oauth.tokens import Tokens
-from b24batch.sandbox.php.values import JSON, text_of
+from b24batch.sandbox.php.values import JSON, to_text
 from b24batch.sandbox.server.answers import PortalError
 from b24batch.sandbox.server.incoming import Incoming
 
@@ -36,7 +36,7 @@ def admit(incoming: Incoming, tokens: Tokens) -> Admitted:
 
     """
     params = incoming.request.params
-    token = _token(incoming.request)
+    token = _find_token(incoming.request)
     if token in ("", "0"):
         _check_webhook(incoming)
         return Admitted(params, _WEBHOOK_NAMES)
@@ -46,13 +46,13 @@ def admit(incoming: Incoming, tokens: Tokens) -> Admitted:
     return Admitted(seen, _OAUTH_NAMES.intersection(params))
 
 
-def _token(request: Request) -> str:
-    """Return the token, which may be one of the two texts that PHP holds to be none."""
+def _find_token(request: Request) -> str:
+    """Return the token; PHP treats two of the possible texts as missing."""
     bearer = _BEARER.match(request.headers.get("authorization", ""))
     if bearer:
         return bearer[1]
     given = (request.params[name] for name in _TOKEN_NAMES if name in request.params)
-    return text_of(next((value for value in given if not isinstance(value, (list, dict))), None))
+    return to_text(next((value for value in given if not isinstance(value, (list, dict))), None))
 
 
 def _check_webhook(incoming: Incoming) -> None:

@@ -10,7 +10,7 @@ import attrs
 
 from b24batch.sandbox.clocks import Clock
 from b24batch.sandbox.journal import Journal
-from b24batch.sandbox.php.values import FALSY, JSON, answered, intval, is_list, mapping, received
+from b24batch.sandbox.php.values import FALSY, JSON, answered, is_list, received, to_int, to_mapping
 from b24batch.sandbox.rest import batch as batches
 from b24batch.sandbox.rest.operating import OperatingTime
 from b24batch.sandbox.rest.time_blocks import TimeBlocks
@@ -85,7 +85,7 @@ class Dispatcher:
         handler = self._handlers.get(name)
         signed = params.get("token") is not None
         if handler is None and (signed or name != "batch"):
-            raise _not_found(name)
+            raise _make_not_found(name)
         if signed:
             raise PortalError("ACCESS_DENIED", "Access denied! Link check failed", http_status=403)
         return handler
@@ -98,34 +98,34 @@ class Dispatcher:
 
         """
         if method != "batch" and method not in self._handlers:
-            raise _not_found(method)
+            raise _make_not_found(method)
 
     def _run(self, name: str, handler: Handler, params: dict[JSON, JSON]) -> dict[str, JSON]:
         self.operating.check(name)
         began = self.clock.time()
-        envelope = _envelope(handler(_cleaned(params)))
+        envelope = _make_envelope(handler(_clean(params)))
         self.journal.note_executed(name, params)
         if "error" not in envelope:
             envelope["time"] = self._times.block(began) | self.operating.charge(name)
         return envelope
 
 
-def _cleaned(params: dict[JSON, JSON]) -> Params:
+def _clean(params: dict[JSON, JSON]) -> Params:
     """Take away what the core keeps for itself; a ``start`` that is null stays."""
     cleaned = Params((key, received(value)) for key, value in params.items() if key != "state")
     if cleaned.get("start") is not None:
-        cleaned.start = intval(cleaned.pop("start"))
+        cleaned.start = to_int(cleaned.pop("start"))
     return cleaned
 
 
-def _not_found(method: str) -> PortalError:
+def _make_not_found(method: str) -> PortalError:
     """Word the error for whoever tests with a method that a portal may well have."""
     hint = f" The sandbox lacks it: add it with @portal.method({json.dumps(method, ensure_ascii=False)})"
     known = method in ("", "batch")
     return PortalError("ERROR_METHOD_NOT_FOUND", f"Method not found!{'' if known else hint}", http_status=404)
 
 
-def _envelope(value: JSON) -> dict[str, JSON]:
+def _make_envelope(value: JSON) -> dict[str, JSON]:
     """Wrap a result; ``next`` and ``total`` move out of it, an error object stays unwrapped."""
     page = value if isinstance(value, Page) else Page(value)
     result = answered(page.rows)
@@ -135,14 +135,14 @@ def _envelope(value: JSON) -> dict[str, JSON]:
         return envelope
     if not any(result.get(name) in FALSY for name in ("error", "error_description")):
         return result
-    return envelope | _lifted(result)
+    return envelope | _lift(result)
 
 
-def _lifted(result: dict[JSON, JSON]) -> dict[str, JSON]:
+def _lift(result: dict[JSON, JSON]) -> dict[str, JSON]:
     # The portal asks for ``next`` with isset, which null does not pass, and whether there is a ``total`` at all.
     named = [name for name in ("next", "total") if name in result and (name, result[name]) != ("next", None)]
-    lifted = {name: intval(result[name]) for name in named}
+    lifted = {name: to_int(result[name]) for name in named}
     if not lifted:
         return {}
-    rest = {key: value for key, value in mapping(result).items() if key not in lifted}
+    rest = {key: value for key, value in to_mapping(result).items() if key not in lifted}
     return {"result": list(rest.values()) if is_list(rest) else rest, **lifted}

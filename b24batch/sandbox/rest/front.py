@@ -11,10 +11,10 @@ from b24batch.sandbox.faults.plans import Plan
 from b24batch.sandbox.journal import Journal
 from b24batch.sandbox.oauth.tokens import Tokens
 from b24batch.sandbox.php import json as php_json
-from b24batch.sandbox.rest.batch import shortened
+from b24batch.sandbox.rest.batch import shorten
 from b24batch.sandbox.rest.credentials import Admitted, admit
 from b24batch.sandbox.rest.dispatcher import Dispatcher
-from b24batch.sandbox.rest.rate import RateBucket, over_rate
+from b24batch.sandbox.rest.rate import RateBucket, make_rate_refusal
 from b24batch.sandbox.server.answers import Answer, PortalError, page, refusal
 from b24batch.sandbox.server.incoming import Incoming, Wire, decode
 
@@ -42,7 +42,7 @@ class Front:
         incoming = decode(wire)
         self.journal.note_request(incoming.request)
         if self.bucket is not None and not self.bucket.admit():
-            return refusal(over_rate())
+            return refusal(make_rate_refusal())
         return self.plan.carry_out(functools.partial(self._execute, incoming), wire.target)
 
     def _execute(self, incoming: Incoming, commands: int | None) -> Answer:
@@ -61,7 +61,7 @@ class Front:
     def _run(self, method: str, admitted: Admitted, commands: int | None) -> Answer:
         params, credentials = admitted
         if method == "batch" and commands is not None:
-            params = shortened(params, commands)
+            params = shorten(params, commands)
         try:
             status, envelope = self.dispatcher.call(method, params, credentials)
             return Answer(php_json.dumps(envelope), status)

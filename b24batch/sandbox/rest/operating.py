@@ -19,7 +19,7 @@ _BUCKET = 60.0
 _COUNTED_FROM = 0.1
 
 
-def over_operating_time() -> PortalError:
+def make_operating_refusal() -> PortalError:
     """Return the refusal of a method that is over its limit."""
     return PortalError("OPERATION_TIME_LIMIT", "Method is blocked due to operation time limit.", http_status=429)
 
@@ -50,8 +50,8 @@ class OperatingTime:
             PortalError: ``OPERATION_TIME_LIMIT``, with status 429.
 
         """
-        if self.limit is not None and sum(bucket.seconds for bucket in self._window(method)) > self.limit:
-            raise over_operating_time()
+        if self.limit is not None and sum(bucket.seconds for bucket in self._get_window(method)) > self.limit:
+            raise make_operating_refusal()
 
     def charge(self, method: str) -> dict[str, JSON]:
         """Count one call and return what its ``time`` block says of it; nothing when switched off."""
@@ -60,12 +60,12 @@ class OperatingTime:
         seconds = self._costs.get(method, 0.0)
         if seconds > _COUNTED_FROM:
             self._add(method, seconds)
-        window = self._window(method)
+        window = self._get_window(method)
         oldest = window[0].first if window else self.time()
         used = sum(bucket.seconds for bucket in window)
         return {"operating_reset_at": int(oldest + WINDOW), "operating": used}
 
-    def _window(self, method: str) -> list[_Bucket]:
+    def _get_window(self, method: str) -> list[_Bucket]:
         used = self._used.get(method)
         if not used:
             return []

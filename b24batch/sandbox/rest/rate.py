@@ -11,7 +11,7 @@ from b24batch.sandbox.server.answers import PortalError
 _FUZZ = 1e-6
 
 
-def over_rate() -> PortalError:
+def make_rate_refusal() -> PortalError:
     """Return the refusal of a request over the rate, with the documented status and code."""
     return PortalError("QUERY_LIMIT_EXCEEDED", "Too many requests", http_status=503)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from b24batch.sandbox.php.values import JSON, is_offset, key_of, text_of
+from b24batch.sandbox.php.values import JSON, is_offset, to_key, to_text
 
 #: The results so far, each kind under its name: ``result``, ``next``, ``total``, ``time``, ``error``.
 Buckets = Mapping[str, Mapping[JSON, JSON]]
@@ -20,10 +20,10 @@ def substitute(params: JSON, buckets: Buckets) -> JSON:
     Keys are left alone.  A value that is nothing but one reference takes the type of what it refers to;
     inside text only numbers and text are put in.
     """
-    return _replace(params, buckets, _pattern(buckets))
+    return _replace(params, buckets, _make_pattern(buckets))
 
 
-def _pattern(buckets: Buckets) -> re.Pattern[str]:
+def _make_pattern(buckets: Buckets) -> re.Pattern[str]:
     names = "|".join(map(re.escape, buckets))
     return re.compile(rf"\$({names})([^ \t\n\v\f\r]*)", re.IGNORECASE | re.ASCII)
 
@@ -47,7 +47,7 @@ def _replace_in_text(text: str, buckets: Buckets, pattern: re.Pattern[str]) -> J
         if found[0] == text:
             return reached
         if isinstance(reached, (int, float, str)) and not isinstance(reached, bool):
-            spliced = spliced.replace(found[0], text_of(reached))
+            spliced = spliced.replace(found[0], to_text(reached))
     return spliced
 
 
@@ -63,14 +63,14 @@ def _walk(value: JSON, keys: list[str]) -> JSON:
 
 def _step(value: JSON, key: str) -> JSON:
     if isinstance(value, Mapping):
-        return value.get(key_of(key), _NOTHING)
+        return value.get(to_key(key), _NOTHING)
     if isinstance(value, list):
-        index = key_of(key)
+        index = to_key(key)
         return value[index] if type(index) is int and 0 <= index < len(value) else _NOTHING
-    return _byte(value, key) if isinstance(value, str) else _NOTHING
+    return _get_byte(value, key) if isinstance(value, str) else _NOTHING
 
 
-def _byte(text: str, key: str) -> JSON:
+def _get_byte(text: str, key: str) -> JSON:
     """An offset into a string is one byte of it, even in the middle of a character."""
     raw = text.encode("utf-8", "surrogateescape")
     if not is_offset(key, len(raw)):

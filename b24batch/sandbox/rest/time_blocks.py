@@ -11,7 +11,7 @@ from b24batch.sandbox.php.values import JSON
 ZONE = datetime.timezone(datetime.timedelta(hours=3))
 
 
-def iso(seconds: float) -> str:
+def to_iso(seconds: float) -> str:
     """Write a moment as the portal does: whole seconds, with the portal's offset."""
     return datetime.datetime.fromtimestamp(int(seconds), ZONE).isoformat()
 
@@ -37,11 +37,11 @@ class TimeBlocks:
             "finish": finish,
             "duration": finish - start,
             "processing": 0,
-            "date_start": self._iso(start),
-            "date_finish": self._iso(int(finish)),
+            "date_start": self._to_iso(start),
+            "date_finish": self._to_iso(int(finish)),
         }
 
-    def _iso(self, second: int) -> str:
+    def _to_iso(self, second: int) -> str:
         if second != self._second:
-            self._second, self._text = second, iso(second)
+            self._second, self._text = second, to_iso(second)
         return self._text

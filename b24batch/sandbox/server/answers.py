@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import attrs
 
 from b24batch.sandbox.php import json as php_json
-from b24batch.sandbox.php.values import JSON, mapping
+from b24batch.sandbox.php.values import JSON, to_mapping
 from b24batch.sandbox.server.travel import USUAL, Travel
 
 #: The headers every answer of the REST address carries.
@@ -59,7 +59,7 @@ class Page:
     total: int | None = None
 
 
-def _bytes_of(body: bytes | str) -> bytes:
+def _to_bytes(body: bytes | str) -> bytes:
     return body.encode() if isinstance(body, str) else body
 
 
@@ -79,7 +79,7 @@ class Answer:
 
     """
 
-    body: bytes = attrs.field(converter=_bytes_of)
+    body: bytes = attrs.field(converter=_to_bytes)
     status: int = 200
     headers: Mapping[str, str] = attrs.field(factory=dict)
     travel: Travel = USUAL
@@ -94,7 +94,7 @@ class Answer:
     def envelope(self) -> dict[JSON, JSON]:
         """Return the JSON object in the body; an empty one if there is none."""
         try:
-            return mapping(json.loads(self.body))
+            return to_mapping(json.loads(self.body))
         except ValueError:
             return {}
 

@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 from b24batch.sandbox.journal import Request
 from b24batch.sandbox.php import json as php_json
 from b24batch.sandbox.php.query import MAX_VARIABLES, Array, parse_str, register
-from b24batch.sandbox.php.values import JSON, mapping, received
+from b24batch.sandbox.php.values import JSON, received, to_mapping
 
 _FORMAT = re.compile(r"\.(?:json|xml)\Z", re.IGNORECASE)
 
@@ -50,8 +50,8 @@ class Wire(NamedTuple):
 
 def decode(wire: Wire) -> Incoming:
     """Decode a request; nothing is an error here: a malformed JSON body counts as empty."""
-    address = _address(path_and_query(wire)[0])
-    params = {key: received(value) for key, value in fields_of(wire).items() if key != "method"}
+    address = _parse_address(split_target(wire)[0])
+    params = {key: received(value) for key, value in read_fields(wire).items() if key != "method"}
     user, code, method = address or (None, None, "")
     name = _FORMAT.sub("", method).lower()
     request = Request(name, params, wire.headers, wire.connection, wire.verb)
@@ -60,22 +60,22 @@ def decode(wire: Wire) -> Incoming:
     return Incoming(request, user, code, address is not None)
 
 
-def path_and_query(wire: Wire) -> tuple[str, str]:
+def split_target(wire: Wire) -> tuple[str, str]:
     """Return the two parts of the request's address."""
     path, _, query = wire.target.encode("latin-1").decode("utf-8", "surrogateescape").partition("?")
     return path, query
 
 
-def fields_of(wire: Wire) -> dict[JSON, JSON]:
+def read_fields(wire: Wire) -> dict[JSON, JSON]:
     """Return query and body decoded, the body's fields over those of the query; only POST has a body."""
-    query = parse_str(path_and_query(wire)[1])
-    return _merged(query, *_bodies(wire)) if wire.verb == "POST" else _merged(query)
+    query = parse_str(split_target(wire)[1])
+    return _merge(query, *_decode_bodies(wire)) if wire.verb == "POST" else _merge(query)
 
 
-def _address(path: str) -> tuple[str | None, str | None, str] | None:
+def _parse_address(path: str) -> tuple[str | None, str | None, str] | None:
     """Return user, code and method of ``/rest/[USER/CODE/]METHOD``; None for any other path."""
     plain = unquote_to_bytes(path.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
-    root, *segments = _normalized(plain)
+    root, *segments = _normalize(plain)
     if root != "rest" or len(segments) not in (1, 3) or segments[0] == "api":
         return None
     if len(segments) == 1:
@@ -83,7 +83,7 @@ def _address(path: str) -> tuple[str | None, str | None, str] | None:
     return segments[0], segments[1], segments[2]
 
 
-def _normalized(path: str) -> list[str]:
+def _normalize(path: str) -> list[str]:
     """Return the segments of a path; slashes count once, ``.`` not at all, and ``..`` takes the one before away."""
     kept: list[str] = []
     for segment in path.split("/"):
@@ -94,33 +94,33 @@ def _normalized(path: str) -> list[str]:
     return kept or [""]
 
 
-def _merged(*arrays: dict[JSON, JSON]) -> dict[JSON, JSON]:
+def _merge(*arrays: dict[JSON, JSON]) -> dict[JSON, JSON]:
     """PHP's ``array_merge``: names replace, while numbers are counted from 0 again and pile up."""
     free = itertools.count()
     return {next(free) if type(key) is int else key: value for array in arrays for key, value in array.items()}
 
 
-def _bodies(wire: Wire) -> list[dict[JSON, JSON]]:
+def _decode_bodies(wire: Wire) -> list[dict[JSON, JSON]]:
     """Return the body's fields; those of a form twice, since the portal merges them in twice."""
     header = wire.headers.get("content-type", "")
     kind = header.partition(";")[0].strip().lower()
     if kind == "application/json" or "+json" in kind:
-        return [_json(wire.body)]
+        return [_decode_json(wire.body)]
     if kind == "multipart/form-data":
-        return [_multipart(header, wire.body)] * 2
+        return [_decode_multipart(header, wire.body)] * 2
     if kind == "application/x-www-form-urlencoded":
         return [parse_str(wire.body.decode("utf-8", "surrogateescape"))] * 2
     return [parse_str(wire.body.strip(_TRIMMED).decode("utf-8", "surrogateescape"))]
 
 
-def _json(body: bytes) -> dict[JSON, JSON]:
+def _decode_json(body: bytes) -> dict[JSON, JSON]:
     try:
-        return mapping(received(php_json.loads(body.decode())))
+        return to_mapping(received(php_json.loads(body.decode())))
     except (ValueError, RecursionError):
         return {}
 
 
-def _multipart(header: str, body: bytes) -> dict[JSON, JSON]:
+def _decode_multipart(header: str, body: bytes) -> dict[JSON, JSON]:
     """Read the plain fields of a form; files are no params."""
     message = BytesParser(policy=_AsItIs()).parsebytes(
         b"Content-Type: " + header.encode("latin-1") + b"\r\n\r\n" + body

@@ -24,7 +24,8 @@ Respond = Callable[[Wire], Answer]
 #: Lets seconds pass, and returns whether the portal is still open.
 Pause = Callable[[float], bool]
 
-#: Seconds between looks at whether the server shall stop: short, since every ``with Portal()`` waits for it.
+#: Seconds between looks at whether the server shall stop, where shutting its socket down does not wake it up (macOS,
+#: Windows): short, since every ``with Portal()`` waits for it.
 _POLL = 0.02
 
 #: Seconds that closing waits for a handler which does not end.
@@ -60,6 +61,7 @@ class Server(ThreadingHTTPServer):
 
     def stop(self) -> None:
         """Close every socket and wait for every thread."""
+        _hang_up(self.socket)
         self.shutdown()
         self.server_close()
         self._thread.join()
@@ -115,7 +117,7 @@ class Connection(BaseHTTPRequestHandler):
 
     def serve(self) -> None:
         """Answer one request of any verb."""
-        body = self._body()
+        body = self._read_body()
         if body is None:
             self.close_connection = True
             return
@@ -125,14 +127,14 @@ class Connection(BaseHTTPRequestHandler):
     def _send(self, answer: Answer) -> None:
         travel, body = answer.travel, b"" if self.command == "HEAD" else answer.body
         self.close_connection |= answer.closes
-        for count, piece in enumerate(travel.pieces(self._head(answer), body)):
+        for count, piece in enumerate(travel.pieces(self._make_head(answer), body)):
             if count and not self.server.pause(travel.pause):
                 self.close_connection = True
                 return
             self.connection.sendall(piece)
         self._end(travel.then)
 
-    def _head(self, answer: Answer) -> bytes:
+    def _make_head(self, answer: Answer) -> bytes:
         reason = self.responses.get(answer.status, ("",))[0]
         about = {"Server": self.version_string(), "Date": self.date_time_string(), **answer.head()}
         lines = [f"{self.protocol_version} {int(answer.status)} {reason}", *map(": ".join, about.items())]
@@ -147,11 +149,11 @@ class Connection(BaseHTTPRequestHandler):
             # Only a close with no shutdown before it resets, and it must come before the files on the socket close.
             socket.close(self.connection.detach())
 
-    def _body(self) -> bytes | None:
+    def _read_body(self) -> bytes | None:
         """Return the whole body, or None if it is incomplete."""
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
             with contextlib.suppress(ValueError):
-                return self._chunks()
+                return self._read_chunks()
             return None
         length = self.headers.get("Content-Length", "0")
         if not length.isdecimal():
@@ -159,7 +161,7 @@ class Connection(BaseHTTPRequestHandler):
         body = self.rfile.read(int(length))
         return body if len(body) == int(length) else None
 
-    def _chunks(self) -> bytes | None:
+    def _read_chunks(self) -> bytes | None:
         body = b""
         while size := int(self.rfile.readline().partition(b";")[0] or b"0", 16):
             body += self.rfile.read(size)

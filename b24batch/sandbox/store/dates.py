@@ -22,11 +22,11 @@ def parse(text: str) -> datetime.datetime | None:
     for form in _FORMATS:
         found = form.fullmatch(text.strip())
         if found:
-            return _moment(found.groupdict())
+            return _to_moment(found.groupdict())
     return None
 
 
-def _moment(parts: dict[str, str | None]) -> datetime.datetime | None:
+def _to_moment(parts: dict[str, str | None]) -> datetime.datetime | None:
     day = int(parts["day"] or 0)
     year, month, hour, minute, second = (
         int(parts[name] or 0) for name in ("year", "month", "hour", "minute", "second")
@@ -34,13 +34,13 @@ def _moment(parts: dict[str, str | None]) -> datetime.datetime | None:
     if not 1 <= day <= _LAST_DAY:
         return None
     try:
-        first = datetime.datetime(year, month, 1, hour, minute, second, tzinfo=_zone(parts["zone"]))
+        first = datetime.datetime(year, month, 1, hour, minute, second, tzinfo=_parse_zone(parts["zone"]))
         return (first + datetime.timedelta(days=day - 1)).astimezone(ZONE)
     except (ValueError, OverflowError):
         return None
 
 
-def _zone(text: str | None) -> datetime.timezone:
+def _parse_zone(text: str | None) -> datetime.timezone:
     if text is None:
         return ZONE
     if text == "Z":
@@ -50,13 +50,13 @@ def _zone(text: str | None) -> datetime.timezone:
     return datetime.timezone(-offset if text[0] == "-" else offset)
 
 
-def datetime_text(text: str) -> str | None:
+def to_datetime_text(text: str) -> str | None:
     """Return a date and time as the portal prints it; None if it is invalid."""
     moment = parse(text)
     return None if moment is None else moment.isoformat(timespec="seconds")
 
 
-def date_text(text: str) -> str | None:
+def to_date_text(text: str) -> str | None:
     """Return a date as the portal prints it: local midnight PLUS the offset, a known oddity."""
     moment = parse(text)
     if moment is None:

@@ -25,7 +25,7 @@ _USER_FIELD = re.compile(r"UF_\w+", re.ASCII)
 _USER_ITEM_FIELD = re.compile(r"uf[A-Z]\w*", re.ASCII)
 
 
-def camel(name: str) -> str:
+def to_camel(name: str) -> str:
     """Return ``stageId`` for ``STAGE_ID``; a number at the end keeps its underscore, as in ``ufCrm5_17``."""
     first, *words = name.lower().split("_")
     joined = first + "".join(word.capitalize() for word in words[:-1])
@@ -33,7 +33,7 @@ def camel(name: str) -> str:
     return joined + (f"_{last}" if last.isdigit() else last.capitalize())
 
 
-def upper(name: str) -> str:
+def to_upper(name: str) -> str:
     """Return ``UF_CRM_5_17`` for ``ufCrm5_17``."""
     return _WORDS.sub("_", name).upper()
 
@@ -51,36 +51,36 @@ class EntityType:
 
     def __attrs_post_init__(self) -> None:
         """Work out the second spelling of every field."""
-        self.names = {name: (name, _IRREGULAR.get(name) or camel(name)) for name in self.fields}
+        self.names = {name: (name, _IRREGULAR.get(name) or to_camel(name)) for name in self.fields}
         self._by_item_name = {item_name: name for name, (_, item_name) in self.names.items()}
 
-    def by_upper(self, name: str) -> Field | None:
+    def find_upper(self, name: str) -> Field | None:
         """Resolve a name in capitals to the key in a row and the kind of field."""
         if name in self.fields:
             return name, self.fields[name]
-        return self._user_field(name, upper_name=name) if _USER_FIELD.fullmatch(name) else None
+        return self._make_user_field(name, upper_name=name) if _USER_FIELD.fullmatch(name) else None
 
-    def by_camel(self, name: str) -> Field | None:
+    def find_camel(self, name: str) -> Field | None:
         """Resolve a name in camel case."""
         if name in self._by_item_name:
             key = self._by_item_name[name]
             return key, self.fields[key]
-        return self._user_field(name, upper_name=upper(name)) if _USER_ITEM_FIELD.fullmatch(name) else None
+        return self._make_user_field(name, upper_name=to_upper(name)) if _USER_ITEM_FIELD.fullmatch(name) else None
 
-    def _user_field(self, name: str, *, upper_name: str) -> Field:
+    def _make_user_field(self, name: str, *, upper_name: str) -> Field:
         # Both spellings lead to one key, and each comes back as it was first written.
         key = name.replace("_", "").lower()
         if key not in self.names:
-            self.names[key] = (upper_name, camel(upper_name) if name == upper_name else name)
-        return key, self.kind_of(key)
+            self.names[key] = (upper_name, to_camel(upper_name) if name == upper_name else name)
+        return key, self.get_kind(key)
 
-    def kind_of(self, key: str) -> str:
+    def get_kind(self, key: str) -> str:
         """Return the kind of a field; undeclared user fields have the kind ``user``."""
         return self.fields.get(key) or self.declared.get(key, "user")
 
     def declare(self, name: str, kind: str) -> None:
         """Tell the kind of a user field, by its name in capitals."""
-        self._user_field(name, upper_name=name)
+        self._make_user_field(name, upper_name=name)
         self.declared[name.replace("_", "").lower()] = kind
 
     def user_fields(self) -> list[str]:
@@ -88,5 +88,5 @@ class EntityType:
         return [key for key in self.names if self.is_user_field(key)]
 
     def is_user_field(self, key: str) -> bool:
-        """Tell whether the key of a row belongs to a user field."""
+        """Return whether the key of a row belongs to a user field."""
         return key not in self.fields

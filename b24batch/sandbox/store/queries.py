@@ -8,7 +8,7 @@ from math import inf
 
 import attrs
 
-from b24batch.sandbox.php.values import JSON, intval, items_of
+from b24batch.sandbox.php.values import JSON, list_items, to_int
 from b24batch.sandbox.server.answers import Page
 from b24batch.sandbox.store import filters
 from b24batch.sandbox.store.rows import Row, Table
@@ -47,53 +47,53 @@ class Query:
         key, kind = field
         several = isinstance(value, (list, dict)) and prefix in filters.TAKES_ARRAY
         if key == "ID" and prefix in _BOUNDS and value not in (None, "") and not several:
-            low, high = _BOUNDS[prefix](intval(value))
+            low, high = _BOUNDS[prefix](to_int(value))
             self.low, self.high = max(self.low, low), min(self.high, high)
             return
-        passes = filters.test(prefix, kind, value)
+        passes = filters.make_test(prefix, kind, value)
         self.tests.append(lambda row: passes(row.get(key)))
 
     def matches(self, row: Row) -> bool:
-        """Tell whether one row is found."""
+        """Return whether a row matches."""
         return self.low <= row["ID"] <= self.high and all(test(row) for test in self.tests)
 
     def order_by(self, order: JSON, resolve: Resolve) -> None:
         """Take over an order map ``{name: "ASC" or "DESC"}``; unknown names are dropped."""
-        fields = ((resolve(str(name)), str(way)) for name, way in items_of(order))
+        fields = ((resolve(str(name)), str(way)) for name, way in list_items(order))
         self.order = [(field[0], way.strip().upper().startswith("DESC")) for field, way in fields if field]
 
     def ids(self, table: Table) -> Sequence[int]:
         """Return the ids of all rows found, in order."""
         if not self._by_id():
-            return self._sorted(table)
-        ids = self._range(table)
-        return list(self._passing(table, ids)) if self.tests else ids
+            return self._sort(table)
+        ids = self._find_range(table)
+        return list(self._filter(table, ids)) if self.tests else ids
 
     def first(self, table: Table) -> list[int]:
         """Return the ids of the first page without looking for more than it needs."""
         if not self._by_id():
-            return self._sorted(table)[:PAGE_SIZE]
-        return list(islice(self._passing(table, self._range(table)), PAGE_SIZE))
+            return self._sort(table)[:PAGE_SIZE]
+        return list(islice(self._filter(table, self._find_range(table)), PAGE_SIZE))
 
     def _by_id(self) -> bool:
         return not self.order or self.order[0][0] == "ID"
 
-    def _range(self, table: Table) -> Sequence[int]:
+    def _find_range(self, table: Table) -> Sequence[int]:
         ids = table.between(self.low, self.high)
         return ids[::-1] if self.order and self.order[0][1] else ids
 
-    def _passing(self, table: Table, ids: Sequence[int]) -> Iterator[int]:
+    def _filter(self, table: Table, ids: Sequence[int]) -> Iterator[int]:
         rows, tests = table.rows, self.tests
         return (row_id for row_id in ids if all(test(rows[row_id]) for test in tests))
 
-    def _sorted(self, table: Table) -> list[int]:
-        found = list(self._passing(table, table.between(self.low, self.high)))
+    def _sort(self, table: Table) -> list[int]:
+        found = list(self._filter(table, table.between(self.low, self.high)))
         for key, descending in reversed(self.order):
-            found.sort(key=lambda row_id, key=key: _rank(table.rows[row_id].get(key)), reverse=descending)  # type: ignore[misc]
+            found.sort(key=lambda row_id, key=key: _get_rank(table.rows[row_id].get(key)), reverse=descending)  # type: ignore[misc]
         return found
 
 
-def _rank(value: JSON) -> tuple[int, JSON]:
+def _get_rank(value: JSON) -> tuple[int, JSON]:
     if value is None:
         return 0, 0
     return (1, value) if isinstance(value, (int, float)) else (2, str(value).casefold())

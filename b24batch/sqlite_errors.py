@@ -19,10 +19,10 @@ _LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 def is_locked(error: sqlite3.Error) -> bool:
     """Return whether the file is locked for the moment."""
-    return _code(error) in _LOCKED
+    return _get_code(error) in _LOCKED
 
 
-def reason_of(error: sqlite3.Error, seconds: float) -> str:
+def explain(error: sqlite3.Error, seconds: float) -> str:
     """Return what is wrong with the file, as the predicate of a sentence.
 
     Args:
@@ -31,8 +31,8 @@ def reason_of(error: sqlite3.Error, seconds: float) -> str:
     """
     if is_locked(error):
         return f"was locked by another process for over {seconds:g} s"
-    return _REASONS.get(_code(error), f"cannot be used: {error}")
+    return _REASONS.get(_get_code(error), f"cannot be used: {error}")
 
 
-def _code(error: sqlite3.Error) -> int:
+def _get_code(error: sqlite3.Error) -> int:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF

@@ -1,0 +1,149 @@
+"""Pieces: parts of a list that are read beside each other, each from one id to another."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+
+import attrs
+
+from b24batch.errors import SdkError
+from b24batch.lists.families import Row
+from b24batch.lists.page_commands import PAGE_SIZE
+from b24batch.lists.places import FromPlace
+from b24batch.lists.reading import take_pages
+from b24batch.results import AjaxResult
+
+
+@attrs.define(eq=False)
+class Piece:
+    """The rows behind one place, up to another. A row is in one piece only, so none comes twice.
+
+    Its end is found like that of a list: it was read to its end when a row beyond it came, or when nothing came.
+
+    Attributes:
+        way: The way through the list, behind the rows that came.
+        until: The place of the last row that may belong to it; None for the last piece, which ends with the list.
+        span: An estimate of how far the places of a page reach.
+        pages: The rows that came and were not returned yet.
+        read: The number of pages that came.
+        rows: The number of rows that came and belong to it.
+        is_begun: Whether a request for it was sent.
+        is_on_way: Whether a request for it is on its way.
+        is_done: Whether all of its rows came.
+        is_alone: Whether the next request is for one page and is not sent again, because several pages crashed.
+        start: The place behind which it begins.
+        left: The number of rows that are left in it, by the portal's `total`; None if that is not known.
+    """
+
+    way: FromPlace
+    until: int | None = None
+    span: float = float(PAGE_SIZE)
+    pages: list[list[Row]] = attrs.field(factory=list, init=False)
+    read: int = attrs.field(default=0, init=False)
+    rows: int = attrs.field(default=0, init=False)
+    is_begun: bool = attrs.field(default=False, init=False)
+    is_on_way: bool = attrs.field(default=False, init=False)
+    is_done: bool = attrs.field(default=False, init=False)
+    is_alone: bool = attrs.field(default=False, init=False)
+    start: int = attrs.field(init=False)
+    left: int | None = attrs.field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.start = self._reached
+
+    def take(
+        self, outcomes: Sequence[AjaxResult], mask: Callable[[SdkError], None], last: int | None = None
+    ) -> SdkError | None:
+        """Take the pages of one request, up to the end of the piece; return the error after them or None.
+
+        Args:
+            outcomes: The outcomes of the pages.
+            mask: Masks secrets in an error.
+            last: The last place where a row is known to be; a page before it is not the last only because it is short.
+        """
+        try:
+            before = self.way.reached
+            for rows in take_pages(self.way, outcomes, mask):
+                self.read += 1
+                self._measure(rows, before)
+                before = self.way.reached
+                self._keep(rows)
+                self._end_after(rows, last)
+                if self.is_done:
+                    break
+        except SdkError as error:
+            return error
+        return None
+
+    def end(self, until: int) -> None:
+        """End the piece at a place where a row is known to follow; rows beyond it are dropped."""
+        self.until = until
+        pages, self.pages, self.rows = self.pages, [], 0
+        for rows in pages:
+            self._keep(rows)
+        self.reopen()
+
+    def reopen(self) -> None:
+        """Take back that it was read to its end: a row that was not reached is known to be there."""
+        self.is_done = self.until is not None and self._reached >= self.until
+        self.way.ended = False
+
+    def rest(self, last: int | None) -> float:
+        """Return an estimate of the pages that are left; `last` is the last place where a row is known to be."""
+        if self.is_done:
+            return 0.0
+        if self.left is not None and self.left >= 0:  # below zero the portal counted wrong
+            return self.left / PAGE_SIZE
+        end = last if self.until is None else self.until
+        return 0.0 if end is None else max(0.0, end - self._reached) / self.span
+
+    def cut(self, pages: float, last: int) -> Piece:
+        """Cut off and return what lies behind so many more pages, taking the rows to be spread evenly."""
+        end = last if self.until is None else self.until
+        self.span, self.left = max(1.0, (end - self._reached) / self.rest(last)), None
+        place = self._reached + max(1, int(pages * self.span))
+        behind = Piece(self.way.behind(place), self.until, self.span)
+        self.until = place
+        return behind
+
+    def leave(self) -> Piece:
+        """Cut off and return all that has not come yet."""
+        behind = Piece(self.way, self.until, self.span)
+        behind.left, self.left = self.left, 0
+        self.until, self.is_done = self._reached, True
+        return behind
+
+    def join(self, behind: Piece) -> None:
+        """Add a piece behind it, of which nothing was requested."""
+        self.until = behind.until
+        self.left = None if self.left is None or behind.left is None else self.left + behind.left
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether nothing of it was requested."""
+        return not self.is_begun and not self.read
+
+    @property
+    def _reached(self) -> int:
+        return self.way.reached or 0
+
+    def _keep(self, rows: list[Row]) -> None:
+        if rows and self.until is not None and self.way.place(rows[-1]) > self.until:
+            rows = rows[: bisect_right(rows, self.until, key=self.way.place)]
+        if rows:
+            self.pages.append(rows)
+            self.rows += len(rows)
+            self.left = None if self.left is None else self.left - len(rows)
+
+    def _end_after(self, rows: list[Row], last: int | None) -> None:
+        behind = last if self.until is None else self.until
+        all_known = behind is None or self._reached >= behind
+        self.is_done = (all_known and self.until is not None) or (self.way.ended and (all_known or not rows))
+        self.way.ended = self.is_done
+
+    def _measure(self, rows: list[Row], before: int | None) -> None:
+        """Estimate the span from a page, with the gap before it: where there are gaps, others will follow."""
+        if len(rows) > 1:
+            start = before if before is not None else self.way.place(rows[0]) - 1
+            self.span = max(1.0, (self._reached - start) / len(rows) * PAGE_SIZE)

@@ -1,0 +1,139 @@
+"""The survey of a list: single pages that show from where to where its ids go, and where in between its rows are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import attrs
+
+from b24batch.calls.commands import Command
+from b24batch.calls.encoded import EncodedCommand
+from b24batch.errors import UsageError
+from b24batch.lists.page_commands import encode_for_batch, name_page
+from b24batch.lists.piece import Piece
+
+#: Where a page is a request of its own, the last id is looked for after so many pages.
+_PAGES_BEFORE = 4
+#: A page of rows without gaps between their ids reaches over fewer ids.
+_DENSE = 51.0
+#: How many times as far the widest page may reach as the narrowest.
+_EVEN = 2.0
+
+
+@attrs.frozen(eq=False)
+class Asked:
+    """What one request asks for.
+
+    Attributes:
+        piece: The piece.
+        pages: The number of its pages.
+        beside: Pieces of which a single page was requested as well, to learn where the rows are.
+    """
+
+    piece: Piece
+    pages: int
+    beside: Sequence[Piece] = ()
+
+
+@attrs.define(eq=False)
+class Survey:
+    """What is known of where the rows of a list are. It only decides what is read when, never what belongs to the list.
+
+    Attributes:
+        last: The last place where a row is known to be; None if that is not known.
+        is_over: Whether nothing more is looked for.
+        total: The number of rows of the list, as the portal counted them; None if it did not.
+        spans: How far the places of the pages reach, where it was looked.
+    """
+
+    last: int | None = attrs.field(default=None, init=False)
+    is_over: bool = attrs.field(default=False, init=False)
+    total: int | None = attrs.field(default=None, init=False)
+    spans: list[float] = attrs.field(factory=list, init=False)
+
+    def to_last(self, piece: Piece, pages_per_request: int) -> tuple[int, list[Piece]]:
+        """Return how many pages of `piece` to request, and the list from its other end, to learn its last id."""
+        pages = 1 if pages_per_request > 1 else 0
+        if not pages and piece.read < _PAGES_BEFORE:
+            return 0, []
+        return pages, [Piece(piece.way.reverse())]
+
+    def between(self, piece: Piece, most: int) -> tuple[int, list[Piece]]:
+        """Return how many pages of `piece` to request, and up to `most` pieces evenly between its place and the end."""
+        self.is_over = True
+        start, whole = piece.way.reached or 0, (self.last or 0) - (piece.way.reached or 0)
+        return 1, [Piece(piece.way.behind(start + whole * n // (most + 1))) for n in range(1, most + 1)]
+
+    def commands(self, piece: Piece, pages: int, others: list[Piece]) -> list[EncodedCommand] | None:
+        """Return the commands for the next page of each; None if a batch would change them."""
+        if not pages:
+            return others[0].way.ask(1)
+        try:
+            calls = [piece.way.page(), *(_counted(other.way.page()) for other in others)]
+            return [encode_for_batch(name_page(place), page) for place, page in enumerate(calls)]
+        except UsageError:
+            return None
+
+    def learn_last(self, piece: Piece, reverse: Piece, total: int | None) -> None:
+        """Learn the last place from the first page of the list from its other end."""
+        if not reverse.pages:
+            self.is_over = True
+            return
+        self.last, self.spans = piece.way.place(reverse.pages[0][0]), [piece.span, reverse.span]
+        ids = max(0, self.last - (piece.way.reached or self.last))
+        if ids:
+            piece.reopen()
+            piece.span = (piece.span + reverse.span) / 2
+        if total is not None and 0 <= total - piece.rows <= ids:  # otherwise the portal counted wrong
+            self.total, piece.left = total, total - piece.rows
+
+    def divide(self, piece: Piece, others: Sequence[tuple[Piece, int | None]]) -> list[Piece]:
+        """Return the pieces of the list, cut where single pages were read; with the portal's `total` behind each."""
+        found = [piece, *(other for other, _ in others)]
+        spans = [*(other.span for other, _ in others), self.spans[1]]
+        behind = [self.total, *(total for _, total in others)]
+        for one, following in pairwise(found):
+            one.end(following.start)
+        parts: list[Piece] = []
+        for place, one in enumerate(found):
+            one.left = _minus(_minus(behind[place], one.rows), [*behind, 0][place + 1])
+            parts.append(one)
+            if not one.is_done:
+                parts.append(one.leave())
+                parts[-1].span = _between(one.span, spans[place])
+        return parts
+
+    def pages(self, piece: Piece, others: Sequence[Piece]) -> float:
+        """Return an estimate of the pages of the list, by the single pages of `others`."""
+        self.spans += [other.span for other in others]
+        found, last = [piece, *others], self.last or 0
+        starts = [*(other.start for other in others), last]
+        spans = [*(other.span for other in others), self.spans[1]]
+        reached = [one.way.reached or 0 for one in found]
+        ranges = zip(reached, starts, found, spans, strict=True)
+        return sum(max(0, end - start) / _between(one.span, span) for start, end, one, span in ranges)
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether the rows seem to have all ids: then the number of rows between two ids is known."""
+        return max(self.spans, default=0.0) < _DENSE
+
+    @property
+    def is_even(self) -> bool:
+        """Whether the rows seem to be spread evenly."""
+        return bool(self.spans) and max(self.spans) < _EVEN * min(self.spans)
+
+
+def _between(one: float, other: float) -> float:
+    """Estimate the span between two; where they differ much, half of what is between has no rows."""
+    return min((one + other) / 2, _EVEN * min(one, other))
+
+
+def _counted(page: Command) -> Command:
+    """Return the call for a page with which the portal also counts the rows."""
+    return Command(page.method, {**page.params, "start": 0} if isinstance(page.params, dict) else page.params)
+
+
+def _minus(number: int | None, other: int | None) -> int | None:
+    return None if number is None or other is None else number - other

@@ -1,0 +1,99 @@
+"""The outcomes of a run as they arrive: how a run is stopped, and a stream of its outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator
+from copy import copy
+from itertools import chain
+from typing import Protocol
+
+import attrs
+
+from b24batch.calls.chunks import Chunk, refuse_duplicates
+from b24batch.results import AjaxResult, AnyResult, collect
+from b24batch.runs.chunk_run import ChunkRun
+from b24batch.streams import Stream
+
+
+class Deliver(Protocol):
+    """Sends chunks: a `Run` one after the other, a concurrent run several at once."""
+
+    def deliver_all(self, chunks: Iterable[ChunkRun], /) -> Iterator[list[AjaxResult]]:
+        """Send the chunks and return an iterator over the outcomes of each, in order."""
+
+    def open_journal(self, chunks: Iterable[ChunkRun]) -> None:
+        """Take the journal, if there is one, and give these chunks the outcomes of earlier lives."""
+
+    def tell(self, chunk: ChunkRun) -> None:
+        """Give a chunk the outcomes that earlier lives of the run left in the journal."""
+
+    def close_journal(self) -> None:
+        """Give the journal back."""
+
+    def stop(self) -> None:
+        """Send nothing more, and record what became of the requests on their way."""
+
+    def catch_up(self) -> None:
+        """Record the answers that have arrived."""
+
+
+def end(run: Deliver, interrupt: BaseException, known: Callable[[], AnyResult]) -> None:
+    """Stop a run because of `interrupt`, which gets the outcomes that are `known` then as its `result`."""
+    try:
+        run.stop()
+    except BaseException as later:  # such as a second Ctrl-C: no more waiting
+        vars(later)["result"] = known()
+        raise
+    vars(interrupt)["result"] = known()
+
+
+def stream(run: Deliver, chunks: Iterable[Chunk]) -> Stream[AjaxResult, AnyResult]:
+    """Return a stream that yields the outcome of each command once its chunk is answered.
+
+    Any exception that stops the run, such as Ctrl-C, has `Stream.result` as its `result`.
+    """
+    streaming = _Streaming(run, chunks)
+    return Stream(streaming.rows(), streaming.known)
+
+
+@attrs.define(eq=False)
+class _Streaming:
+    """A run whose outcomes are yielded chunk by chunk.
+
+    Attributes:
+        run: Sends the chunks.
+        chunks: The chunks.
+        state: The outcomes in hand that were not yielded yet, and the chunks that follow them, as far as they were
+            read. It is replaced in a single step, so that an exception at any moment finds both.
+    """
+
+    run: Deliver
+    chunks: Iterable[Chunk]
+    state: tuple[Iterator[AjaxResult], list[ChunkRun]] = attrs.field(factory=lambda: (iter(()), []), init=False)
+
+    def rows(self) -> Generator[AjaxResult, None, None]:
+        try:
+            self.run.open_journal(())
+            for rows in self.run.deliver_all(self._read()):
+                self.state = iter(rows), self.state[1][1:]
+                yield from self.state[0]
+        except BaseException as interrupt:
+            end(self.run, interrupt, self.known)
+            raise
+        finally:
+            self.run.close_journal()
+
+    def known(self) -> AnyResult:
+        """Return the outcomes that were not yielded yet, of all chunks that were read."""
+        self.run.catch_up()
+        hand, following = self.state
+        return collect([*copy(hand), *chain.from_iterable(chunk.known() for chunk in following)])
+
+    def _read(self) -> Iterator[ChunkRun]:
+        for chunk in self.chunks:
+            refuse_duplicates(chunk.commands)
+            hand, following = self.state
+            read = ChunkRun(chunk.commands)
+            self.run.tell(read)
+            self.state = hand, [*following, read]
+            yield read

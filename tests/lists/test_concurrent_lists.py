@@ -1,0 +1,430 @@
+"""Lists with several requests on their way at once: every row once, in order, none missing."""
+
+import random
+import threading
+from bisect import bisect_left, bisect_right
+
+import pytest
+from drawing import drawn
+from hypothesis import given
+from hypothesis import strategies as st
+from list_model import ROWS, Model
+
+from b24batch import (
+    AjaxError,
+    Command,
+    CursorStalled,
+    OperatingLimitExceeded,
+    RetryPolicy,
+    UnexpectedAnswer,
+    UsageError,
+)
+from b24batch.lists.concurrent_listing import listing_of
+from b24batch.lists.families import find_family
+from b24batch.lists.listing import way_through
+from b24batch.runs.lanes import Lanes, Sending
+from b24batch.sandbox import FakeClock, Page, Portal, PortalError
+
+METHOD = "crm.deal.list"
+CURSOR = [row for row in ROWS if row["paging"] == "cursor"]
+
+
+class Store:
+    """The rows of a method; `changes` tells what is deleted and added before its n-th page."""
+
+    def __init__(self, ids, changes=(), counts=True):
+        self.counts = counts
+        self.ids, self.changes = sorted(ids), {after: change for after, *change in changes}
+        self.ever, self.kept = set(self.ids), set(self.ids)
+        self.pages, self.lock = 0, threading.Lock()
+
+    def __call__(self, params):
+        with self.lock:
+            self.change(self.changes.get(self.pages, ((), 0)))
+            self.pages += 1
+            conditions = params.get("filter") or {}
+            low = bisect_right(self.ids, bound(conditions.get(">ID", 0)))
+            high = bisect_left(self.ids, bound(conditions.get("<ID", 10**9)))
+            total = high - low if self.counts and params.start >= 0 else None
+            if params["order"]["ID"] == "DESC":
+                return Page(rows_of(self.ids[max(low, high - 50) : high][::-1]), total=total)
+            return Page(rows_of(self.ids[low:high][:50]), total=total)
+
+    def change(self, change):
+        deleted, added = set(change[0]), change[1]
+        self.kept -= deleted
+        self.ids = [row_id for row_id in self.ids if row_id not in deleted]
+        new = range(max(self.ever, default=0) + 1, max(self.ever, default=0) + 1 + added)
+        self.ids.extend(new)
+        self.ever.update(new)
+
+
+def bound(value):
+    """The number of a condition; a reference that leads nowhere is 1."""
+    return int(value) if str(value).lstrip("-").isdigit() else 1
+
+
+def rows_of(ids):
+    return [{"ID": str(row_id)} for row_id in ids]
+
+
+def ids_of(rows):
+    return [int(row["ID"]) for row in rows]
+
+
+def lanes():
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("b24batch-")]
+
+
+def is_silent():
+    """Whether the lanes are gone, which takes them a moment."""
+    for thread in threading.enumerate():
+        if thread.name.startswith("b24batch-"):
+            thread.join(10)
+    return not lanes()
+
+
+def read(store, concurrency, **options):
+    """The rows that are read from a store, and the number of requests."""
+    with Portal() as portal, portal.session() as b24:
+        portal.method(METHOD)(store)
+        return ids_of(b24.call_list(METHOD, concurrency=concurrency, **options)), len(portal.requests)
+
+
+class Shuffled(Lanes):
+    """Lanes without threads, which finish requests in an order of their own: `pick` says which."""
+
+    def __init__(self, most, pick):
+        super().__init__(most, FakeClock(), None)
+        self.pick, self.finished = pick, []
+
+    def reserve(self, on_way):
+        assert on_way == len(self.finished) < self.most
+
+    def start(self, send):
+        sending = Sending(self, send)
+        sending.run()
+        self.finished.append(sending)
+        return sending
+
+    def finish_next(self, until):
+        return self.finished.pop(self.pick(len(self.finished)))
+
+
+def shuffled(b24, most, pick, *, descending=False, pages=50):
+    """The pages of a list that is read on such lanes."""
+    way = way_through(
+        Command(METHOD), find_family(METHOD, None, None, None), "cursor", cursor_id_key=None, descending=descending
+    )
+    lanes = Shuffled(most, pick)
+    requests = b24._requests(None)
+    return listing_of(requests, way, lanes, repeatable=True, pages_per_request=pages, left=None).pages()
+
+
+@st.composite
+def stores(draw):
+    """Stores of up to 3,000 rows with gaps, of which some are deleted and others added while they are read."""
+    ids = set(range(1, draw(st.integers(0, 3000)) + 1))
+    for first, length in draw(st.lists(st.tuples(st.integers(1, 3000), st.integers(0, 1500)), max_size=4)):
+        ids -= set(range(first, first + length))
+    wide = draw(st.sampled_from([1, 1, 7]))
+    ids = {row_id * wide for row_id in ids}
+    first, length = st.integers(0, 3000 * wide), st.integers(0, 500 * wide)
+    change = st.tuples(st.integers(0, 60), st.builds(lambda at, size: range(at, at + size), first, length))
+    changes = draw(st.lists(st.tuples(change, st.integers(0, 120)), max_size=5))
+    counts = draw(st.booleans())
+    return Store(ids, [(after, deleted, added) for (after, deleted), added in changes], counts)
+
+
+@drawn(150)
+@given(
+    store=stores(),
+    concurrency=st.sampled_from([2, 3, 4, 8, 16]),
+    pages=st.sampled_from([50, 50, 1, 2, 9]),
+    descending=st.booleans(),
+)
+def test_each_row_exactly_once(store, concurrency, pages, descending):
+    """A row that existed throughout comes exactly once, in order, and none comes that was never there."""
+    found, _ = read(store, concurrency, pages_per_request=pages, descending=descending)
+    assert found == sorted(set(found), reverse=descending)
+    assert store.kept <= set(found) <= store.ever
+
+
+@drawn(150)
+@given(
+    store=stores(),
+    most=st.integers(2, 16),
+    pages=st.sampled_from([50, 50, 1, 2, 9]),
+    descending=st.booleans(),
+    order=st.randoms(use_true_random=False),
+)
+def test_whatever_finishes_first(store, most, pages, descending, order):
+    """The same, in whatever order the requests finish."""
+    with Portal() as portal, portal.session() as b24:
+        portal.method(METHOD)(store)
+        read = shuffled(b24, most, order.randrange, descending=descending, pages=pages)
+        found = ids_of(row for page in read for row in page)
+    assert found == sorted(set(found), reverse=descending)
+    assert store.kept <= set(found) <= store.ever
+
+
+@drawn(60)
+@given(
+    row=st.sampled_from(CURSOR),
+    number=st.integers(0, 1200) | st.sampled_from([50, 100, 1000]),
+    hidden=st.sets(st.integers(1, 1200), max_size=200),
+    pages=st.sampled_from([50, 1, 5]),
+    concurrency=st.integers(2, 8),
+)
+def test_every_documented_method(row, number, hidden, pages, concurrency):
+    """Whatever pages by cursor is read to its end, also if permissions thin its pages."""
+    model = Model(row, number, hidden if row["thinned"] == "yes" else ())
+    with Portal(record=False) as portal, portal.session() as b24:
+        portal.method(row["method"])(model)
+        found = b24.call_list(row["method"], pages_per_request=pages, concurrency=concurrency)
+    assert [item["N"] for item in found] == model.expected
+
+
+@pytest.mark.parametrize("concurrency", [2, 4, 8, 16])
+@pytest.mark.parametrize(
+    "ids",
+    [
+        range(1, 61),
+        range(1, 1501),
+        range(1, 3001),
+        range(7, 30_000, 7),
+        range(1, 20_001),
+        sorted(random.Random(1).sample(range(1, 9000), 3000)),
+        [1, *range(1500, 3001)],
+        [*range(1, 1501), 3000],
+        [*range(1, 5001), *range(15_001, 20_001)],
+    ],
+    ids=[
+        "60",
+        "1500",
+        "3000",
+        "every 7th",
+        "20000",
+        "random",
+        "first half deleted",
+        "last half deleted",
+        "middle deleted",
+    ],
+)
+def test_few_more_requests(ids, concurrency):
+    """There are at most 1.25 times the requests of one after the other."""
+    (found, requests), (_, in_turn) = read(Store(ids), concurrency), read(Store(ids), 1)
+    assert found == list(ids)
+    assert requests <= 1.25 * in_turn
+
+
+def test_lanes_share_the_work():
+    """Several requests are on their way at once, and never more than allowed."""
+    seen = set()
+
+    class Spy(Store):
+        def __call__(self, params):
+            seen.update(lanes())
+            return super().__call__(params)
+
+    found, _ = read(Spy(range(1, 20_001)), 4)
+    assert found == list(range(1, 20_001))
+    assert seen == {f"b24batch-{n}" for n in range(1, 5)}
+
+
+def test_one_request_at_a_time_starts_no_thread():
+    """concurrency=1 sends the same requests as ever, on the caller's thread."""
+    seen = set()
+
+    class Spy(Store):
+        def __call__(self, params):
+            seen.update(lanes())
+            return super().__call__(params)
+
+    plain, one = Spy(range(1, 500)), Spy(range(1, 500))
+    assert read(plain, None) == read(one, 1)
+    assert plain.pages == one.pages
+    assert not seen
+
+
+@pytest.mark.parametrize("options", [{"limit": 120}, {"paging": "start"}, {"id_key": "OTHER", "cursor_id_key": "ID"}])
+def test_read_in_turn(options):
+    """A list with a limit, of counted pages or with an id that is not in the table is read one request at a time."""
+
+    def method(params):
+        assert not lanes()
+        return [{**row, "OTHER": row["ID"]} for row in rows_of(range(1, 40))]
+
+    with Portal() as portal, portal.session(concurrency=8) as b24:
+        portal.method(METHOD)(method)
+        try:
+            found = len(b24.call_list(METHOD, **options))
+        except (CursorStalled, UnexpectedAnswer):
+            found = 39  # the method ignores the cursor, which is found out
+        assert found == 39
+
+
+def test_conditions_of_your_own():
+    """Your own conditions by id hold in every piece."""
+    found, _ = read(Store(range(1, 5001)), 8, params={"filter": {">ID": 700, "<ID": 4201}})
+    assert found == list(range(701, 4201))
+
+
+def test_option_of_the_session():
+    """The session's option is the default; 17 is refused before anything is sent."""
+    store = Store(range(1, 3001))
+    with Portal() as portal, portal.session(concurrency=8) as b24:
+        portal.method(METHOD)(store)
+        assert ids_of(b24.call_list(METHOD)) == store.ids
+        sent = len(portal.requests)
+        with pytest.raises(UsageError, match="concurrency"):
+            b24.fetch_list(METHOD, concurrency=17)
+        assert len(portal.requests) == sent
+    assert is_silent()
+
+
+@pytest.mark.parametrize("wide", [1, 7])
+@pytest.mark.parametrize("pick", [lambda _number: -1, lambda _number: 0])
+def test_pages_are_read_no_further_ahead(pick, wide):
+    """fetch_list keeps the rows of as many requests as are on their way at once, also if the first one is the last."""
+    store, got, most = Store(range(1, 40_000 * wide, wide)), 0, 4
+    with Portal() as portal, portal.session() as b24:
+        portal.method(METHOD)(store)
+        for page in shuffled(b24, most, pick):
+            got += len(page)
+            assert store.pages * 50 - got <= most * 2500 + (most + 2) * 50 + got * 0.05
+    assert got == len(store.ids)
+
+
+def test_a_loop_that_ends_early():
+    """After a break nothing more is sent, and no lane is left."""
+    store = Store(range(1, 20_001))
+    with Portal() as portal, portal.session() as b24:
+        portal.method(METHOD)(store)
+        pages = b24.fetch_list(METHOD, concurrency=4)
+        assert ids_of(next(pages)) == list(range(1, 51))
+        pages.close()
+        assert is_silent()
+        sent = len(portal.requests)
+        assert list(pages) == []
+        assert len(portal.requests) == sent
+
+
+def test_an_error_keeps_the_rows_before_it():
+    """If a page fails, its error is raised; the rows before it are in order and without a gap."""
+    store = Store(range(1, 20_001))
+
+    def failing(params):
+        page = store(params)
+        if any(int(row["ID"]) > 12_000 for row in page.rows) and store.pages > 12:
+            raise PortalError("ERROR_CORE", "no")
+        return page
+
+    with Portal() as portal, portal.session() as b24:
+        portal.method(METHOD)(failing)
+        with pytest.raises(AjaxError) as caught:
+            b24.call_list(METHOD, concurrency=4)
+    found = ids_of(caught.value.result)
+    assert found == list(range(1, len(found) + 1))
+    assert is_silent()
+
+
+def test_used_up_operating_time():
+    """All lanes hold while the method has no operating time left; then the list goes on."""
+    clock = FakeClock()
+    store = Store(range(1, 20_001))
+    waits = []
+    with Portal(clock, operating_limit=480) as portal:
+        portal.method(METHOD)(store)
+        portal.cost(METHOD, 3.0)
+        with portal.session(clock=clock, on_wait=waits.append) as b24:
+            found = ids_of(b24.call_list(METHOD, concurrency=4))
+    assert found == store.ids
+    assert {wait.reason for wait in waits} == {"operating"}
+
+
+def test_operating_time_that_takes_too_long():
+    """If the wait would be longer than max_wait, the list ends with the error, and has the rows so far."""
+    clock = FakeClock()
+    with Portal(clock, operating_limit=480) as portal:
+        portal.method(METHOD)(Store(range(1, 20_001)))
+        portal.cost(METHOD, 3.0)
+        with (
+            portal.session(clock=clock, max_wait=1.0) as b24,
+            pytest.raises(OperatingLimitExceeded) as caught,
+        ):
+            b24.call_list(METHOD, concurrency=4)
+    found = ids_of(caught.value.result)
+    assert found == list(range(1, len(found) + 1))
+
+
+def test_interrupted():
+    """Ctrl-C ends the list: its rows so far are in order and without a gap, and no lane is left."""
+
+    def interrupt(_wait):
+        assert threading.current_thread() is threading.main_thread()
+        raise KeyboardInterrupt
+
+    clock = FakeClock()
+    with Portal(clock, operating_limit=480) as portal:
+        portal.method(METHOD)(Store(range(1, 20_001)))
+        portal.cost(METHOD, 3.0)
+        with portal.session(clock=clock, on_wait=interrupt) as b24, pytest.raises(KeyboardInterrupt) as caught:
+            b24.call_list(METHOD, concurrency=4)
+    found = ids_of(caught.value.result)
+    assert found == list(range(1, len(found) + 1))
+    assert is_silent()
+
+
+@pytest.mark.parametrize("after", [0, 1, 2, 3])
+def test_several_pages_that_crash(after):
+    """If several pages of one request crash the method, smaller requests read the list to its end."""
+    store = Store(range(1, 3001))
+    with Portal() as portal, portal.session(retries=RetryPolicy(attempts=1)) as b24:
+        portal.method(METHOD)(store)
+        portal.fail_next("json_500", after=after)
+        assert ids_of(b24.call_list(METHOD, concurrency=4)) == store.ids
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_a_portal_that_ignores_the_filter(descending):
+    """A method that returns its first page again is found out."""
+    ids = list(range(1, 51)) if not descending else list(range(50, 0, -1))
+    with Portal() as portal, portal.session() as b24:
+        portal.method(METHOD)(lambda params: rows_of(ids if params["order"]["ID"] != "?" else []))
+        with pytest.raises(CursorStalled):
+            b24.call_list(METHOD, concurrency=4, descending=descending)
+    assert is_silent()
+
+
+def test_ids_that_are_not_numbers():
+    """Rows whose ids are not numbers are refused, as ever."""
+    with Portal() as portal, portal.session() as b24:
+        portal.method(METHOD)(lambda _params: [{"ID": f"x{n}"} for n in range(50)])
+        with pytest.raises(UnexpectedAnswer, match="numbers"):
+            b24.call_list(METHOD, concurrency=4)
+
+
+@pytest.mark.parametrize("total", [0, 1, 60, 10**6])
+def test_a_total_that_is_wrong(total):
+    """What the portal counts only decides what is read when: a wrong total costs requests, and no row."""
+    store = Store(range(1, 5001))
+
+    def miscounted(params):
+        return Page(store(params).rows, total=total if params.start >= 0 else None)
+
+    (found, requests), (_, in_turn) = read(miscounted, 4), read(Store(range(1, 5001)), 1)
+    assert found == store.ids
+    assert requests <= 4 * in_turn
+
+
+def test_a_short_page_in_the_middle():
+    """A short page is not taken for the end while rows are known to follow it."""
+    store = Store(range(1, 3001))
+
+    def thinned(params):
+        page = store(params)
+        return Page(page.rows[:37], total=page.total) if store.pages % 5 == 4 else page
+
+    found, _ = read(thinned, 4)
+    assert found == store.ids
