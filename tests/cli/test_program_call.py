@@ -249,6 +249,16 @@ def test_list_backwards(deals):
     assert ended.stderr == ""
 
 
+def test_list_with_several_requests_on_their_way(deals):
+    """--concurrency reads parts of a list beside each other: the rows are the same, in the same order."""
+    lists = [
+        against(deals.url, "list", "crm.deal.list", "select[]=ID", "--concurrency", number) for number in ("1", "4")
+    ]
+    assert [int(row["ID"]) for row in outcomes(lists[1].stdout)] == list(range(1, 121))
+    assert lists[0].stdout == lists[1].stdout
+    assert [ended.stderr for ended in lists] == ["b24batch: 120 rows\n"] * 2
+
+
 @pytest.mark.parametrize("option", [["--csv"], ["--format", "csv"]])
 def test_list_as_csv(portal, option):
     """A table has all columns of all rows: text as it is, nothing for null, JSON for the rest."""
