@@ -224,3 +224,16 @@ class CursorStalled(SdkError):
     """A list returned rows that it had already returned: the portal ignores the filter or the order."""
 
     code = ErrorCode("CURSOR_STALLED")
+
+
+class JournalError(SdkError):
+    """The journal of a run cannot be read or written, or the run is stuck. Nothing more was sent."""
+
+    code = ErrorCode("JOURNAL")
+
+
+class RunBusy(JournalError):
+    """Another process or thread uses the journal of this run. Nothing was sent."""
+
+    code = ErrorCode("RUN_BUSY")
+    not_executed = True

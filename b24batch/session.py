@@ -39,15 +39,19 @@ from b24batch.runs.requests import Requests
 from b24batch.runs.run import Run
 from b24batch.runs.streaming import Deliver, end, stream
 from b24batch.runs.substitution import mark_missed, targets_of
+from b24batch.streams import Stream
 from b24batch.wire.auth import Auth, Webhook, refuse_http
 from b24batch.wire.connections import Connections
 from b24batch.wire.rate import LeakyBucket
 from b24batch.wire.repeats import refuse_repeats
-from b24batch.wire.settings import check_number
+from b24batch.wire.settings import check_number, to_wait
 from b24batch.wire.transport import Transport
 
 if TYPE_CHECKING:
+    import os
+
     from b24batch.runs.progress import MakeBar
+    from b24batch.runs.run_journal import RunJournal
 
 _Group = TypeVar("_Group", bound=list[JsonValue])
 
@@ -257,6 +261,8 @@ class Session(Configured):
         stop_on_error: bool = False,
         chunk_size: int = MAX_COMMANDS,
         concurrency: int | None = None,
+        journal: str | os.PathLike[str] | RunJournal | None = None,
+        stop_after: float | None = None,
         request_id: str | None = None,
         progress: bool | MakeBar | None = None,
     ) -> Result[list[JsonValue]]:
@@ -282,6 +288,10 @@ class Session(Configured):
             stop_on_error: Whether the run ends after a chunk with a ``failed`` or ``unknown`` command. Default False.
             chunk_size: Maximum number of commands in one request, 1 to 50. Default 50.
             concurrency: How many requests are on their way at once, 1 to 16. Default: that of the session, 1.
+            journal: Where the outcomes are kept, so that the same run can be started again and goes on: a path, a
+                `b24batch.journal.Journal` or another `b24batch.journal.RunJournal`. Commands that have an outcome
+                there are not sent again, except those that were certainly not executed. Default None.
+            stop_after: Seconds after which no further request begins; the rest is ``skipped``. Default None: no end.
             request_id: As in `call`, for the first request. The n-th request appends ``/n``.
             progress: True shows a tqdm bar with failures and waits. If there is no terminal, a line is logged to
                 ``b24batch`` at INFO every 10 seconds instead. A callable is called with `total` and `unit`, and
@@ -290,22 +300,29 @@ class Session(Configured):
         Raises:
             UsageError: A call is invalid. Nothing was sent.
             ImportError: tqdm is needed but not installed. Nothing was sent.
+            RunBusy: Another process or thread uses the journal. Nothing was sent.
+            JournalError: The journal cannot be used. Nothing more was sent, and the outcomes so far are in `result`.
             BaseException: Any exception that stops the run, such as Ctrl-C, has the outcomes so far in its `result`.
                 Only before the first request may it have none.
         """
-        options = {"halt_on_error": halt_on_error, "stop_on_error": stop_on_error, "request_id": request_id}
+        options: dict[str, JsonValue] = {"halt_on_error": halt_on_error, "stop_on_error": stop_on_error}
+        options |= {"concurrency": concurrency, "journal": journal, "stop_after": stop_after, "request_id": request_id}
         try:
-            failure, (run, chunks, over) = None, self._prepare(calls, chunk_size, concurrency, progress, options)
+            failure, (run, chunks, over) = None, self._prepare(calls, chunk_size, progress, options)
         except UsageError as error:
             failure = error.with_traceback(None)
-        del calls, halt_on_error, stop_on_error, chunk_size, concurrency, request_id, progress, options
+        del calls, halt_on_error, stop_on_error, chunk_size, request_id, progress, concurrency, journal, stop_after
+        del options  # one of all these may be a webhook URL
         if failure is not None:
-            raise failure  # without its arguments: one may be a webhook URL
+            raise failure
         try:
+            run.open_journal(chunks)
             return collect(list(chain.from_iterable(over(run.deliver_all(chunks)))))
         except BaseException as interrupt:
             end(run, interrupt, lambda: collect([row for chunk in chunks for row in chunk.known()]))
             raise
+        finally:
+            run.close_journal()
 
     @hide_arguments
     def stream_batch(
@@ -316,6 +333,8 @@ class Session(Configured):
         stop_on_error: bool = False,
         chunk_size: int = MAX_COMMANDS,
         concurrency: int | None = None,
+        journal: str | os.PathLike[str] | RunJournal | None = None,
+        stop_after: float | None = None,
         request_id: str | None = None,
     ) -> Iterator[AjaxResult]:
         """Send any number of calls and yield the outcome of each as soon as its request is answered.
@@ -337,16 +356,19 @@ class Session(Configured):
             stop_on_error: As in `batch_by_chunk`.
             chunk_size: As in `batch_by_chunk`.
             concurrency: As in `batch_by_chunk`.
+            journal: As in `batch_by_chunk`. Names must then be unique in the whole run.
+            stop_after: As in `batch_by_chunk`.
             request_id: As in `batch_by_chunk`.
 
         Raises:
             UsageError: An option or a call is invalid.
+            JournalError: As in `batch_by_chunk`.
         """
         check_number("chunk_size", chunk_size, MAX_COMMANDS)
         commands = _unnamed(calls, halt=to_flag("halt_on_error", halt_on_error), memory=MEMORY)
-        options = {"halt_on_error": halt_on_error, "stop_on_error": stop_on_error, "request_id": request_id}
-        run = self._start(concurrency, None, **options)
-        return stream(run, cut(commands, chunk_size, halt=halt_on_error))
+        options: dict[str, JsonValue] = {"halt_on_error": halt_on_error, "stop_on_error": stop_on_error}
+        options |= {"concurrency": concurrency, "journal": journal, "stop_after": stop_after, "request_id": request_id}
+        return stream(self._start(None, **options), cut(commands, chunk_size, halt=halt_on_error))
 
     @hide_arguments
     def call_list(
@@ -412,6 +434,7 @@ class Session(Configured):
         """
         session, over = self._shown(progress, " rows")
         rows: list[dict[str, JsonValue]] = []
+        pages: Iterator[list[dict[str, JsonValue]]] = iter(())
         try:
             pages = session.fetch_list(
                 method,
@@ -429,7 +452,10 @@ class Session(Configured):
             rows.extend(chain.from_iterable(over(pages)))
             return rows
         except BaseException as interrupt:
-            vars(interrupt)["result"] = [*rows, *vars(interrupt).get("result", ())]
+            if isinstance(pages, Stream):
+                pages.close()
+                rows += pages.result
+            vars(interrupt)["result"] = rows
             raise
 
     @hide_arguments
@@ -481,25 +507,35 @@ class Session(Configured):
         self._connections.close()
 
     def _prepare(
-        self,
-        calls: Iterable[Call],
-        chunk_size: int,
-        concurrency: int | None,
-        progress: bool | MakeBar | None,
-        options: dict[str, JsonValue],
+        self, calls: Iterable[Call], chunk_size: int, progress: bool | MakeBar | None, options: dict[str, JsonValue]
     ) -> tuple[Deliver, list[ChunkRun], Callable[[Iterable[list[AjaxResult]]], Iterable[list[AjaxResult]]]]:
         """Return a run that has not started, its chunks, and the function that reports its progress."""
         check_number("chunk_size", chunk_size, MAX_COMMANDS)
         halt = to_flag("halt_on_error", options["halt_on_error"])
         commands = _all_encoded(_unnamed(calls, halt=halt))
         session, over = self._shown(progress, " commands", len(commands))
-        run = session._start(concurrency, targets_of(commands), **options)
-        return run, [ChunkRun(chunk.commands) for chunk in cut(commands, chunk_size, halt=halt)], over
+        chunks = [ChunkRun(chunk.commands) for chunk in cut(commands, chunk_size, halt=halt)]
+        return session._start(targets_of(commands), **options), chunks, over
 
-    def _start(self, concurrency: int | None, wanted: Collection[str] | None, **options: JsonValue) -> Deliver:
+    def _start(
+        self,
+        wanted: Collection[str] | None,
+        *,
+        concurrency: int | None,
+        journal: str | os.PathLike[str] | RunJournal | None,
+        stop_after: float | None,
+        **options: JsonValue,
+    ) -> Deliver:
         """Return a run whose references may lead to the commands in `wanted`; None: to the last 50."""
         session, lanes = self._with_lanes(concurrency)
-        run = session._run(wanted, **options)
+        run = session._run(**options)
+        run.answered.wanted = wanted
+        if stop_after is not None:
+            run.requests.ends = self.clock.monotonic() + to_wait("stop_after", stop_after)
+        if journal is not None:
+            from b24batch.journal.given import to_journal
+
+            run.requests.journal = to_journal(journal)
         if lanes is None:
             return run
         run.answered.memory *= 1 + 2 * lanes.most  # outcomes before and after a chunk that had to wait
@@ -513,17 +549,13 @@ class Session(Configured):
         lanes = Lanes(most, self.clock, self.on_wait)
         return self.with_options(on_wait=lanes.announce), lanes
 
-    def _run(
-        self, wanted: Collection[str] | None, *, halt_on_error: bool, stop_on_error: bool, request_id: str | None
-    ) -> Run:
-        run = Run(
+    def _run(self, *, halt_on_error: bool, stop_on_error: bool, request_id: str | None) -> Run:
+        return Run(
             self._requests(request_id),
             self._repeatable,
             halt_on_error=to_flag("halt_on_error", halt_on_error),
             stop_on_error=to_flag("stop_on_error", stop_on_error),
         )
-        run.answered.wanted = wanted
-        return run
 
     def _requests(self, request_id: str | None) -> Requests:
         longest_wait = self.operating_wait if self.max_wait is None else min(self.operating_wait, self.max_wait)

@@ -14,11 +14,13 @@ from b24batch import (
     Command,
     CursorStalled,
     ExpiredToken,
+    JournalError,
     NotSent,
     OperatingLimitExceeded,
     PortalMoved,
     RateLimited,
     ReferenceMissed,
+    RunBusy,
     SdkError,
     TokenRefreshError,
     TransportError,
@@ -46,6 +48,8 @@ EXAMPLES = [
     TokenRefreshError("authorise again", code="invalid_grant"),
     ReferenceMissed("gone"),
     CursorStalled("again"),
+    JournalError("full"),
+    RunBusy("in use"),
     UnexpectedAnswer("another shape", data={"rows": []}),
     BatchError(RESULT),
 ]
@@ -63,7 +67,7 @@ def test_errors_survive_pickling(error):
 
 def test_every_class_has_an_example():
     """The test above knows all the classes."""
-    endings = ("Error", "Sent", "Lost", "Limited", "Token", "Moved", "Missed", "Stalled", "Exceeded", "Answer")
+    endings = ("Error", "Sent", "Lost", "Limited", "Token", "Moved", "Missed", "Stalled", "Exceeded", "Answer", "Busy")
     names = {name for name in b24batch.__all__ if name.endswith(endings)}
     assert names == {type(error).__name__ for error in EXAMPLES}
 
@@ -226,4 +230,5 @@ def test_what_proves_that_nothing_ran():
         AuthError,
         ExpiredToken,
         TokenRefreshError,
+        RunBusy,
     }

@@ -13,7 +13,8 @@ from b24batch.calls.encoded import EncodedCommand
 from b24batch.clock import Clock
 from b24batch.errors import OperatingLimitExceeded, SdkError
 from b24batch.results import AjaxResult
-from b24batch.runs.lanes import Lanes, Sending, Stopped
+from b24batch.runs.gate import Stopped
+from b24batch.runs.lanes import Lanes, Sending
 from b24batch.runs.operating import Waited
 from b24batch.runs.requests import Requests
 

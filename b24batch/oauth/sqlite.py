@@ -13,10 +13,10 @@ from typing import TypeVar
 
 from b24batch.clock import Clock
 from b24batch.errors import TokenRefreshError
-from b24batch.oauth.sqlite_errors import explain, is_locked
 from b24batch.oauth.stores import StoredRow, is_replaced, read_token, with_replaced
 from b24batch.oauth.tokens import Token
 from b24batch.redaction import Secret
+from b24batch.sqlite_errors import explain, is_locked
 
 #: Seconds to wait for another process to finish its refresh.
 _PATIENCE = 120.0

@@ -30,6 +30,7 @@ class ChunkRun:
         blocked: The names of commands that wait for operating time, and of those skipped because of them.
         waited: The waits for operating time.
         request_id: The ``X-Request-ID`` of the request that is being sent.
+        told: The names of commands whose outcome is from an earlier life of the run.
     """
 
     commands: tuple[EncodedCommand, ...]
@@ -37,6 +38,20 @@ class ChunkRun:
     blocked: set[str] = attrs.field(factory=set, init=False)
     waited: Waited = attrs.field(factory=Waited, init=False)
     request_id: str = attrs.field(default="", init=False)
+    told: frozenset[str] = attrs.field(default=frozenset(), init=False)
+
+    def tell(self, rows: list[AjaxResult | None]) -> None:
+        """Record the outcomes from an earlier life of the run: None for a command that is to be sent."""
+        known = {encoded.name: row for encoded, row in zip(self.commands, rows, strict=True) if row is not None}
+        self.rows, self.told = {**known}, frozenset(known)
+
+    def to_send(self) -> list[EncodedCommand]:
+        """Return the commands without an outcome from an earlier life."""
+        return [encoded for encoded in self.commands if encoded.name not in self.told]
+
+    def originals(self, part: Part) -> list[EncodedCommand]:
+        """Return the commands of a request as the caller passed them, with their references."""
+        return [encoded for encoded in self.commands if encoded.name in part]
 
     def leave(self, part: Part, request_id: str) -> None:
         """Record that commands are about to be sent."""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 
 import attrs
 
 from b24batch.calls.chunks import Chunk
 from b24batch.clock import Clock, Wait
-from b24batch.errors import SdkError, UsageError
+from b24batch.errors import JournalError, SdkError, UsageError
 from b24batch.results import AjaxResult
 from b24batch.runs.chunk_run import ChunkRun, Part
-from b24batch.runs.lanes import Lanes, Sending, Stopped
+from b24batch.runs.gate import Stopped
+from b24batch.runs.lanes import Lanes, Sending
 from b24batch.runs.open_chunk import PAST, OpenChunk
 from b24batch.runs.run import Run
 
@@ -51,6 +53,18 @@ class ConcurrentRun:
         if self._failure is not None:
             raise self._failure
 
+    def open_journal(self, chunks: Iterable[ChunkRun]) -> None:
+        """Take the journal, if there is one, and give these chunks the outcomes of earlier lives."""
+        self.run.open_journal(chunks)
+
+    def tell(self, chunk: ChunkRun) -> None:
+        """Give a chunk the outcomes that earlier lives of the run left in the journal."""
+        self.run.tell(chunk)
+
+    def close_journal(self) -> None:
+        """Give the journal back."""
+        self.run.close_journal()
+
     def stop(self) -> None:
         """Send nothing more, wait up to 5 seconds for the requests that were sent, and record what became of all."""
         self.run.ended = True
@@ -58,7 +72,8 @@ class ConcurrentRun:
             self.lanes.stop(list(self._on_way))
         finally:  # also if a second Ctrl-C ends the wait
             for sending in list(self._on_way):
-                self._record(sending)
+                with suppress(JournalError):  # the outcome is known all the same
+                    self._record(sending)
             self._on_way.clear()
 
     def catch_up(self) -> None:
@@ -117,7 +132,7 @@ class ConcurrentRun:
         """Begin a wait for operating time: none of the blocked methods is called until it is over."""
         opened.until = self._clock.monotonic() + wait.seconds
         self._busy_until |= dict.fromkeys(opened.chunk.blocked_methods(), opened.until)
-        self.run.requests.transport.announce(attrs.evolve(wait, request_id=opened.chunk.request_id))
+        self.run.requests.announce(attrs.evolve(wait, request_id=opened.chunk.request_id))
 
     def _busy(self, part: Part) -> float:
         """Return when all methods of a request may be called again."""
@@ -127,10 +142,11 @@ class ConcurrentRun:
         run, request = self.run, Chunk(tuple(part.values()))
         request_id = run.requests.take_id()
         send = partial(run.requests.send, request, halt=run.halt_on_error, repeatable=run.may_repeat(part))
+        gate = partial(run.gate_of, opened.chunk, part)
         self.lanes.reserve(len(self._on_way))
         opened.before = opened.chunk.rows
         opened.chunk.leave(part, request_id)
-        sending = self.lanes.start(lambda claim: send(request_id=request_id, claim=claim))
+        sending = self.lanes.start(lambda lane: send(request_id=request_id, claim=gate(lane)))
         self._on_way[sending] = opened
 
     def _settle(self, sending: Sending | None) -> None:
@@ -138,7 +154,7 @@ class ConcurrentRun:
         if sending is None or sending not in self._on_way:
             return
         self._record(sending)
-        if not isinstance(sending.error, SdkError | Stopped | None):
+        if isinstance(sending.error, JournalError) or not isinstance(sending.error, SdkError | Stopped | None):
             raise sending.error
         self._drop_waiting()
 
@@ -151,11 +167,11 @@ class ConcurrentRun:
         del self._on_way[sending]
 
     def _record_part(self, sending: Sending, opened: OpenChunk, part: Part) -> None:
-        if isinstance(sending.error, SdkError):
+        if isinstance(sending.error, SdkError) and not isinstance(sending.error, JournalError):
             self.run.fail(opened.chunk, part, sending.error)
         elif sending.is_done and sending.error is None:
             self.run.take(opened.chunk, part, Chunk(tuple(part.values())), sending.rows)
-        elif sending.is_unsent:
+        elif not sending.is_sent:
             opened.chunk.rows = opened.before
 
     def _drop_waiting(self) -> None:

@@ -12,16 +12,13 @@ import attrs
 
 from b24batch.clock import Clock, Wait
 from b24batch.results import AjaxResult
+from b24batch.runs.gate import Stopped
 from b24batch.wire.claim import Claim
 
 #: Seconds that a stopped run waits for the requests on their way.
 GRACE = 5.0
 #: Seconds between two looks at the clock; some systems deliver Ctrl-C to a waiting thread only then.
 _LOOK = 0.1
-
-
-class Stopped(BaseException):
-    """A request was not sent, or not sent again, because its run was stopped."""
 
 
 @attrs.define(eq=False)
@@ -32,7 +29,8 @@ class Sending:
         lanes: The lanes.
         send: Sends the request and returns its outcomes.
         is_begun: Whether it was ever about to be sent.
-        is_sent: Whether it may have been executed. False while it waits to be sent, or to be sent again.
+        is_sent: Whether it may have been executed. False while it waits to be sent, or to be sent again; once its
+            lanes are stopped, False is certain.
         is_done: Whether `rows` or `error` is set.
         rows: The outcomes of its commands.
         error: The exception that `send` raised.
@@ -64,11 +62,6 @@ class Sending:
     def release(self) -> None:
         """Record that the request was not executed so far."""
         self.is_sent = False
-
-    @property
-    def is_unsent(self) -> bool:
-        """Whether the request, once its lanes are stopped, was certainly not executed."""
-        return not vars(self.error).get("request_sent", True) if self.error is not None else not self.is_sent
 
 
 class Lanes:

@@ -13,10 +13,13 @@ from b24batch.redaction import mask
 from b24batch.results import AjaxResult
 from b24batch.runs.operating import OperatingTime, Waited
 from b24batch.runs.payload import dump, load
+from b24batch.runs.run_journal import RunJournal
 from b24batch.wire.answers import Answer
 from b24batch.wire.claim import Claim
 from b24batch.wire.extra import mask_value
 from b24batch.wire.transport import Transport
+
+_NEVER = float("inf")
 
 
 @attrs.define(eq=False)
@@ -28,12 +31,16 @@ class Requests:
         operating: The operating times of the methods.
         request_id: The id of the first request. The n-th request appends ``/n``.
         longest_wait: Maximum seconds to wait for operating time while none of the blocked commands run.
+        journal: Keeps the outcomes of the run; or None.
+        ends: When the last request may begin, by the clock.
     """
 
     transport: Transport
     operating: OperatingTime
     request_id: str
     longest_wait: float
+    journal: RunJournal | None = None
+    ends: float = _NEVER
     _sent: int = attrs.field(default=0, init=False)
 
     def send(
@@ -72,7 +79,7 @@ class Requests:
             waited: The waits so far; this one is added.
         """
         seconds = self.operating.wait_for(methods)
-        if waited.seconds + seconds > self.longest_wait:
+        if waited.seconds + seconds > self.longest_wait or self.clock.monotonic() + seconds >= self.ends:
             return None
         waited.seconds += seconds
         waited.attempt += 1
@@ -82,8 +89,28 @@ class Requests:
         """Wait until these blocked methods may be called again; return False at once if that would take too long."""
         wait = self.plan_wait(methods, waited)
         if wait is not None:
-            self.transport.pause(wait)
+            self.pause(wait)
         return wait is not None
+
+    def pause(self, wait: Wait) -> None:
+        """Wait for operating time."""
+        self.announce(wait)
+        self.clock.sleep(wait.seconds)
+
+    def announce(self, wait: Wait) -> None:
+        """Announce a wait for operating time that is about to begin."""
+        if self.journal is not None:
+            self.journal.hold(wait.seconds)
+        self.transport.announce(wait)
+
+    @property
+    def has_end(self) -> bool:
+        """Whether there is a time from which no request begins."""
+        return self.ends != _NEVER
+
+    def is_over(self) -> bool:
+        """Return whether no further request may begin."""
+        return self.has_end and self.clock.monotonic() >= self.ends
 
     def mask(self, error: SdkError) -> None:
         """Mask the session's secrets in an error that quotes an answer."""

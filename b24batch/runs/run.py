@@ -10,11 +10,13 @@ from b24batch.calls.chunks import Chunk
 from b24batch.calls.commands import Command
 from b24batch.calls.encoded import EncodedCommand
 from b24batch.clock import Wait
-from b24batch.errors import AuthError, NotSent, PortalMoved, SdkError, TokenRefreshError
+from b24batch.errors import AuthError, JournalError, NotSent, PortalMoved, SdkError, TokenRefreshError
 from b24batch.results import AjaxResult
 from b24batch.runs.chunk_run import ChunkRun, Part, is_blocked, repeat_error
+from b24batch.runs.gate import Gate, Stopped
 from b24batch.runs.requests import Requests
 from b24batch.runs.substitution import Answered, fail_misread, mark_missed
+from b24batch.wire.claim import Claim
 
 #: After one of these errors no later request of the run can succeed.
 _HOPELESS = (AuthError, TokenRefreshError, PortalMoved)
@@ -42,30 +44,61 @@ class Run:
     ended: bool = attrs.field(default=False, init=False)
     answered: Answered = attrs.field(factory=Answered, init=False)
     _not_sent: int = attrs.field(default=0, init=False)
+    _has_begun: bool = attrs.field(default=False, init=False)
 
     def deliver(self, chunk: ChunkRun) -> list[AjaxResult]:
         """Send `chunk` and return its outcomes, also if a request fails or the run has ended."""
         for step in self.steps(chunk):
             if isinstance(step, Wait):
-                self.requests.transport.pause(step)
+                self.requests.pause(step)
                 continue
             request, repeatable, before = Chunk(tuple(step.values())), self.may_repeat(step), chunk.rows
             halt, request_id = self.halt_on_error, self.requests.take_id()
             try:
                 chunk.leave(step, request_id)
-                rows = self.requests.send(request, halt=halt, repeatable=repeatable, request_id=request_id)
-                self.take(chunk, step, request, rows)
+                claim = self.gate_of(chunk, step)
+                rows = self.requests.send(request, halt=halt, repeatable=repeatable, request_id=request_id, claim=claim)
+            except JournalError:
+                chunk.rows = before
+                raise
             except SdkError as error:
                 self.fail(chunk, step, error)
             except BaseException as interrupt:
                 if not vars(interrupt).get("request_sent", True):
                     chunk.rows = before
-                raise
+                if not isinstance(interrupt, Stopped):
+                    raise
+                self.ended = True
+            else:
+                self.take(chunk, step, request, rows)
         return self.close(chunk)
 
     def deliver_all(self, chunks: Iterable[ChunkRun]) -> Iterator[list[AjaxResult]]:
         """Return an iterator that sends one chunk after the other and yields the outcomes of each."""
         return map(self.deliver, chunks)
+
+    def open_journal(self, chunks: Iterable[ChunkRun]) -> None:
+        """Take the journal, if there is one, and give these chunks the outcomes of earlier lives."""
+        journal, auth = self.requests.journal, self.requests.transport.auth
+        if journal is not None:
+            journal.begin(getattr(auth, "member_id", auth.host), self.repeatable)
+            self._has_begun = True
+            for chunk in chunks:
+                self.tell(chunk)
+
+    def close_journal(self) -> None:
+        """Give the journal back."""
+        if self._has_begun and self.requests.journal is not None:
+            self._has_begun = False
+            self.requests.journal.end()
+
+    def tell(self, chunk: ChunkRun) -> None:
+        """Give a chunk the outcomes that earlier lives of the run left in the journal."""
+        if self.requests.journal is not None:
+            chunk.tell(self.requests.journal.fates(chunk.commands))
+            for encoded in chunk.commands:
+                if row := chunk.rows.get(encoded.name):
+                    self.answered.note(encoded.name, row)
 
     def stop(self) -> None:
         """Send nothing more."""
@@ -81,7 +114,7 @@ class Run:
         commands ran, a wait would be too long, or the run has ended.
         """
         if not self.ended:
-            yield from filter(self._is_due, self._divide(chunk, chunk.commands))
+            yield from filter(self._is_due, self._divide(chunk, chunk.to_send()))
         while chunk.blocked and not self.ended:
             wait = self.requests.plan_wait(chunk.blocked_methods(), chunk.waited)
             if wait is None:
@@ -92,11 +125,25 @@ class Run:
             if len(chunk.blocked) < len(commands):
                 chunk.waited.seconds = 0.0
 
+    def gate_of(self, chunk: ChunkRun, part: Part, lane: Claim | None = None) -> Claim | None:
+        """Return the claim of the request that is about to be sent; None if nothing can keep it from being sent.
+
+        Args:
+            chunk: The chunk.
+            part: The commands of the request.
+            lane: The claim of its lane; None if it is sent on the caller's thread.
+        """
+        requests = self.requests
+        if requests.journal is None and not requests.has_end:
+            return lane
+        return Gate(lane, requests.is_over, requests.journal, chunk.request_id, chunk.originals(part))
+
     def may_repeat(self, part: Part) -> bool:
         """Return whether a request with these commands may safely run twice."""
         return all(self.repeatable(encoded.command) for encoded in part.values())
 
     def _is_due(self, part: Part) -> bool:
+        self.ended = self.ended or self.requests.is_over()
         return bool(part) and not self.ended
 
     def _divide(self, chunk: ChunkRun, commands: Collection[EncodedCommand]) -> Iterator[Part]:
@@ -136,13 +183,17 @@ class Run:
     def close(self, chunk: ChunkRun) -> list[AjaxResult]:
         """Return the outcomes of a chunk that has no more steps."""
         rows = chunk.known()
-        self.ended = self.ended or (self.stop_on_error and not all(row.is_success for row in rows))
+        if self.stop_on_error and not self.ended:
+            pairs = zip(chunk.commands, rows, strict=True)
+            self.ended = not all(row.is_success or encoded.name in chunk.told for encoded, row in pairs)
         self.answered.note_all(chunk.commands, rows)
         self.answered.forget(encoded.name for encoded in chunk.commands)
         return rows
 
     def _note(self, chunk: ChunkRun, part: Part, rows: list[AjaxResult]) -> None:
         chunk.note(part, rows)
+        if self.requests.journal is not None:
+            self.requests.journal.note(chunk.request_id, chunk.originals(part), rows)
         self.answered.note_all(part.values(), rows)
         if self.stop_on_error and not any(map(is_blocked, rows)) and not all(row.is_success for row in rows):
             self.ended = True

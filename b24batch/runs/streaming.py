@@ -21,6 +21,15 @@ class Deliver(Protocol):
     def deliver_all(self, chunks: Iterable[ChunkRun], /) -> Iterator[list[AjaxResult]]:
         """Send the chunks and return an iterator over the outcomes of each, in order."""
 
+    def open_journal(self, chunks: Iterable[ChunkRun]) -> None:
+        """Take the journal, if there is one, and give these chunks the outcomes of earlier lives."""
+
+    def tell(self, chunk: ChunkRun) -> None:
+        """Give a chunk the outcomes that earlier lives of the run left in the journal."""
+
+    def close_journal(self) -> None:
+        """Give the journal back."""
+
     def stop(self) -> None:
         """Send nothing more, and record what became of the requests on their way."""
 
@@ -64,12 +73,15 @@ class _Streaming:
 
     def rows(self) -> Generator[AjaxResult, None, None]:
         try:
+            self.run.open_journal(())
             for rows in self.run.deliver_all(self._read()):
                 self.state = iter(rows), self.state[1][1:]
                 yield from self.state[0]
         except BaseException as interrupt:
             end(self.run, interrupt, self.known)
             raise
+        finally:
+            self.run.close_journal()
 
     def known(self) -> AnyResult:
         """Return the outcomes that were not yielded yet, of all chunks that were read."""
@@ -82,5 +94,6 @@ class _Streaming:
             refuse_duplicates(chunk.commands)
             hand, following = self.state
             read = ChunkRun(chunk.commands)
+            self.run.tell(read)
             self.state = hand, [*following, read]
             yield read

@@ -3,7 +3,6 @@
 import random
 import sys
 import threading
-import time
 
 import pytest
 from drawing import drawn
@@ -11,11 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from list_model import ROWS, Model
 
-from b24batch import AjaxError, AuthError, Command, OAuth, OperatingLimitExceeded, RetryPolicy, SdkError
+from b24batch import AjaxError, AuthError, Command, OperatingLimitExceeded, RetryPolicy, SdkError
 from b24batch.lists.concurrent_listing import listing_of
 from b24batch.lists.families import find_family
 from b24batch.lists.listing import way_through
-from b24batch.oauth import Token
 from b24batch.runs.lanes import Lanes, Sending
 from b24batch.sandbox import FakeClock, Page, Portal, PortalError
 
@@ -328,28 +326,3 @@ def by_id(ids):
         return Page(rows[:50] if params["order"]["ID"] == "ASC" else rows[::-1][:50], total=len(rows))
 
     return method
-
-
-@pytest.mark.parametrize("paging", ["start", "cursor"])
-def test_a_token_that_expires(paging):
-    """A token that expires in the middle is renewed once for all requests, and no row is missing."""
-    clock, store = FakeClock(), Counted(6000)
-    plain, asked = (store if paging == "start" else by_id(store.ids)), []
-
-    def expiring(params):
-        asked.append(params)
-        if len(asked) == 10:
-            clock.sleep(4000.0)
-        return plain(params)
-
-    with Portal(clock) as portal:
-        portal.method(METHOD)(expiring)
-        auth = OAuth(portal.client_id, portal.client_secret, Token(**token_of(portal)), token_url=portal.token_url)
-        with portal.session(auth) as b24:
-            assert ids_of(b24.call_list(METHOD, paging=paging, concurrency=4)) == store.ids
-        assert len(portal.token_requests) == 1
-
-
-def token_of(portal):
-    issued, names = portal.issue_token(), ("access_token", "refresh_token", "client_endpoint", "member_id")
-    return {name: issued[name] for name in names} | {"expires": time.time() + 10**6}

@@ -1,0 +1,36 @@
+"""What a person asks of a journal: how far the run is, and what to do with its unknown commands."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import datetime
+
+from b24batch.errors import UsageError
+from b24batch.journal import schema
+from b24batch.redaction import shown
+from b24batch.statuses import counted
+
+
+def summarize(database: sqlite3.Connection) -> str:
+    """Return one line: the number of commands with each outcome, of lives, and the time of the last request."""
+    counts = dict(database.execute("SELECT status, count(*) FROM outcomes GROUP BY status").fetchall())
+    (lives,) = database.execute("SELECT coalesce(max(lives), 0) FROM run").fetchone()
+    (sent,) = database.execute("SELECT max(sent) FROM requests").fetchone()
+    last = "" if sent is None else f", the last request {datetime.fromtimestamp(sent):%H:%M:%S}"
+    words = "1 life" if lives == 1 else f"{lives} lives"
+    return f"{sum(counts.values())} commands: {counted(counts)}; {words}{last}"
+
+
+def settle(database: sqlite3.Connection, keys: list[str], journal: str, *, executed: bool) -> int:
+    """Record what somebody found out about ``unknown`` commands, and return how many it changed.
+
+    Raises:
+        UsageError: The journal has no command with such a key.
+    """
+    for key in keys:
+        if not database.execute("SELECT 1 FROM commands WHERE key = ?", (key,)).fetchone():
+            raise UsageError(f"{journal} has no command with the key {shown(key)}")
+    status = "ok" if executed else "skipped"
+    count = database.executemany(schema.SETTLE, [(status, key) for key in keys]).rowcount
+    database.execute("UPDATE run SET stuck = 0")
+    return max(count, 0)

@@ -1,0 +1,476 @@
+"""Journals: a run that is started again goes on, and nothing is sent twice."""
+
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+from collections import Counter
+from contextlib import closing
+from textwrap import dedent
+
+import pytest
+
+from b24batch import AjaxError, AnswerLost, Command, JournalError, RetryPolicy, RunBusy, UsageError, ref
+from b24batch.journal import Journal, RunJournal
+from b24batch.sandbox import FakeClock, Portal
+
+pytestmark = pytest.mark.parametrize("concurrency", [1, 4])
+ONCE = RetryPolicy(attempts=1)
+
+
+def adds(count, **fields):
+    """Writes with names of their own."""
+    return [
+        Command("crm.deal.add", {"fields": {"TITLE": f"Deal {n}", **fields}}, name=f"order-{n}") for n in range(count)
+    ]
+
+
+def titles(portal):
+    return Counter(command.params["fields"]["TITLE"] for command in portal.executed)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "import.journal"
+
+
+@pytest.fixture
+def run(portal, path, concurrency):
+    """Starts a run with the journal."""
+    session = portal.session(retries=ONCE)
+
+    def start(calls, **options):
+        return session.batch_by_chunk(calls, **{"journal": path, "concurrency": concurrency, "chunk_size": 4} | options)
+
+    return start
+
+
+def test_a_finished_run_is_told_again(portal, run, path):
+    """A run that is started again with the same calls returns the same outcomes, and sends nothing."""
+    first = run(adds(30))
+    requests = len(portal.requests)
+    again = run(adds(30))
+    assert again.data == first.data
+    assert [row.to_dict() | {"time": None} for row in first] == [row.to_dict() for row in again]
+    assert len(portal.requests) == requests
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_refusal_is_told_again(portal, run):
+    """A command that the portal refused is not sent again, and keeps its error."""
+    calls = [*adds(2), Command("no.such.method", name="bad")]
+    error = run(calls)["bad"].error
+    requests = len(portal.requests)
+    told = run(calls)["bad"].error
+    assert type(told) is AjaxError
+    assert vars(told) == vars(error)
+    assert len(portal.requests) == requests
+
+
+def test_a_corrected_command_is_sent(run):
+    """A command that the portal refused is sent again with other params."""
+    assert run([Command("no.such.method", name="bad")])["bad"].status == "failed"
+    assert run([Command("crm.deal.add", {"fields": {"TITLE": "x"}}, name="bad")])["bad"].status == "ok"
+
+
+def test_what_was_skipped_is_sent(portal, run):
+    """What an error skipped is sent when the run is started again."""
+    calls = [adds(4)[0], Command("no.such.method", name="bad"), *adds(4)[1:]]
+    assert [row.status for row in run(calls)] == ["ok", "failed", "skipped", "skipped", "ok"]
+    assert [row.status for row in run(calls)] == ["ok", "failed", "ok", "ok", "ok"]
+    assert set(titles(portal).values()) == {1}
+
+
+def test_what_was_not_executed_is_sent(portal, run):
+    """A request that was refused for the credentials was not executed, so it is sent again."""
+    portal.fail_next("unauthorized")
+    assert "failed" in {row.status for row in run(adds(3))}
+    assert run(adds(3)).is_success
+    assert set(titles(portal).values()) == {1}
+
+
+def test_a_lost_write_stays_unknown(portal, run):
+    """A write whose answer was lost is never sent again, and is unknown in each later run."""
+    portal.fail_next("reset_after")
+    assert {row.status for row in run(adds(4))} == {"unknown"}
+    again = run(adds(4))
+    assert {row.status for row in again} == {"unknown"}
+    assert {type(row.error) for row in again} == {AnswerLost}
+    assert set(titles(portal).values()) == {1}
+
+
+@pytest.mark.parametrize(
+    "calls",
+    [
+        [Command("crm.deal.list", {"filter": {"ID": n}}, name=f"n{n}") for n in range(4)],
+        [
+            Command("crm.deal.update", {"id": 1, "fields": {"TITLE": f"{n}"}}, name=f"n{n}", idempotent=True)
+            for n in range(4)
+        ],
+    ],
+    ids=["reads", "idempotent writes"],
+)
+def test_a_lost_read_is_sent_again(portal, run, calls):
+    """A command that may run twice is sent again if its answer was lost."""
+    run(adds(1))
+    portal.fail_next("reset_after")
+    assert {row.status for row in run(calls)} == {"unknown"}
+    assert run(calls).is_success
+
+
+@pytest.mark.parametrize("outcome", ["ok", "unknown"])
+def test_another_command_of_the_name(portal, run, outcome):
+    """A name that stands for another command in the journal, which ran or may have run, is refused at the start."""
+    if outcome == "unknown":
+        portal.fail_next("reset_after")
+    run(adds(1))
+    requests = len(portal.requests)
+    with pytest.raises(UsageError, match=rf"call 0 'order-0' \(crm.deal.add\): import.journal has another.*{outcome}"):
+        run([*adds(1, OPENED="Y"), *adds(8)[1:]])
+    assert len(portal.requests) == requests
+
+
+def test_positions_are_names(portal, run):
+    """Commands without a name are recognised by their position."""
+    calls = [("crm.deal.add", {"fields": {"TITLE": f"Deal {n}"}}) for n in range(9)]
+    run(calls[:5])
+    assert len(run(calls).data) == 9
+    assert set(titles(portal).values()) == {1}
+
+
+def test_references_to_an_earlier_life(portal, run):
+    """A reference to a command of an earlier life of the run has the value from the journal."""
+    deal = Command("crm.deal.add", {"fields": {"TITLE": "d", "COMPANY_ID": ref("company")}}, name="deal")
+    company = Command("crm.company.add", {"fields": {"TITLE": "c"}}, name="company")
+    run([company])
+    result = run([company, deal])
+    assert result.is_success
+    assert portal.executed[-1].params["fields"]["COMPANY_ID"] == str(result["company"].data)
+
+
+def test_stream(portal, path, concurrency):
+    """A stream goes on like a run, and needs names that are unique in the whole run."""
+    b24 = portal.session(retries=ONCE)
+    options = {"journal": path, "concurrency": concurrency, "chunk_size": 2}
+    stream = b24.stream_batch(adds(20), **options)
+    assert [next(stream).status for _ in range(5)] == ["ok"] * 5
+    stream.close()
+    assert [row.status for row in b24.stream_batch(adds(20), **options)] == ["ok"] * 20
+    assert set(titles(portal).values()) == {1}
+    with pytest.raises(UsageError, match="two calls have the same name"):
+        list(b24.stream_batch([*adds(4), *adds(30)[21:], *adds(30)[21:]], **options))
+
+
+KILLED = """
+    import os, sys
+    from b24batch import Command, RetryPolicy, Session
+    calls = [Command("crm.deal.add", {"fields": {"TITLE": f"Deal {n}"}}, name=f"order-{n}") for n in range(40)]
+    b24 = Session(sys.argv[1], limits=None)
+    b24.batch_by_chunk(calls, journal=sys.argv[2], chunk_size=4, concurrency=int(sys.argv[3]))
+"""
+
+
+def test_a_killed_process(portal, path, concurrency, run):
+    """A process that is killed leaves the requests on their way unknown; what it had not sent is sent by the next."""
+    started = threading.Event()
+    processes = []
+
+    @portal.method("crm.deal.add")
+    def add(params):
+        if params["fields"]["TITLE"] == "Deal 22" and not started.is_set():
+            started.set()
+            processes[0].kill()
+            processes[0].wait()
+        return len(portal.executed)
+
+    argv = [sys.executable, "-c", dedent(KILLED), portal.url, str(path), str(concurrency)]
+    processes.append(subprocess.Popen(argv))
+    assert processes[0].wait() == -signal.SIGKILL
+    result = run(adds(40))
+    counts = Counter(row.status for row in result)
+    assert counts["unknown"] <= 4 * concurrency
+    assert counts["ok"] + counts["unknown"] == 40
+    assert set(titles(portal).values()) == {1}
+    assert len(result["order-22"].error.description) > 10
+    assert {titles(portal)[f"Deal {row.name[6:]}"] for row in result if row.status == "ok"} == {1}
+
+
+def test_the_claim_is_on_the_disk_first(portal, path, run):
+    """While the portal executes a command, another connection sees that it may have been sent."""
+    seen = []
+
+    @portal.method("crm.deal.add")
+    def add(params):
+        with closing(sqlite3.connect(path)) as database:
+            key = f"order-{params['fields']['TITLE'][5:]}"
+            seen.append(database.execute("SELECT status FROM outcomes WHERE key = ?", (key,)).fetchone())
+        return 1
+
+    run(adds(10))
+    assert seen == [("unknown",)] * 10
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("SELECT DISTINCT status FROM outcomes").fetchall() == [("ok",)]
+
+
+def test_two_runs_at_once(portal, path, run):
+    """A second run on the same journal is told who uses it, and sends nothing."""
+    errors = []
+
+    @portal.method("crm.deal.add")
+    def add(params):
+        if not errors:
+            errors.append(1)
+            try:
+                portal.session().batch_by_chunk(adds(12), journal=path)
+            except RunBusy as error:
+                errors.append(error)
+        return 1
+
+    assert run(adds(12)).is_success
+    assert f"import.journal is in use by process {os.getpid()} on " in str(errors[1])
+    assert len(portal.executed) == 12
+
+
+def test_two_runs_without_the_lock(portal, path, run, concurrency):
+    """Without the lock each command is still sent once: the one that comes second is told, and ends."""
+    with Journal(path) as first, Journal(path) as second:
+        for journal in (first, second):
+            journal.begin(portal.session().auth.host, lambda command: False)
+            path.with_name("import.journal-lock").unlink()
+        outcomes = []
+
+        def work(journal):
+            try:
+                b24 = portal.session(retries=ONCE)
+                outcomes.append(
+                    b24.batch_by_chunk(adds(40), journal=_Begun(journal), chunk_size=4, concurrency=concurrency)
+                )
+            except RunBusy as error:
+                outcomes.append(error.result)
+
+        threads = [threading.Thread(target=work, args=(journal,)) for journal in (first, second)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert set(titles(portal).values()) == {1}
+    assert sum(row.status == "ok" for result in outcomes for row in result) == len(portal.executed)
+
+
+class _Begun:
+    """A journal that was begun already."""
+
+    def __init__(self, journal):
+        self.journal = journal
+
+    def __getattr__(self, name):
+        return getattr(self.journal, name)
+
+    def begin(self, portal, repeatable):
+        pass
+
+    def end(self):
+        pass
+
+    def fates(self, commands):
+        return self.journal.fates(commands)
+
+    def claim(self, request_id, commands):
+        return self.journal.claim(request_id, commands)
+
+    def release(self, request_id):
+        return self.journal.release(request_id)
+
+    def note(self, request_id, commands, rows):
+        return self.journal.note(request_id, commands, rows)
+
+    def hold(self, seconds):
+        return self.journal.hold(seconds)
+
+
+def test_a_journal_that_disappears(portal, path, run):
+    """If the journal can no longer be written, the run ends; its result has the truth."""
+
+    @portal.method("crm.deal.add")
+    def add(params):
+        path.unlink(missing_ok=True)
+        return 1
+
+    with pytest.raises(JournalError, match=r"import\.journal .*deleted meanwhile.*nothing more was sent") as caught:
+        run(adds(40))
+    result = caught.value.result
+    sent = {row.name for row in result if row.status == "ok"}
+    assert len(result) == 40
+    assert sent == {f"order-{title[5:]}" for title in titles(portal)}
+    assert {row.status for row in result} == {"ok", "skipped"}
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs Unix")
+def test_foreign_files(portal, tmp_path, run):
+    """A file that is something else is refused, and stays as it is."""
+    text, other = tmp_path / "notes.txt", tmp_path / "other.db"
+    text.write_text("not a database, but long enough to look like one" * 30)
+    with closing(sqlite3.connect(other)) as database:
+        database.execute("CREATE TABLE mine (x)")
+    for file in (text, other):
+        before = file.read_bytes()
+        with pytest.raises(UsageError, match=f"{file.name} is not a journal of b24batch"):
+            run(adds(1), journal=file)
+        assert file.read_bytes() == before
+    assert not portal.requests
+
+
+def test_a_newer_format(portal, path, run):
+    """A journal of a newer version is refused."""
+    run(adds(1))
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA user_version = 2")
+    with pytest.raises(UsageError, match=r"import.journal was written by a newer b24batch \(format 2\)"):
+        run(adds(2))
+    assert len(portal.executed) == 1
+
+
+def test_another_portal(portal, path, run):
+    """A journal belongs to the runs on one portal."""
+    run(adds(1))
+    with Portal() as other, pytest.raises(UsageError, match=r"import.journal is of a run on .*, not on "):
+        other.session().batch_by_chunk(adds(1), journal=path)
+
+
+@pytest.mark.parametrize("bad", [1, b"x", Journal, {}], ids=str)
+def test_invalid_journals(portal, run, bad):
+    """Anything but a path or a journal is refused."""
+    with pytest.raises(UsageError, match="journal: expected a path"):
+        run(adds(1), journal=bad)
+    assert not portal.requests
+
+
+@pytest.mark.parametrize("bad", ["1", -1, float("nan"), True], ids=str)
+def test_invalid_stop_after(portal, run, bad):
+    """A time to stop is a number of seconds."""
+    with pytest.raises(UsageError, match="stop_after"):
+        run(adds(1), stop_after=bad)
+    assert not portal.requests
+
+
+def test_settle(portal, run, path):
+    """What somebody found out about unknown commands is what the next run goes by."""
+    portal.fail_next("reset_after", times=9)
+    assert {row.status for row in run(adds(3))} == {"unknown"}
+    portal.clear()
+    with Journal(path) as journal:
+        assert journal.summary().startswith("3 commands: 3 unknown; 1 life, the last request ")
+        assert [noted.key for noted in journal.rows("unknown")] == ["order-0", "order-1", "order-2"]
+        assert journal.settle(["order-0"], executed=True) == 1
+        assert journal.settle(["order-1", "order-0"], executed=False) == 1
+        with pytest.raises(UsageError, match="has no command with the key 'x'"):
+            journal.settle(["x"], executed=True)
+    assert [row.status for row in run(adds(3))] == ["ok", "ok", "unknown"]
+    assert titles(portal) == {"Deal 1": 1}
+
+
+POISON = """
+    import os, sys
+    from b24batch import Command, Session
+    b24 = Session(sys.argv[1], limits=None)
+    calls = [Command("crm.deal.list", {"filter": {"ID": n}}, name=f"n{n}") for n in range(12)]
+    b24.batch_by_chunk(calls, journal=sys.argv[2], chunk_size=4, concurrency=int(sys.argv[3]))
+"""
+
+
+def test_a_poison_request(portal, path, run, concurrency):
+    """A run that dies three times running at the same request is not started again until somebody looked."""
+    processes = []
+
+    @portal.method("crm.deal.list")
+    def read(params):
+        if params["filter"]["ID"] == "0":
+            processes[-1].kill()
+            processes[-1].wait()
+        return []
+
+    argv = [sys.executable, "-c", dedent(POISON), portal.url, str(path), str(concurrency)]
+    code = -signal.SIGKILL
+    while code == -signal.SIGKILL:
+        processes.append(subprocess.Popen(argv, stderr=subprocess.DEVNULL))
+        code = processes[-1].wait()
+    assert 4 <= len(processes) <= 4 + concurrency
+    requests = len(portal.requests)
+    calls = [Command("crm.deal.list", {"filter": {"ID": n}}, name=f"n{n}") for n in range(12)]
+    with pytest.raises(JournalError, match=r"died 3 times running at the same request \(0 to \d+\)"):
+        run(calls)
+    assert len(portal.requests) == requests
+    portal.method("crm.deal.list")(lambda params: [])
+    with Journal(path) as journal:
+        assert journal.settle([noted.key for noted in journal.rows("unknown")], executed=False)
+    assert run(calls).is_success
+
+
+def test_stop_after(portal, path, concurrency):
+    """After so many seconds no further request begins; the rest is skipped, and the next run goes on."""
+    clock = FakeClock()
+    b24 = portal.session(clock=clock)
+
+    @portal.method("crm.deal.add")
+    def add(params):
+        clock.advance(1.0)
+        return 1
+
+    result = b24.batch_by_chunk(adds(40), journal=path, chunk_size=4, stop_after=10, concurrency=concurrency)
+    counts = Counter(row.status for row in result)
+    assert 12 <= counts["ok"] <= 12 + 4 * concurrency
+    assert counts["ok"] + counts["skipped"] == 40
+    assert b24.batch_by_chunk(adds(40), journal=path, concurrency=concurrency).is_success
+    assert set(titles(portal).values()) == {1}
+
+
+def test_a_stop_does_not_wait_for_operating_time(clock, concurrency, path):
+    """A blocked method is not waited for beyond the time to stop."""
+    with Portal(clock, operating_limit=1.0) as portal:
+        portal.cost("crm.deal.add", 10.0)
+        b24 = portal.session(clock=clock)
+        result = b24.batch_by_chunk(adds(8), chunk_size=2, stop_after=30, journal=path, concurrency=concurrency)
+        assert not clock.slept
+        assert {row.status for row in result} <= {"ok", "failed", "skipped"}
+        assert len(result.remaining()) == 8 - len(portal.executed)
+
+
+def test_interrupted_runs_are_not_stuck(portal, path, run):
+    """A run that ends with an exception did not die: it may be started again as often as one likes."""
+
+    @portal.method("crm.deal.list")
+    def read(params):
+        os.kill(os.getpid(), signal.SIGINT)
+        return []
+
+    for place in range(5):
+        with pytest.raises(KeyboardInterrupt):
+            run([Command("crm.deal.list", name=f"n{place}")])
+    portal.method("crm.deal.list")(lambda params: [])
+    assert run([Command("crm.deal.list", name="n")]).is_success
+
+
+def test_no_secret_in_the_file(portal, path, run):
+    """The journal has neither the portal's address nor params; only its owner can read it."""
+    found = []
+    secrets = [portal.url.split("/")[5].encode(), b"/rest/", b"a very private title"]
+
+    @portal.method("crm.deal.add")
+    def add(params):
+        found.extend(file.read_bytes() for file in path.parent.iterdir())
+        return 1
+
+    run([Command("crm.deal.add", {"fields": {"TITLE": "a very private title"}}, name="x"), Command("no.such.method")])
+    found.append(path.read_bytes())
+    assert not [secret for secret in secrets for content in found if secret in content]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_journal_is_a_run_journal(path, concurrency):
+    """The class offers what a run needs of a journal."""
+    with Journal(path) as journal:
+        assert isinstance(journal, RunJournal)
+        assert repr(journal) == "<Journal import.journal>"
