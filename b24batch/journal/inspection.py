@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from datetime import datetime
 
 from b24batch.errors import UsageError
@@ -19,6 +20,17 @@ def summarize(database: sqlite3.Connection) -> str:
     last = "" if sent is None else f", the last request {datetime.fromtimestamp(sent):%H:%M:%S}"
     words = "1 life" if lives == 1 else f"{lives} lives"
     return f"{sum(counts.values())} commands: {counted(counts)}; {words}{last}"
+
+
+def to_keys(keys: Iterable[str], *, executed: bool) -> list[str]:
+    """Return the keys for `settle`; raise `UsageError` for invalid arguments."""
+    given = [keys] if isinstance(keys, str) else list(keys)
+    for key in given:
+        if not isinstance(key, str):
+            raise UsageError(f"keys: expected names, or positions as text, got {shown(key)}")
+    if not isinstance(executed, bool):
+        raise UsageError(f"executed: expected True or False, got {shown(executed)}")
+    return given
 
 
 def settle(database: sqlite3.Connection, keys: list[str], journal: str, *, executed: bool) -> int:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+from typing import Any
 
-from b24batch.errors import AnswerLost, JournalError, UsageError
+from b24batch.errors import JournalError, UsageError
 from b24batch.journal import schema
-from b24batch.journal.noted import CUT_OFF, dump_error
+from b24batch.journal.noted import LOST, refuse_again
 
 #: After so many lives that died without any answer to a request, the run is not started again.
 _MOST_STUCK = 3
-_LOST = dump_error(AnswerLost(CUT_OFF))
 
 
 def begin_life(database: sqlite3.Connection, portal: str, journal: str, now: float) -> int:
@@ -37,7 +37,9 @@ def begin_life(database: sqlite3.Connection, portal: str, journal: str, now: flo
     if stuck >= _MOST_STUCK:
         reason = f"{journal}: the run died {stuck} times running at the same request ({first} to {last})"
         raise JournalError(f"{reason}: look at it, then settle them; nothing was sent")
-    database.execute(schema.CUT, (_LOST,))
+    database.execute(schema.CUT, (LOST,))
+    database.execute(schema.ASKED)
+    database.execute("DELETE FROM temp.asked")
     database.execute("UPDATE run SET lives = lives + 1, stuck = ?", (stuck,))
     number: int = database.execute(schema.NUMBER).fetchone()[0]
     return number
@@ -45,5 +47,17 @@ def begin_life(database: sqlite3.Connection, portal: str, journal: str, now: flo
 
 def end_life(database: sqlite3.Connection) -> None:
     """End a life that did not die: what has no answer is ``unknown``."""
-    database.execute(schema.CUT, (_LOST,))
+    database.execute(schema.CUT, (LOST,))
     database.execute("UPDATE run SET stuck = 0 WHERE stuck")
+
+
+def read_kept(database: sqlite3.Connection, names: list[str]) -> list[tuple[Any, ...]]:
+    """Return what the journal has of the commands with these names, as in `schema.KEPT`.
+
+    Raises:
+        UsageError: This life has asked for one of them before.
+    """
+    for (name,) in database.execute(schema.WAS_ASKED.format(schema.marks(names)), names):
+        raise refuse_again(name)
+    database.executemany(schema.ASK, [(name,) for name in names])
+    return database.execute(schema.KEPT.format(schema.marks(names)), names).fetchall()

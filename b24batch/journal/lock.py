@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from b24batch.errors import JournalError, RunBusy
+from b24batch.journal.paths import create
 from b24batch.sqlite_errors import explain, is_locked
 
 _OWNER = "CREATE TABLE IF NOT EXISTS owner (process INTEGER, machine TEXT, since TEXT)"
@@ -28,6 +29,7 @@ class FileLock:
         self._journal = path.name
         self._path = path.with_name(f"{path.name}-lock")
         self._database: sqlite3.Connection | None = None
+        self._pid = os.getpid()
 
     def take(self, now: float) -> None:
         """Take the lock.
@@ -39,6 +41,7 @@ class FileLock:
             RunBusy: Another run has it.
             JournalError: The file of the lock cannot be written.
         """
+        create(self._path)
         database = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
         try:
             self._own(database, now)
@@ -55,11 +58,14 @@ class FileLock:
 
     def release(self) -> None:
         """Release the lock, and remove its file."""
-        if self._database is not None:
+        database, self._database = self._database, None
+        if database is None or os.getpid() != self._pid:
+            return  # a fork does not have the lock, and must not remove its file
+        try:
             with suppress(OSError):
                 self._path.unlink()
-            self._database.close()
-            self._database = None
+        finally:
+            database.close()
 
     def _own(self, database: sqlite3.Connection, now: float) -> None:
         since = datetime.fromtimestamp(now).strftime("%H:%M")
