@@ -41,7 +41,6 @@ class Claimed:
         http_status = next((row.http_status for row in rows if row.http_status is not None), None)
         if http_status is not None:
             database.execute(schema.ANSWERED, (answered, http_status, self.number))
-            database.execute("UPDATE run SET stuck = 0 WHERE stuck")
 
     def _dump(self, name: str, row: AjaxResult) -> tuple[str, str | None, str | None, int | None, int | None, str, int]:
         status, data, error, total, following = dump(row)

@@ -44,5 +44,4 @@ def settle(database: sqlite3.Connection, keys: list[str], journal: str, *, execu
             raise UsageError(f"{journal} has no command with the key {shown(key)}")
     status = "ok" if executed else "skipped"
     count = database.executemany(schema.SETTLE, [(status, key) for key in keys]).rowcount
-    database.execute("UPDATE run SET stuck = 0")
     return max(count, 0)

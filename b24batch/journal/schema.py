@@ -11,7 +11,7 @@ FORMAT = 1
 
 TABLES = (
     """
-    CREATE TABLE run (portal TEXT NOT NULL, started REAL NOT NULL, lives INTEGER NOT NULL, stuck INTEGER NOT NULL)
+    CREATE TABLE run (portal TEXT NOT NULL, started REAL NOT NULL, lives INTEGER NOT NULL)
     """,
     """
     CREATE TABLE requests (
@@ -21,7 +21,8 @@ TABLES = (
     """
     CREATE TABLE commands (
         key TEXT PRIMARY KEY, position INTEGER, method TEXT NOT NULL, digest TEXT NOT NULL, request INTEGER NOT NULL,
-        status TEXT NOT NULL, data TEXT, error TEXT, total INTEGER, next INTEGER
+        status TEXT NOT NULL, data TEXT, error TEXT, total INTEGER, next INTEGER,
+        deaths INTEGER NOT NULL DEFAULT 0
     ) WITHOUT ROWID
     """,
     """
@@ -47,7 +48,9 @@ WHERE status = 'skipped'
 """
 RELEASE = "UPDATE commands SET status = ?, error = ? WHERE key = ? AND request = ? AND status = 'sent'"
 #: Bound to the request, so that only the owner of the claim records an outcome.
-NOTE = "UPDATE commands SET status = ?, data = ?, error = ?, total = ?, next = ? WHERE key = ? AND request = ?"
+NOTE = """
+UPDATE commands SET status = ?, data = ?, error = ?, total = ?, next = ?, deaths = 0 WHERE key = ? AND request = ?
+"""
 KEPT = """
 SELECT key, request, digest, status, data, error, total, next, http_status, request_id
 FROM commands LEFT JOIN requests ON number = request WHERE key IN ({})
@@ -66,10 +69,10 @@ WHERE ?1 IS NULL OR CASE commands.status WHEN 'sent' THEN 'unknown' ELSE command
 ORDER BY position, key
 """
 
-#: What became of no answer: its commands are ``unknown``.
-CUT = "UPDATE commands SET status = 'unknown', error = ? WHERE status = 'sent'"
-CUT_PLACES = "SELECT min(position), max(position), count(*) FROM commands WHERE status = 'sent'"
-SETTLE = "UPDATE commands SET status = ?, error = NULL WHERE key = ? AND status IN ('sent', 'unknown')"
+#: What became of no answer: its commands are ``unknown``. Counts the lives that died meanwhile.
+CUT = "UPDATE commands SET status = 'unknown', error = ?, deaths = deaths + ? WHERE status = 'sent'"
+STUCK = "SELECT min(position), max(position) FROM commands WHERE status = 'sent' AND deaths >= ?"
+SETTLE = "UPDATE commands SET status = ?, error = NULL, deaths = 0 WHERE key = ? AND status IN ('sent', 'unknown')"
 NUMBER = "SELECT coalesce(max(number), 0) + 1 FROM requests"
 REQUEST = "INSERT INTO requests (number, request_id, sent) VALUES (?, ?, ?)"
 ANSWERED = "UPDATE requests SET answered = ?, http_status = ? WHERE number = ?"
