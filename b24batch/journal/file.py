@@ -79,8 +79,8 @@ class JournalFile:
                 self._database.execute(f"PRAGMA busy_timeout = {_PATIENCE * 1000:.0f}")
 
     def close(self) -> None:
-        """Close the file."""
-        with self._lock:
+        """Close the file; nothing happens if it is closed."""
+        with self._lock, suppress(sqlite3.ProgrammingError):
             if not self._database.in_transaction:
                 self._database.close()
 

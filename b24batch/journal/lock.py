@@ -29,6 +29,7 @@ class FileLock:
         self._journal = path.name
         self._path = path.with_name(f"{path.name}-lock")
         self._database: sqlite3.Connection | None = None
+        self._is_taken = False
         self._pid = os.getpid()
 
     def take(self, now: float) -> None:
@@ -42,30 +43,33 @@ class FileLock:
             JournalError: The file of the lock cannot be written.
         """
         create(self._path)
-        database = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
         try:
-            self._own(database, now)
+            self._database = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
+            self._own(self._database, now)
+            self._is_taken = True
         except sqlite3.Error as error:
-            owner = _owner(database) if is_locked(error) else None
+            owner = _owner(self._database) if is_locked(error) and self._database is not None else None
             reason = explain(error, 0)
-            database.close()
+            self.release()
         else:
-            self._database = database
             return
         if owner is not None:
             raise RunBusy(f"{self._journal} is in use by {owner}")
         raise JournalError(f"{self._path.name} {reason}; nothing was sent")
 
     def release(self) -> None:
-        """Release the lock, and remove its file."""
-        database, self._database = self._database, None
+        """Release the lock and remove its file, if it was taken."""
+        database, is_taken = self._database, self._is_taken
         if database is None or os.getpid() != self._pid:
             return  # a fork does not have the lock, and must not remove its file
+        self._is_taken = False
         try:
-            with suppress(OSError):
-                self._path.unlink()
+            if is_taken:
+                with suppress(OSError):
+                    self._path.unlink()
         finally:
             database.close()
+            self._database = None
 
     def _own(self, database: sqlite3.Connection, now: float) -> None:
         since = datetime.fromtimestamp(now).strftime("%H:%M")

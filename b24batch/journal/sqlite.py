@@ -114,14 +114,12 @@ class Journal:
 
     def end(self) -> None:
         """Give the run back, and merge the parts of the file."""
-        lock, self._held = self._held, None
         try:
             with suppress(JournalError):  # the next life does it
                 self._file.write(end_life)
             self._file.merge()
         finally:
-            if lock is not None:
-                lock.release()
+            self._give_back()
 
     def summary(self) -> str:
         """Return one line: the number of commands with each outcome, of lives, and the time of the last request."""
@@ -153,9 +151,10 @@ class Journal:
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
-        if self._held is not None:
-            self._held.release()
+        try:
+            self._file.close()
+        finally:
+            self._give_back()
 
     def __enter__(self) -> Self:
         return self
@@ -176,6 +175,11 @@ class Journal:
             raise self._overtaken()
         self._own.add(claimed.number)
         return claimed
+
+    def _give_back(self) -> None:
+        if self._held is not None:
+            self._held.release()
+            self._held = None
 
     def _overtaken(self) -> RunBusy:
         return RunBusy(f"{self.name}: another run has sent some of these commands meanwhile")

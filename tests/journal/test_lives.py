@@ -244,9 +244,7 @@ def test_data_that_is_too_deep_for_json():
     assert "nested too deep" in str(load_error(error, None))
 
 
-@pytest.mark.parametrize(
-    "data", ["\0", 10**400, -0.0, 1e308, {"": {"\n": [None, True, 1.0, "1"]}}, [], {}, ""]
-)
+@pytest.mark.parametrize("data", ["\0", 10**400, -0.0, 1e308, {"": {"\n": [None, True, 1.0, "1"]}}, [], {}, ""])
 def test_data_is_told_again(portal, options, data):
     """Whatever JSON a method returns, the next life has the same."""
     portal.method(LIST)(lambda params: data)
