@@ -52,7 +52,8 @@ def make_commands(count: int) -> list[Command]:
 
 def send(url: str, journal: str, count: int, *, halt: bool, concurrency: int) -> Result[list[object]]:
     """Start the run, or start it again."""
-    with Session(url, limits=None, retries=RetryPolicy(wait_initial=0.0), concurrency=concurrency) as b24:
+    retries = RetryPolicy(wait_initial=0.0)
+    with Session(url, limits=None, retries=retries, operating_wait=0, concurrency=concurrency) as b24:
         return b24.batch_by_chunk(make_commands(count), journal=journal, halt_on_error=halt, chunk_size=CHUNK)
 
 

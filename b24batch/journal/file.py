@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TypeVar
 
 from b24batch.errors import JournalError, UsageError
-from b24batch.journal.paths import create, to_path
+from b24batch.journal.paths import create, find, to_path
 from b24batch.journal.schema import APPLICATION_ID, COUNT, FORMAT, TABLES
 from b24batch.sqlite_errors import explain
 
@@ -45,7 +45,7 @@ class JournalFile:
         except sqlite3.Error as error:
             reason, is_foreign = explain(error, _PATIENCE), error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_NOTADB
         else:
-            self._identity = self._find()
+            self._identity = find(self.path)
             return
         raise self._foreign() if is_foreign else JournalError(f"{self.name} {reason}; nothing was sent")
 
@@ -102,7 +102,7 @@ class JournalFile:
     def _transact(self, act: Callable[[sqlite3.Connection], _Known]) -> _Known:
         if self._database.in_transaction:
             raise JournalError(f"{self.name} is in use by this thread; nothing more was sent")
-        if self._find() != self._identity:
+        if find(self.path) != self._identity:
             raise JournalError(f"{self.name} {_MOVED}; nothing more was sent{self._count()}")
         try:
             self._database.execute("BEGIN IMMEDIATE")
@@ -137,13 +137,6 @@ class JournalFile:
             raise self._foreign()
         elif version > FORMAT:
             raise UsageError(f"{self.name} was written by a newer b24batch (format {version}); nothing was sent")
-
-    def _find(self) -> tuple[int, int] | None:
-        """Return what distinguishes the file from another one at the same path."""
-        with suppress(OSError):
-            status = self.path.stat()
-            return status.st_dev, status.st_ino
-        return None
 
     def _count(self) -> str:
         with suppress(sqlite3.Error):

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from b24batch.errors import JournalError, RunBusy
-from b24batch.journal.paths import create
+from b24batch.journal.paths import create, remove
 from b24batch.sqlite_errors import explain, is_locked
 
 _OWNER = "CREATE TABLE IF NOT EXISTS owner (process INTEGER, machine TEXT, since TEXT)"
@@ -65,8 +65,7 @@ class FileLock:
         self._is_taken = False
         try:
             if is_taken:
-                with suppress(OSError):
-                    self._path.unlink()
+                remove(self._path)
         finally:
             database.close()
             self._database = None

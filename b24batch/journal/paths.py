@@ -18,7 +18,6 @@ def to_path(given: str | os.PathLike[str]) -> Path:
 
     Raises:
         UsageError: It is something else, such as a URL.
-        JournalError: It cannot be resolved.
     """
     if not isinstance(given, str | os.PathLike):
         raise UsageError(f"{_EXPECTED} {shown(given)}")
@@ -27,11 +26,7 @@ def to_path(given: str | os.PathLike[str]) -> Path:
         raise UsageError(f"{_EXPECTED} a URL")  # which may hold a secret
     if text in _NO_FILES or "\0" in text:
         raise UsageError(f"{_EXPECTED} {shown(text)}")
-    try:
-        return Path(text).resolve()
-    except (OSError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or "a symbolic link leads to itself"
-    raise JournalError(f"{Path(text).name} cannot be opened ({reason}); nothing was sent")
+    return Path(os.path.realpath(text))
 
 
 def create(path: Path) -> None:
@@ -48,8 +43,33 @@ def create(path: Path) -> None:
     except FileExistsError:
         pass
     except OSError as error:
-        reason = error.strerror or type(error).__name__
+        reason = _reason_of(error)
     if reason:
         raise JournalError(f"{path.name} cannot be created ({reason}); nothing was sent")
     if path.exists() and not path.is_file():
         raise UsageError(f"{path.name} is not a regular file; nothing was sent")
+
+
+def find(path: Path) -> tuple[int, int] | None:
+    """Return what distinguishes a file from another one at the same path; None if it is not there."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        _reason_of(error)
+        return None
+    return status.st_dev, status.st_ino
+
+
+def remove(path: Path) -> None:
+    """Remove a file if possible."""
+    try:
+        path.unlink()
+    except OSError as error:
+        _reason_of(error)
+
+
+def _reason_of(error: OSError) -> str:
+    """Return the system's words; raise what is not from the system, such as the `TimeoutError` of a signal handler."""
+    if error.errno is None:
+        raise error
+    return error.strerror or type(error).__name__

@@ -5,6 +5,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 from collections import Counter
 from contextlib import closing
@@ -129,20 +130,19 @@ READ_ONLY = """
 @pytest.mark.parametrize(
     ("what", "match"), [("file", "cannot be opened|is read-only"), ("folder", "lock cannot be created")]
 )
-def test_read_only(portal, run, path, what, match):
+def test_read_only(portal, run, what, match):
     """A journal that may not be written is refused before anything is sent."""
-    run(adds(1))
-    requests = len(portal.requests)
-    for folder in path.parents:  # for the other user that a test run by root needs
-        if folder.stat().st_mode & 0o55 != 0o55:
-            folder.chmod(folder.stat().st_mode | 0o55)
-    path.chmod(0o444 if what == "file" else 0o666)
-    path.parent.chmod(0o777 if what == "file" else 0o555)
-    argv = [sys.executable, "-c", dedent(READ_ONLY), portal.url, str(path), str(path.with_name("other"))]
-    printed = subprocess.run(
-        argv, capture_output=True, text=True, timeout=60, env={**os.environ, "PYTHONPATH": str(Path.cwd())}
-    )
-    path.parent.chmod(0o755)
+    with tempfile.TemporaryDirectory() as folder:  # which another user can read, unlike `tmp_path`
+        path = Path(folder) / "import.journal"
+        run(adds(1), journal=path)
+        requests = len(portal.requests)
+        path.chmod(0o444 if what == "file" else 0o666)
+        path.parent.chmod(0o777 if what == "file" else 0o555)
+        argv = [sys.executable, "-c", dedent(READ_ONLY), portal.url, str(path), f"{folder}-other"]
+        settings = {**os.environ, "PYTHONPATH": str(Path.cwd())}
+        printed = subprocess.run(argv, capture_output=True, text=True, timeout=60, env=settings)
+        path.parent.chmod(0o755)
+        Path(f"{folder}-other").unlink()
     assert "JOURNAL: import.journal" in printed.stdout, printed.stderr
     assert any(words in printed.stdout for words in match.split("|")), printed.stdout
     assert "nothing" in printed.stdout
