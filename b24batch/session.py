@@ -15,7 +15,7 @@ from b24batch.calls.commands import Call, Command
 from b24batch.calls.earlier import MEMORY
 from b24batch.calls.encoded import EncodedCommand, encode_calls, encode_direct
 from b24batch.calls.methods import is_read
-from b24batch.errors import UsageError
+from b24batch.errors import SdkError, UsageError
 from b24batch.options import (
     Configured,
     Options,
@@ -309,18 +309,19 @@ class Session(Configured):
         options |= {"concurrency": concurrency, "journal": journal, "stop_after": stop_after, "request_id": request_id}
         try:
             failure, (run, chunks, over) = None, self._prepare(calls, chunk_size, progress, options)
-        except UsageError as error:
+        except SdkError as error:
             failure = error.with_traceback(None)
         del calls, halt_on_error, stop_on_error, chunk_size, request_id, progress, concurrency, journal, stop_after
         del options  # one of all these may be a webhook URL
         if failure is not None:
             raise failure
         try:
-            run.open_journal(chunks)
-            return collect(list(chain.from_iterable(over(run.deliver_all(chunks)))))
-        except BaseException as interrupt:
-            end(run, interrupt, lambda: collect([row for chunk in chunks for row in chunk.known()]))
-            raise
+            run.open_journal(chunks)  # until then nothing is known of the commands
+            try:
+                return collect(list(chain.from_iterable(over(run.deliver_all(chunks)))))
+            except BaseException as interrupt:
+                end(run, interrupt, lambda: collect([row for chunk in chunks for row in chunk.known()]))
+                raise
         finally:
             run.close_journal()
 
