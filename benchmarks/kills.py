@@ -111,6 +111,7 @@ class Kills:
         options = [portal.url, journal, str(self.commands), str(int(halt)), str(concurrency)]
         child = subprocess.Popen([sys.executable, __file__, "--child", *options], stdout=subprocess.PIPE)
         with child:
+            assert child.stdout is not None
             child.stdout.readline()  # it is about to begin
             began = time.perf_counter()
             try:
