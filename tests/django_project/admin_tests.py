@@ -38,9 +38,9 @@ class OfTheAdmin(TestCase):
             pages = [f"/admin/b24batch/{name}/", f"/admin/b24batch/{name}/{row.pk}/change/"]
             shown = [self.client.get(page) for page in pages]
             assert [page.status_code for page in shown] == [200, 200]
-            assert {PortalToken: b"a-portal", JournalRun: b"export", JournalCommand: b"crm.deal.add"}[
-                model
-            ] in shown[1].content
+            assert {PortalToken: b"a-portal", JournalRun: b"export", JournalCommand: b"crm.deal.add"}[model] in shown[
+                1
+            ].content
             assert not [secret for secret in SECRETS for page in shown if secret.encode() in page.content]
             for action in ("add", f"{row.pk}/delete"):
                 assert self.client.get(f"/admin/b24batch/{name}/{action}/").status_code == 403
