@@ -12,15 +12,15 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
     show_full_result_count = False
 
-    def has_add_permission(self, *given: object) -> bool:
+    def has_add_permission(self, *_: object) -> bool:
         """Return False."""
         return False
 
-    def has_change_permission(self, *given: object) -> bool:
+    def has_change_permission(self, *_: object) -> bool:
         """Return False."""
         return False
 
-    def has_delete_permission(self, *given: object) -> bool:
+    def has_delete_permission(self, *_: object) -> bool:
         """Return False."""
         return False
 

@@ -107,7 +107,7 @@ def test_the_example_on_a_portal(portal, tmp_path):
 
 @pytest.mark.slow
 def test_the_admin(portal, database):
-    """An administrator sees journals, and tokens without a secret, and can change neither; a journal in a test works."""
+    """An administrator sees journals, and tokens without a secret, and changes neither; a journal in a test works."""
     env = environment(portal, database, DJANGO_SETTINGS_MODULE="with_admin")
     ended = manage("test", "admin_tests", env=env)
     assert ended.returncode == 0, ended.stderr
