@@ -98,13 +98,14 @@ class DjangoJournal:
             rows = [command_rows.to_row(self._run, encoded, number, request_id) for encoded in commands]
             command_rows.store(self._lease.commands, rows, command_rows.CLAIMED)
             self._own.add(number)
-        self._claims[request_id] = _Claim(number, {row.key: row for row in rows})
+        once = [encoded.name for encoded in commands if not self._repeatable(encoded.command)]
+        self._claims[request_id] = _Claim(number, {row.key: row for row in rows}, once)
 
     def release(self, request_id: str) -> None:
         """Record that a request was not executed so far, as in `RunJournal.release`."""
         claim = self._claims[request_id]
         with self._transaction():
-            mine = self._lease.commands.filter(key__in=claim.rows, request=claim.number)
+            mine = self._lease.commands.filter(key__in=claim.once, request=claim.number)
             mine.filter(status="sent").update(status="skipped")
         claim.is_open = False
 
@@ -214,11 +215,13 @@ class _Claim:
     Attributes:
         number: Its number in the journal.
         rows: Its commands by their keys.
+        once: The keys of those that must not run twice.
         is_open: Whether it may have been sent.
     """
 
     number: int
     rows: dict[str, Any]
+    once: list[str]
     is_open: bool = True
 
 

@@ -233,6 +233,37 @@ def _encoded(count):
     return list(encode_calls(adds(count), halt=True))
 
 
+def test_a_claim_takes_only_what_may_be_sent(alias, journal):
+    """Whoever has the run: what was claimed or executed is not claimed again, and its row stays."""
+    commands = _encoded(2)
+    journal.begin("portal", lambda command: False)
+    for number, outcome in enumerate(["sent", "ok"]):
+        if outcome == "ok":
+            journal.note("id", commands, [_ok(encoded) for encoded in commands])
+        else:
+            journal.claim("id", commands)
+        with pytest.raises(RunBusy):
+            journal.claim(f"other/{number}", [*_encoded(3)[2:], *commands])
+        rows = JournalCommand.objects.using(alias).values_list("key", "status", "request_id")
+        assert sorted(rows) == [("order-0", outcome, "id"), ("order-1", outcome, "id")]
+    journal.end()
+
+
+def test_a_late_outcome(alias, journal):
+    """An outcome that comes after another run has sent a read again does not replace the newer outcome."""
+    other, commands = DjangoJournal("import", using=alias), _encoded(2)
+    journal.begin("portal", lambda command: True)
+    journal.claim("id", commands)
+    pass_by(alias)
+    other.begin("portal", lambda command: True)
+    other.claim("newer", commands[:1])
+    journal.note("id", commands, [_ok(encoded) for encoded in commands])
+    journal.end()
+    rows = JournalCommand.objects.using(alias).values_list("key", "status", "request_id")
+    assert sorted(rows) == [("order-0", "sent", "newer"), ("order-1", "ok", "id")]
+    other.end()
+
+
 def test_hold(alias, journal):
     """A long wait is within the lease, and a claim during the wait does not shorten it."""
     journal.begin("portal", lambda command: False)
