@@ -6,26 +6,21 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-import attrs
-from django.db import Error, connections, router
+from django.db import Error, router
 from django.db.models import Max
 
 from b24batch.calls.commands import Command
 from b24batch.calls.encoded import EncodedCommand
 from b24batch.django import command_rows
+from b24batch.django.claims import Claim
 from b24batch.django.connection import OwnConnection
-from b24batch.django.lease import Lease, get_model, to_local
+from b24batch.django.lease import Lease, check, get_model, to_local
 from b24batch.errors import JournalError, UsageError
 from b24batch.journal.inspection import summary_of
 from b24batch.journal.noted import Noted, fate_of
 from b24batch.redaction import shown
 from b24batch.results import AjaxResult
 from b24batch.statuses import Status
-
-#: The most characters of a run's name.
-_LONGEST_NAME = 200
-#: The longest lease, seconds.
-_DAY = 86400.0
 
 
 class DjangoJournal:
@@ -52,7 +47,7 @@ class DjangoJournal:
     """
 
     def __init__(self, name: str, *, using: str | None = None, lease: float = 180.0) -> None:
-        _check(name, using, lease)
+        check(name, using, lease)
         self.name = name
         alias = using or str(router.db_for_write(get_model("JournalRun")))
         self._connection = OwnConnection(alias)
@@ -61,7 +56,7 @@ class DjangoJournal:
         self._run: Any = None
         #: The number of the last request, also of other lives.
         self._number = 0
-        self._claims: dict[str, _Claim] = {}
+        self._claims: dict[str, Claim] = {}
         #: The numbers of the requests that this object claimed.
         self._own: set[int] = set()
 
@@ -99,14 +94,13 @@ class DjangoJournal:
             command_rows.store(self._lease.commands, rows, command_rows.CLAIMED)
             self._own.add(number)
         once = [encoded.name for encoded in commands if not self._repeatable(encoded.command)]
-        self._claims[request_id] = _Claim(number, {row.key: row for row in rows}, once)
+        self._claims[request_id] = Claim(number, {row.key: row for row in rows}, once)
 
     def release(self, request_id: str) -> None:
         """Record that a request was not executed so far, as in `RunJournal.release`."""
         claim = self._claims[request_id]
         with self._transaction():
-            mine = self._lease.commands.filter(key__in=claim.once, request=claim.number)
-            mine.filter(status="sent").update(status="skipped")
+            claim.release(self._lease)
         claim.is_open = False
 
     def note(self, request_id: str, commands: Sequence[EncodedCommand], rows: Sequence[AjaxResult]) -> None:
@@ -114,15 +108,9 @@ class DjangoJournal:
         claim = self._claims.pop(request_id, None)
         if claim is None:
             return
-        for encoded, row in zip(commands, rows, strict=True):
-            command_rows.set_outcome(claim.rows[encoded.name], row)
-        answered = {} if all(row.http_status is None for row in rows) else {"stuck": 0}
+        claim.set_outcomes(commands, rows)
         with self._transaction():
-            if self._lease.extend(**answered):
-                command_rows.store(self._lease.commands, list(claim.rows.values()), command_rows.OUTCOME)
-            else:
-                self._lease.lock()
-                command_rows.store_late(self._lease.commands, claim.rows.values())
+            claim.store(self._lease)
 
     def hold(self, seconds: float) -> None:
         """Keep the run during a wait of so many seconds, as in `RunJournal.hold`.
@@ -206,29 +194,3 @@ class DjangoJournal:
             if self._lease.epoch is None:
                 self._connection.close()
         raise JournalError(f"{self.name} cannot be read or written ({reason}); nothing more was sent")
-
-
-@attrs.define
-class _Claim:
-    """A request of this life.
-
-    Attributes:
-        number: Its number in the journal.
-        rows: Its commands by their keys.
-        once: The keys of those that must not run twice.
-        is_open: Whether it may have been sent.
-    """
-
-    number: int
-    rows: dict[str, Any]
-    once: list[str]
-    is_open: bool = True
-
-
-def _check(name: object, using: object, lease: object) -> None:
-    if not isinstance(name, str) or not 0 < len(name) <= _LONGEST_NAME:
-        raise UsageError(f"name: expected a str of 1 to {_LONGEST_NAME} characters, got {shown(name)}")
-    if using is not None and using not in list(connections):
-        raise UsageError(f"using: expected one of {', '.join(connections)}, got {shown(using)}")
-    if isinstance(lease, bool) or not isinstance(lease, int | float) or not 0 < lease <= _DAY:
-        raise UsageError(f"lease: expected a number of seconds of at most {_DAY:g}, got {shown(lease)}")

@@ -9,12 +9,19 @@ from typing import Any
 
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
 from django.db.models import Count, F, Max, Min, Q
 from django.db.models.functions import Greatest, Now
 from django.utils import timezone
 
-from b24batch.errors import RunBusy
+from b24batch.errors import RunBusy, UsageError
 from b24batch.journal.lives import LOST, check_portal, count_stuck
+from b24batch.redaction import shown
+
+#: The most characters of a run's name.
+_LONGEST_NAME = 200
+#: The longest lease, seconds.
+_DAY = 86400.0
 
 
 class Lease:
@@ -109,6 +116,16 @@ class Lease:
 
     def _end(self, wait: float) -> Any:
         return Now() + timedelta(seconds=self._seconds + wait)
+
+
+def check(name: object, using: object, seconds: object) -> None:
+    """Raise `UsageError` if an argument of a journal is invalid."""
+    if not isinstance(name, str) or not 0 < len(name) <= _LONGEST_NAME or "\0" in name:
+        raise UsageError(f"name: expected a str of 1 to {_LONGEST_NAME} characters, got {shown(name)}")
+    if using is not None and using not in list(connections):
+        raise UsageError(f"using: expected one of {', '.join(connections)}, got {shown(using)}")
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= _DAY:
+        raise UsageError(f"lease: expected a number of seconds of at most {_DAY:g}, got {shown(seconds)}")
 
 
 def get_model(name: str) -> Any:
