@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import connections, transaction
+from django.db import Error, connections, transaction
 
 from b24batch.django.database import copy_connection, is_in_memory, use
 from b24batch.errors import SdkError
@@ -38,6 +38,12 @@ class OwnConnection:
             except BaseException:
                 self._close()  # the next query opens a new one
                 raise
+
+    def advice(self, error: Error) -> str:
+        """Return what to do about an error, as the end of a sentence."""
+        if connections[self.alias].vendor != "sqlite" or "locked" not in str(error):
+            return ""
+        return ", perhaps by a transaction of this same thread; pass using= with the alias of a separate database"
 
     def close(self) -> None:
         """Close the connection; the next query opens it again."""

@@ -189,7 +189,7 @@ class DjangoJournal:
             return
         except Error as error:
             # The first line only: the following ones may have values.
-            reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+            reason = f"{type(error).__name__}: {error}".partition("\n")[0] + self._connection.advice(error)
         finally:
             if self._lease.epoch is None:
                 self._connection.close()

@@ -166,6 +166,18 @@ def test_the_claim_is_committed_first(portal, run, alias):
     assert JournalCommand.objects.using(alias).filter(status="ok").count() == 10
 
 
+def test_a_transaction_that_locks_the_file(portal, second, monkeypatch):
+    """On SQLite a run in a transaction that has used the same file is refused, with the way out; nothing is sent."""
+    monkeypatch.setattr("b24batch.django.database._PATIENCE_IN_TRANSACTION", 0)
+    journal = DjangoJournal("locked", using=second)
+    with transaction.atomic(using=second):
+        JournalRun.objects.using(second).create(name="of the caller", portal="")
+        with pytest.raises(JournalError, match="locked.*pass using= with the alias of a separate database"):
+            portal.session().batch_by_chunk(adds(1), journal=journal)
+        transaction.set_rollback(True, using=second)
+    assert not portal.requests
+
+
 def test_two_databases(portal, run, alias, database):
     """The journal is in the database that it was given, and the caller's own transaction elsewhere is its own."""
     with transaction.atomic():
