@@ -172,7 +172,7 @@ def test_a_transaction_that_locks_the_file(portal, second, monkeypatch):
     journal = DjangoJournal("locked", using=second)
     with transaction.atomic(using=second):
         JournalRun.objects.using(second).create(name="of the caller", portal="")
-        with pytest.raises(JournalError, match="locked.*pass using= with the alias of a separate database"):
+        with pytest.raises(JournalError, match=r"locked.*pass using= with the alias of a separate database"):
             portal.session().batch_by_chunk(adds(1), journal=journal)
         transaction.set_rollback(True, using=second)
     assert not portal.requests
