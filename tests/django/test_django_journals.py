@@ -1,5 +1,7 @@
 """Journals in the project's database: a run that is started again goes on, whoever starts it, and doubles nothing."""
 
+import subprocess
+import sys
 import threading
 from collections import Counter
 from datetime import timedelta
@@ -11,7 +13,9 @@ pytest_plugins = ["django_fixtures", "django_databases"]
 
 from django.db import connections, transaction  # noqa: E402
 from django.db.models import F  # noqa: E402
-from hypothesis import HealthCheck, given, settings  # noqa: E402
+from django_server import PROJECT, environment  # noqa: E402
+from drawing import drawn  # noqa: E402
+from hypothesis import HealthCheck, given  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
 from b24batch import AjaxError, AnswerLost, Command, JournalError, RetryPolicy, RunBusy, UsageError, ref  # noqa: E402
@@ -306,7 +310,7 @@ def test_a_lost_run_cannot_be_held(alias, journal):
 STEPS = st.lists(st.tuples(st.integers(0, 3), st.sampled_from([0, 0, 3])), min_size=4, max_size=40)
 
 
-@settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@drawn(60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_four_owners(alias, steps):
     """Four owners that pause for three leases anywhere, also between claim and request, send no write twice."""
@@ -490,6 +494,15 @@ def test_invalid_arguments(values, named):
     """Each argument is checked when the journal is made."""
     with pytest.raises(UsageError, match=named):
         DjangoJournal(**{"name": "import"} | values)
+
+
+def test_nothing_of_it_is_loaded(portal):
+    """A project that uses no journal loads no code of it."""
+    names = "{'b24batch.journal', 'b24batch.django.journals'}"
+    code = f"import sys, django; django.setup(); print({names} & {{*sys.modules}})"
+    env = environment(portal, ":memory:", DJANGO_SETTINGS_MODULE="settings")
+    ended = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, env=env, capture_output=True, text=True)
+    assert (ended.stdout, ended.stderr) == ("set()\n", "")
 
 
 def test_a_run_journal():
