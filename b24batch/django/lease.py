@@ -14,12 +14,14 @@ from django.db.models import Count, F, Max, Min, Q
 from django.db.models.functions import Greatest, Now
 from django.utils import timezone
 
-from b24batch.errors import RunBusy, UsageError
-from b24batch.journal.lives import LOST, check_portal, count_stuck
+from b24batch.errors import JournalError, RunBusy, UsageError
+from b24batch.journal.noted import LOST
 from b24batch.redaction import shown
 
 #: The most characters of a run's name.
 _LONGEST_NAME = 200
+#: After so many lives that died without any answer to a request, the run is not started again.
+_MOST_STUCK = 3
 #: The longest lease, seconds.
 _DAY = 86400.0
 
@@ -64,9 +66,9 @@ class Lease:
         self.row.get_or_create(name=self.name, defaults={"portal": portal})
         self._advance(until=self._end(0.0), owner=_describe_process(), since=Now())
         run = self.row.get()
-        check_portal(run.portal, portal, self.name)
-        left = self.commands.filter(status="sent").aggregate(Min("position"), Max("position"), Count("pk"))
-        stuck = count_stuck(run.stuck, tuple(left.values()), self.name)
+        if run.portal != portal:
+            raise UsageError(f"{self.name} is of a run on {run.portal}, not on {portal}; nothing was sent")
+        stuck = self._count_stuck(run.stuck)
         self._cut()
         self.row.update(lives=F("lives") + 1, stuck=stuck)
         return run
@@ -110,6 +112,16 @@ class Lease:
         if not free.update(epoch=F("epoch") + 1, **values):
             owner, since = self.row.values_list("owner", "since").get()
             raise RunBusy(f"{self.name} is in use by {owner} since {to_local(since):%H:%M}")
+
+    def _count_stuck(self, stuck: int) -> int:
+        """Return how many lives in a row died without any answer; raise `JournalError` if there are too many."""
+        left = self.commands.filter(status="sent").aggregate(first=Min("position"), last=Max("position"), n=Count("pk"))
+        deaths = stuck + 1 if left["n"] else 0
+        if deaths >= _MOST_STUCK:
+            reason = f"{self.name}: the run died {deaths} times running at the same request"
+            places = f"({left['first']} to {left['last']})"
+            raise JournalError(f"{reason} {places}: look at it, then settle them; nothing was sent")
+        return deaths
 
     def _cut(self) -> None:
         self.commands.filter(status="sent").update(status="unknown", error=LOST)
