@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from django.utils import timezone
 
 from b24batch.calls.encoded import EncodedCommand
 from b24batch.errors import UsageError
 from b24batch.journal.noted import Kept, Noted, digest_of, dump, load_error, load_noted
+from b24batch.redaction import shown
 from b24batch.results import AjaxResult
 from b24batch.statuses import Status
 
@@ -87,6 +88,8 @@ def to_noted(row: Any) -> Noted:
 
 def select(commands: Any, status: Status | None) -> Any:
     """Return the commands in order; with `status`, only those with this status."""
+    if status is not None and status not in get_args(Status):
+        raise UsageError(f"status: expected one of {', '.join(get_args(Status))}, got {shown(status)}")
     if status is not None:
         commands = commands.filter(status__in=("sent", "unknown") if status == "unknown" else (status,))
     return commands.order_by("position", "key")

@@ -16,7 +16,7 @@ from b24batch.django.claims import Claim
 from b24batch.django.connection import OwnConnection
 from b24batch.django.lease import Lease, check, get_model, to_local
 from b24batch.errors import JournalError, UsageError
-from b24batch.journal.inspection import summary_of
+from b24batch.journal.inspection import summary_of, to_keys
 from b24batch.journal.noted import Noted, fate_of
 from b24batch.redaction import shown
 from b24batch.results import AjaxResult
@@ -156,7 +156,7 @@ class DjangoJournal:
             UsageError: The journal has no command with such a key.
             RunBusy: A process has the run.
         """
-        given = [keys] if isinstance(keys, str) else list(keys)
+        given = to_keys(keys, executed=executed)
         with self._transaction():
             known = set(self._lease.commands.filter(key__in=given).values_list("key", flat=True))
             for key in given:

@@ -390,6 +390,16 @@ def test_settle(portal, run, journal):
     assert {noted.status for noted in journal.rows()} == {"ok", "unknown"}
 
 
+def test_invalid_questions(journal):
+    """What is asked of a journal is checked."""
+    with pytest.raises(UsageError, match="status: expected one of"):
+        journal.rows("sent")
+    with pytest.raises(UsageError, match="keys: expected names"):
+        journal.settle([7], executed=True)
+    with pytest.raises(UsageError, match="executed: expected True or False"):
+        journal.settle(["7"], executed="yes")
+
+
 def test_settle_a_run_in_use(portal, run, alias, journal):
     """While a run goes on, nobody decides about its commands."""
     errors = []
