@@ -30,7 +30,7 @@ ROOMS = {
     "session": f"{GROUND} html calls wire results options runs lists journal",
     "__init__": f"{GROUND} calls wire results oauth session",
     "sandbox": "session options oauth wire.auth",
-    "django": f"{GROUND} session options oauth wire",
+    "django": f"{GROUND} session options oauth wire calls results journal",
     "cli": f"{GROUND} session options oauth wire results sandbox calls lists",
     "__main__": "cli errors",
 }

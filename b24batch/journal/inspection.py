@@ -9,7 +9,7 @@ from datetime import datetime
 from b24batch.errors import UsageError
 from b24batch.journal import schema
 from b24batch.redaction import shown
-from b24batch.statuses import counted
+from b24batch.statuses import Status, counted
 
 
 def summarize(database: sqlite3.Connection) -> str:
@@ -17,7 +17,12 @@ def summarize(database: sqlite3.Connection) -> str:
     counts = dict(database.execute("SELECT status, count(*) FROM outcomes GROUP BY status").fetchall())
     (lives,) = database.execute("SELECT coalesce(max(lives), 0) FROM run").fetchone()
     (sent,) = database.execute("SELECT max(sent) FROM requests").fetchone()
-    last = "" if sent is None else f", the last request {datetime.fromtimestamp(sent):%H:%M:%S}"
+    return summary_of(counts, lives, None if sent is None else datetime.fromtimestamp(sent))
+
+
+def summary_of(counts: dict[Status, int], lives: int, sent: datetime | None) -> str:
+    """Return a summary's text: commands by their outcome, lives, and the local time of the last request."""
+    last = "" if sent is None else f", the last request {sent:%H:%M:%S}"
     words = "1 life" if lives == 1 else f"{lives} lives"
     return f"{sum(counts.values())} commands: {counted(counts)}; {words}{last}"
 
