@@ -6,7 +6,7 @@
 ``CLIENT_SECRET``        the application's secret
 ``MEMBER_ID``            the portal that `get_session` is for, if the application has only one
 ``APPLICATION_TOKEN``    the token that events must have; default: the one stored at the installation
-``TOKEN_URL``            the URL of the OAuth server; default: that of Bitrix24
+``TOKEN_URL``            the URL of the OAuth server; default: that of Bitrix24 which issued the token
 ``DATABASE``             the alias of the database for tokens; default: the one that the routers choose
 ``ALLOW_LOOPBACK``       whether a form may name this machine as its portal, for the sandbox; default False
 ``RATE``                 ``(capacity, leak_rate)`` of each process, None for no limit; default ``(50, 2.0)``
@@ -25,7 +25,7 @@ import attrs
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from b24batch.oauth.server import TOKEN_URL
+from b24batch.oauth.servers import TokenUrl
 from b24batch.options import Options
 from b24batch.redaction import Secret
 from b24batch.wire.retries import RetryPolicy
@@ -61,7 +61,7 @@ class Application(TypedDict):
 
     client_id: str
     client_secret: Secret
-    token_url: str
+    token_url: TokenUrl
 
 
 @attrs.frozen
@@ -105,8 +105,8 @@ class Config:
         """
         if not isinstance(self.get("CLIENT_ID"), str):
             raise self.error("has no CLIENT_ID: expected a str; an application needs one")
-        secret, url = self.get_secret("CLIENT_SECRET"), str(self.get("TOKEN_URL", TOKEN_URL))
-        return Application(client_id=self.get("CLIENT_ID"), client_secret=secret, token_url=url)
+        secret = self.get_secret("CLIENT_SECRET")
+        return Application(client_id=self.get("CLIENT_ID"), client_secret=secret, token_url=self.get("TOKEN_URL"))
 
     def get_options(self) -> Options:
         """Return the options of a session except its limits; the session validates them."""

@@ -16,7 +16,16 @@ from b24batch.errors import UsageError
 from b24batch.oauth.interrupts import is_interrupt
 from b24batch.oauth.newest import choose_first_token, not_stored_error
 from b24batch.oauth.renewal import RenewedToken
-from b24batch.oauth.server import TIMEOUT, TOKEN_URL, TokenServer
+from b24batch.oauth.server import TIMEOUT, TokenServer
+from b24batch.oauth.servers import (
+    SERVERS,
+    Server,
+    TokenUrl,
+    find_server,
+    find_server_of_region,
+    find_servers,
+    make_server,
+)
 from b24batch.oauth.stores import MemoryTokenStore, TokenStore
 from b24batch.oauth.tokens import Token
 from b24batch.redaction import Secret, to_secret
@@ -43,7 +52,9 @@ class OAuth(RenewedToken):
         store: Where tokens are kept. Default: in memory, until the process ends.
         on_refresh: Called with each new `Token` after it is stored, and before the call that needed it continues.
             Other threads may already use it. To save tokens, write a store instead.
-        token_url: The URL of the OAuth server. Default: Bitrix24's.
+        token_url: The URL of the OAuth server, if it is not one of Bitrix24's two; or a mapping from the host of a
+            server to the URL at which it is reached. Default: Bitrix24's, by the token's ``server_endpoint``. A token
+            that does not name its server is tried at both.
         timeout: Seconds to connect to the OAuth server, and seconds between two bytes of its answer.
         clock: The clock. Default: the module `time`.
 
@@ -60,7 +71,7 @@ class OAuth(RenewedToken):
         member_id: str | None = None,
         store: TokenStore | None = None,
         on_refresh: Callable[[Token], object] | None = None,
-        token_url: str = TOKEN_URL,
+        token_url: TokenUrl = None,
         timeout: tuple[float, float] = TIMEOUT,
         clock: Clock = time,
     ) -> None:
@@ -77,23 +88,28 @@ class OAuth(RenewedToken):
             raise UsageError("expected a token, or a store and the member_id of a portal whose token is in it")
         store = MemoryTokenStore() if store is None else store
         first = choose_first_token(store, member_id, token, clock.time())
+        server.find(first)  # before a call needs it
         self.__attrs_init__(member_id, server, first, store, on_refresh)
 
     @staticmethod
-    def authorize_url(portal: str, client_id: str, *, state: str) -> str:
+    def authorize_url(portal: str | None, client_id: str, *, state: str, region: str | None = None) -> str:
         """Return the URL to which an application sends the user's browser to get its first token.
 
         The portal redirects the browser back to the application with a ``code``, for `from_code`.
 
         Args:
-            portal: The portal's host, ``example.bitrix24.com``.
+            portal: The portal's host, ``example.bitrix24.com``. None if only the region is known: the OAuth server asks
+                the user for the portal.
             client_id: The application's id.
             state: An unguessable text that you keep in the user's web session. It comes back with the code. Reject a
                 code that comes with another one.
+            region: The portal's region, such as ``de``, instead of a portal.
 
         Raises:
             UsageError: The portal is not a host name, or a value is empty.
         """
+        if portal is None and region is not None:
+            portal = find_server_of_region(region)
         for name, text in (("portal", portal), ("client_id", client_id), ("state", state)):
             if not isinstance(text, str) or not text:
                 raise UsageError(f"{name}: expected a string that is not empty")
@@ -109,6 +125,9 @@ class OAuth(RenewedToken):
         client_secret: str | Secret,
         code: str | Secret,
         *,
+        server_domain: str | None = None,
+        region: str | None = None,
+        portal: str | None = None,
         http: requests.Session | None = None,
         **options: Unpack[OAuthOptions],
     ) -> Self:
@@ -118,10 +137,15 @@ class OAuth(RenewedToken):
             client_id: The application's id.
             client_secret: The application's secret.
             code: The code that came back with the browser.
+            server_domain: The OAuth server that issued the code, as it came back with the browser.
+            region: The portal's region, such as ``de``, if the ``server_domain`` is not known.
+            portal: The portal's host, if the region is not known either; in the cloud it ends in the region. Default
+                of all three: ``oauth.bitrix24.tech``.
             http: Your own `requests.Session`, for proxies or a CA bundle.
             options: ``store``, ``on_refresh``, ``token_url``, ``timeout`` and ``clock`` of the class.
 
         Raises:
+            UsageError: The server or the region is unknown. The code is still unused.
             NotSent: The OAuth server is unreachable. The code is still unused.
             TokenRefreshError: The server refused the code, its answer was lost twice, or the token could not be
                 stored.
@@ -131,10 +155,11 @@ class OAuth(RenewedToken):
         if unknown := sorted(options.keys() - OAuthOptions.__annotations__.keys()):
             del options  # or a traceback from here would show them; this is checked before the code is used up
             raise TypeError(f"OAuth.from_code() got an unexpected keyword argument {unknown[0]!r}")
-        url, timeout = options.get("token_url", TOKEN_URL), options.get("timeout", TIMEOUT)
-        server = TokenServer(client_id, secret, url, options.get("clock", time), timeout)
+        clock, timeout = options.get("clock", time), options.get("timeout", TIMEOUT)
+        server = TokenServer(client_id, secret, options.get("token_url"), clock, timeout)
+        at = _find_server(server, server_domain, region, portal)
         with closing(Connections(time.monotonic, http)) as connections:
-            token = server.exchange(grant, connections)
+            token = server.exchange(grant, connections, at)
         store = options.get("store")
         if store is not None:
             _store_authorised(store, token)
@@ -169,9 +194,19 @@ class OAuthOptions(TypedDict, total=False):
 
     store: TokenStore | None
     on_refresh: Callable[[Token], object] | None
-    token_url: str
+    token_url: TokenUrl
     timeout: tuple[float, float]
     clock: Clock
+
+
+def _find_server(server: TokenServer, domain: str | None, region: str | None, portal: str | None) -> Server:
+    """Return the server of a code: the one that was named, or that of the region or of the portal."""
+    if domain is not None and not isinstance(domain, str):
+        raise UsageError(f"server_domain: expected a host such as {SERVERS[0]}, got {type(domain).__name__}")
+    if domain is not None or "" in server.urls:
+        return find_servers(f"https://{domain}/rest/", "", server.urls)[0]
+    host = find_server(portal or "") if region is None else find_server_of_region(region)
+    return make_server(host, server.urls)
 
 
 def _make_grant(code: Secret) -> dict[str, Secret]:

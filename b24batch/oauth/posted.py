@@ -18,7 +18,7 @@ from b24batch.clock import Clock
 from b24batch.errors import AuthError, UsageError
 from b24batch.oauth.credentials import OAuth, OAuthOptions
 from b24batch.oauth.forms import Form
-from b24batch.oauth.server import TOKEN_URL
+from b24batch.oauth.servers import TokenUrl
 from b24batch.oauth.tokens import Token
 from b24batch.redaction import Secret, shown, to_secret
 
@@ -33,7 +33,7 @@ class _UserForm:
     token: Token
 
     def oauth(
-        self, client_id: str, client_secret: str | Secret, *, token_url: str = TOKEN_URL, clock: Clock = time
+        self, client_id: str, client_secret: str | Secret, *, token_url: TokenUrl = None, clock: Clock = time
     ) -> OAuth:
         """Return the user's credentials for a `b24batch.Session`; for the arguments see `b24batch.OAuth`.
 
