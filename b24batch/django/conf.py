@@ -9,6 +9,8 @@
 ``TOKEN_URL``            the URL of the OAuth server; default: that of Bitrix24 which issued the token
 ``DATABASE``             the alias of the database for tokens; default: the one that the routers choose
 ``ALLOW_LOOPBACK``       whether a form may name this machine as its portal, for the sandbox; default False
+``ALLOWED_PORTALS``      hosts that a form may also name, or that may lead to a private address: IP addresses, internal
+                         names, each with its port, ``["10.0.0.5:8443", "portal.local"]``; default none
 ``RATE``                 ``(capacity, leak_rate)`` of each process, None for no limit; default ``(50, 2.0)``
 ``RETRIES``              the arguments of `b24batch.RetryPolicy` as a dict
 ``MAX_WAIT``             as in `b24batch.Session`, but 0 by default, so that a view does not sleep
@@ -25,6 +27,7 @@ import attrs
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from b24batch.oauth.forms import FormOptions, Rules
 from b24batch.oauth.servers import TokenUrl
 from b24batch.options import Options
 from b24batch.redaction import Secret
@@ -40,6 +43,7 @@ CREDENTIALS = (
     "TOKEN_URL",
     "DATABASE",
     "ALLOW_LOOPBACK",
+    "ALLOWED_PORTALS",
 )
 #: Options of `b24batch.Session`, in upper case.
 OPTIONS = (
@@ -93,9 +97,19 @@ class Config:
         return "WEBHOOK_SECRET_URL" in self
 
     @property
-    def allow_loopback(self) -> bool:
-        """Whether a form may name this machine as its portal."""
-        return self.get("ALLOW_LOOPBACK", False) is True
+    def form_options(self) -> FormOptions:
+        """What a form may name."""
+        return FormOptions(
+            allow_loopback=self.get("ALLOW_LOOPBACK", False) is True,
+            allowed_hosts=self.get("ALLOWED_PORTALS", ()),
+            allow_http=self.get("ALLOW_HTTP", False) is True,
+            token_url=self.get("TOKEN_URL"),
+        )
+
+    @property
+    def allowed_hosts(self) -> frozenset[str]:
+        """The hosts that may lead to a private address."""
+        return Rules(**self.form_options).hosts
 
     def get_application(self) -> Application:
         """Return the credentials of the application.

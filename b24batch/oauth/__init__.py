@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from b24batch.oauth.credentials import OAuth, OAuthOptions
+    from b24batch.oauth.forms import FormOptions
     from b24batch.oauth.posted import Event, Install, Placement
     from b24batch.oauth.servers import TOKEN_URL
     from b24batch.oauth.sqlite import SQLiteTokenStore
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "OAuth": "credentials",
     "OAuthOptions": "credentials",
+    "FormOptions": "forms",
     "Event": "posted",
     "Install": "posted",
     "Placement": "posted",
@@ -29,6 +31,7 @@ _PLACES = {
 __all__ = [
     "TOKEN_URL",
     "Event",
+    "FormOptions",
     "Install",
     "MemoryTokenStore",
     "OAuth",

@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import closing
 from typing import NoReturn, Self, TypedDict, Unpack
-from urllib.parse import urlencode
 
 import attrs
 import requests
 
 from b24batch.clock import Clock
 from b24batch.errors import UsageError
-from b24batch.oauth.interrupts import is_interrupt
-from b24batch.oauth.newest import choose_first_token, not_stored_error
+from b24batch.oauth.authorisation import find_server_of_code, make_authorize_url, make_grant, store_authorised
+from b24batch.oauth.newest import choose_first_token
 from b24batch.oauth.renewal import RenewedToken
 from b24batch.oauth.server import TIMEOUT, TokenServer
-from b24batch.oauth.servers import (
-    SERVERS,
-    Server,
-    TokenUrl,
-    find_server,
-    find_server_of_region,
-    find_servers,
-    make_server,
-)
+from b24batch.oauth.servers import TokenUrl
 from b24batch.oauth.stores import MemoryTokenStore, TokenStore
 from b24batch.oauth.tokens import Token
 from b24batch.redaction import Secret, to_secret
-from b24batch.wire.addresses import http_address
+from b24batch.wire.addresses import to_hosts
 from b24batch.wire.connections import Connections
 
 
@@ -55,6 +46,9 @@ class OAuth(RenewedToken):
         token_url: The URL of the OAuth server, if it is not one of Bitrix24's two; or a mapping from the host of a
             server to the URL at which it is reached. Default: Bitrix24's, by the token's ``server_endpoint``. A token
             that does not name its server is tried at both.
+        allowed_hosts: Hosts that may lead to any address; all others are connected to only at a public address. Pass
+            ``[]`` if the portal's host came from a form, also long ago, since a name can be pointed at your own
+            network later. A placement, an installation and an event do so. Default None: any host may lead anywhere.
         timeout: Seconds to connect to the OAuth server, and seconds between two bytes of its answer.
         clock: The clock. Default: the module `time`.
 
@@ -72,6 +66,7 @@ class OAuth(RenewedToken):
         store: TokenStore | None = None,
         on_refresh: Callable[[Token], object] | None = None,
         token_url: TokenUrl = None,
+        allowed_hosts: Collection[str] | None = None,
         timeout: tuple[float, float] = TIMEOUT,
         clock: Clock = time,
     ) -> None:
@@ -89,7 +84,8 @@ class OAuth(RenewedToken):
         store = MemoryTokenStore() if store is None else store
         first = choose_first_token(store, member_id, token, clock.time())
         server.find(first)  # before a call needs it
-        self.__attrs_init__(member_id, server, first, store, on_refresh)
+        allowed = None if allowed_hosts is None else to_hosts("allowed_hosts", allowed_hosts)
+        self.__attrs_init__(member_id, server, first, store, on_refresh, allowed)
 
     @staticmethod
     def authorize_url(portal: str | None, client_id: str, *, state: str, region: str | None = None) -> str:
@@ -108,15 +104,7 @@ class OAuth(RenewedToken):
         Raises:
             UsageError: The portal is not a host name, or a value is empty.
         """
-        if portal is None and region is not None:
-            portal = find_server_of_region(region)
-        for name, text in (("portal", portal), ("client_id", client_id), ("state", state)):
-            if not isinstance(text, str) or not text:
-                raise UsageError(f"{name}: expected a string that is not empty")
-        address = http_address(f"https://{portal}")
-        if isinstance(address, str) or address.path:
-            raise UsageError("portal: expected a host name, such as example.bitrix24.com")
-        return f"https://{address.host}/oauth/authorize/?{urlencode({'client_id': client_id, 'state': state})}"
+        return make_authorize_url(portal, client_id, state, region)
 
     @classmethod
     def from_code(
@@ -142,7 +130,8 @@ class OAuth(RenewedToken):
             portal: The portal's host, if the region is not known either; in the cloud it ends in the region. Default
                 of all three: ``oauth.bitrix24.tech``.
             http: Your own `requests.Session`, for proxies or a CA bundle.
-            options: ``store``, ``on_refresh``, ``token_url``, ``timeout`` and ``clock`` of the class.
+            options: ``store``, ``on_refresh``, ``token_url``, ``allowed_hosts``, ``timeout`` and ``clock`` of the
+                class.
 
         Raises:
             UsageError: The server or the region is unknown. The code is still unused.
@@ -150,19 +139,19 @@ class OAuth(RenewedToken):
             TokenRefreshError: The server refused the code, its answer was lost twice, or the token could not be
                 stored.
         """
-        secret, grant = to_secret(client_secret), _make_grant(to_secret(code, "code"))
+        secret, grant = to_secret(client_secret), make_grant(to_secret(code, "code"))
         del client_secret, code
         if unknown := sorted(options.keys() - OAuthOptions.__annotations__.keys()):
             del options  # or a traceback from here would show them; this is checked before the code is used up
             raise TypeError(f"OAuth.from_code() got an unexpected keyword argument {unknown[0]!r}")
         clock, timeout = options.get("clock", time), options.get("timeout", TIMEOUT)
         server = TokenServer(client_id, secret, options.get("token_url"), clock, timeout)
-        at = _find_server(server, server_domain, region, portal)
+        at = find_server_of_code(server, server_domain, region, portal)
         with closing(Connections(time.monotonic, http)) as connections:
-            token = server.exchange(grant, connections, at)
+            token = server.exchange(grant, connections, at=at)
         store = options.get("store")
         if store is not None:
-            _store_authorised(store, token)
+            store_authorised(store, token)
         return cls(client_id, secret, token, **options)
 
     def refresh(self, *, http: requests.Session | None = None) -> Token:
@@ -195,30 +184,6 @@ class OAuthOptions(TypedDict, total=False):
     store: TokenStore | None
     on_refresh: Callable[[Token], object] | None
     token_url: TokenUrl
+    allowed_hosts: Collection[str] | None
     timeout: tuple[float, float]
     clock: Clock
-
-
-def _find_server(server: TokenServer, domain: str | None, region: str | None, portal: str | None) -> Server:
-    """Return the server of a code: the one that was named, or that of the region or of the portal."""
-    if domain is not None and not isinstance(domain, str):
-        raise UsageError(f"server_domain: expected a host such as {SERVERS[0]}, got {type(domain).__name__}")
-    if domain is not None or "" in server.urls:
-        return find_servers(f"https://{domain}/rest/", "", server.urls)[0]
-    host = find_server(portal or "") if region is None else find_server_of_region(region)
-    return make_server(host, server.urls)
-
-
-def _make_grant(code: Secret) -> dict[str, Secret]:
-    return {"grant_type": Secret("authorization_code"), "code": code}
-
-
-def _store_authorised(store: TokenStore, token: Token) -> None:
-    """Store a token without comparing it to the stored one, because a user has just authorised the application."""
-    try:
-        with store.lock(token.member_id):
-            store.put(token)
-        return
-    except Exception as error:
-        failure = error if is_interrupt(error) else not_stored_error(token, error)
-    raise failure

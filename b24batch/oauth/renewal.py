@@ -16,6 +16,7 @@ from b24batch.oauth.servers import Server
 from b24batch.oauth.stores import TokenStore, lock_store
 from b24batch.oauth.tokens import Token
 from b24batch.redaction import Secret
+from b24batch.wire.addresses import is_allowed
 from b24batch.wire.auth import Access, Renewal
 from b24batch.wire.connections import Connections
 
@@ -36,6 +37,8 @@ class RenewedToken:
     _token: Token
     _store: TokenStore
     _on_refresh: Callable[[Token], object] | None
+    #: The hosts that may lead to a private address; None for all.
+    _allowed_hosts: frozenset[str] | None
     #: The error of the last failed renewal; threads that waited for it raise the same.
     _failure: SdkError | None = attrs.field(default=None, init=False)
     #: The access token that may not be stored, and the stored one that it replaces.
@@ -61,7 +64,8 @@ class RenewedToken:
         token = self._token
         stale = bool(self._unstored) or self._is_stale(token)
         hidden = tuple(filter(None, (token.refresh_token, self._server.client_secret)))
-        return Access(Secret(token.client_endpoint), token.access_token, stale, hidden)
+        public_only = self._allowed_hosts is not None and not is_allowed(token.address.host, self._allowed_hosts)
+        return Access(Secret(token.client_endpoint), token.access_token, stale, hidden, public_only)
 
     def renew(self, refused: Access, connections: Connections, max_wait: float | None = None) -> Renewal:
         """Get a newer token than the refused one, from the store or from the OAuth server.
@@ -163,12 +167,12 @@ class RenewedToken:
         *others, last = servers
         for server in others:
             try:
-                self._server.exchange(grant, connections, server, keep)
+                self._server.exchange(grant, connections, keep, at=server)
                 return
             except TokenRefreshError as error:
                 if error.code not in STRANGE:
                     raise
-        self._server.exchange(grant, connections, last, keep)
+        self._server.exchange(grant, connections, keep, at=last)
 
     def _note_spent(self, token: Token) -> None:
         """Remove the refresh token from the store: the OAuth server blocks applications that ask too often."""

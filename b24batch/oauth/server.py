@@ -66,20 +66,24 @@ class TokenServer:
         """Return the servers to ask in turn for the next token; raise `UsageError` if its server is unknown."""
         return find_servers(token.server_endpoint, token.address.host, self.urls)
 
-    def exchange(self, grant: Grant, connections: Connections, at: Server, keep: Keep = lambda _: None) -> Token:
+    def exchange(
+        self, grant: Grant, connections: Connections, keep: Keep = lambda _: None, *, at: Server | None = None
+    ) -> Token:
         """Exchange a grant for a token; the request is repeated once if the answer is lost.
 
         Args:
             grant: ``grant_type`` and the code or the refresh token.
             connections: The connections to use.
-            at: The server to ask. The token names it, unless the answer names another one that is known.
             keep: Called with the token, even if Ctrl-C or another interrupt arrives after the server has answered.
                 If it arrives during the call, `keep` is called again with the same token. Its exceptions propagate.
+            at: The server to ask. Default: the one that `find_servers` puts first. The token names it, unless the
+                answer names another one that is known.
 
         Raises:
             NotSent: The server is unreachable. The grant is still unused.
             TokenRefreshError: The server refused, or, if `temporary`, failed: the grant may or may not be used up.
         """
+        at = at or find_servers(None, "", self.urls)[0]
         try:
             return self._ask(grant, connections, at, keep)
         except AnswerLost as lost:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -29,7 +30,7 @@ _TABLES = (
     "CREATE TABLE IF NOT EXISTS b24batch_tokens (member_id TEXT PRIMARY KEY, access_token TEXT NOT NULL,"
     " refresh_token TEXT, expires REAL NOT NULL, client_endpoint TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS b24batch_replaced (member_id TEXT PRIMARY KEY, replaced TEXT NOT NULL)",
-    # A table of its own, so that version 0.1.0 can use the same file.
+    # Not a column, so that version 0.1.0 can use the same file.
     "CREATE TABLE IF NOT EXISTS b24batch_servers (member_id TEXT PRIMARY KEY, server_endpoint TEXT)",
 )
 _GET = (
@@ -80,12 +81,12 @@ class SQLiteTokenStore:
         old = self.get(token.member_id)
         replaced = self._read_replaced(token.member_id)
         replaced = with_replaced(replaced, old.access_token if old else None, token.access_token)
-        write = "INSERT OR REPLACE INTO b24batch_tokens VALUES (?, ?, ?, ?, ?)"
-        note = "INSERT OR REPLACE INTO b24batch_replaced VALUES (?, ?)"
-        self._retry(lambda: database.execute(write, _to_row(token)), 0)
-        self._retry(lambda: database.execute(note, (token.member_id, replaced)), 0)
-        server = "INSERT OR REPLACE INTO b24batch_servers VALUES (?, ?)"
-        self._retry(lambda: database.execute(server, (token.member_id, token.server_endpoint)), 0)
+        for table, row in (
+            ("b24batch_tokens VALUES (?, ?, ?, ?, ?)", _to_row(token)),
+            ("b24batch_replaced VALUES (?, ?)", (token.member_id, replaced)),
+            ("b24batch_servers VALUES (?, ?)", (token.member_id, token.server_endpoint)),
+        ):
+            self._retry(partial(database.execute, f"INSERT OR REPLACE INTO {table}", row), 0)
 
     @contextmanager
     def lock(self, member_id: str, max_wait: float | None = None) -> Iterator[None]:

@@ -18,6 +18,7 @@ from urllib3.util.connection import allowed_gai_family
 from b24batch.wire.delivery import delivery_of, left_of
 from b24batch.wire.faults import foreign_exception
 from b24batch.wire.idle import Idle
+from b24batch.wire.peers import refuse_private, refuse_private_peer
 from b24batch.wire.response import Response, limit
 
 #: Bytes up to which the parts of a request are copied together, to travel as one packet.
@@ -66,8 +67,14 @@ class _Connection(HTTPConnection):
             self._dns_host, self.timeout = host, timeout
 
     def _connect_to(self, address: str, timeout: float | None) -> socket.socket:
+        delivery = delivery_of(timeout)
+        public_only = self.proxy is None and delivery is not None and delivery.public_only
+        if public_only:
+            refuse_private(self, address)
         self._dns_host, self.timeout = address, left_of(timeout)
         sock = super()._new_conn()
+        if public_only:
+            refuse_private_peer(self, sock)
         sock.settimeout(left_of(timeout))  # for a handshake
         return sock
 

@@ -48,6 +48,20 @@ class OAuthPortal:
         return f"{self._oauth.origin()}/oauth/token/"
 
     @property
+    def token_urls(self) -> dict[str, str]:
+        """Where the portal answers for each of Bitrix24's OAuth servers, by their hosts; pass it as ``token_url``."""
+        return self._oauth.token_urls
+
+    @property
+    def separate_servers(self) -> bool:
+        """Whether the OAuth server of the other region refuses the tokens; default False. Bitrix24 does not say."""
+        return self._oauth.separate
+
+    @separate_servers.setter
+    def separate_servers(self, separate: bool) -> None:
+        self._oauth.separate = separate
+
+    @property
     def token_requests(self) -> list[TokenRequest]:
         """All requests to `token_url`, in order; ``requests`` does not include them."""
         return self._oauth.journal.token_requests
