@@ -27,6 +27,7 @@ import attrs
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from b24batch.errors import UsageError
 from b24batch.oauth.forms import FormOptions, Rules
 from b24batch.oauth.servers import TokenUrl
 from b24batch.options import Options
@@ -98,13 +99,23 @@ class Config:
 
     @property
     def form_options(self) -> FormOptions:
-        """What a form may name."""
-        return FormOptions(
+        """What a form may name.
+
+        Raises:
+            ImproperlyConfigured: A value is invalid.
+        """
+        options = FormOptions(
             allow_loopback=self.get("ALLOW_LOOPBACK", False) is True,
             allowed_hosts=self.get("ALLOWED_PORTALS", ()),
             allow_http=self.get("ALLOW_HTTP", False) is True,
             token_url=self.get("TOKEN_URL"),
         )
+        try:
+            Rules(**options)
+            return options
+        except UsageError as wrong:
+            problem = wrong.description
+        raise self.error(f"is invalid: {problem.replace('allowed_hosts', 'ALLOWED_PORTALS')}")
 
     @property
     def allowed_hosts(self) -> frozenset[str]:

@@ -59,7 +59,7 @@ class Rules:
 
     def allows(self, address: HttpAddress) -> bool:
         """Return whether the owner named the host of an address."""
-        return address.host in self.allowed_hosts
+        return address.path == "/rest/" and address.host in self.allowed_hosts
 
     @property
     def hosts(self) -> frozenset[str]:

@@ -8,8 +8,8 @@ from typing import Any
 
 from urllib3.exceptions import NewConnectionError
 
-#: IPv6 addresses that stand for the IPv4 address in their last 32 bits: NAT64, RFC 6052.
-_TRANSLATED = IPv6Network("64:ff9b::/96")
+#: IPv6 addresses that stand for the IPv4 address in their last 32 bits: RFC 6052 (NAT64), and RFC 4291, 2.5.5.1.
+_TRANSLATED = (IPv6Network("64:ff9b::/96"), IPv6Network("::/96"))
 
 
 class PrivateAddress(NewConnectionError):
@@ -26,7 +26,7 @@ def _to_inner(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
     """Return the IPv4 address that an IPv6 address contains, if it leads there."""
     if isinstance(ip, IPv4Address):
         return ip
-    if ip in _TRANSLATED:
+    if any(ip in network for network in _TRANSLATED):
         return IPv4Address(int(ip) & 0xFFFFFFFF)
     return ip.ipv4_mapped or ip.sixtofour or ip
 

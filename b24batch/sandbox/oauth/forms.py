@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Mapping
+from urllib.parse import urlsplit
 
 import requests
 
@@ -27,7 +28,7 @@ Form = dict[str, str]
 def make_placement(token: Mapping[str, JSON], code: str, options: JSON) -> Form:
     """Return the form of a placement; without options there is no ``PLACEMENT_OPTIONS``, as on a portal."""
     form = {
-        "DOMAIN": token["domain"],
+        "DOMAIN": _get_portal(token),
         "PROTOCOL": "0",
         "LANG": "en",
         "APP_SID": secrets.token_hex(16),
@@ -45,9 +46,14 @@ def make_placement(token: Mapping[str, JSON], code: str, options: JSON) -> Form:
 def make_event(token: Mapping[str, JSON], name: str, data: JSON) -> Form:
     """Return the form of an event with a whole token, dated when the token was issued."""
     ts = token["expires"] - token["expires_in"]
-    auth = {**token, "application_token": APPLICATION_TOKEN}
+    auth = {**token, "domain": _get_portal(token), "application_token": APPLICATION_TOKEN}
     whole = {"event": name, "event_handler_id": _HANDLER_ID, "data": data, "ts": ts, "auth": auth}
     return dict(_flatten(whole))
+
+
+def _get_portal(token: Mapping[str, JSON]) -> str:
+    """Return the host of the portal; the ``domain`` of a token is its OAuth server."""
+    return str(urlsplit(token["client_endpoint"]).netloc)
 
 
 def _flatten(array: JSON, name: str = "") -> Iterator[tuple[str, str]]:
