@@ -193,6 +193,30 @@ def fields_of(posted):
     return {name: getattr(posted, name) for name in type(posted).__slots__ if not name.startswith("__")}
 
 
+@pytest.fixture
+def names(monkeypatch):
+    """A resolver that knows some names by itself: a mapping from a name to the addresses of its next look-ups."""
+    known, look_up = {}, socket.getaddrinfo
+
+    def resolve(host, *args, **options):
+        return look_up(known[host].pop(0) if host in known else host, *args, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    return known
+
+
+def test_a_name_that_leads_to_this_machine(portal, names):
+    """A public name whose address is loopback gets no packet, whichever look-up says so."""
+    with Silent() as server:
+        names["127.0.0.1.nip.io"] = ["127.0.0.1"] * 2
+        placement = placement_of(portal, f"127.0.0.1.nip.io:{server.port}")
+        with Session(placement.oauth("id", "secret"), limits=None) as b24:
+            for _ in range(2):
+                with pytest.raises(NotSent, match="not public"):
+                    b24.call("user.current")
+        assert (names["127.0.0.1.nip.io"], server.has_visitor()) == ([], False)
+
+
 class Rebound(_Connection):
     """A connection whose look-up leaves the choice of an address to the system, as after a failed one."""
 

@@ -159,7 +159,7 @@ THIRDS = [
     "oauth.bitrix.info",
     "//oauth.bitrix.info/rest/",
     "https://oauth.bitrix.info/rest/?x",
-    "https://oauth.bıtrix.info/rest/",
+    "https://oauth.b\u0131trix.info/rest/",
 ]
 
 
@@ -241,7 +241,7 @@ def test_a_code_by_server_region_and_portal(regions):
 def test_a_code_of_a_third_server(regions, way):
     """A code with an unknown server or region is not sent anywhere."""
     portal = regions[0]
-    with pytest.raises(UsageError, match="OAuth server of Bitrix24|server_domain|region"):
+    with pytest.raises(UsageError, match=r"OAuth server of Bitrix24|server_domain|region"):
         OAuth.from_code(portal.client_id, "secret", "code", token_url=portal.token_urls, **way)
     assert portal.token_requests == []
 
@@ -282,5 +282,5 @@ def test_the_page_of_a_region():
 @pytest.mark.parametrize("url", [7, {"a.example": "http://a.example/"}, {"a.example": None}, "a.example"], ids=repr)
 def test_addresses_that_are_none(url):
     """Each address of an OAuth server is an https URL."""
-    with pytest.raises(UsageError, match="token_url|http would send"):
+    with pytest.raises(UsageError, match=r"token_url|http would send"):
         to_token_urls(url)

@@ -104,9 +104,9 @@ class OAuthPortal:
 
         if self._given_clock is not None:
             options.setdefault("clock", self._given_clock)
-        options.setdefault("token_url", self.token_url)
+        options.setdefault("token_url", self.token_url if self._oauth.region is None else self.token_urls)
         issued = self.issue_token()
-        names = ("access_token", "refresh_token", "client_endpoint", "member_id")
+        names = ("access_token", "refresh_token", "client_endpoint", "member_id", "server_endpoint")
         token = Token(expires=float(issued["expires"]), **{name: issued[name] for name in names})
         return OAuth(self.client_id, self.client_secret, token, **options)
 
