@@ -32,8 +32,9 @@ def find_server_of_code(server: TokenServer, domain: str | None, region: str | N
     """Return the server of a code: the one that was named, or that of the region or of the portal."""
     if domain is not None and not isinstance(domain, str):
         raise UsageError(f"server_domain: expected a host such as {SERVERS[0]}, got {type(domain).__name__}")
-    if domain is not None or "" in server.urls:
-        return find_servers(f"https://{domain}/rest/", "", server.urls)[0]
+    endpoint = None if domain is None else f"https://{domain}/rest/"
+    if endpoint or "" in server.urls:
+        return find_servers(endpoint, "", server.urls)[0]
     host = find_server(portal or "") if region is None else find_server_of_region(region)
     return make_server(host, server.urls)
 

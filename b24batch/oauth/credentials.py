@@ -48,7 +48,8 @@ class OAuth(RenewedToken):
             that does not name its server is tried at both.
         allowed_hosts: Hosts that may lead to any address; all others are connected to only at a public address. Pass
             ``[]`` if the portal's host came from a form, also long ago, since a name can be pointed at your own
-            network later. A placement, an installation and an event do so. Default None: any host may lead anywhere.
+            network later. A placement, an installation and an event do so. ``localhost`` stands for this machine and
+            any port. Default None: any host may lead anywhere.
         timeout: Seconds to connect to the OAuth server, and seconds between two bytes of its answer.
         clock: The clock. Default: the module `time`.
 

@@ -15,7 +15,7 @@ from b24batch.errors import UsageError
 from b24batch.oauth.servers import TokenUrl, TokenUrls, find_servers, to_token_urls
 from b24batch.oauth.tokens import Token
 from b24batch.redaction import Secret, shown
-from b24batch.wire.addresses import HttpAddress, http_address, is_host_name, is_loopback, to_ascii, to_hosts
+from b24batch.wire.addresses import HttpAddress, http_address, is_allowed, is_host_name, is_loopback, to_ascii, to_hosts
 
 #: ``data[FIELDS][ID]``; PHP itself reads at most 64 brackets.
 _NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\]){0,64})")
@@ -59,7 +59,7 @@ class Rules:
 
     def allows(self, address: HttpAddress) -> bool:
         """Return whether the owner named the host of an address."""
-        return address.path == "/rest/" and address.host in self.allowed_hosts
+        return address.path == "/rest/" and is_allowed(address, self.allowed_hosts)
 
     @property
     def hosts(self) -> frozenset[str]:

@@ -16,7 +16,7 @@ from b24batch.oauth.servers import Server
 from b24batch.oauth.stores import TokenStore, lock_store
 from b24batch.oauth.tokens import Token
 from b24batch.redaction import Secret
-from b24batch.wire.addresses import is_allowed
+from b24batch.wire.addresses import HttpAddress, is_allowed, is_loopback
 from b24batch.wire.auth import Access, Renewal
 from b24batch.wire.connections import Connections
 
@@ -64,8 +64,11 @@ class RenewedToken:
         token = self._token
         stale = bool(self._unstored) or self._is_stale(token)
         hidden = tuple(filter(None, (token.refresh_token, self._server.client_secret)))
-        public_only = self._allowed_hosts is not None and not is_allowed(token.address.host, self._allowed_hosts)
+        public_only = self._allowed_hosts is not None and not self._may_be_private(token.address, self._allowed_hosts)
         return Access(Secret(token.client_endpoint), token.access_token, stale, hidden, public_only)
+
+    def _may_be_private(self, address: HttpAddress, allowed: frozenset[str]) -> bool:
+        return is_allowed(address, allowed) or ("localhost" in allowed and is_loopback(address.host))
 
     def renew(self, refused: Access, connections: Connections, max_wait: float | None = None) -> Renewal:
         """Get a newer token than the refused one, from the store or from the OAuth server.

@@ -84,22 +84,23 @@ def is_loopback(host: str) -> bool:
 
 
 def to_hosts(name: str, hosts: Collection[str]) -> frozenset[str]:
-    """Return hosts as addresses have them; raise `UsageError`, which shows `name`, for one that is invalid."""
+    """Return hosts for `is_allowed`; raise `UsageError`, which shows `name`, for one that is invalid."""
     if isinstance(hosts, str) or not isinstance(hosts, Collection):
         raise UsageError(f"{name}: expected a list of hosts, got {shown(hosts)}")
     return frozenset(_to_host(name, host) for host in hosts)
 
 
 def _to_host(name: str, host: object) -> str:
-    address = http_address(f"https://{host}") if isinstance(host, str) else "is not a string"
-    if isinstance(address, str) or address.path:
+    found = [http_address(f"{scheme}://{host}") for scheme in _DEFAULT_PORTS if isinstance(host, str)]
+    addresses = [address for address in found if isinstance(address, HttpAddress) and not address.path]
+    if not addresses:
         raise UsageError(f"{name}: expected hosts such as 10.0.0.5:8443 or portal.local, got {shown(host)}")
-    return address.host
+    return max((address.host for address in addresses), key=len)  # with its port, if it has one
 
 
-def is_allowed(host: str, allowed: Collection[str]) -> bool:
-    """Return whether a host is one of those allowed; ``localhost`` among them stands for this machine and any port."""
-    return host in allowed or ("localhost" in allowed and is_loopback(host))
+def is_allowed(address: HttpAddress, allowed: Collection[str]) -> bool:
+    """Return whether an address is at one of the hosts; a host without a port has the usual one of any scheme."""
+    return address.host in allowed or f"{address.host}:{_DEFAULT_PORTS[address.scheme]}" in allowed
 
 
 #: RFC 1123, with a dot and a last label that does not start with a digit, so that an IP address never matches.

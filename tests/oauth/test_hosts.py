@@ -44,6 +44,27 @@ def test_a_host_that_the_owner_allows(portal, host, allowed, endpoint):
     assert placement.token.client_endpoint == endpoint
 
 
+@pytest.mark.parametrize(
+    ("allowed", "host", "scheme", "expected"),
+    [
+        ("10.0.0.5:80", "10.0.0.5", "http", True),
+        ("10.0.0.5:80", "10.0.0.5:80", "http", True),
+        ("10.0.0.5:80", "10.0.0.5", "https", False),
+        ("10.0.0.5:443", "10.0.0.5", "http", False),
+        ("10.0.0.5", "10.0.0.5", "http", True),
+        ("10.0.0.5", "10.0.0.5:80", "https", False),
+    ],
+)
+def test_the_port_of_an_allowed_host(portal, allowed, host, scheme, expected):
+    """A port that the owner names is that port in both schemes; without one it is the usual port of the scheme."""
+    options = {"allowed_hosts": [allowed], "allow_http": True, "protocol": {"http": "0", "https": "1"}[scheme]}
+    if expected:
+        assert placement_of(portal, host, **options).token.client_endpoint == f"{scheme}://10.0.0.5/rest/"
+    else:
+        with pytest.raises(UsageError, match="DOMAIN"):
+            placement_of(portal, host, **options)
+
+
 def test_an_event_and_an_installation_of_an_allowed_host(portal):
     """The other two kinds of form take the same hosts."""
     fields = {"auth[domain]": "10.0.0.5:8443", "auth[server_endpoint]": None}
@@ -239,7 +260,10 @@ def test_the_address_that_counts_is_that_of_the_socket():
     with Silent() as server, requests.Session() as http:
         http.mount("http://", ReboundAdapter())
         oauth = OAuth("id", "secret", token_at(f"http://localhost:{server.port}/rest/"), allowed_hosts=[])
-        with Session(oauth, http=http, limits=None) as b24, pytest.raises(NotSent, match="not public"):
+        with (
+            Session(oauth, http=http, limits=None, timeout=2, retries=ONCE) as b24,
+            pytest.raises(NotSent, match="not public"),
+        ):
             b24.call("user.current")
         assert server.has_visitor() == "connected"
 
