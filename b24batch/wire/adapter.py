@@ -67,8 +67,7 @@ class _Connection(HTTPConnection):
             self._dns_host, self.timeout = host, timeout
 
     def _connect_to(self, address: str, timeout: float | None) -> socket.socket:
-        delivery = delivery_of(timeout)
-        public_only = self.proxy is None and delivery is not None and delivery.public_only
+        public_only = self._is_public_only(timeout)
         if public_only:
             refuse_private(self, address)
         self._dns_host, self.timeout = address, left_of(timeout)
@@ -77,6 +76,11 @@ class _Connection(HTTPConnection):
             refuse_private_peer(self, sock)
         sock.settimeout(left_of(timeout))  # for a handshake
         return sock
+
+    def _is_public_only(self, timeout: float | None) -> bool:
+        """Return whether this connection may only lead to a public address; what a proxy connects to is its affair."""
+        delivery = delivery_of(timeout)
+        return delivery is not None and delivery.public_only and self.proxy is None
 
     def _look_up(self, host: str) -> list[str]:
         try:
@@ -88,6 +92,8 @@ class _Connection(HTTPConnection):
     def request(self, *args: Any, **options: Any) -> None:
         """Send a request, its small parts together."""
         self._interrupt, self._unsent = None, []
+        if self.sock is not None and self._is_public_only(self.timeout):
+            refuse_private_peer(self, self.sock)  # other credentials may have opened the connection
         try:
             super().request(*args, **options)
             self._flush()

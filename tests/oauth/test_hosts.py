@@ -238,6 +238,22 @@ def test_a_name_that_leads_to_this_machine(portal, names):
         assert (names["127.0.0.1.nip.io"], server.has_visitor()) == ([], False)
 
 
+def test_a_connection_that_is_open_already(portal):
+    """A connection that other credentials opened to a private address is not used for those of a form."""
+    token = Token.from_answer(portal.issue_token(), portal.clock.time())
+    options = {"limits": None, "retries": ONCE}
+    with requests.Session() as http:
+        http.mount("http://", TrackingAdapter())
+        for _ in range(2):
+            free = OAuth(portal.client_id, portal.client_secret, token)
+            assert Session(free, http=http, **options).call("user.current").is_success
+        strict = OAuth(portal.client_id, portal.client_secret, token, allowed_hosts=[])
+        with pytest.raises(NotSent, match="not public"):
+            Session(strict, http=http, **options).call("user.current")
+    assert len(portal.requests) == 2
+    assert len({request.connection for request in portal.requests}) == 1
+
+
 class Rebound(_Connection):
     """A connection whose look-up leaves the choice of an address to the system, as after a failed one."""
 
