@@ -53,7 +53,7 @@ def find_servers(endpoint: str | None, portal: str, urls: TokenUrls) -> list[Ser
 
     Args:
         endpoint: The server's address, ``https://oauth.bitrix.info/rest/``; None if it is not known.
-        portal: The host of the portal. Only a portal on this machine, a sandbox, may have its server there.
+        portal: The host of the portal. Only one on this machine, a sandbox, may be its own server.
         urls: The addresses that the caller gave.
 
     Raises:
@@ -67,7 +67,7 @@ def find_servers(endpoint: str | None, portal: str, urls: TokenUrls) -> list[Ser
     address = http_address(endpoint)
     if isinstance(address, HttpAddress) and (address.host in SERVERS or address.host in urls):
         return [make_server(address.host, urls)]
-    if isinstance(address, HttpAddress) and is_loopback(address.host) and is_loopback(portal):
+    if isinstance(address, HttpAddress) and is_loopback(portal) and address.host == portal:
         return [Server(endpoint, address._replace(path="/oauth/token/"))]
     raise UsageError(
         f"expected an OAuth server of Bitrix24, {' or '.join(SERVERS)}, got {shown(endpoint)}; "

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -38,6 +37,7 @@ _GET = (
     " LEFT JOIN b24batch_servers USING (member_id) WHERE member_id = ?"
 )
 _GET_REPLACED = "SELECT replaced, NULL, 0, '', '', NULL FROM b24batch_replaced WHERE member_id = ?"
+_PUT = "INSERT OR REPLACE INTO b24batch_tokens VALUES (?, ?, ?, ?, ?)"
 _SAME = "SELECT * FROM b24batch_tokens WHERE member_id = ?"
 _T = TypeVar("_T")
 
@@ -78,15 +78,12 @@ class SQLiteTokenStore:
         if database is None:
             with self.lock(token.member_id):
                 return self.put(token)
-        old = self.get(token.member_id)
-        replaced = self._read_replaced(token.member_id)
+        old, replaced = self.get(token.member_id), self._read_replaced(token.member_id)
         replaced = with_replaced(replaced, old.access_token if old else None, token.access_token)
-        for table, row in (
-            ("b24batch_tokens VALUES (?, ?, ?, ?, ?)", _to_row(token)),
-            ("b24batch_replaced VALUES (?, ?)", (token.member_id, replaced)),
-            ("b24batch_servers VALUES (?, ?)", (token.member_id, token.server_endpoint)),
-        ):
-            self._retry(partial(database.execute, f"INSERT OR REPLACE INTO {table}", row), 0)
+        note, server = (f"INSERT OR REPLACE INTO b24batch_{table} VALUES (?, ?)" for table in ("replaced", "servers"))
+        self._retry(lambda: database.execute(_PUT, _to_row(token)), 0)
+        self._retry(lambda: database.execute(note, (token.member_id, replaced)), 0)
+        self._retry(lambda: database.execute(server, (token.member_id, token.server_endpoint)), 0)
 
     @contextmanager
     def lock(self, member_id: str, max_wait: float | None = None) -> Iterator[None]:

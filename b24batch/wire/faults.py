@@ -24,7 +24,7 @@ _CHAIN = 10
 #: Which address it is stays unsaid: whoever posted the form may read this, and would learn names of your network.
 _PRIVATE = (
     "the request was not sent: the host came from a form, and leads to an address that is not public; "
-    "if that is a portal of your own, name its host in allowed_hosts="
+    "if that is a portal of your own, name its host in allowed_hosts=, in Django in ALLOWED_PORTALS"
 )
 
 

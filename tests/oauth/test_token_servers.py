@@ -208,6 +208,9 @@ def test_a_portal_on_this_machine_names_its_own_server(portal):
     assert [request.status for request in portal.token_requests] == [200]
     with pytest.raises(UsageError, match="SERVER_ENDPOINT"):
         Placement.from_form({**form, "DOMAIN": "example.com"}, allow_loopback=True)
+    for options in ({"allow_loopback": True}, {"allowed_hosts": [form["DOMAIN"]]}):
+        with pytest.raises(UsageError, match="SERVER_ENDPOINT"):  # the secret would go to another program here
+            Placement.from_form({**form, "SERVER_ENDPOINT": "http://127.0.0.1:1/rest/"}, **options)
 
 
 def test_a_code_by_server_region_and_portal(regions):
