@@ -49,12 +49,9 @@ from b24batch.wire.transport import Transport
 
 if TYPE_CHECKING:
     import os
-    from typing import TypeAlias
 
     from b24batch.runs.progress import MakeBar
     from b24batch.runs.run_journal import RunJournal
-
-    AnyJournal: TypeAlias = str | os.PathLike[str] | RunJournal
 
 _Group = TypeVar("_Group", bound=list[JsonValue])
 
@@ -264,7 +261,7 @@ class Session(Configured):
         stop_on_error: bool = False,
         chunk_size: int = MAX_COMMANDS,
         concurrency: int | None = None,
-        journal: AnyJournal | None = None,
+        journal: str | os.PathLike[str] | RunJournal | None = None,
         stop_after: float | None = None,
         request_id: str | None = None,
         progress: bool | MakeBar | None = None,
@@ -336,7 +333,7 @@ class Session(Configured):
         stop_on_error: bool = False,
         chunk_size: int = MAX_COMMANDS,
         concurrency: int | None = None,
-        journal: AnyJournal | None = None,
+        journal: str | os.PathLike[str] | RunJournal | None = None,
         stop_after: float | None = None,
         request_id: str | None = None,
     ) -> Iterator[AjaxResult]:
@@ -525,7 +522,7 @@ class Session(Configured):
         wanted: Collection[str] | None,
         *,
         concurrency: int | None,
-        journal: AnyJournal | None,
+        journal: str | os.PathLike[str] | RunJournal | None,
         stop_after: float | None,
         **options: JsonValue,
     ) -> Deliver:
