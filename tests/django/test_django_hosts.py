@@ -14,6 +14,7 @@ pytest_plugins = ["django_fixtures"]
 
 from django.conf import settings  # noqa: E402
 from django.core.exceptions import ImproperlyConfigured  # noqa: E402
+from django.core.management import call_command  # noqa: E402
 from django.db import connection  # noqa: E402
 from django.test import override_settings  # noqa: E402
 
@@ -124,3 +125,25 @@ def test_the_columns_of_the_table(database):
             for column in connection.introspection.get_table_description(cursor, PortalToken._meta.db_table)
         }
     assert not columns["server_endpoint"].null_ok
+
+
+def test_a_row_from_before_the_migration(portal, web):
+    """A row that version 0.1.0 wrote survives the migration, and its token is renewed and then knows its server."""
+    issued = portal.issue_token()
+    row = portal.member_id, issued["access_token"], issued["refresh_token"], 0.0, portal.client_endpoint
+    call_command("migrate", "b24batch", "0002_portaltoken_replaced", verbosity=0)
+    try:
+        with connection.cursor() as cursor:
+            columns = "member_id, access_token, refresh_token, expires, client_endpoint"
+            others = "application_token, replaced, updated"
+            cursor.execute(
+                f"INSERT INTO b24batch_portaltoken ({columns}, {others})"
+                " VALUES (%s, %s, %s, %s, %s, '', '', '2026-01-01 00:00:00')",
+                row,
+            )
+    finally:
+        call_command("migrate", verbosity=0)
+    assert DjangoTokenStore().get(portal.member_id).server_endpoint is None
+    with having(TOKEN_URL=portal.token_urls):
+        assert session_for(portal.member_id, "application").call("user.current").is_success
+    assert PortalToken.objects.get().server_endpoint == portal.client_endpoint
