@@ -159,7 +159,7 @@ def test_a_host_that_no_portal_has(portal, host, refused):
 )
 def test_a_host_that_a_portal_has(portal, host):
     """A portal is called by https at the host that the form names, also where the form says http."""
-    placement = Placement.from_form(portal.placement_form(DOMAIN=host, PROTOCOL="0", SERVER_ENDPOINT=None))
+    placement = Placement.from_form(portal.placement_form(DOMAIN=host, PROTOCOL="0"))
     assert placement.token.client_endpoint == f"https://{host}/rest/"
 
 

@@ -408,6 +408,15 @@ def test_a_portal_of_a_region(region, server):
         assert (fields["server_domain"], fields["domain"]) == ([server], [host])
 
 
+def test_a_form_of_a_portal_elsewhere(portal):
+    """A form whose host is replaced names an OAuth server of Bitrix24, as that portal would, or the given one."""
+    assert portal.placement_form(DOMAIN="a.example")["SERVER_ENDPOINT"] == f"https://{SERVERS[0]}/rest/"
+    fields = {"auth[domain]": "a.example", "auth[server_endpoint]": "x"}
+    assert portal.install_form(**fields)["auth[server_endpoint]"] == "x"
+    for form in (portal.placement_form(DOMAIN="127.0.0.1:1"), portal.placement_form(DOMAIN=None)):
+        assert form["SERVER_ENDPOINT"] == portal.client_endpoint
+
+
 def test_both_servers(portal, wire):
     """A portal answers for both servers, and notes which one was asked; any other is not found."""
     for server in SERVERS:

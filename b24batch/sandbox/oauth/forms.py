@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import requests
 
+from b24batch.sandbox.oauth.server import find_host
 from b24batch.sandbox.oauth.tokens import APPLICATION_TOKEN
 from b24batch.sandbox.php import json as php_json
 from b24batch.sandbox.php.values import JSON, list_items, to_text
@@ -17,6 +18,10 @@ PLACEMENT_QUERY = ("DOMAIN", "PROTOCOL", "LANG", "APP_SID")
 
 #: The id of the handler; any event of the sandbox has this one.
 _HANDLER_ID = 1
+
+#: The fields with the portal's host and its OAuth server, in a placement and in an event.
+_SERVER_FIELDS = (("DOMAIN", "SERVER_ENDPOINT"), ("auth[domain]", "auth[server_endpoint]"))
+_HERE = "127.0.0.1"
 
 #: Real seconds to connect, and to wait for the application.
 _TIMEOUT = 30.0
@@ -67,8 +72,14 @@ def _flatten(array: JSON, name: str = "") -> Iterator[tuple[str, str]]:
 
 
 def replace_fields(form: Form, fields: Mapping[str, str | int | None]) -> Form:
-    """Return a form with some fields replaced, or left out where None stands for them."""
+    """Return a form with some fields replaced, or left out where None stands for them.
+
+    A form with the host of a portal elsewhere names an OAuth server of Bitrix24, unless it is replaced too.
+    """
     merged = {**form, **fields}
+    for portal, server in _SERVER_FIELDS:
+        if server in form and server not in fields and not str(merged[portal] or _HERE).startswith(_HERE):
+            merged[server] = f"https://{find_host('ru')}/rest/"
     return {name: str(value) for name, value in merged.items() if value is not None}
 
 
