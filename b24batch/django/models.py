@@ -13,6 +13,7 @@ class PortalToken(models.Model):
     refresh_token = models.TextField(null=True)
     expires = models.FloatField(help_text="Unix time in seconds")
     client_endpoint = models.TextField()
+    server_endpoint = models.TextField(default="", help_text="The OAuth server; empty if it is not known")
     application_token = models.TextField(default="")
     replaced = models.TextField(default="", help_text="Fingerprints of the tokens before this one")
     updated = models.DateTimeField(auto_now=True)
