@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     """Adds it; it is empty in the rows of before."""
 
-    dependencies = (("b24batch", "0002_portaltoken_replaced"),)
+    dependencies = (("b24batch", "0003_journal"),)
     operations = (
         migrations.AddField(
             model_name="portaltoken",
