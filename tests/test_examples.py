@@ -111,6 +111,33 @@ def test_company_contact_deal(portal, play):
     assert written(portal) == ["crm.item.add", "crm.contact.add", "crm.deal.add"]
 
 
+def test_durable_import(portal, b24, tmp_path):
+    """Killed in the middle of a request, the import goes on when it is started again, and creates each deal once."""
+    path, processes = tmp_path / "orders.csv", []
+    path.write_text("order,title\n" + "".join(f"{n},Order {n}\n" for n in range(120)))
+
+    def start():
+        line = [sys.executable, str(BY_NAME["durable_import"]), str(path)]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        processes.append(subprocess.Popen(line, env={**os.environ, "B24_WEBHOOK_URL": portal.url}, **pipes))
+        output, errors = processes[-1].communicate(timeout=30)
+        return processes[-1].returncode, output.splitlines(), errors
+
+    add, calls = portal.methods["crm.item.add"], iter(range(1, 999))
+
+    @portal.method("crm.item.add")
+    def kill(params):
+        if next(calls) == 70:
+            processes[-1].kill()
+        return add(params)
+
+    assert start()[0] == -9
+    assert start() == (0, ["120 commands: 120 ok"], "")
+    rows = b24.call_list("crm.item.list", {"entityTypeId": 2, "select": ["id", "originId"]})
+    assert sorted(int(row["originId"]) for row in rows) == list(range(120))
+    assert not Path(f"{path}.journal-lock").exists()
+
+
 def test_data_storage(portal, play, b24):
     """The storage and its properties are made in one batch, and every later run writes nothing."""
     said = play("data_storage")
