@@ -2,10 +2,10 @@
 
 WRITES: it creates a deal for each row. Start it with ``python examples/durable_import.py [FILE]``; the file has the
 columns ``order`` and ``title``. It creates the deals on a sandbox portal inside the script; if the environment variable
-``B24_WEBHOOK_URL`` holds the URL of a webhook, on that portal. Without FILE it imports three rows of its own.
+``B24_WEBHOOK_URL`` holds the URL of a webhook, on that portal. Without FILE it imports two rows of its own.
 
 Shown: ``FILE.journal`` keeps every outcome, so nothing is created twice. What a kill has left ``unknown`` is looked up
-by the key, and settled; the next round of the loop sends what is not there.
+by the key, and settled; then the same run again sends what is not there.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from b24batch.sandbox import Portal
 
 DEAL = {"entityTypeId": EntityTypeId.DEAL}
 MINE = {"originatorId": "durable_import"}
-SAMPLE = "order,title\n17,Table\n18,Chair\n19,Lamp\n"
 
 
 def deal(row: dict[str, str]) -> Command:
@@ -32,7 +31,7 @@ def deal(row: dict[str, str]) -> Command:
 
 
 def settle(b24: Session, path: Path) -> None:
-    """Look up what became of the unknown commands. A request may still be running: wait a minute after a kill."""
+    """Look up what became of the unknown commands; wait a minute after a kill, since a request may still run."""
     with Journal(path) as journal:
         keys = [noted.key for noted in journal.rows("unknown")]
         found = look_up(b24, "crm.item.list", "originId", keys, {**DEAL, "filter": MINE})
@@ -51,11 +50,10 @@ def run(b24: Session, path: Path) -> None:
 
 def main() -> None:
     with Portal() as portal, tempfile.TemporaryDirectory() as folder:
-        path = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(folder, "orders.csv")
-        if len(sys.argv) == 1:
-            path.write_text(SAMPLE, encoding="utf-8")
+        sample = Path(folder, "orders.csv")
+        sample.write_text("order,title\n17,Table\n18,Chair\n", encoding="utf-8")
         with Session(os.environ.get("B24_WEBHOOK_URL") or portal.url) as b24:
-            run(b24, path)
+            run(b24, Path(*sys.argv[1:2] or [sample]))
 
 
 if __name__ == "__main__":

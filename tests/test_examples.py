@@ -27,6 +27,7 @@ def play(portal, monkeypatch, capsys):
 
     def play(name):
         monkeypatch.setenv("B24_WEBHOOK_URL", portal.url)
+        monkeypatch.setattr(sys, "argv", [name])
         runpy.run_path(str(BY_NAME[name]), run_name="__main__")
         return capsys.readouterr().out.splitlines()
 
@@ -123,16 +124,11 @@ def test_durable_import(portal, b24, tmp_path):
         output, errors = processes[-1].communicate(timeout=30)
         return processes[-1].returncode, output.splitlines(), errors
 
-    add, calls = portal.methods["crm.item.add"], iter(range(1, 999))
-
-    @portal.method("crm.item.add")
-    def kill(params):
-        if next(calls) == 70:
-            processes[-1].kill()
-        return add(params)
-
+    portal.fail_next(lambda: processes[-1].kill(), after=1)
     assert start()[0] == -9
+    assert len(written(portal)) == 100
     assert start() == (0, ["120 commands: 120 ok"], "")
+    assert len(written(portal)) == 120
     rows = b24.call_list("crm.item.list", {"entityTypeId": 2, "select": ["id", "originId"]})
     assert sorted(int(row["originId"]) for row in rows) == list(range(120))
     assert not Path(f"{path}.journal-lock").exists()
