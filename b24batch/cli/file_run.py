@@ -50,7 +50,7 @@ class FileRun:
     def finish(self) -> Exit:
         """Send all lines, write all outcomes, and return the exit code; if it ends early, say where to continue."""
         try:
-            with finish_first(self._wind_down):
+            with finish_first(self._wind_down if self.journal is not None else None):
                 while self._take():
                     self._write()
         except UsageError as error:

@@ -101,8 +101,8 @@ def hold_back() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def finish_first(wind_down: Callable[[], bool]) -> Iterator[None]:
-    """Let the first signal in the block call `wind_down`, and interrupt the program only if that returns False."""
+def finish_first(wind_down: Callable[[], bool] | None) -> Iterator[None]:
+    """Let the first signal in the block call `wind_down` if there is one, and interrupt only if that returns False."""
     _told.wind_down = wind_down
     try:
         yield
