@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from datetime import datetime
 
 from b24batch.errors import UsageError
@@ -21,6 +22,17 @@ def summarize(database: sqlite3.Connection) -> str:
     return f"{sum(counts.values())} commands: {counted(counts)}; {words}{last}"
 
 
+def to_keys(keys: Iterable[str], *, executed: bool) -> list[str]:
+    """Return the keys for `settle`; raise `UsageError` for invalid arguments."""
+    given = [keys] if isinstance(keys, str) else list(keys)
+    for key in given:
+        if not isinstance(key, str):
+            raise UsageError(f"keys: expected names, or positions as text, got {shown(key)}")
+    if not isinstance(executed, bool):
+        raise UsageError(f"executed: expected True or False, got {shown(executed)}")
+    return given
+
+
 def settle(database: sqlite3.Connection, keys: list[str], journal: str, *, executed: bool) -> int:
     """Record what somebody found out about ``unknown`` commands, and return how many it changed.
 
@@ -32,5 +44,4 @@ def settle(database: sqlite3.Connection, keys: list[str], journal: str, *, execu
             raise UsageError(f"{journal} has no command with the key {shown(key)}")
     status = "ok" if executed else "skipped"
     count = database.executemany(schema.SETTLE, [(status, key) for key in keys]).rowcount
-    database.execute("UPDATE run SET stuck = 0")
     return max(count, 0)

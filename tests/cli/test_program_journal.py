@@ -232,7 +232,7 @@ def test_a_journal_that_goes_away(portal, file, path):
 
     ended = against(portal.url, "run", file, "--journal", path, "--chunk-size", "2")
     assert ended.returncode == 1
-    assert "deals.journal cannot be used: it was deleted meanwhile" in ended.stderr
+    assert "deals.journal was replaced or deleted meanwhile" in ended.stderr
     assert [row["status"] for row in outcomes(ended.stdout)] == ["ok"] * 4
     assert len(portal.executed) == 4
 
