@@ -22,6 +22,7 @@ ROOMS = {
     "wire": GROUND,
     "html": GROUND,
     "results": f"{GROUND} html calls",
+    "redis": f"{GROUND} wire",
     "options": f"{GROUND} wire",
     "oauth": f"{GROUND} wire",
     "runs": f"{GROUND} calls results wire",
@@ -30,7 +31,7 @@ ROOMS = {
     "session": f"{GROUND} html calls wire results options runs lists journal",
     "__init__": f"{GROUND} calls wire results oauth session",
     "sandbox": "session options oauth wire.auth",
-    "django": f"{GROUND} session options oauth wire",
+    "django": f"{GROUND} session options oauth wire redis",
     "cli": f"{GROUND} session options oauth wire results sandbox calls lists",
     "__main__": "cli errors",
 }
