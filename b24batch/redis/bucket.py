@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from typing import Any
+from weakref import WeakValueDictionary
 
 import attrs
 
@@ -30,8 +31,8 @@ class RedisBucket(ReservingLimiter):
     bucket of its own with its `share` of the rate, which is full at first; Redis is asked again every 5 seconds. If
     Redis loses its data, the bucket is empty; the portal then refuses some requests, which are sent again.
 
-    Threads and forked processes may share a bucket. Buckets over the same client share its connections and its
-    outages, so use one client for all portals.
+    Threads and forked processes may share a bucket. The buckets of a process with the same URL or client share its
+    connections, and notice together whether Redis answers.
 
     Args:
         client: A client of the package ``redis`` or ``valkey``, or the URL for one: ``redis://``, ``rediss://`` or
@@ -124,11 +125,18 @@ def is_name(text: object) -> bool:
     return isinstance(text, str) and re.fullmatch(r"[\w.:@\[\]-]{1,255}", text) is not None
 
 
+_opened: WeakValueDictionary[Secret, Server] = WeakValueDictionary()
+
+
 def _open(url: Secret) -> Server:
+    """Return the server at a URL; all buckets of a process with this URL share its client."""
+    known = _opened.get(url)
+    if known is not None:
+        return known
     try:
         from b24batch.redis.client import open_client
     except ModuleNotFoundError as missing:
         name = missing.name
     else:
-        return get_server(open_client(url))
+        return _opened.setdefault(url, get_server(open_client(url)))
     raise ImportError(f"a URL of Redis needs {name}: pip install 'b24batch[redis]'")
