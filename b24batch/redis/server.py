@@ -16,6 +16,8 @@ from b24batch.redis.scripts import FILL, READ, RESERVE
 from b24batch.wire.faults import foreign_exception
 
 _log = logging.getLogger("b24batch")
+#: What a client raises beside its own exceptions, for example when an answer is malformed.
+_FAULTS = (OSError, ValueError, TypeError, AttributeError)
 
 
 class Script(Protocol):
@@ -44,22 +46,25 @@ class Server:
         outer = sys.exception()
         try:
             answer = _to_number(self._scripts[script](keys=[key], args=list(args)))
-        except Exception as error:
-            foreign, cause = foreign_exception(error, outer, _errors()), _describe(error)
+        except BaseException as error:
+            foreign, cause = _find_foreign(error, outer), _describe(error)
         else:
-            if self.outages.end():
-                _log.info("Redis answers again")
+            self._note_answer()
             return answer
         if foreign is not None:
-            raise foreign
-        if self.outages.begin(now):
-            _log.warning(
-                "Redis does not answer (%s): until it does, this process keeps to its share of the rate, and asks "
-                "again every %g s",
-                cause,
-                ASK_AGAIN,
-            )
+            foreign.__context__ = None
+            raise foreign.with_traceback(None)  # the frames of the client may show its password
+        self._note_outage(cause, now)
         return None
+
+    def _note_answer(self) -> None:
+        if self.outages.end():
+            _log.info("Redis answers again: all processes share the rate limit")
+
+    def _note_outage(self, cause: str, now: float) -> None:
+        if self.outages.begin(now):
+            text = "Redis does not answer (%s): this process uses its share of the rate, and asks again every %g s"
+            _log.warning(text, cause, ASK_AGAIN)
 
 
 _servers: WeakValueDictionary[int, Server] = WeakValueDictionary()
@@ -89,11 +94,14 @@ def _to_number(answer: Any) -> float:
     return number
 
 
-def _errors() -> tuple[type[BaseException], ...]:
-    """Return the classes of the clients' own exceptions. Only a client that is loaded can have raised one."""
-    names = (("redis", "RedisError"), ("valkey", "ValkeyError"))
-    found = [getattr(sys.modules.get(module), name, None) for module, name in names]
-    return tuple(each for each in found if isinstance(each, type))
+def _find_foreign(error: BaseException, outer: BaseException | None) -> BaseException | None:
+    """Return the exception behind `error` that other code raised, such as a task's time limit; None if there is none.
+
+    The exceptions of a client are looked up in its package, which is loaded if one was raised.
+    """
+    packages = (("redis", "RedisError"), ("valkey", "ValkeyError"))
+    own = tuple(getattr(sys.modules[package], name) for package, name in packages if package in sys.modules)
+    return foreign_exception(error, outer, own) if isinstance(error, (*own, *_FAULTS)) else error
 
 
 def _describe(error: BaseException) -> str:
