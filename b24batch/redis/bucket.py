@@ -20,7 +20,7 @@ from b24batch.wire.rate import LeakyBucket, ReservingLimiter, to_pause
 _NO_LIMIT = 1e300
 
 
-@attrs.define(eq=False, init=False)
+@attrs.define(eq=False, init=False, repr=False)
 class RedisBucket(ReservingLimiter):
     """A rate limiter in Redis: one bucket for all processes and machines, first come, first served.
 
@@ -56,11 +56,11 @@ class RedisBucket(ReservingLimiter):
     capacity: int = attrs.field(validator=attrs.validators.ge(2))
     leak_rate: float = attrs.field(validator=attrs.validators.gt(0))
     share: float = attrs.field(validator=[attrs.validators.gt(0), attrs.validators.le(1)])
-    clock: Clock = attrs.field(repr=False)
-    _server: Server = attrs.field(repr=False)
-    _local: LeakyBucket = attrs.field(init=False, repr=False)
+    clock: Clock
+    _server: Server
+    _local: LeakyBucket = attrs.field(init=False)
     #: The outage for which the local bucket was last filled.
-    _outage: int = attrs.field(default=0, init=False, repr=False)
+    _outage: int = attrs.field(default=0, init=False)
 
     def __init__(
         self,
@@ -103,6 +103,10 @@ class RedisBucket(ReservingLimiter):
         most = _NO_LIMIT if max_wait is None else max_wait
         wait = self._run(RESERVE, 1 / self.leak_rate, self._full, most)
         return self._get_local()._reserve(max_wait) if wait is None else wait
+
+    def __repr__(self) -> str:
+        name = getattr(self, "name", None)  # missing if __init__ failed; a traceback may show it even so
+        return f"RedisBucket({name!r}, {self.capacity}, {self.leak_rate})" if name else "RedisBucket()"
 
     @property
     def _full(self) -> float:

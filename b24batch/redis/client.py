@@ -37,14 +37,20 @@ def open_client(url: Secret) -> redis.Redis:
         UsageError: The URL is invalid. The message does not repeat it.
     """
     problem = _find_problem(url)
-    if problem is None:
-        try:
-            pool = redis.ConnectionPool(**_to_options(url))
-            pool.make_connection()  # refuses unknown options, and connects nowhere
-            return redis.Redis(connection_pool=pool)
-        except (ValueError, TypeError, AttributeError, redis.RedisError):
-            problem = "has an invalid host, port or option"
-    raise UsageError(f"{_SHAPE}; this one {problem}")
+    client = None if problem else _open(url)
+    if client is None:
+        raise UsageError(f"{_SHAPE}; this one {problem or 'has an invalid host, port or option'}")
+    return client
+
+
+def _open(url: Secret) -> redis.Redis | None:
+    """Return a client; None if an option is invalid. It is a function of its own, so that no traceback shows them."""
+    try:
+        pool = redis.ConnectionPool(**_to_options(url))
+        pool.make_connection()  # refuses unknown options, and connects nowhere
+    except (ValueError, TypeError, AttributeError, redis.RedisError):
+        return None
+    return redis.Redis(connection_pool=pool)
 
 
 def _find_problem(url: Secret) -> str | None:

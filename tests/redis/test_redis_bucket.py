@@ -211,7 +211,10 @@ def test_redis_is_back(server, bucket, caplog):
         bucket.clock.advance(0.1)
         assert bucket.acquire() == 0.0
     assert bucket.level == pytest.approx(3, abs=0.1)
-    assert [record.getMessage()[:20] for record in caplog.records] == ["Redis does not answe", "Redis answers again:"] * 2
+    assert [record.getMessage()[:20] for record in caplog.records] == [
+        "Redis does not answe",
+        "Redis answers again:",
+    ] * 2
 
 
 def test_the_local_bucket_is_full_in_each_outage(server, bucket):
