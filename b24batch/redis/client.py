@@ -39,7 +39,7 @@ def open_client(url: Secret) -> redis.Redis:
     problem = _find_problem(url)
     client = None if problem else _open(url)
     if client is None:
-        raise UsageError(f"{_SHAPE}; this one {problem or 'has an invalid host, port or option'}")
+        raise UsageError(f"{_SHAPE}; this one {problem or 'has an invalid option'}")
     return client
 
 
@@ -56,7 +56,8 @@ def _open(url: Secret) -> redis.Redis | None:
 def _find_problem(url: Secret) -> str | None:
     """Return what is wrong with a URL; part of a password that is not percent-encoded is not taken for a host."""
     try:
-        scheme, host, path = urlsplit(url.reveal()).scheme, urlsplit(url.reveal()).hostname, urlsplit(url.reveal()).path
+        parts = urlsplit(url.reveal())
+        scheme, host, path, _ = parts.scheme, parts.hostname, parts.path, parts.port
     except ValueError:
         return "has an invalid host or port"
     if scheme == "unix":

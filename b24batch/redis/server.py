@@ -100,7 +100,8 @@ def _find_foreign(error: BaseException, outer: BaseException | None) -> BaseExce
     The exceptions of a client are looked up in its package, which is loaded if one was raised.
     """
     packages = (("redis", "RedisError"), ("valkey", "ValkeyError"))
-    own = tuple(getattr(sys.modules[package], name) for package, name in packages if package in sys.modules)
+    found = [getattr(sys.modules.get(package), name, None) for package, name in packages]
+    own = tuple(each for each in found if isinstance(each, type))
     return foreign_exception(error, outer, own) if isinstance(error, (*own, *_FAULTS)) else error
 
 
