@@ -5,7 +5,7 @@ Use it as ``Session(..., limits=RedisBucket("redis://host:6379/0", "example.bitr
 
 from importlib.util import find_spec
 
-if not (find_spec("redis") or find_spec("valkey")):
+if not any(spec and spec.origin for spec in map(find_spec, ("redis", "valkey"))):  # a mere folder has no origin
     raise ImportError("b24batch.redis needs redis: pip install 'b24batch[redis]'")
 
 from b24batch.redis.bucket import RedisBucket

@@ -10,7 +10,7 @@ from redis_server import RedisServer, needs_server
 
 from b24batch import LeakyBucket, RateLimited
 
-pytest.importorskip("redis", reason="redis is not installed")
+pytest.importorskip("redis.client", reason="redis is not installed")
 pytest_plugins = ["django_fixtures"]
 
 from django.conf import settings  # noqa: E402

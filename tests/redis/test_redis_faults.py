@@ -17,7 +17,7 @@ from b24batch import UsageError
 from b24batch.redaction import Secret
 from b24batch.sandbox import FakeClock
 
-redis = pytest.importorskip("redis", reason="redis is not installed")
+redis = pytest.importorskip("redis.client", reason="redis is not installed")
 
 from b24batch.redis import RedisBucket  # noqa: E402
 
