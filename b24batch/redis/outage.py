@@ -20,7 +20,7 @@ class Outages:
 
     count: int = 0
     _ask_at: float | None = None
-    _lock: ProcessLock = attrs.field(factory=ProcessLock, repr=False)
+    _lock: ProcessLock = attrs.field(factory=ProcessLock)
 
     def may_ask(self, now: float) -> bool:
         """Return whether this caller may ask Redis: during an outage one may every 5 seconds."""
