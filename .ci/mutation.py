@@ -53,11 +53,22 @@ clock               wire/test_rate runs/test_operating
 errors              test_errors wire/test_answers
 html                test_notebook
 lists               lists/test_lists lists/test_list_endings lists/test_list_families lists/test_lists_property
+journal             journal/test_journal journal/test_lives journal/test_files
+journal/file        journal/test_files journal/test_journal journal/test_processes
+journal/lock        journal/test_journal journal/test_processes journal/test_lives
+journal/noted       journal/test_lives journal/test_journal
+journal/paths       journal/test_files
 locks               wire/test_rate wire/test_limits test_processes
 options             test_session calls/test_calls wire/test_rate wire/test_retries
 redaction           test_secrets test_log calls/test_calls
 results             test_results calls/test_references runs/test_runs runs/test_operating
 runs                runs/test_runs calls/test_references_nowhere runs/test_progress runs/test_operating
+runs/chunk_run      runs/test_runs runs/test_concurrency runs/test_operating journal/test_journal
+runs/concurrent_run runs/test_concurrency journal/test_journal
+runs/gate           journal/test_journal runs/test_concurrency
+runs/lanes          runs/test_concurrency journal/test_journal
+runs/open_chunk     runs/test_concurrency
+runs/streaming      runs/test_runs runs/test_concurrency journal/test_journal
 runs/operating      runs/test_operating lists/test_list_endings
 redis               redis/test_redis_bucket redis/test_redis_faults redis/test_redis_server
 runs/payload        wire/test_answers runs/test_runs lists/test_list_endings

@@ -15,7 +15,7 @@ from b24batch.calls.commands import Call, Command
 from b24batch.calls.earlier import MEMORY
 from b24batch.calls.encoded import EncodedCommand, encode_calls, encode_direct
 from b24batch.calls.methods import is_read
-from b24batch.errors import UsageError
+from b24batch.errors import SdkError, UsageError
 from b24batch.options import (
     Configured,
     Options,
@@ -49,12 +49,9 @@ from b24batch.wire.transport import Transport
 
 if TYPE_CHECKING:
     import os
-    from typing import TypeAlias
 
     from b24batch.runs.progress import MakeBar
     from b24batch.runs.run_journal import RunJournal
-
-    AnyJournal: TypeAlias = str | os.PathLike[str] | RunJournal
 
 _Group = TypeVar("_Group", bound=list[JsonValue])
 
@@ -264,7 +261,7 @@ class Session(Configured):
         stop_on_error: bool = False,
         chunk_size: int = MAX_COMMANDS,
         concurrency: int | None = None,
-        journal: AnyJournal | None = None,
+        journal: str | os.PathLike[str] | RunJournal | None = None,
         stop_after: float | None = None,
         request_id: str | None = None,
         progress: bool | MakeBar | None = None,
@@ -312,18 +309,19 @@ class Session(Configured):
         options |= {"concurrency": concurrency, "journal": journal, "stop_after": stop_after, "request_id": request_id}
         try:
             failure, (run, chunks, over) = None, self._prepare(calls, chunk_size, progress, options)
-        except UsageError as error:
+        except SdkError as error:
             failure = error.with_traceback(None)
         del calls, halt_on_error, stop_on_error, chunk_size, request_id, progress, concurrency, journal, stop_after
         del options  # one of all these may be a webhook URL
         if failure is not None:
             raise failure
         try:
-            run.open_journal(chunks)
-            return collect(list(chain.from_iterable(over(run.deliver_all(chunks)))))
-        except BaseException as interrupt:
-            end(run, interrupt, lambda: collect([row for chunk in chunks for row in chunk.known()]))
-            raise
+            run.open_journal(chunks)  # until then nothing is known of the commands
+            try:
+                return collect(list(chain.from_iterable(over(run.deliver_all(chunks)))))
+            except BaseException as interrupt:
+                end(run, interrupt, lambda: collect([row for chunk in chunks for row in chunk.known()]))
+                raise
         finally:
             run.close_journal()
 
@@ -336,7 +334,7 @@ class Session(Configured):
         stop_on_error: bool = False,
         chunk_size: int = MAX_COMMANDS,
         concurrency: int | None = None,
-        journal: AnyJournal | None = None,
+        journal: str | os.PathLike[str] | RunJournal | None = None,
         stop_after: float | None = None,
         request_id: str | None = None,
     ) -> Iterator[AjaxResult]:
@@ -421,8 +419,8 @@ class Session(Configured):
             limit: Maximum number of rows. Only the pages needed for them are requested. Default None: all rows.
             concurrency: How many requests are on their way at once, 1 to 16: parts of the list are read beside each
                 other, and its rows are returned in order all the same. This works for documented methods that page by
-                cursor. Other lists, and those with a `limit`, are read one request after the other. Default: that of
-                the session, 1.
+                cursor, without a `limit`, and with ``paging="start"`` if the portal counts the rows. Other lists are
+                read one request after the other. Default: that of the session, 1.
 
         Raises:
             UsageError: An argument is invalid, the method writes, or it pages with its own parameters. Nothing was
@@ -525,7 +523,7 @@ class Session(Configured):
         wanted: Collection[str] | None,
         *,
         concurrency: int | None,
-        journal: AnyJournal | None,
+        journal: str | os.PathLike[str] | RunJournal | None,
         stop_after: float | None,
         **options: JsonValue,
     ) -> Deliver:

@@ -5,16 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 from urllib.parse import unquote_plus
 
 import attrs
-
-#: Portal-imposed: the rows of a page.
-PAGE_SIZE = 50
-#: The rows of the whole list.
-ROWS = 100_000
+from pages import Value, deal, page
 
 _TIME = (
     b'{"start":1790000000.1234,"finish":1790000000.2345,"duration":0.1111,"processing":0.0987,'
@@ -22,47 +17,6 @@ _TIME = (
     b'"operating_reset_at":1790000600,"operating":0.0012}'
 )
 _ID = re.compile(r"[?&](?:id|ID)=(\d+)")
-_BEHIND = re.compile(r"[>][iI][dD]\]=(?:(\d+)|\$result\[([^]]+)\])")
-_START = re.compile(r"[?&]start=(-?\d+)")
-_CATEGORY = re.compile(r"CATEGORY_ID\]=(\d+)")
-
-
-@attrs.frozen
-class Value:
-    """What one command gives: its JSON, and what a list says of itself.
-
-    Attributes:
-        json: The result.
-        last_id: The id of the last row of a full page, else 0.
-        total: The rows of the whole list, if they were counted.
-        next: Where the next page starts, if there is one.
-    """
-
-    json: bytes
-    last_id: int = 0
-    total: int | None = None
-    next: int | None = None
-
-
-def deal(number: int) -> bytes:
-    """Return the JSON of a deal as PHP writes it."""
-    row = {
-        "ID": str(number),
-        "TITLE": f"Сделка {number}",
-        "STAGE_ID": "NEW",
-        "OPPORTUNITY": f"{number}.00",
-        "CURRENCY_ID": "RUB",
-        "CONTACT_ID": str(number * 2),
-        "COMMENTS": None,
-        "DATE_CREATE": "2026-01-02T03:04:05+03:00",
-    }
-    return json.dumps(row, separators=(",", ":")).encode()
-
-
-@cache
-def page(behind: int) -> bytes:
-    """Return the JSON of the rows behind this id, at most a page of them."""
-    return b"[%s]" % b",".join(deal(number) for number in range(behind + 1, min(behind + PAGE_SIZE, ROWS) + 1))
 
 
 def plain(value: Any, key: str = "") -> str:
@@ -78,17 +32,25 @@ class Answers:
     """The answers of one run, which numbers the deals that it adds.
 
     Attributes:
+        rows: The rows of a list.
         commands: How many commands there were, each call being one.
+        added: How many deals were added.
         sample: The text of the first command of the last request.
     """
 
+    rows: int
     commands: int = 0
+    added: int = 0
     sample: str = ""
-    _added: int = 0
+    _texts: set[str] = attrs.field(factory=set)
 
-    def answer(self, method: str, body: bytes) -> bytes:
+    @property
+    def doubled(self) -> int:
+        """How many deals were added that had been added before."""
+        return self.added - len(self._texts)
+
+    def answer(self, method: str, params: dict[str, Any]) -> bytes:
         """Return the body that answers this request."""
-        params = json.loads(body) if body else {}
         if method == "batch":
             return b'{"result":%s,"time":%s}' % (self._batch(params["cmd"]), _TIME)
         self.sample = f"{method}?{plain(params)}"
@@ -115,30 +77,15 @@ class Answers:
     def _value(self, method: str, text: str, before: dict[str, Value]) -> Value:
         self.commands += 1
         if method == "crm.deal.add":
-            self._added += 1
-            return Value(b"%d" % self._added)
+            self.added += 1
+            self._texts.add(text)
+            return Value(b"%d" % self.added)
         if method == "crm.deal.get":
             found = _ID.search(text)
             return Value(deal(int(found[1])) if found else b"null")
         if method == "crm.deal.list":
-            return _listed(unquote_plus(text), before)
+            return page(unquote_plus(text), before, self.rows)
         return Value(b"true")
-
-
-def _listed(text: str, before: dict[str, Value]) -> Value:
-    """Return a page: of a category, behind an id, or from a start on."""
-    if category := _CATEGORY.search(text):
-        return Value(page(int(category[1]) * PAGE_SIZE), total=PAGE_SIZE)
-    behind, start = _BEHIND.search(text), _START.search(text)
-    first = int(start[1]) if start and int(start[1]) > 0 else 0
-    if behind:
-        referred = before.get(behind[2])
-        first += int(behind[1] or 0) if not behind[2] else (referred.last_id if referred else 0)
-    ending = first + PAGE_SIZE
-    last_id = ending if ending <= ROWS else 0
-    if start and int(start[1]) < 0:
-        return Value(page(first), last_id)
-    return Value(page(first), last_id, ROWS, ending if ending < ROWS else None)
 
 
 def _number(number: int | None) -> bytes | None:

@@ -26,12 +26,14 @@ class Client(NamedTuple):
         environment: The folder in the cache, shared by clients that need the same.
         requirements: What is installed there.
         imports: The statement of which the time to import is measured, if it is.
+        concurrency: How many requests it is told to have on their way at once, if it can be told.
     """
 
     script: str
     environment: str
     requirements: tuple[str, ...]
     imports: str = ""
+    concurrency: int = 1
 
     @property
     def on_node(self) -> bool:
@@ -39,8 +41,11 @@ class Client(NamedTuple):
         return self.script.endswith(".mjs")
 
 
+#: b24batch with several requests on their way.
+AT_ONCE = {f"b24batch x{n}": Client("with_b24batch.py", "ours", _OURS, concurrency=n) for n in (4, 8, 16)}
 CLIENTS = {
     "b24batch": Client("with_b24batch.py", "ours", _OURS, "from b24batch import Session"),
+    **AT_ONCE,
     "bare": Client("bare.py", "ours", _OURS, "import requests"),
     "by hand": Client("by_hand.py", "ours", _OURS),
     "b24pysdk": Client("with_b24pysdk.py", "b24pysdk", ("b24pysdk==1.3.2",), "from b24pysdk import BitrixWebhook"),
@@ -49,6 +54,14 @@ CLIENTS = {
     ),
     "b24jssdk": Client("with_b24jssdk.mjs", "b24jssdk", ("@bitrix24/b24jssdk@2.2.0",)),
 }
+
+#: Draws the chart.
+DRAWING = Client("draw.py", "drawing", ("matplotlib>=3.8",))
+
+
+def default_cache() -> Path:
+    """Return the folder of the environments and the results, unless another one is given."""
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "b24batch-benchmarks"
 
 
 def python_of(folder: Path) -> Path:

@@ -1,10 +1,12 @@
-"""The portal of the benchmarks: a process of its own that answers at once, counts, and can be slow or strict.
+"""The portal of the benchmarks: a process of its own that counts, and can be slow, busy, strict or unreliable.
 
-    python benchmarks/portal.py
+    python benchmarks/portal.py [--latency 300] [--work 20 --workers 8] [--capacity 50 --rate 2]
+                                [--fail-every 20 --failure lost]
 
-Prints its port and ends with its standard input. ``GET /reset?latency=0.02&capacity=50&rate=10`` begins a run: from
-now on an answer takes so many seconds, and requests beyond the capacity, which leaks at that rate a second, are
-refused. ``GET /counts`` tells what the run was.
+Prints its port and ends with its standard input. With ``--work 20`` each command takes 20 ms of one of its 8 workers,
+so a request with 50 commands takes one worker for a second, and the ninth request has to wait. ``GET
+/reset?latency=20&capacity=50&rate=10`` begins a run with other settings: the names are those of the options, and what
+is not named is as without options. ``GET /counts`` tells what the run was.
 """
 
 from __future__ import annotations
@@ -12,78 +14,28 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-import time
-from urllib.parse import parse_qsl, unquote_plus, urlsplit
+from urllib.parse import urlsplit
 
-import attrs
-from answers import Answers
+from portal_run import PortalRun, Reply
+from settings import Settings
 
 _HEAD = (
-    b"HTTP/1.1 %s\r\nServer: nginx\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: %d\r\n"
+    b"HTTP/1.1 %s\r\nServer: nginx\r\nContent-Type: %s; charset=utf-8\r\nContent-Length: %d\r\n"
     b"Connection: keep-alive\r\n\r\n%s"
 )
-_OK = b"200 OK"
-_BUSY = b"503 Service Unavailable"
-_REFUSAL = b'{"error":"QUERY_LIMIT_EXCEEDED","error_description":"Too many requests"}'
-
-
-@attrs.define
-class Run:
-    """What one client is given and what it did.
-
-    Attributes:
-        latency: Seconds that an answer takes.
-        capacity: The requests that the bucket holds, 0 for no limit.
-        rate: The requests that leak out of it in a second.
-    """
-
-    latency: float = 0.0
-    capacity: float = 0.0
-    rate: float = 0.0
-    requests: int = 0
-    refusals: int = 0
-    connections: set[int] = attrs.field(factory=set)
-    answers: Answers = attrs.field(factory=Answers)
-    _level: float = 0.0
-    _seen: float = 0.0
-
-    def answer(self, path: str, body: bytes, connection: int) -> tuple[bytes, bytes]:
-        """Return the status and the body that answer a request."""
-        self.requests += 1
-        self.connections.add(connection)
-        if self.capacity and not self._admits():
-            self.refusals += 1
-            return _BUSY, _REFUSAL
-        method = path.strip("/").rpartition("/")[2].removesuffix(".json")
-        return _OK, self.answers.answer(method, body)
-
-    def counts(self) -> dict[str, object]:
-        """Return what the client did."""
-        done = {"requests": self.requests, "connections": len(self.connections), "refusals": self.refusals}
-        return {**done, "commands": self.answers.commands, "sample": unquote_plus(self.answers.sample)}
-
-    def _admits(self) -> bool:
-        now = time.monotonic()
-        self._level = max(0.0, self._level - (now - self._seen) * self.rate)
-        self._seen = now
-        if self._level + 1 > self.capacity:
-            return False
-        self._level += 1
-        return True
 
 
 class Portal:
     """The run that is on, and who is connected."""
 
-    def __init__(self) -> None:
-        self.run = Run()
+    def __init__(self, settings: Settings) -> None:
+        self.run = PortalRun(settings)
         self.connections = 0
 
     def control(self, path: str, query: str) -> bytes:
         """Begin a run, or tell what it was."""
         if path == "/reset":
-            asked = {name: float(value) for name, value in parse_qsl(query)}
-            self.run = Run(asked.get("latency", 0.0), asked.get("capacity", 0.0), asked.get("rate", 0.0))
+            self.run = PortalRun(Settings.from_query(query))
         return json.dumps(self.run.counts()).encode()
 
 
@@ -93,6 +45,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, portal: Portal) -> None:
         self._portal = portal
         self._buffer = b""
+        self._loop = asyncio.get_running_loop()
         portal.connections += 1
         self._number = portal.connections
 
@@ -114,16 +67,28 @@ class Connection(asyncio.Protocol):
 
     def _respond(self, line: str, body: bytes) -> None:
         verb, target, _ = line.split(" ")
-        parts, run = urlsplit(target), self._portal.run
+        parts, run, now = urlsplit(target), self._portal.run, self._loop.time()
         if verb == "GET":
-            self._transport.write(_HEAD % (_OK, len(told := self._portal.control(parts.path, parts.query)), told))
+            self._transport.write(_text(b"200 OK", self._portal.control(parts.path, parts.query)))
             return
-        status, answer = run.answer(parts.path, body, self._number)
-        text = _HEAD % (status, len(answer), answer)
-        if run.latency:
-            asyncio.get_running_loop().call_later(run.latency, self._transport.write, text)
+        run.begin(self._number)
+        reply = run.reply(parts.path, body, now)
+        if reply.at > now:
+            self._loop.call_at(reply.at, self._send, run, reply)
         else:
-            self._transport.write(text)
+            self._send(run, reply)
+
+    def _send(self, run: PortalRun, reply: Reply) -> None:
+        run.end()
+        if not reply.status:
+            self._transport.close()
+        elif not self._transport.is_closing():
+            self._transport.write(_text(reply.status, reply.body))
+
+
+def _text(status: bytes, body: bytes) -> bytes:
+    kind = b"text/html" if body.startswith(b"<") else b"application/json"
+    return _HEAD % (status, kind, len(body), body)
 
 
 def _content_length(headers: bytes) -> int:
@@ -131,10 +96,10 @@ def _content_length(headers: bytes) -> int:
     return int(behind.partition(b"\r\n")[0] or 0)
 
 
-async def serve() -> None:
+async def serve(settings: Settings) -> None:
     """Answer until the standard input ends."""
     loop = asyncio.get_running_loop()
-    portal = Portal()
+    portal = Portal(settings)
     server = await loop.create_server(lambda: Connection(portal), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
@@ -142,4 +107,4 @@ async def serve() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve())
+    asyncio.run(serve(Settings.from_arguments(__doc__.splitlines()[0])))

@@ -12,7 +12,7 @@ Taken = dict[str, Any]
 Runs = dict[str, list[Taken]]
 
 OURS = "b24batch"
-_FIGURES = ("cpu", "wall", "memory", "requests", "connections", "refusals")
+_FIGURES = ("cpu", "wall", "memory", "requests", "connections", "at_once", "refusals")
 
 
 class Summary(TypedDict, total=False):
@@ -58,7 +58,7 @@ def _spread(values: Iterable[float]) -> tuple[float, float, float]:
 
 def table(title: str, summaries: dict[str, Summary]) -> str:
     """Return the table of a job."""
-    heads = ["client", "CPU s", "ratio", "wall s", "ratio", "MiB", "requests", "connections", "refused", ""]
+    heads = ["client", "CPU s", "ratio", "wall s", "ratio", "MiB", "requests", "connections", "at once", "refused", ""]
     rows = [heads, *(_row(name, summary) for name, summary in summaries.items())]
     shown = [row for row in rows if len(row) > 2]
     widths = [max(len(row[column]) for row in shown) for column in range(len(heads))]
@@ -71,7 +71,7 @@ def _row(name: str, summary: Summary) -> list[str]:
         return [name, f"cannot: {summary['cannot']}"]
     figures, ratios = summary["figures"], summary["ratios"]
     times = [text for key in ("cpu", "wall") for text in (_time(figures.get(key)), _ratio(ratios.get(key)))]
-    counts = [_count(figures.get(key)) for key in ("requests", "connections", "refusals")]
+    counts = [_count(figures.get(key)) for key in ("requests", "connections", "at_once", "refusals")]
     memory = f"{figures['memory'][0]:.1f}" if "memory" in figures else "-"
     return [name, *times, memory, *counts, summary["note"]]
 

@@ -31,7 +31,7 @@ ROOMS = {
     "session": f"{GROUND} html calls wire results options runs lists journal",
     "__init__": f"{GROUND} calls wire results oauth session",
     "sandbox": "session options oauth wire.auth",
-    "django": f"{GROUND} session options oauth wire redis",
+    "django": f"{GROUND} session options oauth wire calls results journal redis",
     "cli": f"{GROUND} session options oauth wire results sandbox calls lists",
     "__main__": "cli errors",
 }
@@ -39,7 +39,11 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 PAGES = sorted((PACKAGE.parent / "docs/api").glob("*.rst"))
 LISTED = re.compile(r"^\.\. (?:auto(?:class|data|exception|function)|py:type):: (\S+)$", re.MULTILINE)
 #: Types in public signatures that need no import, and the names that one package takes from another.
-TYPES = {"b24batch": "Call ErrorCode Options Params Ref __version__", "progress": "Bar MakeBar"}
+TYPES = {
+    "b24batch": "Call ErrorCode Options Params Ref __version__",
+    "progress": "Bar MakeBar",
+    "journal": "EncodedCommand",
+}
 ELSEWHERE = {"oauth": {"OAuth"}, "wire": {"LeakyBucket"}}
 
 

@@ -13,6 +13,7 @@ from b24batch.calls.chunks import MAX_COMMANDS
 from b24batch.cli import commands, epilogs
 from b24batch.cli.terminal import Exit
 from b24batch.lists.families import Paging
+from b24batch.options import MAX_CONCURRENCY
 
 _Raw = argparse.RawDescriptionHelpFormatter
 _ADDRESS = re.compile(r"""[^\s'"]*/[^\s'"]*""")
@@ -93,6 +94,7 @@ def _add_run(names: _Commands) -> None:
     parser.add_argument("--stop", action="store_true", help="skip everything after a request with an error")
     about = f"commands per request, 1 to {MAX_COMMANDS}; default: %(default)s"
     parser.add_argument("--chunk-size", type=int, default=MAX_COMMANDS, metavar="N", help=about)
+    _add_concurrency(parser)
     _add_portal(parser)
 
 
@@ -110,6 +112,7 @@ def _add_list(names: _Commands) -> None:
     parser.add_argument("--id-key", metavar="KEY", help="the key of the id in a row")
     parser.add_argument("--cursor-id-key", metavar="KEY", help="the key of the id in a filter")
     parser.add_argument("--result-key", metavar="KEY", help="the key of the rows in the result")
+    _add_concurrency(parser)
     _add_portal(parser)
 
 
@@ -137,6 +140,11 @@ def _add_method(parser: Parser) -> None:
     parser.add_argument("--params", dest="json", metavar="JSON", help=about)
 
 
+def _add_concurrency(parser: Parser) -> None:
+    about = f"requests that are on their way at once, 1 to {MAX_CONCURRENCY}; default: %(default)s"
+    parser.add_argument("--concurrency", type=_to_concurrency, default=1, metavar="N", help=about)
+
+
 def _add_portal(parser: Parser) -> None:
     which = parser.add_mutually_exclusive_group()
     about = "the portal's webhook URL; others can read it (ps), so better put it into B24_WEBHOOK_URL"
@@ -154,6 +162,12 @@ def _to_positive(text: str) -> int:
     if text.isdecimal() and int(text):
         return int(text)
     raise argparse.ArgumentTypeError("expected a whole number, at least 1")
+
+
+def _to_concurrency(text: str) -> int:
+    if text.isdecimal() and 1 <= int(text) <= MAX_CONCURRENCY:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"expected a whole number from 1 to {MAX_CONCURRENCY}")
 
 
 def _to_port(text: str) -> int:

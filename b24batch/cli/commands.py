@@ -65,18 +65,21 @@ def run(arguments: Namespace) -> Exit:
             halt_on_error=arguments.halt,
             stop_on_error=arguments.stop,
             chunk_size=arguments.chunk_size,
+            concurrency=arguments.concurrency,
             request_id=arguments.request_id,
         )
-        code = FileRun(arguments.file, _get_halting_options(arguments), lines, report, outcomes).finish()
+        code = FileRun(arguments.file, _get_run_options(arguments), lines, report, outcomes).finish()
     _sum_up(arguments, report.summarize())
     return code
 
 
-def _get_halting_options(arguments: Namespace) -> list[str]:
+def _get_run_options(arguments: Namespace) -> list[str]:
     """Return the options with which to send the rest of a file."""
-    halting = [f"--{name}" for name in ("halt", "stop") if getattr(arguments, name)]
-    size = arguments.chunk_size
-    return halting if size == MAX_COMMANDS else [*halting, "--chunk-size", str(size)]
+    options = [f"--{name}" for name in ("halt", "stop") if getattr(arguments, name)]
+    numbers = (("--chunk-size", arguments.chunk_size, MAX_COMMANDS), ("--concurrency", arguments.concurrency, 1))
+    for name, number, default in numbers:
+        options += [] if number == default else [name, str(number)]
+    return options
 
 
 def list_rows(arguments: Namespace) -> Exit:
@@ -96,6 +99,7 @@ def _get_list_options(arguments: Namespace) -> dict[str, JsonValue]:
         "result_key": arguments.result_key,
         "paging": arguments.paging,
         "descending": arguments.descending,
+        "concurrency": arguments.concurrency,
         "request_id": arguments.request_id,
     }
 

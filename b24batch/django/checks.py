@@ -30,6 +30,7 @@ from b24batch.errors import UsageError
 from b24batch.oauth.server import TokenServer
 from b24batch.oauth.tokens import Token
 from b24batch.redaction import Secret, shown
+from b24batch.wire.addresses import to_hosts
 from b24batch.wire.auth import Webhook, refuse_http
 
 _TAG = "b24batch"
@@ -112,6 +113,7 @@ def _check_credentials(config: Config) -> None:
     else:
         application = config.get_application()
         TokenServer(application["client_id"], application["client_secret"], application["token_url"], time)
+        to_hosts("ALLOWED_PORTALS", config.get("ALLOWED_PORTALS", ()))
     if "MEMBER_ID" in config:
         Token(_HARMLESS, None, 0.0, "https://portal.invalid/rest/", config.get("MEMBER_ID"))
 

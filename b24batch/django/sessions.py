@@ -64,7 +64,8 @@ def session_for(member_id: str, alias: str = "default") -> Session:
     config = get_config(alias)
 
     def make_credentials() -> OAuth:
-        return OAuth(**config.get_application(), member_id=member_id, store=get_store(config))
+        allowed, store = config.allowed_hosts, get_store(config)
+        return OAuth(**config.get_application(), member_id=member_id, store=store, allowed_hosts=allowed)
 
     def is_current(session: Session) -> bool:
         return _is_stored(session, get_store(config).get(member_id))

@@ -11,6 +11,7 @@ from urllib3.exceptions import HTTPError, LocationValueError
 
 from b24batch.errors import AnswerLost, NotSent, TransportError
 from b24batch.wire.delivery import Delivery
+from b24batch.wire.peers import PrivateAddress
 
 #: Modules that raise network exceptions: those that a request passes through, and their replacements.
 _NETWORK = frozenset(
@@ -20,6 +21,11 @@ _NETWORK = frozenset(
     """.split()
 )
 _CHAIN = 10
+#: Which address it is stays unsaid: whoever posted the form may read this, and would learn names of your network.
+_PRIVATE = (
+    "the request was not sent: the host came from a form, and leads to an address that is not public; "
+    "if that is a portal of your own, name its host in allowed_hosts=, in Django in ALLOWED_PORTALS"
+)
 
 
 def foreign_exception(
@@ -51,6 +57,8 @@ def transport_error(error: BaseException, delivery: Delivery, http_status: int |
     causes = ", ".join([type(error).__name__, *_causes(error)])
     if isinstance(error, InvalidURL | MissingSchema | InvalidSchema | LocationValueError):
         return NotSent(f"the address of the portal or the proxy is invalid: {causes}", code="BAD_ADDRESS")
+    if any(isinstance(cause, PrivateAddress) for cause in _chain(error)):
+        return NotSent(_PRIVATE, code="PRIVATE_ADDRESS")
     if delivery.sent:
         late = f"the answer took more than {delivery.deadline:g} s" if delivery.is_late else "the answer was lost"
         return AnswerLost(f"{late}: {causes}", http_status=http_status)

@@ -18,6 +18,10 @@ CAPACITY = 50
 RATE = 10
 SLOW_BATCHES = 20
 BATCH_SIZE = 50
+BUSY_ROWS = 20_000
+SMALL_BATCHES = 200
+SMALL_BATCH_SIZE = 5
+PORTAL_RATE = 2
 
 
 def writes(count: int = WRITES) -> list[Call]:
@@ -34,10 +38,15 @@ def slow_writes() -> list[Call]:
     return writes(SLOW_BATCHES * BATCH_SIZE)
 
 
-def named() -> list[dict[str, Call]]:
+def named(batches: int = NAMED_BATCHES, size: int = BATCH_SIZE) -> list[dict[str, Call]]:
     """Return batches of named commands that each read a deal."""
-    first = range(1, NAMED_BATCHES * BATCH_SIZE, BATCH_SIZE)
-    return [{f"deal{number}": get(number) for number in range(start, start + BATCH_SIZE)} for start in first]
+    first = range(1, batches * size, size)
+    return [{f"deal{number}": get(number) for number in range(start, start + size)} for start in first]
+
+
+def small_named() -> list[dict[str, Call]]:
+    """Return the many small batches of the same kind."""
+    return named(SMALL_BATCHES, SMALL_BATCH_SIZE)
 
 
 def get(number: int) -> Call:
@@ -62,10 +71,15 @@ def check_slow_writes(ids: Iterable[Any]) -> None:
     assert sorted(map(int, ids)) == list(range(1, SLOW_BATCHES * BATCH_SIZE + 1)), "the ids are wrong"
 
 
-def check_named(deals: Mapping[str, Any]) -> None:
+def check_named(deals: Mapping[str, Any], count: int = NAMED_BATCHES * BATCH_SIZE) -> None:
     """Check that each name got its deal."""
-    assert len(deals) == NAMED_BATCHES * BATCH_SIZE, f"{len(deals)} answers"
+    assert len(deals) == count, f"{len(deals)} answers"
     assert all(deal["ID"] == name.removeprefix("deal") for name, deal in deals.items()), "a name got another's answer"
+
+
+def check_small_named(deals: Mapping[str, Any]) -> None:
+    """Check the same of the small batches."""
+    check_named(deals, SMALL_BATCHES * SMALL_BATCH_SIZE)
 
 
 def check_lists(batches: list[list[Any]]) -> None:
@@ -76,9 +90,14 @@ def check_lists(batches: list[list[Any]]) -> None:
         assert [row["ID"] for page in pages for row in page] == expected, "wrong rows"
 
 
-def check_rows(count_and_sum: tuple[int, int]) -> None:
+def check_rows(count_and_sum: tuple[int, int], count: int = ROWS) -> None:
     """Check how many rows there were, and the sum of their ids."""
-    assert count_and_sum == (ROWS, ROWS * (ROWS + 1) // 2), f"{count_and_sum[0]} rows, or wrong ones"
+    assert count_and_sum == (count, count * (count + 1) // 2), f"{count_and_sum[0]} rows, or wrong ones"
+
+
+def check_busy_rows(count_and_sum: tuple[int, int]) -> None:
+    """Check the same of the busy portal's list."""
+    check_rows(count_and_sum, BUSY_ROWS)
 
 
 def check_calls(deals: list[Any]) -> None:
@@ -89,6 +108,11 @@ def check_calls(deals: list[Any]) -> None:
 def check_limited(deals: list[Any]) -> None:
     """Check that each call got its deal, the last as well."""
     assert [deal["ID"] for deal in deals] == [str(number) for number in range(1, LIMITED_CALLS + 1)], "wrong answers"
+
+
+def check_told(told: str) -> None:
+    """Check that the client told anything: how true it is, the portal's own counts show."""
+    assert told, "it told nothing"
 
 
 def counted(pages: Iterable[Iterable[Any]]) -> tuple[int, int]:
@@ -111,4 +135,10 @@ CHECKS: dict[str, Callable[[Any], None]] = {
     "limited": check_limited,
     "near": check_slow_writes,
     "far": check_slow_writes,
+    "busy": check_slow_writes,
+    "busy_rows": check_busy_rows,
+    "busy_named": check_small_named,
+    "busy_limited": check_small_named,
+    "lost": check_told,
+    "error": check_told,
 }

@@ -17,6 +17,8 @@ from jobs import CHECKS
 Work = Callable[[], Any]
 #: Prepares a job, given the portal's address.
 Job = Callable[[str], Work]
+#: What a job took: floats by name, and a text under ``note``.
+Taken = dict[str, Any]
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -46,16 +48,28 @@ def main(jobs: Mapping[str, Job], cannot: Mapping[str, str] = _NOTHING, notes: M
     if name in cannot:
         print(json.dumps({"cannot": cannot[name]}))
         return
-    figures = taken(name, jobs[name](url))
-    print(json.dumps({**figures, "note": notes.get(name, "")}))
+    print(json.dumps({"note": notes.get(name, ""), **taken(name, jobs[name](url))}))
 
 
-def taken(name: str, work: Work) -> dict[str, float]:
-    """Do the work and return what it took."""
+def told(work: Work) -> Work:
+    """Return the work with what its caller knows afterwards as the answer: the ids, or only an exception."""
+
+    def telling() -> str:
+        try:
+            return f"{len(work())} ids"
+        except Exception as error:  # whatever the client raises is what the job is about
+            return f"{type(error).__name__}, no ids"
+
+    return telling
+
+
+def taken(name: str, work: Work) -> Taken:
+    """Do the work and return what it took; an answer that is a text is a note."""
     start = peak_kib()
     cpu, wall = cpu_seconds(), time.perf_counter()
     answer = work()
     wall, cpu = time.perf_counter() - wall, cpu_seconds() - cpu
     grown = peak_kib() - start
     CHECKS[name](answer)
-    return {"cpu": cpu, "wall": wall, "memory": grown / 1024}
+    figures: Taken = {"cpu": cpu, "wall": wall, "memory": grown / 1024}
+    return {**figures, "note": answer} if isinstance(answer, str) else figures

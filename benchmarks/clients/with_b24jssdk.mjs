@@ -6,6 +6,7 @@ import assert from 'node:assert'
 const BATCH_SIZE = 50
 const UNLIMITED = { burstLimit: 1e6, drainRate: 1e6, adaptiveEnabled: false }
 const LIMITED = { burstLimit: 50, drainRate: 10, adaptiveEnabled: true }
+const PORTAL_LIMITED = { burstLimit: 50, drainRate: 2, adaptiveEnabled: true }
 const METHOD = 'crm.deal.list'
 
 const numbers = (count, first = 1) => Array.from({ length: count }, (_, place) => first + place)
@@ -40,21 +41,43 @@ function writes(count) {
   }
 }
 
-function named() {
-  const batches = numbers(40, 0).map((batch) => Object.fromEntries(
-    numbers(BATCH_SIZE, batch * BATCH_SIZE + 1).map((number) => [`deal${number}`, get(number)])
+function batches(count, size) {
+  return numbers(count, 0).map((batch) => Object.fromEntries(
+    numbers(size, batch * size + 1).map((number) => [`deal${number}`, get(number)])
   ))
+}
+
+const checkNamed = (count) => (found) => {
+  assert.equal(Object.keys(found).length, count)
+  for (const [name, deal] of Object.entries(found)) assert.equal(`deal${deal.ID}`, name)
+}
+
+function named() {
   const work = async (url) => {
     const portal = client(url)
     const found = {}
-    for (const calls of batches) Object.assign(found, data(await portal.actions.v2.batch.make({ calls })))
+    for (const calls of batches(40, BATCH_SIZE)) Object.assign(found, data(await portal.actions.v2.batch.make({ calls })))
     return found
   }
-  const check = (found) => {
-    assert.equal(Object.keys(found).length, 2000)
-    for (const [name, deal] of Object.entries(found)) assert.equal(`deal${deal.ID}`, name)
+  return { work, check: checkNamed(2000) }
+}
+
+function smallNamed(rateLimit) {
+  const work = async (url) => {
+    const portal = client(url, rateLimit)
+    const answers = await Promise.all(batches(200, 5).map((calls) => portal.actions.v2.batch.make({ calls })))
+    return Object.assign({}, ...answers.map(data))
   }
-  return { work, check }
+  return { work, check: checkNamed(1000), note: 'all batches awaited together' }
+}
+
+// What the caller knows after a run of which some got lost.
+function told(count) {
+  const { work } = writes(count)
+  return {
+    work: async (url) => work(url).then((ids) => `${ids.length} ids`, (error) => `${error.name}, no ids`),
+    check: () => {}
+  }
 }
 
 function lists() {
@@ -74,18 +97,18 @@ function lists() {
   return { work, check }
 }
 
-function rows() {
+function rows(total) {
   const work = async (url) => {
-    let count = 0, total = 0
+    let count = 0, sum = 0
     for await (const page of client(url).actions.v2.fetchList.make({ method: METHOD })) {
       for (const row of page) {
         count += 1
-        total += Number(row.ID)
+        sum += Number(row.ID)
       }
     }
-    return [count, total]
+    return [count, sum]
   }
-  return { work, check: (found) => assert.deepEqual(found, [100000, 100000 * 100001 / 2]) }
+  return { work, check: (found) => assert.deepEqual(found, [total, total * (total + 1) / 2]) }
 }
 
 function single(count, rateLimit) {
@@ -104,18 +127,25 @@ const jobs = {
   writes: () => writes(10000),
   named,
   lists,
-  rows,
+  rows: () => rows(100000),
   calls: () => single(200, UNLIMITED),
   limited: () => single(60, LIMITED),
   near: () => writes(1000),
-  far: () => writes(1000)
+  far: () => writes(1000),
+  busy: () => writes(1000),
+  busy_rows: () => rows(20000),
+  busy_named: () => smallNamed(UNLIMITED),
+  busy_limited: () => smallNamed(PORTAL_LIMITED),
+  lost: () => told(1000),
+  error: () => told(1000)
 }
 
 const [name, url] = process.argv.slice(2)
-const { work, check } = jobs[name]()
+const { work, check, note } = jobs[name]()
 const begun = performance.now()
 const found = await work(url)
 const wall = (performance.now() - begun) / 1000
 check(found)
-console.log(JSON.stringify({ wall, note: 'on Node' }))
+const said = typeof found === 'string' ? found : note
+console.log(JSON.stringify({ wall, note: said ? `on Node; ${said}` : 'on Node' }))
 process.exit(0)

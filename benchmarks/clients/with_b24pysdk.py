@@ -39,9 +39,8 @@ def chunked(url: str, calls: list[jobs.Call]) -> measure.Work:
     return lambda: in_order(values(client(url).call_batches(calls, halt=True)))
 
 
-def named(url: str) -> measure.Work:
+def named(url: str, batches: list[dict[str, jobs.Call]]) -> measure.Work:
     """Prepare batches of named commands."""
-    batches = jobs.named()
 
     def work() -> object:
         portal = client(url)
@@ -83,13 +82,19 @@ if __name__ == "__main__":
     measure.main(
         {
             "writes": lambda url: chunked(url, jobs.writes()),
-            "named": named,
+            "named": lambda url: named(url, jobs.named()),
             "lists": lists,
             "rows": rows,
             "calls": lambda url: single(url, jobs.CALLS),
             "limited": lambda url: single(url, jobs.LIMITED_CALLS),
             "near": lambda url: chunked(url, jobs.slow_writes()),
             "far": lambda url: chunked(url, jobs.slow_writes()),
+            "busy": lambda url: chunked(url, jobs.slow_writes()),
+            "busy_rows": rows,
+            "busy_named": lambda url: named(url, jobs.small_named()),
+            "busy_limited": lambda url: named(url, jobs.small_named()),
+            "lost": lambda url: measure.told(chunked(url, jobs.slow_writes())),
+            "error": lambda url: measure.told(chunked(url, jobs.slow_writes())),
         },
-        notes={"limited": "it has no limiter: it tries again when refused"},
+        notes=dict.fromkeys(("limited", "busy_limited"), "it has no limiter: it tries again when refused"),
     )

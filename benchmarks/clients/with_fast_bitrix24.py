@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import warnings
 from typing import Any
 
 import jobs
 import measure
 from by_hand_text import text
-from fast_bitrix24 import Bitrix  # type: ignore[import-not-found]
+from fast_bitrix24 import Bitrix, BitrixAsync  # type: ignore[import-not-found]
 
 #: More than any job needs: its limiter cannot be switched off.
 _UNLIMITED = 1_000_000
 
 
-def client(url: str, capacity: int = _UNLIMITED, rate: float = _UNLIMITED) -> Any:
+def options(capacity: int = _UNLIMITED, rate: float = _UNLIMITED) -> dict[str, Any]:
+    """Return the options of a client."""
+    return {"verbose": False, "request_pool_size": capacity, "requests_per_second": float(rate)}
+
+
+def client(url: str, *limits: int) -> Any:
     """Return a client for the portal."""
     warnings.simplefilter("ignore")
-    return Bitrix(url, verbose=False, request_pool_size=capacity, requests_per_second=float(rate))
+    return Bitrix(url, **options(*limits))
 
 
 def chunked(url: str, calls: list[jobs.Call]) -> measure.Work:
@@ -35,6 +41,18 @@ def named(url: str) -> measure.Work:
         return {f"deal{number}": deal for number, deal in found.items()}
 
     return work
+
+
+def small_named(url: str, *limits: int) -> measure.Work:
+    """Prepare small batches of named commands, all awaited together; the caller writes the text of the commands."""
+    bodies = [{"halt": 1, "cmd": {name: text(call) for name, call in batch.items()}} for batch in jobs.small_named()]
+
+    async def send() -> dict[str, Any]:
+        portal = BitrixAsync(url, **options(*limits))
+        answers = await asyncio.gather(*(portal.call_batch(body) for body in bodies))
+        return {name: deal for deals in answers for name, deal in deals.items()}
+
+    return lambda: asyncio.run(send())
 
 
 def lists(url: str) -> measure.Work:
@@ -81,6 +99,12 @@ if __name__ == "__main__":
             "limited": lambda url: single(url, jobs.LIMITED_CALLS, jobs.CAPACITY, jobs.RATE),
             "near": lambda url: chunked(url, jobs.slow_writes()),
             "far": lambda url: chunked(url, jobs.slow_writes()),
+            "busy": lambda url: chunked(url, jobs.slow_writes()),
+            "busy_rows": rows,
+            "busy_named": small_named,
+            "busy_limited": lambda url: small_named(url, jobs.CAPACITY, jobs.PORTAL_RATE),
+            "lost": lambda url: measure.told(chunked(url, jobs.slow_writes())),
+            "error": lambda url: measure.told(chunked(url, jobs.slow_writes())),
         },
         notes={
             "writes": _PARALLEL,
@@ -89,5 +113,9 @@ if __name__ == "__main__":
             "rows": f"{_PARALLEL}; keeps all rows, in no order",
             "near": _PARALLEL,
             "far": _PARALLEL,
+            "busy": _PARALLEL,
+            "busy_rows": f"{_PARALLEL}; keeps all rows, in no order",
+            "busy_named": _PARALLEL,
+            "busy_limited": _PARALLEL,
         },
     )

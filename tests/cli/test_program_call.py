@@ -249,6 +249,17 @@ def test_list_backwards(deals):
     assert ended.stderr == ""
 
 
+def test_list_with_several_requests_on_their_way(deals):
+    """--concurrency reads parts of a list beside each other, so with other requests: the rows are the same."""
+    in_turn = against(deals.url, "list", "crm.deal.list", "select[]=ID")
+    requests = [request.params for request in deals.requests]
+    deals.requests.clear()
+    beside = against(deals.url, "list", "crm.deal.list", "select[]=ID", "--concurrency", "4")
+    assert [int(row["ID"]) for row in outcomes(beside.stdout)] == list(range(1, 121))
+    assert (beside.stdout, beside.stderr) == (in_turn.stdout, "b24batch: 120 rows\n")
+    assert [request.params for request in deals.requests] != requests
+
+
 @pytest.mark.parametrize("option", [["--csv"], ["--format", "csv"]])
 def test_list_as_csv(portal, option):
     """A table has all columns of all rows: text as it is, nothing for null, JSON for the rest."""

@@ -93,6 +93,29 @@ def test_interrupted_before_a_repeat_left(blocked, file):
     assert "lines up to 2 have an outcome; nothing after that was sent; continue with: tail -n +3 " in errors
 
 
+def test_interrupted_with_several_requests_on_their_way(portal, file):
+    """With --concurrency, after Ctrl-C each line that was executed has its outcome, and no other line has one."""
+    there, gate = threading.Barrier(4, timeout=PATIENCE), threading.Event()
+
+    def hold():
+        there.wait()
+        gate.wait(PATIENCE)
+
+    portal.fail_next(hold, times=3)
+    options = ["--chunk-size", "2", "--concurrency", "3"]
+    with started("run", file(ADD * 9_000), *options, B24_WEBHOOK_URL=portal.url) as process:
+        there.wait()
+        process.send_signal(signal.SIGINT)
+        gate.set()
+        output, errors = process.communicate()
+    rows = outcomes(output)
+    assert process.returncode == 130
+    assert 6 <= len(rows) == len(portal.executed) < 9_000
+    assert [(row["line"], row["status"]) for row in rows] == [(n, "ok") for n in range(1, len(rows) + 1)]
+    assert f"lines up to {len(rows)} have an outcome; nothing after that was sent; continue with: tail" in errors
+    assert errors.splitlines()[0].endswith("| b24batch run - --chunk-size 2 --concurrency 3")
+
+
 ENDS = [(signal.SIGTERM, 143), (getattr(signal, "SIGHUP", None), 129)]
 
 

@@ -49,6 +49,43 @@ def echo(number, **more):
     return f"{json.dumps({'method': 'echo', 'params': {'n': number}, **more})}\n"
 
 
+def test_several_requests_on_their_way(portal, file):
+    """--concurrency has so many requests on their way at once, and the lines keep their order."""
+    barrier = threading.Barrier(3, timeout=PATIENCE)
+    portal.fail_next(barrier.wait, times=6)
+    ended = against(portal.url, "run", file("".join(map(echo, range(1, 7)))), "--chunk-size", "1", "--concurrency", "3")
+    rows = outcomes(ended.stdout)
+    assert [(row["line"], row["data"]) for row in rows] == [(n, {"n": str(n)}) for n in range(1, 7)]
+    assert (ended.returncode, ended.stderr) == (0, "b24batch: 6 commands: 6 ok\n")
+
+
+@pytest.mark.parametrize("name", ["run", "list"])
+@pytest.mark.parametrize("number", ["0", "17", "-1", "1.5", "many", "", "\N{ARABIC-INDIC DIGIT FOUR}x"])
+def test_a_concurrency_out_of_range(name, number, portal):
+    """A --concurrency that is not from 1 to 16 is invalid usage that names the option; nothing is sent."""
+    ended = against(portal.url, name, "crm.deal.list", f"--concurrency={number}")
+    assert (ended.returncode, ended.stdout, len(portal.requests)) == (2, "", 0)
+    assert "argument --concurrency: expected a whole number from 1 to 16" in ended.stderr
+
+
+@pytest.mark.parametrize("number", ["1", "16"])
+def test_the_ends_of_the_range_of_concurrency(portal, number):
+    """1 and 16 are both valid."""
+    ended = against(portal.url, "run", "-", "--concurrency", number, stdin=TIME)
+    assert (ended.returncode, ended.stderr) == (0, "b24batch: 1 command: 1 ok\n")
+
+
+def test_invalid_line_among_several_requests(portal, file):
+    """With --concurrency, lines before an invalid one have an outcome, and the message continues in the same way."""
+    lines = file(ADD * 7 + "{\n" + ADD)
+    ended = against(portal.url, "run", lines, "--chunk-size", "2", "--concurrency", "4")
+    rows = outcomes(ended.stdout)
+    assert [(row["line"], row["status"]) for row in rows] == [(n, "ok") for n in range(1, 7)]
+    assert (ended.returncode, len(portal.executed)) == (2, 6)
+    assert "line 8: is not JSON" in ended.stderr
+    assert f"tail -n +7 {lines} | b24batch run - --chunk-size 2 --concurrency 4\n" in ended.stderr
+
+
 def test_outcomes_come_in_the_order_of_the_lines(portal, file):
     """Each line has one line of output, in its place, with its number, its name and its own result."""
     lines = [WRONG if n % 7 == 0 else echo(n, name="same" if n % 2 else f"№ {n}") for n in range(1, 121)]
