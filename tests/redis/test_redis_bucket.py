@@ -181,9 +181,11 @@ def warnings_of(caplog):
 def test_redis_away(server, bucket, caplog):
     """Without Redis nothing fails: one warning, and a bucket of this process at its share, which is full at first."""
     server.connected = False
-    assert [bucket.acquire() for _ in range(2)] == [pytest.approx(10_000), pytest.approx(20_000)]
-    bucket.penalize(60.0)
-    assert bucket.level == pytest.approx(3.0)
+    bucket.penalize(100.0)
+    assert bucket.level == pytest.approx(1.01)
+    bucket.penalize()
+    assert [bucket.acquire() for _ in range(2)] == [pytest.approx(10_100), pytest.approx(20_100)]
+    assert bucket.level == pytest.approx(3.01)
     assert warnings_of(caplog) == [
         "Redis does not answer (ConnectionError): this process uses its share of the rate, and asks again every 5 s"
     ]

@@ -211,6 +211,19 @@ def test_a_client_ends_with_its_buckets():
     assert [each() for each in kept] == [None, None]
 
 
+def test_a_url_without_the_package(tmp_path):
+    """Where only valkey is installed, a URL says what to install; a client of valkey needs nothing else."""
+    (tmp_path / "valkey").mkdir()
+    (tmp_path / "valkey" / "__init__.py").touch()
+    line = (
+        "import sys; sys.modules['redis'] = None; from b24batch.redis import RedisBucket; RedisBucket('redis://a', 'x')"
+    )
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    command = [sys.executable, "-c", line]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, env={"PYTHONPATH": path})
+    assert ended.stderr.endswith("ImportError: a URL of Redis needs redis: pip install 'b24batch[redis]'\n")
+
+
 def test_without_the_package():
     """Without the client's package an import says what to install."""
     line = "import sys; sys.modules.update(redis=None, valkey=None); import b24batch.redis"
