@@ -76,6 +76,10 @@ class ConcurrentRun:
                     self._record(sending)
             self._on_way.clear()
 
+    def wind_down(self) -> None:
+        """Begin no further request. A signal handler may call it."""
+        self.run.wind_down()
+
     def catch_up(self) -> None:
         """Record the answers that have arrived."""
         for sending in list(self._on_way):

@@ -33,6 +33,9 @@ class Deliver(Protocol):
     def stop(self) -> None:
         """Send nothing more, and record what became of the requests on their way."""
 
+    def wind_down(self) -> None:
+        """Begin no further request. A signal handler may call it."""
+
     def catch_up(self) -> None:
         """Record the answers that have arrived."""
 
@@ -53,7 +56,7 @@ def stream(run: Deliver, chunks: Iterable[Chunk]) -> Stream[AjaxResult, AnyResul
     Any exception that stops the run, such as Ctrl-C, has `Stream.result` as its `result`.
     """
     streaming = _Streaming(run, chunks)
-    return Stream(streaming.rows(), streaming.known)
+    return Stream(streaming.rows(), streaming.known, run.wind_down)
 
 
 @attrs.define(eq=False)

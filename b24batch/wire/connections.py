@@ -48,9 +48,8 @@ class Connections:
         delivery, outer = Delivery(self._monotonic, post.deadline, public_only=post.public_only), sys.exception()
         response: requests.Response | None = None
         try:
-            send = self._prepare(post)
             self._on_way.add(delivery)
-            response = send(stream=True, timeout=delivery.timeouts(*post.timeout))
+            response = self._prepare(post, delivery)(stream=True, timeout=delivery.timeouts(*post.timeout))
             return read_reply(response, delivery, post.max_answer)
         except SdkError as error:
             failure: BaseException = error
@@ -69,19 +68,19 @@ class Connections:
         # The frames of the traceback so far hold the address, and the text of the context may contain it.
         raise failure.with_traceback(None)
 
-    def _prepare(self, post: Post) -> Callable[..., requests.Response]:
+    def _prepare(self, post: Post, delivery: Delivery) -> Callable[..., requests.Response]:
         if self._given is not None:
             hooks = {"response": [*self._given.hooks["response"], _hide_redirect]}
             send = functools.partial(self._given.post, post.url, allow_redirects=False, hooks=hooks)
             return functools.partial(send, data=post.data, headers=post.headers)
-        if self._is_idle() or self._pid != os.getpid():
+        if self._is_idle(delivery) or self._pid != os.getpid():
             self._renew()
         return self._own.prepare(post)
 
-    def _is_idle(self) -> bool:
-        """Return whether nothing was sent for so long that a server may have closed the sockets."""
+    def _is_idle(self, delivery: Delivery) -> bool:
+        """Return whether nothing was sent before `delivery` for so long that a server may have closed the sockets."""
         idle = self._monotonic() - self._last_used
-        return idle > MAX_IDLE_SECONDS and all(delivery.is_late for delivery in list(self._on_way))
+        return idle > MAX_IDLE_SECONDS and all(other.is_late for other in list(self._on_way) if other is not delivery)
 
     def _renew(self) -> None:
         """Start with new sockets; the old ones stay open for other threads and for a parent process."""
