@@ -229,6 +229,14 @@ def test_the_local_bucket_is_full_in_each_outage(server, bucket):
         assert bucket.acquire() == 0.0
 
 
+def test_the_local_bucket_leaks(server, bucket):
+    """During a long outage the local bucket leaks, and then takes its burst."""
+    server.connected = False
+    bucket.acquire()
+    bucket.clock.advance(1e6)
+    assert [bucket.acquire() for _ in range(2)] == [0.0, pytest.approx(10_000)]
+
+
 def test_one_warning_for_all_portals(server, redis, caplog):
     """The buckets of a process over one client notice an outage together, and each has a local bucket that is full."""
     buckets = [RedisBucket(redis, f"{n}.example", 50, SLOW, share=0.5, clock=Standing()) for n in range(20)]
