@@ -187,6 +187,18 @@ def django(gate: Gate) -> None:
         gate.run(python, "tests/django_load.py")
 
 
+def redis(gate: Gate) -> None:
+    """A rate limit that processes share in a real redis-server, with the newest and the oldest client."""
+    if not shutil.which("redis-server"):
+        raise Failed("redis-server is not installed: apt-get install redis-server")
+    for name, client in (("newest", "redis>=5"), ("oldest", "redis==5.0.*")):
+        print(f"-- {client}", flush=True)
+        python = gate.environment(f"redis-{name}", gate.oldest, ".[test]", client)
+        gate.test(python, "-n", "2", "tests/redis", "tests/django/test_django_redis.py")
+    server = "tests/redis/test_redis_server.py"
+    gate.test(python, "-n", "0", "-s", "-k", "eight_processes", server, B24BATCH_REAL_TIME="1")
+
+
 def late(gate: Gate) -> None:
     """Gevent and eventlet that patch late."""
     servers = ("gevent>=24", "eventlet>=0.36", "gunicorn>=22", "packaging")
@@ -211,7 +223,7 @@ def interrupts(gate: Gate) -> None:
 
 
 STEPS: dict[str, Callable[[Gate], None]] = {
-    step.__name__: step for step in (demo, tests, checks, wheel, floors, django, late, newest, interrupts)
+    step.__name__: step for step in (demo, tests, checks, wheel, floors, django, redis, late, newest, interrupts)
 }
 
 

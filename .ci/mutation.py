@@ -70,6 +70,7 @@ runs/lanes          runs/test_concurrency journal/test_journal
 runs/open_chunk     runs/test_concurrency
 runs/streaming      runs/test_runs runs/test_concurrency journal/test_journal
 runs/operating      runs/test_operating lists/test_list_endings
+redis               redis/test_redis_bucket redis/test_redis_faults redis/test_redis_server
 runs/payload        wire/test_answers runs/test_runs lists/test_list_endings
 runs/progress       runs/test_progress
 runs/substitution   calls/test_references_nowhere calls/test_references runs/test_runs
@@ -83,7 +84,7 @@ wire/answers        wire/test_answers test_session wire/test_retries runs/test_m
 wire/auth           wire/test_auth test_secrets test_session oauth/test_oauth
 wire/codes          test_errors runs/test_runs wire/test_answers
 wire/extra          test_errors wire/test_answers
-wire/rate           wire/test_rate wire/test_limits
+wire/rate           wire/test_rate wire/test_limits redis/test_redis_bucket
 wire/repeats        wire/test_retries wire/test_wire
 wire/retries        wire/test_retries wire/test_limits
 wire/settings       test_session wire/test_wire

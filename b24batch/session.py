@@ -42,7 +42,7 @@ from b24batch.runs.substitution import mark_missed, targets_of
 from b24batch.streams import Stream
 from b24batch.wire.auth import Auth, Webhook, refuse_http
 from b24batch.wire.connections import Connections
-from b24batch.wire.rate import LeakyBucket
+from b24batch.wire.rate import ReservingLimiter
 from b24batch.wire.repeats import refuse_repeats
 from b24batch.wire.settings import check_number, to_wait
 from b24batch.wire.transport import Transport
@@ -594,7 +594,7 @@ class Session(Configured):
 
         limits, credentials = self.limits, type(self.auth).__name__
         rate = f"{limits.level:.0f} requests" if limits else "no limit"
-        if isinstance(limits, LeakyBucket):
+        if isinstance(limits, ReservingLimiter):
             rate = f"{limits.level:.0f} of {limits.capacity} requests, {limits.leak_rate:g} per second leak out"
         return render_facts("Session", {"host": self.auth.host, "credentials": credentials, "rate": rate})
 

@@ -22,6 +22,7 @@ ROOMS = {
     "wire": GROUND,
     "html": GROUND,
     "results": f"{GROUND} html calls",
+    "redis": f"{GROUND} wire",
     "options": f"{GROUND} wire",
     "oauth": f"{GROUND} wire",
     "runs": f"{GROUND} calls results wire",
@@ -31,7 +32,7 @@ ROOMS = {
     "lookup": f"{GROUND} calls lists results session",
     "__init__": f"{GROUND} calls wire results oauth session lookup",
     "sandbox": "session options oauth wire.auth",
-    "django": f"{GROUND} session options oauth wire calls results journal",
+    "django": f"{GROUND} session options oauth wire calls results journal redis",
     "cli": f"{GROUND} session options oauth wire results sandbox calls lists journal",
     "__main__": "cli errors",
 }

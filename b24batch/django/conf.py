@@ -11,7 +11,12 @@
 ``ALLOW_LOOPBACK``       whether a form may name this machine as its portal, for the sandbox; default False
 ``ALLOWED_PORTALS``      hosts that a form may also name, or that may lead to a private address: IP addresses, internal
                          names, each with its port, ``["10.0.0.5:8443", "portal.local"]``; default none
-``RATE``                 ``(capacity, leak_rate)`` of each process, None for no limit; default ``(50, 2.0)``
+``REDIS_SECRET_URL``     the URL of a Redis server, in which all processes share a portal's rate limit;
+                         see `b24batch.redis.RedisBucket`; default: each process has a limit of its own
+``EGRESS``               with Redis, the IP address from which this process calls portals, or a name for it, if the
+                         project has several: a portal counts the requests of each address
+``RATE``                 ``(capacity, leak_rate)``, None for no limit; default ``(50, 2.0)``; without Redis of each
+                         process
 ``RETRIES``              the arguments of `b24batch.RetryPolicy` as a dict
 ``MAX_WAIT``             as in `b24batch.Session`, but 0 by default, so that a view does not sleep
 ``TIMEOUT DEADLINE``     as in `b24batch.Session`, like ``MAX_ANSWER OPERATING_WAIT IDEMPOTENT_METHODS ALLOW_HTTP
@@ -58,7 +63,7 @@ OPTIONS = (
     "ALLOW_HTTP",
     "REDACT_URLLIB3_LOG",
 )
-KEYS = (*CREDENTIALS, *OPTIONS, "RATE")
+KEYS = (*CREDENTIALS, *OPTIONS, "RATE", "REDIS_SECRET_URL", "EGRESS")
 
 
 class Application(TypedDict):

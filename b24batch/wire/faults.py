@@ -17,7 +17,7 @@ from b24batch.wire.peers import PrivateAddress
 _NETWORK = frozenset(
     """
     b24batch requests urllib urllib3 http ssl socket _socket select selectors email encodings codecs idna zlib gzip
-    zstandard brotli brotlicffi compression OpenSSL socks gevent eventlet dns queue
+    zstandard brotli brotlicffi compression OpenSSL socks gevent eventlet dns queue redis valkey
     """.split()
 )
 _CHAIN = 10
@@ -28,15 +28,20 @@ _PRIVATE = (
 )
 
 
-def foreign_exception(error: BaseException, outer: BaseException | None = None) -> BaseException | None:
+def foreign_exception(
+    error: BaseException,
+    outer: BaseException | None = None,
+    own: tuple[type[BaseException], ...] = (requests.RequestException, HTTPError),
+) -> BaseException | None:
     """Return the exception behind `error` that other code raised, such as a signal handler; None if there is none.
 
     Args:
         error: The exception that requests raised.
         outer: The exception that was being handled before the request began; it is ignored.
+        own: The classes of exceptions that only the library below raises.
     """
     for cause in _chain(error, outer):
-        if not isinstance(cause, requests.RequestException | HTTPError) and _raised_in(cause) not in _NETWORK:
+        if not isinstance(cause, own) and _raised_in(cause) not in _NETWORK:
             return cause
     return None
 
