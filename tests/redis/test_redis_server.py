@@ -155,9 +155,7 @@ def next_of(left):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    "B24BATCH_REAL_TIME" not in os.environ, reason="takes 20 s; the gate's step redis runs it"
-)
+@pytest.mark.skipif("B24BATCH_REAL_TIME" not in os.environ, reason="takes 20 s; the gate's step redis runs it")
 def test_eight_processes(server):
     """90 requests from 8 processes at 50 and 2/s: none refused, and none waits for long while others are served.
 
