@@ -54,8 +54,8 @@ errors              test_errors wire/test_answers
 html                test_notebook
 lists               lists/test_lists lists/test_list_endings lists/test_list_families lists/test_lists_property
 journal             journal/test_journal journal/test_lives journal/test_files
-journal/file        journal/test_files journal/test_journal journal/test_processes
-journal/lock        journal/test_journal journal/test_processes journal/test_lives
+journal/file        journal/test_files journal/test_journal journal/test_journal_processes
+journal/lock        journal/test_journal journal/test_journal_processes journal/test_lives
 journal/noted       journal/test_lives journal/test_journal
 journal/paths       journal/test_files
 locks               wire/test_rate wire/test_limits test_processes
