@@ -315,15 +315,14 @@ class Session(Configured):
         del options  # one of all these may be a webhook URL
         if failure is not None:
             raise failure
+        run.open_journal(chunks)  # until then nothing is known of the commands
         try:
-            run.open_journal(chunks)  # until then nothing is known of the commands
-            try:
-                return collect(list(chain.from_iterable(over(run.deliver_all(chunks)))))
-            except BaseException as interrupt:
-                end(run, interrupt, lambda: collect([row for chunk in chunks for row in chunk.known()]))
-                raise
-        finally:
+            rows = list(chain.from_iterable(over(run.deliver_all(chunks))))
             run.close_journal()
+            return collect(rows)
+        except BaseException as interrupt:
+            end(run, interrupt, lambda: collect([row for chunk in chunks for row in chunk.known()]))
+            raise
 
     @hide_arguments
     def stream_batch(

@@ -80,11 +80,16 @@ class Run:
     def open_journal(self, chunks: Iterable[ChunkRun]) -> None:
         """Take the journal, if there is one, and give these chunks the outcomes of earlier lives."""
         journal, auth = self.requests.journal, self.requests.transport.auth
-        if journal is not None:
-            journal.begin(getattr(auth, "member_id", auth.host), self.repeatable)
-            self._has_begun = True
+        if journal is None:
+            return
+        journal.begin(getattr(auth, "member_id", auth.host), self.repeatable)
+        self._has_begun = True
+        try:
             for chunk in chunks:
                 self.tell(chunk)
+        except BaseException:
+            self.close_journal()
+            raise
 
     def close_journal(self) -> None:
         """Give the journal back."""

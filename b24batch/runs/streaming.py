@@ -43,7 +43,10 @@ class Deliver(Protocol):
 def end(run: Deliver, interrupt: BaseException, known: Callable[[], AnyResult]) -> None:
     """Stop a run because of `interrupt`, which gets the outcomes that are `known` then as its `result`."""
     try:
-        run.stop()
+        try:
+            run.stop()
+        finally:
+            run.close_journal()
     except BaseException as later:  # such as a second Ctrl-C: no more waiting
         vars(later)["result"] = known()
         raise
@@ -80,11 +83,10 @@ class _Streaming:
             for rows in self.run.deliver_all(self._read()):
                 self.state = iter(rows), self.state[1][1:]
                 yield from self.state[0]
+            self.run.close_journal()
         except BaseException as interrupt:
             end(self.run, interrupt, self.known)
             raise
-        finally:
-            self.run.close_journal()
 
     def known(self) -> AnyResult:
         """Return the outcomes that were not yielded yet, of all chunks that were read."""
