@@ -148,6 +148,7 @@ class Result(Generic[Data]):
 
     def raise_for_errors(self) -> Self:
         """Return this result if `is_success`; otherwise raise a `BatchError` that has it."""
+        __tracebackhide__ = True
         if not self.is_success:
             raise BatchError(self)
         return self
@@ -180,7 +181,11 @@ class Result(Generic[Data]):
     def summary(self) -> str:
         """Return one line: the number of commands with each outcome, and the first error."""
         first = next(((f"; first error: {shown(key)} ({error})") for key, error in self.errors.items()), "")
-        return f"{len(self.rows)} commands: {counted(row.status for row in self.rows)}{first}"
+        return f"{self.counts()}{first}"
+
+    def counts(self) -> str:
+        """Return the number of commands, and of those with each outcome."""
+        return f"{len(self.rows)} commands: {counted(row.status for row in self.rows)}"
 
     def to_dict(self) -> dict[str, JsonValue]:
         """Return the whole result, without the parameters, as a dict that can be dumped as JSON."""
@@ -213,6 +218,7 @@ class Result(Generic[Data]):
     @overload
     def __getitem__(self, key: slice) -> list[AjaxResult]: ...
     def __getitem__(self, key: int | str | slice) -> AjaxResult | list[AjaxResult]:
+        __tracebackhide__ = True
         if isinstance(key, str):
             return self._by_name[key]
         return self.rows[key]
@@ -271,3 +277,21 @@ def outcomes_of(error: BaseException) -> AnyResult | None:
     """
     result = getattr(error, "result", None)
     return result if isinstance(result, Result) else None
+
+
+@attrs.define(eq=False)
+class LastResult:
+    """Keeps the outcomes of the last run; a session and those made from it share one."""
+
+    result: AnyResult | None = None
+
+    def keep(self, result: AnyResult) -> AnyResult:
+        """Keep the outcomes of a run, instead of those of the run before, and return them."""
+        self.result = result
+        return result
+
+    def give(self, error: BaseException, result: AnyResult) -> None:
+        """Give `error`, which stopped a run, the outcomes and a note that counts them; keep them if there are any."""
+        vars(error)["result"] = result
+        if result.rows:
+            error.add_note(f"{self.keep(result).counts()}; their outcomes: b24.last_result")
