@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
-from typing import Generic, Self, TypeAlias, TypeVar, cast, overload
+from typing import Generic, NoReturn, Self, TypeAlias, TypeVar, cast, overload
 
 import attrs
 
@@ -92,6 +92,32 @@ class AjaxResult:
         return render_outcome(self.to_dict())
 
 
+class NamedValues(dict[str, JsonValue]):
+    """Values by the names of their commands; the `KeyError` for a command without a value says why it has none.
+
+    Args:
+        values: The values.
+        others: The outcomes of the commands that have none.
+    """
+
+    __slots__ = ("_others",)
+
+    def __init__(self, values: Iterable[tuple[str, JsonValue]], others: Iterable[AjaxResult]) -> None:
+        super().__init__(values)
+        self._others = {row.command.name: row for row in others}
+
+    def __missing__(self, name: str) -> NoReturn:
+        __tracebackhide__ = True
+        row = self._others.get(name)
+        if row is None:
+            raise KeyError(name)
+        reason = "" if row.error is None else f": {row.error.code or row.error.description}"
+        raise KeyError(f"{name} {row.status}{reason}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return dict, (dict(self),)
+
+
 @attrs.frozen(repr=False, eq=False)
 class Result(Generic[Data]):
     """The outcomes of all commands of a run, in input order.
@@ -114,18 +140,22 @@ class Result(Generic[Data]):
     def data(self) -> Data:
         """What the successful commands returned: a list in order, or a dict by name.
 
+        The list closes up: it has no place for a command that is not successful, unlike `rows`. In the dict such a
+        name is missing, and the `KeyError` says why.
+
         With ``return_ajax_result=True`` it is the `AjaxResult` of every command instead.
         """
-        if self._data is None:
+        if self._data is None or type(self._data) is dict:  # a dict after it was pickled
             object.__setattr__(self, "_data", self._values())
         return cast(Data, self._data)
 
     def _values(self) -> list[JsonValue] | dict[str, JsonValue]:
         rows = self.rows if self._whole_rows else [row for row in self.rows if row.is_success]
         values = rows if self._whole_rows else [row.data for row in rows]
-        if self.named:
-            return {row.command.name or "": value for row, value in zip(rows, values, strict=True)}
-        return list(values)
+        if not self.named:
+            return list(values)
+        others = [] if self._whole_rows else (row for row in self.rows if not row.is_success)
+        return NamedValues(((row.command.name or "", value) for row, value in zip(rows, values, strict=True)), others)
 
     @cached_property
     def _by_name(self) -> dict[str, AjaxResult]:
