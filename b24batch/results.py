@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Generic, NoReturn, Self, TypeAlias, TypeVar, cast, overload
 
@@ -90,6 +90,48 @@ class AjaxResult:
         from b24batch.html import render_outcome
 
         return render_outcome(self.to_dict())
+
+
+class Rows(list[AjaxResult]):
+    """Some rows of a `Result`: a list, which a notebook shows as a table.
+
+    Args:
+        rows: All rows of the result.
+        places: The positions of these rows.
+    """
+
+    __slots__ = ("_placed",)
+
+    def __init__(self, rows: Sequence[AjaxResult], places: Iterable[int]) -> None:
+        self._placed = [(place, rows[place]) for place in places]
+        super().__init__(row for _, row in self._placed)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return list, (list(self),)
+
+    def _repr_html_(self) -> str:
+        from b24batch.html import render_result
+
+        places = {id(row): place for place, row in self._placed}
+        return render_result([_to_record(row, places.get(id(row), number)) for number, row in enumerate(self)])
+
+
+def _to_record(row: AjaxResult, position: int) -> dict[str, JsonValue]:
+    """Return one outcome, at its position in the run, as a flat dict."""
+    error = row.error
+    return {
+        "position": position,
+        "name": row.command.name,
+        "method": row.command.method,
+        "status": row.status,
+        "data": row.data,
+        "error": None if error is None else str(error.code),
+        "error_type": None if error is None else type(error).__name__,
+        "description": None if error is None else error.description,
+        "total": row.total,
+        "http_status": row.http_status,
+        "request_id": row.request_id,
+    }
 
 
 class NamedValues(dict[str, JsonValue]):
@@ -206,7 +248,7 @@ class Result(Generic[Data]):
 
     def by_status(self, status: Status) -> list[AjaxResult]:
         """Return the rows with this status: ``ok``, ``failed``, ``skipped`` or ``unknown``."""
-        return [row for row in self.rows if row.status == status]
+        return Rows(self.rows, (place for place, row in enumerate(self.rows) if row.status == status))
 
     def summary(self) -> str:
         """Return one line: the number of commands with each outcome, and the first error."""
@@ -225,23 +267,10 @@ class Result(Generic[Data]):
         """Return one flat dict per command, for ``pandas.DataFrame``, CSV or JSON.
 
         The keys are ``position``, ``name`` (or None), ``method``, ``status``, ``data``, ``error`` (its code, or None),
-        ``description`` (of the error, or None), ``total``, ``http_status`` and ``request_id``.
+        ``error_type`` (its class, or None), ``description`` (of the error, or None), ``total``, ``http_status`` and
+        ``request_id``.
         """
-        return [
-            {
-                "position": position,
-                "name": row.command.name,
-                "method": row.command.method,
-                "status": row.status,
-                "data": row.data,
-                "error": None if row.error is None else str(row.error.code),
-                "description": None if row.error is None else row.error.description,
-                "total": row.total,
-                "http_status": row.http_status,
-                "request_id": row.request_id,
-            }
-            for position, row in enumerate(self.rows)
-        ]
+        return [_to_record(row, position) for position, row in enumerate(self.rows)]
 
     @overload
     def __getitem__(self, key: int | str) -> AjaxResult: ...
@@ -251,7 +280,7 @@ class Result(Generic[Data]):
         __tracebackhide__ = True
         if isinstance(key, str):
             return self._by_name[key]
-        return self.rows[key]
+        return Rows(self.rows, range(len(self.rows))[key]) if isinstance(key, slice) else self.rows[key]
 
     def __contains__(self, key: object) -> bool:
         if isinstance(key, int):
@@ -271,6 +300,9 @@ class Result(Generic[Data]):
         from b24batch.html import render_result
 
         return render_result(self.to_records())
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self._by_name)
 
     def _keys(self) -> list[int | str]:
         return [row.command.name or "" for row in self.rows] if self.named else list(range(len(self.rows)))
