@@ -13,7 +13,7 @@ from attrs.validators import instance_of, optional
 
 from b24batch.clock import Clock, Wait
 from b24batch.errors import UsageError
-from b24batch.redaction import redact, shown, without_frames
+from b24batch.redaction import hide_frames, redact, shown
 from b24batch.wire.rate import Limiter, shared_bucket
 from b24batch.wire.retries import RetryPolicy
 from b24batch.wire.settings import WireSettings, check_number, to_clock, to_wait, validate_with
@@ -70,19 +70,17 @@ def hide_arguments(function: Callable[Given, Made]) -> Callable[Given, Made]:
         except UsageError as error:
             failure: list[BaseException] = [error.with_traceback(None)]
         except BaseException as error:
-            failure = [_shortened(error)]
+            if error.__traceback__ and error.__traceback__.tb_next is None and isinstance(error, TypeError):
+                failure = [TypeError(redact(str(error)))]  # the call has wrong arguments
+            elif hide_frames(error):
+                failure = [error.with_traceback(None)]
+            else:
+                del args, kwargs
+                raise
         del args, kwargs
         raise failure.pop()  # from a list: a variable would be a cycle of exception and frame
 
     return hidden
-
-
-def _shortened(error: BaseException) -> BaseException:
-    """Return an exception that is to be raised again where it was caught."""
-    inner = error.__traceback__ and error.__traceback__.tb_next
-    if inner is None and isinstance(error, TypeError):  # the call has wrong arguments
-        return TypeError(redact(str(error)))
-    return without_frames(error)
 
 
 def to_flag(name: str, value: object) -> bool:

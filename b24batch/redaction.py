@@ -134,25 +134,23 @@ def to_secret(value: object, what: str = "client_secret") -> Secret:
     return Secret(value)
 
 
-def hide_frames(error: BaseException) -> None:
-    """Shorten the traceback of an exception that the caller of this function has caught and raises again.
+def hide_frames(error: BaseException) -> bool:
+    """Hide the library's frames in the traceback of an exception that the caller of this function has caught.
 
-    If only the library and its connection are in it, the frames below the one that caught it are dropped. If a callback
-    of the user is in it, the library's frames are marked, so that IPython and pytest leave them out. The traceback of a
+    If a callback of the user is in it, the library's frames are marked, so that IPython and pytest leave them out. If
+    only the library and its connection are, the frames below the one that caught it are dropped. The traceback of a
     fault, which is an exception of another class raised inside the library, remains as it is.
+
+    Returns:
+        Whether only the frame that caught the exception is left.
     """
     caught = error.__traceback__
     frames = [frame for frame, _ in walk_tb(caught)]
     inner = [frame for frame in frames if str(frame.f_globals.get("__name__")).partition(".")[0] in INNER]
     if isinstance(error, Exception) and not isinstance(error, SdkError) and frames[-1:] == inner[-1:]:
-        return
-    if caught is not None and frames == inner:
-        caught.tb_next = None
+        return False
     for frame in inner:
         frame.f_locals["__tracebackhide__"] = True  # the mapping keeps a name that the frame's code does not have
-
-
-def without_frames(error: BaseException) -> BaseException:
-    """Return an exception with hidden frames, to be raised at the end of the function that caught it."""
-    hide_frames(error)
-    return error.with_traceback(error.__traceback__ and error.__traceback__.tb_next)
+    if caught is not None and frames == inner:
+        caught.tb_next = None
+    return frames == inner

@@ -164,7 +164,8 @@ class NamedValues(dict[str, JsonValue]):
 class Result(Generic[Data]):
     """The outcomes of all commands of a run, in input order.
 
-    ``result[3]`` and ``result["name"]`` return the `AjaxResult` of one command, ``result[10:20]`` a list of them.
+    ``result[3]`` and ``result["name"]`` return the `AjaxResult` of one command, ``result[10:20]`` a list of them,
+    which a notebook shows as a table.
     Iteration yields these rows, ``len`` is the number of commands, and ``in`` accepts a position or a name.
 
     Attributes:

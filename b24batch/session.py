@@ -28,7 +28,7 @@ from b24batch.options import (
     to_settings,
     vary,
 )
-from b24batch.redaction import Secret, redact_urllib3_log, without_frames
+from b24batch.redaction import Secret, hide_frames, redact_urllib3_log
 from b24batch.results import AjaxResult, AnyResult, LastResult, Result, collect
 from b24batch.runs.chunk_run import ChunkRun
 from b24batch.runs.concurrent_run import ConcurrentRun
@@ -324,7 +324,9 @@ class Session(Configured):
         try:
             stopped, (run, chunks, over) = [], self._prepare(calls, chunk_size, progress, options)
         except BaseException as error:
-            stopped = [without_frames(error)]  # a list, as a variable would be a cycle of exception and frame
+            if not (hide_frames(error) or isinstance(error, UsageError)):
+                raise
+            stopped = [error.with_traceback(None)]  # a list, as a variable would be a cycle of exception and frame
         del calls, halt_on_error, stop_on_error, chunk_size, request_id, progress, concurrency, journal, stop_after
         del options  # one of all these may be a webhook URL
         if stopped:
@@ -334,7 +336,9 @@ class Session(Configured):
             return self._last.keep(collect(list(chain.from_iterable(over(run.deliver_all(chunks))))))
         except BaseException as interrupt:
             end(run, interrupt, lambda: collect([row for chunk in chunks for row in chunk.known()]), self._last)
-            stopped = [without_frames(interrupt)]
+            if not hide_frames(interrupt):
+                raise
+            stopped = [interrupt.with_traceback(None)]
         finally:
             run.close_journal()
         raise stopped.pop()

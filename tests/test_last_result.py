@@ -132,15 +132,13 @@ def test_threads_share(b24):
     assert b24.last_result.is_success
 
 
-@pytest.mark.parametrize("concurrency", [1, 3])
-def test_a_stream(b24, press, concurrency):
+def test_a_stream(b24, press):
     """An exception that stops a stream leaves the outcomes that were not yielded, and counts them."""
     press(101)
-    stream = b24.stream_batch([("press",)] * 150, concurrency=concurrency)
+    stream = b24.stream_batch([("press",)] * 150)
     error = stopped(lambda: list(stream))
     assert b24.last_result is outcomes_of(error)
-    assert len(b24.last_result) >= 50
-    assert error.__notes__ == [f"{b24.last_result.counts()}; their outcomes: b24.last_result"]
+    assert error.__notes__ == ["50 commands: 50 unknown; their outcomes: b24.last_result"]
 
 
 def test_a_stream_that_is_left(b24):

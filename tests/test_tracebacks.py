@@ -9,7 +9,7 @@ import traceback
 
 import pytest
 
-from b24batch import AjaxError, Command, SdkError, Session
+from b24batch import AjaxError, Command, SdkError, Session, ref
 from b24batch.sandbox import FakeClock
 
 #: Seconds after which a run of tests is taken to hang.
@@ -82,13 +82,24 @@ MISUSES = {
     "Command": lambda b24: Command("a b"),
     "raise_for_errors": lambda b24: b24.batch([("no.such.method",)]).raise_for_errors(),
     "name": lambda b24: b24.batch({"a": ("echo",)})["b"],
+    "data": lambda b24: b24.batch({"a": ("echo",)}).data["b"],
+    "to_dict": lambda b24: Command("a.b", {"x": b"x"}).to_dict(),
+    "from_dict": lambda b24: Command.from_dict({}),
+    "from_dict: method": lambda b24: Command.from_dict({"method": "a b"}),
+    "ref": lambda b24: ref("a b"),
+    "ref: key": lambda b24: ref("a")[-1],
+    "ref: text": lambda b24: f"{ref('a')}",
+    "ref: plus": lambda b24: ref("a") + "x",
+    "ref: truth": lambda b24: bool(ref("a")),
+    "ref: total": lambda b24: ref("a")["x"].total,
+    "ref: key of a number": lambda b24: ref("a").next["x"],
 }
 
 
 @pytest.mark.parametrize("misuse", MISUSES)
 def test_every_frame_of_ours_is_marked(b24, misuse):
     """Whatever a public name raises, each frame of the library in its traceback is marked as hidden."""
-    with pytest.raises((SdkError, TypeError, LookupError)) as caught:
+    with pytest.raises((SdkError, TypeError, ValueError, LookupError)) as caught:
         MISUSES[misuse](b24)
     assert own_frames(caught.value)
     assert not [frame for frame in own_frames(caught.value) if not frame.f_locals.get("__tracebackhide__")]
@@ -105,6 +116,25 @@ def test_the_callback_in_the_middle_stays(b24, portal):
         b24.batch_by_chunk(calls())
     assert [entry.name for entry in traceback.extract_tb(caught.tb) if entry.name == "calls"] == ["calls"]
     assert not [frame for frame in own_frames(caught.value) if not frame.f_locals.get("__tracebackhide__")]
+
+
+def test_the_context_of_a_callbacks_error_stays(b24):
+    """What a callback was doing when it failed stays with its error, also if the caller handles another one."""
+
+    def calls():
+        try:
+            yield ("echo",)
+            raise LookupError("first")
+        except LookupError as error:
+            raise ValueError("second") from error
+
+    for run in (b24.batch, b24.batch_by_chunk, lambda calls: list(b24.stream_batch(calls))):
+        try:
+            raise KeyError("the caller's")
+        except KeyError:
+            with pytest.raises(ValueError, match="second") as caught:
+                run(calls())
+        assert isinstance(caught.value.__context__, LookupError)
 
 
 class NoClock(FakeClock):

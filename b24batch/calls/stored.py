@@ -56,12 +56,14 @@ def _read_items(value: JsonValue, depth: int) -> list[tuple[Key, JsonValue]] | N
 
 def from_stored(params: Params, refs: JsonValue) -> Params:
     """Return params with their references again; raise `UsageError` unless they are as `to_stored` writes them."""
+    __tracebackhide__ = True
     for path, reference in _read_refs(refs):
         params = _put(params, path, reference)
     return params
 
 
 def _read_refs(refs: JsonValue) -> Iterator[tuple[list[Key], Ref]]:
+    __tracebackhide__ = True
     for stored in refs if isinstance(refs, list) else [refs]:
         try:
             if stored.keys() != _REF_KEYS or stored["of"] not in ("result", "total", "next"):
@@ -81,6 +83,7 @@ def _read_refs(refs: JsonValue) -> Iterator[tuple[list[Key], Ref]]:
 
 def _put(value: JsonValue, path: list[Key], reference: Ref) -> JsonValue:
     """Return a copy of `value` with the reference in place of its text."""
+    __tracebackhide__ = True
     if not path and value == reference.text():
         return reference
     if isinstance(value, list) and path and isinstance(path[0], int) and 0 <= path[0] < len(value):
