@@ -254,10 +254,9 @@ class Result(Generic[Data]):
     def summary(self) -> str:
         """Return one line: the number of commands with each outcome, and the first error."""
         first = next(((f"; first error: {shown(key)} ({error})") for key, error in self.errors.items()), "")
-        return f"{self.counts()}{first}"
+        return f"{self._counts()}{first}"
 
-    def counts(self) -> str:
-        """Return the number of commands, and of those with each outcome."""
+    def _counts(self) -> str:
         return f"{len(self.rows)} commands: {counted(row.status for row in self.rows)}"
 
     def to_dict(self) -> dict[str, JsonValue]:
@@ -357,4 +356,4 @@ class LastResult:
         """Give `error`, which stopped a run, the outcomes and a note that counts them; keep them if there are any."""
         vars(error)["result"] = result
         if result.rows:
-            error.add_note(f"{self.keep(result).counts()}; their outcomes: b24.last_result")
+            error.add_note(f"{self.keep(result)._counts()}; their outcomes: b24.last_result")

@@ -66,7 +66,7 @@ def test_the_note_of_a_run(b24, kind, concurrency):
     error = kind("stop")
     caught = stopped(lambda: b24.batch_by_chunk(CALLS, progress=Bar(error), concurrency=concurrency), kind)
     assert caught is error
-    assert caught.__notes__ == [f"{b24.last_result.counts()}; their outcomes: b24.last_result"]
+    assert caught.__notes__ == [f"{b24.last_result._counts()}; their outcomes: b24.last_result"]
     assert b24.last_result is outcomes_of(caught)
     assert len(b24.last_result) == 120
     assert len(b24.last_result.by_status("ok")) >= 50

@@ -184,6 +184,11 @@ def test_user_fields_are_shown(portal, b24):
         names = [row[0] for row in shown.rows[1:]]
         assert names == [f"{prefix}{name}" for name in [*(f"F{n}" for n in range(18)), "UF_CRM_1", "ufCrm2"]]
         assert shown.texts[1] == "41 more are left out; all are in its .data"
+    fields = {f"F{n}": n for n in range(15)} | {f"UF_CRM_{n}": n for n in range(15)}
+    assert [row[0] for row in table(AjaxResult(Command("a.b"), "ok", data=fields)).rows[1:]] == [
+        *(f"F{n}" for n in range(10)),
+        *(f"UF_CRM_{n}" for n in range(10)),
+    ]
 
 
 def test_names_are_completed(b24):

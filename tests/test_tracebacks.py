@@ -10,7 +10,7 @@ import traceback
 import pytest
 
 from b24batch import AjaxError, Command, SdkError, Session, ref
-from b24batch.sandbox import FakeClock
+from b24batch.sandbox import FakeClock, PortalError
 
 #: Seconds after which a run of tests is taken to hang.
 PATIENCE = 60
@@ -74,7 +74,7 @@ MISUSES = {
     "stream_batch": lambda b24: list(b24.stream_batch([("echo",), ("a b",)], chunk_size=1)),
     "call_list": lambda b24: b24.call_list("no.such.method"),
     "fetch_list": lambda b24: list(b24.fetch_list("no.such.method")),
-    "concurrent list": lambda b24: list(b24.fetch_list("crm.deal.list", {"filter": {"%": object}}, concurrency=2)),
+    "fetch_list: arguments": lambda b24: b24.fetch_list("crm.deal.list", {"filter": {"%": object}}),
     "with_options": lambda b24: b24.with_options(timeout=-1),
     "Session": lambda b24: Session(b24.auth, wrong=1),
     "Session: no URL": lambda b24: Session("example.com"),
@@ -103,6 +103,18 @@ def test_every_frame_of_ours_is_marked(b24, misuse):
         MISUSES[misuse](b24)
     assert own_frames(caught.value)
     assert not [frame for frame in own_frames(caught.value) if not frame.f_locals.get("__tracebackhide__")]
+
+
+def test_a_concurrent_list(b24, portal):
+    """The frames of a list that is read with several requests at once are marked, too."""
+
+    @portal.method("crm.deal.list")
+    def refuse(params):
+        raise PortalError("REFUSED", "no")
+
+    with pytest.raises(AjaxError) as caught:
+        list(b24.fetch_list("crm.deal.list", concurrency=2))
+    assert [frame.f_locals.get("__tracebackhide__") for frame in own_frames(caught.value)] == [True]
 
 
 def test_the_callback_in_the_middle_stays(b24, portal):
