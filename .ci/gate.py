@@ -7,6 +7,7 @@ runs, also after one that failed; the exit status is 0 if none did.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -162,14 +163,43 @@ def floors(gate: Gate) -> None:
     gate.run(python, "-m", "b24batch", "demo", cwd=gate.work, shown=2)
 
 
+def install_servers(gate: Gate) -> None:
+    """Install PostgreSQL and Redis where apt-get can; elsewhere their tests are skipped, and say so."""
+    there = shutil.which("redis-server") and list(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if there or not shutil.which("apt-get") or os.geteuid() != 0:
+        return
+    packages = ("--no-install-recommends", "postgresql", "redis-server")
+    try:
+        gate.run("apt-get", "update", "-q", shown=0)
+        gate.run("apt-get", "install", "-y", "-q", *packages, shown=1, DEBIAN_FRONTEND="noninteractive")
+    except Failed as failure:
+        print(f"-- no PostgreSQL and Redis here: {failure}", flush=True)
+
+
 def django(gate: Gate) -> None:
     """The Django project of the tests on the oldest and the newest Django, and under load by real servers."""
+    install_servers(gate)
     for version, django in ((gate.oldest, "Django>=5.2,<5.3"), (gate.newest, "Django>=5.2")):
         print(f"-- {django} on Python {version}", flush=True)
-        servers = ("pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "gunicorn>=22", "uvicorn>=0.30")
-        python = gate.environment(f"django-{version}-{len(django)}", version, ".[django]", django, *servers)
+        tools = ("pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "gunicorn>=22", "uvicorn>=0.30")
+        others = ("psycopg[binary]>=3.1.8", "celery>=5.4", "redis>=5")
+        python = gate.environment(f"django-{version}-{len(django)}", version, ".[django]", django, *tools, *others)
         gate.test(python, "tests/django")
         gate.run(python, "tests/django_load.py")
+
+
+def redis(gate: Gate) -> None:
+    """A rate limit that processes share in a real redis-server, with the newest and the oldest client."""
+    install_servers(gate)
+    if not shutil.which("redis-server"):
+        print("-- skipped: redis-server is not installed, and apt-get cannot install it", flush=True)
+        return
+    for name, client in (("newest", "redis>=5"), ("oldest", "redis==5.0.*")):
+        print(f"-- {client}", flush=True)
+        python = gate.environment(f"redis-{name}", gate.oldest, ".[test]", client)
+        gate.test(python, "-n", "2", "tests/redis", "tests/django/test_django_redis.py")
+    server = "tests/redis/test_redis_server.py"
+    gate.test(python, "-n", "0", "-s", "-k", "eight_processes", server, B24BATCH_REAL_TIME="1")
 
 
 def late(gate: Gate) -> None:
@@ -196,7 +226,7 @@ def interrupts(gate: Gate) -> None:
 
 
 STEPS: dict[str, Callable[[Gate], None]] = {
-    step.__name__: step for step in (demo, tests, checks, wheel, floors, django, late, newest, interrupts)
+    step.__name__: step for step in (demo, tests, checks, wheel, floors, django, redis, late, newest, interrupts)
 }
 
 

@@ -53,6 +53,11 @@ clock               wire/test_rate runs/test_operating
 errors              test_errors wire/test_answers
 html                test_notebook
 lists               lists/test_lists lists/test_list_endings lists/test_list_families lists/test_lists_property
+journal             journal/test_journal journal/test_lives journal/test_files
+journal/file        journal/test_files journal/test_journal journal/test_processes
+journal/lock        journal/test_journal journal/test_processes journal/test_lives
+journal/noted       journal/test_lives journal/test_journal
+journal/paths       journal/test_files
 locks               wire/test_rate wire/test_limits test_processes
 options             test_session calls/test_calls wire/test_rate wire/test_retries
 redaction           test_secrets test_log calls/test_calls
@@ -65,6 +70,7 @@ runs/lanes          runs/test_concurrency journal/test_journal
 runs/open_chunk     runs/test_concurrency
 runs/streaming      runs/test_runs runs/test_concurrency journal/test_journal
 runs/operating      runs/test_operating lists/test_list_endings
+redis               redis/test_redis_bucket redis/test_redis_faults redis/test_redis_server
 runs/payload        wire/test_answers runs/test_runs lists/test_list_endings
 runs/progress       runs/test_progress
 runs/substitution   calls/test_references_nowhere calls/test_references runs/test_runs
@@ -78,7 +84,7 @@ wire/answers        wire/test_answers test_session wire/test_retries runs/test_m
 wire/auth           wire/test_auth test_secrets test_session oauth/test_oauth
 wire/codes          test_errors runs/test_runs wire/test_answers
 wire/extra          test_errors wire/test_answers
-wire/rate           wire/test_rate wire/test_limits
+wire/rate           wire/test_rate wire/test_limits redis/test_redis_bucket
 wire/repeats        wire/test_retries wire/test_wire
 wire/retries        wire/test_retries wire/test_limits
 wire/settings       test_session wire/test_wire

@@ -25,6 +25,7 @@ from b24batch.errors import (
     UnexpectedAnswer,
     UsageError,
 )
+from b24batch.lookup import look_up
 from b24batch.results import AjaxResult, BatchError, Result, outcomes_of
 from b24batch.session import Session
 from b24batch.wire.auth import Webhook
@@ -64,6 +65,7 @@ __all__ = [
     "UnexpectedAnswer",
     "UsageError",
     "Webhook",
+    "look_up",
     "outcomes_of",
     "ref",
 ]

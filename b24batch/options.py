@@ -13,7 +13,7 @@ from attrs.validators import instance_of, optional
 
 from b24batch.clock import Clock, Wait
 from b24batch.errors import UsageError
-from b24batch.redaction import hide_frames, redact, shown
+from b24batch.redaction import redact, shown, without_frames
 from b24batch.wire.rate import Limiter, shared_bucket
 from b24batch.wire.retries import RetryPolicy
 from b24batch.wire.settings import WireSettings, check_number, to_clock, to_wait, validate_with
@@ -67,18 +67,14 @@ def hide_arguments(function: Callable[Given, Made]) -> Callable[Given, Made]:
         __tracebackhide__ = True
         try:
             return function(*args, **kwargs)
-        except UsageError as error:
-            failure: list[BaseException] = [error.with_traceback(None)]
         except BaseException as error:
             if error.__traceback__ and error.__traceback__.tb_next is None and isinstance(error, TypeError):
-                failure = [TypeError(redact(str(error)))]  # the call has wrong arguments
-            elif hide_frames(error):
-                failure = [error.with_traceback(None)]
-            else:
+                failure: list[BaseException] = [TypeError(redact(str(error)))]  # the call has wrong arguments
+            elif not (failure := without_frames(error)):
                 del args, kwargs
                 raise
         del args, kwargs
-        raise failure.pop()  # from a list: a variable would be a cycle of exception and frame
+        raise failure.pop()
 
     return hidden
 

@@ -154,3 +154,12 @@ def hide_frames(error: BaseException) -> bool:
     if caught is not None and frames == inner:
         caught.tb_next = None
     return frames == inner
+
+
+def without_frames(error: BaseException) -> list[BaseException]:
+    """Return an exception, to be raised at the end of the function that caught it, if a caller needs no frame below.
+
+    It is in a list, as a variable would make a cycle of exception and frame. The list is empty if the exception is to
+    be raised as it is: a callback of the user is in its traceback, or it is a fault.
+    """
+    return [error.with_traceback(None)] if hide_frames(error) or isinstance(error, UsageError) else []

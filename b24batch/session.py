@@ -28,7 +28,7 @@ from b24batch.options import (
     to_settings,
     vary,
 )
-from b24batch.redaction import Secret, hide_frames, redact_urllib3_log
+from b24batch.redaction import Secret, redact_urllib3_log, without_frames
 from b24batch.results import AjaxResult, AnyResult, LastResult, Result, collect
 from b24batch.runs.chunk_run import ChunkRun
 from b24batch.runs.concurrent_run import ConcurrentRun
@@ -42,7 +42,7 @@ from b24batch.runs.substitution import mark_missed, targets_of
 from b24batch.streams import Stream
 from b24batch.wire.auth import Auth, Webhook, refuse_http
 from b24batch.wire.connections import Connections
-from b24batch.wire.rate import LeakyBucket
+from b24batch.wire.rate import ReservingLimiter
 from b24batch.wire.repeats import refuse_repeats
 from b24batch.wire.settings import check_number, to_wait
 from b24batch.wire.transport import Transport
@@ -318,27 +318,28 @@ class Session(Configured):
             BaseException: Any exception that stops the run, such as Ctrl-C, has the outcomes so far in its `result`.
                 Only before the first request may it have none.
         """
-        __tracebackhide__ = True
         options: dict[str, JsonValue] = {"halt_on_error": halt_on_error, "stop_on_error": stop_on_error}
         options |= {"concurrency": concurrency, "journal": journal, "stop_after": stop_after, "request_id": request_id}
         try:
-            stopped, (run, chunks, over) = [], self._prepare(calls, chunk_size, progress, options)
+            stopped: list[BaseException] = []
+            run, chunks, over = self._prepare(calls, chunk_size, progress, options)
         except BaseException as error:
-            if not (hide_frames(error) or isinstance(error, UsageError)):
+            if not (stopped := without_frames(error)):
                 raise
-            stopped = [error.with_traceback(None)]  # a list, as a variable would be a cycle of exception and frame
         del calls, halt_on_error, stop_on_error, chunk_size, request_id, progress, concurrency, journal, stop_after
         del options  # one of all these may be a webhook URL
         if stopped:
             raise stopped.pop()
         try:
-            run.open_journal(chunks)
-            return self._last.keep(collect(list(chain.from_iterable(over(run.deliver_all(chunks))))))
-        except BaseException as interrupt:
-            end(run, interrupt, lambda: collect([row for chunk in chunks for row in chunk.known()]), self._last)
-            if not hide_frames(interrupt):
+            run.open_journal(chunks)  # until then nothing is known of the commands
+            try:
+                return self._last.keep(collect(list(chain.from_iterable(over(run.deliver_all(chunks))))))
+            except BaseException as interrupt:
+                end(run, interrupt, lambda: collect([row for chunk in chunks for row in chunk.known()]), self._last)
                 raise
-            stopped = [interrupt.with_traceback(None)]
+        except BaseException as interrupt:
+            if not (stopped := without_frames(interrupt)):
+                raise
         finally:
             run.close_journal()
         raise stopped.pop()
@@ -437,8 +438,8 @@ class Session(Configured):
             limit: Maximum number of rows. Only the pages needed for them are requested. Default None: all rows.
             concurrency: How many requests are on their way at once, 1 to 16: parts of the list are read beside each
                 other, and its rows are returned in order all the same. This works for documented methods that page by
-                cursor. Other lists, and those with a `limit`, are read one request after the other. Default: that of
-                the session, 1.
+                cursor, without a `limit`, and with ``paging="start"`` if the portal counts the rows. Other lists are
+                read one request after the other. Default: that of the session, 1.
 
         Raises:
             UsageError: An argument is invalid, the method writes, or it pages with its own parameters. Nothing was
@@ -614,7 +615,7 @@ class Session(Configured):
 
         limits, credentials = self.limits, type(self.auth).__name__
         rate = f"{limits.level:.0f} requests" if limits else "no limit"
-        if isinstance(limits, LeakyBucket):
+        if isinstance(limits, ReservingLimiter):
             rate = f"{limits.level:.0f} of {limits.capacity} requests, {limits.leak_rate:g} per second leak out"
         return render_facts("Session", {"host": self.auth.host, "credentials": credentials, "rate": rate})
 

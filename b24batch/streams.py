@@ -19,15 +19,22 @@ class Stream(chain[_Item], Generic[_Item, _Known]):
     Args:
         steps: The generator of the items.
         known: Returns the items that arrived but were not yielded.
+        wind_down: Lets nothing more begin; or None if it cannot be wound down.
     """
 
     _steps: Generator[_Item, None, None]
     _known: Callable[[], _Known]
+    wind_down: Callable[[], None] | None
 
-    def __new__(cls, steps: Generator[_Item, None, None], known: Callable[[], _Known]) -> Self:
+    def __new__(
+        cls,
+        steps: Generator[_Item, None, None],
+        known: Callable[[], _Known],
+        wind_down: Callable[[], None] | None = None,
+    ) -> Self:
         """Return a stream that has not started."""
         stream = super().__new__(cls, steps)
-        stream._steps, stream._known = steps, known
+        stream._steps, stream._known, stream.wind_down = steps, known, wind_down
         return stream
 
     @property

@@ -82,11 +82,11 @@ def main() -> None:
     cache, names, chosen = given.cache.resolve(), given.jobs.split(","), choice(given.clients)
     for client in (CLIENTS["b24batch"], *chosen.values()):
         build(client, cache)
+    packages = versions([*chosen.values()], cache)
     runs = rounds([name for name in names if name != "import"], chosen, given.rounds, cache)
     if "import" in names:
         runs["import"] = imports(chosen, cache)
     summaries = {name: summarize(taken) for name, taken in runs.items()}
-    packages = versions([*chosen.values()], cache)
     text = report(summaries, packages)
     (cache / "results.txt").write_text(text)
     (cache / "results.json").write_text(json.dumps({"versions": packages, "jobs": summaries, "runs": runs}, indent=1))

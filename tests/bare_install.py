@@ -32,6 +32,9 @@ with Portal() as portal, portal.session() as b24:
     assert refused(lambda: importlib.import_module("b24batch.django")) == (
         "b24batch.django needs Django: pip install 'b24batch[django]'"
     )
+    assert refused(lambda: importlib.import_module("b24batch.redis")) == (
+        "b24batch.redis needs redis: pip install 'b24batch[redis]'"
+    )
     result = b24.batch_by_chunk(calls)
     assert "<table" in result._repr_html_()
     assert len(result.to_records()) == len(calls)

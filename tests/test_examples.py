@@ -27,6 +27,7 @@ def play(portal, monkeypatch, capsys):
 
     def play(name):
         monkeypatch.setenv("B24_WEBHOOK_URL", portal.url)
+        monkeypatch.setattr(sys, "argv", [name])
         runpy.run_path(str(BY_NAME[name]), run_name="__main__")
         return capsys.readouterr().out.splitlines()
 
@@ -109,6 +110,28 @@ def test_company_contact_deal(portal, play):
     ]
     assert len(portal.requests) == 2
     assert written(portal) == ["crm.item.add", "crm.contact.add", "crm.deal.add"]
+
+
+def test_durable_import(portal, b24, tmp_path):
+    """Killed in the middle of a request, the import goes on when it is started again, and creates each deal once."""
+    path, processes = tmp_path / "orders.csv", []
+    path.write_text("order,title\n" + "".join(f"{n},Order {n}\n" for n in range(120)))
+
+    def start():
+        line = [sys.executable, str(BY_NAME["durable_import"]), str(path)]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        processes.append(subprocess.Popen(line, env={**os.environ, "B24_WEBHOOK_URL": portal.url}, **pipes))
+        output, errors = processes[-1].communicate(timeout=30)
+        return processes[-1].returncode, output.splitlines(), errors
+
+    portal.fail_next(lambda: processes[-1].kill(), after=1)
+    assert start()[0] == -9
+    assert len(written(portal)) == 100
+    assert start() == (0, ["120 commands: 120 ok"], "")
+    assert len(written(portal)) == 120
+    rows = b24.call_list("crm.item.list", {"entityTypeId": 2, "select": ["id", "originId"]})
+    assert sorted(int(row["originId"]) for row in rows) == list(range(120))
+    assert not Path(f"{path}.journal-lock").exists()
 
 
 def test_data_storage(portal, play, b24):

@@ -58,6 +58,7 @@ def _make_parser() -> Parser:
     names = parser.add_subparsers(title="commands", required=True, metavar="command")
     _add_call(names)
     _add_run(names)
+    _add_journal(names)
     _add_list(names)
     _add_demo(names)
     _add_sandbox(names)
@@ -95,7 +96,21 @@ def _add_run(names: _Commands) -> None:
     about = f"commands per request, 1 to {MAX_COMMANDS}; default: %(default)s"
     parser.add_argument("--chunk-size", type=int, default=MAX_COMMANDS, metavar="N", help=about)
     _add_concurrency(parser)
+    about = "a file that keeps every outcome: the same command again goes on where it was"
+    parser.add_argument("--journal", metavar="J", help=about)
+    about = "begin no further request after so many seconds, and skip the rest"
+    parser.add_argument("--stop-after", type=float, metavar="SECONDS", help=about)
     _add_portal(parser)
+
+
+def _add_journal(names: _Commands) -> None:
+    about = "Show what the journal of a run has, and settle its unknown commands."
+    parser = _add(names, commands.journal, about, epilogs.JOURNAL)
+    parser.add_argument("file", metavar="J", help="the file given to run --journal")
+    about = "print the unknown commands as JSON Lines"
+    parser.add_argument("--unknown", action="store_true", help=about)
+    about = "record that these unknown commands were executed, or not-executed; the next run sends the latter"
+    parser.add_argument("--settle", nargs="+", metavar=("FINDING", "KEY"), help=about)
 
 
 def _add_list(names: _Commands) -> None:

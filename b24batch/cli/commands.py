@@ -9,7 +9,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from b24batch.aliases import JsonValue
 from b24batch.calls.chunks import MAX_COMMANDS
@@ -24,6 +24,9 @@ from b24batch.results import AjaxResult
 from b24batch.sandbox import Portal
 from b24batch.session import Session
 from b24batch.wire.retries import RetryPolicy
+
+if TYPE_CHECKING:
+    from b24batch.cli.watched_journal import WatchedJournal
 
 _NO_PORTAL = "which portal? Put its webhook URL into B24_WEBHOOK_URL, or pass --webhook or --sandbox"
 
@@ -58,17 +61,19 @@ def _describe_counts(row: AjaxResult) -> str:
 
 def run(arguments: Namespace) -> Exit:
     """Send a file of commands, and print the outcome of each."""
-    with _open_file(arguments.file) as file, _open_session(arguments) as b24:
-        lines, report = Lines(file), Report(open_output())
+    with _open_file(arguments.file) as file, _open_session(arguments) as b24, _open_journal(arguments.journal) as kept:
+        lines, report = Lines(file, named=kept is not None), Report(open_output())
         outcomes = b24.stream_batch(
             lines.commands(),
             halt_on_error=arguments.halt,
             stop_on_error=arguments.stop,
             chunk_size=arguments.chunk_size,
             concurrency=arguments.concurrency,
+            journal=kept,
+            stop_after=arguments.stop_after,
             request_id=arguments.request_id,
         )
-        code = FileRun(arguments.file, _get_run_options(arguments), lines, report, outcomes).finish()
+        code = FileRun(arguments.file, _get_run_options(arguments), lines, report, outcomes, kept).finish()
     _sum_up(arguments, report.summarize())
     return code
 
@@ -80,6 +85,13 @@ def _get_run_options(arguments: Namespace) -> list[str]:
     for name, number, default in numbers:
         options += [] if number == default else [name, str(number)]
     return options
+
+
+def journal(arguments: Namespace) -> Exit:
+    """Say what the journal of a run has, print its unknown commands, or settle some of them."""
+    from b24batch.cli.journal_report import look
+
+    return look(arguments)
 
 
 def list_rows(arguments: Namespace) -> Exit:
@@ -149,6 +161,14 @@ def _open_session(arguments: Namespace) -> Iterator[Session]:
         raise UsageError(_NO_PORTAL)
     with Session(url, retries=retries, on_wait=on_wait) as b24:
         yield b24
+
+
+def _open_journal(path: str | None) -> contextlib.AbstractContextManager[WatchedJournal | None]:
+    if path is None:
+        return contextlib.nullcontext()
+    from b24batch.cli.watched_journal import WatchedJournal
+
+    return WatchedJournal(path)
 
 
 def _open_file(name: str) -> contextlib.AbstractContextManager[BinaryIO]:

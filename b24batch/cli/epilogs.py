@@ -35,13 +35,28 @@ unknown: perhaps. Blank lines have no outcome, but "line" counts them.
 Lines are read, checked and sent request by request: an invalid line ends the
 run, but the requests before it have been sent.
 
+With --journal, the same command again goes on where it was, after a crash
+too; its output has all outcomes each time. The first Ctrl-C or SIGTERM then
+finishes the requests in hand, a second one stops at once. Names must be
+unique. Without it, Ctrl-C stops at once.
+
 examples:
   b24batch run deals.jsonl > outcomes.jsonl
+  b24batch run deals.jsonl --journal deals.journal > outcomes.jsonl
   b24batch run deals.jsonl --sandbox | jq 'select(.status != "ok")'
   b24batch list crm.lead.list 'filter[STATUS_ID]=NEW' |
     jq -c '{method: "crm.lead.update",
             params: {id: .ID, fields: {STATUS_ID: "JUNK"}}}' |
     b24batch run - --stop
+"""
+JOURNAL = """\
+The exit code is 3 while a command is unknown, otherwise 0.
+
+examples:
+  b24batch journal deals.journal
+  b24batch journal deals.journal --unknown | jq -r .key
+  b24batch journal deals.journal --settle executed order-17 order-18
+  b24batch journal deals.journal --settle not-executed order-19
 """
 LIST = """\
 examples:

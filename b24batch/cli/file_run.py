@@ -7,17 +7,22 @@ import shlex
 from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import attrs
 
-from b24batch.cli.interrupts import GivenUp, get_exit_code, hold_back
+from b24batch.cli.interrupts import GivenUp, finish_first, get_exit_code, hold_back, is_told_to_end
 from b24batch.cli.lines import Lines, Report
-from b24batch.cli.terminal import Exit, drop_output, report_unwritten, say
-from b24batch.errors import UsageError
+from b24batch.cli.terminal import Exit, drop_output, report_error, report_unwritten, say
+from b24batch.errors import JournalError, RunBusy, UsageError
 from b24batch.results import AjaxResult
 from b24batch.streams import Stream
 
-_CALL = re.compile(r"\Acall \d+")
+if TYPE_CHECKING:
+    from b24batch.cli.watched_journal import WatchedJournal
+
+_CALL = re.compile(r"\Acall (\d+)")
+_GOES_ON = "the same command goes on"
 
 
 @attrs.define
@@ -30,6 +35,7 @@ class FileRun:
         lines: The lines of the file.
         report: Writes their outcomes.
         outcomes: The outcomes, one for each line, in order.
+        journal: Keeps them, so that the same command goes on; or None.
         hand: The outcomes that are known and not written yet. They belong to the first pending lines.
     """
 
@@ -38,20 +44,37 @@ class FileRun:
     lines: Lines
     report: Report
     outcomes: Iterator[AjaxResult]
+    journal: WatchedJournal | None = None
     hand: deque[AjaxResult] = attrs.field(factory=deque, init=False)
 
     def finish(self) -> Exit:
         """Send all lines, write all outcomes, and return the exit code; if it ends early, say where to continue."""
         try:
-            while self._take():
-                self._write()
+            with finish_first(self._wind_down if self.journal is not None else None):
+                while self._take():
+                    self._write()
         except UsageError as error:
             say(self._replace_position(error))
-            self._say_rest()
+            if self.journal is None:
+                self._say_rest()
             return Exit.UNKNOWN if self.report.code is Exit.UNKNOWN else Exit.USAGE
+        except (JournalError, RunBusy) as error:
+            self._take_rest()
+            self._write_rest()
+            return report_error(error)
         except (KeyboardInterrupt, OSError) as error:
             return self._end(error)
-        return self.report.code
+        if self.journal is not None and (left := self.report.counts["skipped"]):
+            total = self.report.counts.total()
+            say(f"{total - left} of {total} have their outcome; {_GOES_ON}")
+        return get_exit_code() if is_told_to_end() else self.report.code
+
+    def _wind_down(self) -> bool:
+        """Begin no further request, and return whether the requests in hand are to be finished first."""
+        if self.journal is None or not isinstance(self.outcomes, Stream) or self.outcomes.wind_down is None:
+            return False
+        self.outcomes.wind_down()
+        return self.journal.is_in_hand
 
     def _take(self) -> bool:
         """Take the next outcome, in one step that no signal can interrupt."""
@@ -64,9 +87,18 @@ class FileRun:
             self.hand.popleft()
             self.lines.pending.popleft()
 
+    def _write_rest(self) -> None:
+        while self.hand:
+            self._write()
+
     def _replace_position(self, error: UsageError) -> str:
         """Return the message, with the number of the line instead of the position of the call."""
-        return _CALL.sub(f"line {self.lines.number}", error.description, count=1)
+        return _CALL.sub(self._name_line, error.description, count=1)
+
+    def _name_line(self, call: re.Match[str]) -> str:
+        following = [line.number for line in self.lines.pending]
+        place = int(call[1]) - self.report.counts.total()
+        return f"line {following[place] if 0 <= place < len(following) else self.lines.number}"
 
     def _end(self, error: KeyboardInterrupt | OSError) -> Exit:
         """Write the outcomes in hand, unless the output is closed or Ctrl-C is pressed again."""
@@ -75,8 +107,7 @@ class FileRun:
                 self._take_rest()
             if isinstance(error, GivenUp | OSError):
                 return self._report_unwritten(error)
-            while self.hand:
-                self._write()
+            self._write_rest()
             self._say_rest()
         except (KeyboardInterrupt, OSError) as again:  # Ctrl-C also ends the other programs of a pipe
             self._report_unwritten(again)
@@ -94,7 +125,7 @@ class FileRun:
         code = report_unwritten(error) if isinstance(error, OSError) else get_exit_code()
         drop_output()
         numbers = [line.number for line in self.lines.pending if line.number > self.report.last][: len(self.hand)]
-        if numbers:
+        if numbers and self.journal is None:
             lines = f"line {numbers[0]} was" if len(numbers) == 1 else f"lines {numbers[0]} to {numbers[-1]} were"
             done = f"{lines} sent, but the outcome could not be written: check the portal"
             self._say_next(done, numbers[-1])
@@ -103,11 +134,20 @@ class FileRun:
         return code
 
     def _say_rest(self) -> None:
+        if self.journal is not None:
+            self._say_kept(self.journal)
+            return
         last = self.report.last
         if last:
             self._say_next(f"lines up to {last} have an outcome", last)
         else:
             say("nothing was sent")
+
+    def _say_kept(self, journal: WatchedJournal) -> None:
+        """Give the journal back, and say what it has."""
+        if isinstance(self.outcomes, Stream):
+            self.outcomes.close()
+        say(f"{journal.name}: {journal.summary()}; {_GOES_ON}")
 
     def _say_next(self, done: str, last: int) -> None:
         """Say what is done, up to the line `last`, and how to continue."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
 
 import attrs
@@ -34,17 +34,22 @@ class _Told:
         first: The signal that ends the program; 0 for none yet.
         held_back: Whether signals have to wait for the end of a block.
         waiting: Whether a signal arrived in the block.
+        wind_down: Called with the first signal, if not None: lets nothing more begin, and returns whether what has
+            begun is to be finished before the program ends.
     """
 
     first: int = 0
     held_back: bool = False
     waiting: bool = False
+    wind_down: Callable[[], bool] | None = None
 
     def handle(self, number: int, _frame: FrameType | None) -> None:
         """Interrupt the program, or note that it has to end."""
         if self.first and number == _HANG_UP:  # shells and systemd send it after another signal, or twice
             return
-        self.first = self.first or number
+        is_first, self.first = not self.first, self.first or number
+        if is_first and self.wind_down is not None and (self.wind_down() or self.held_back):
+            return
         if not self.held_back:
             raise KeyboardInterrupt
         if self.waiting:
@@ -93,6 +98,21 @@ def hold_back() -> Iterator[None]:
             _told.held_back = False
         if _told.waiting:
             raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def finish_first(wind_down: Callable[[], bool] | None) -> Iterator[None]:
+    """Let the first signal in the block call `wind_down` if there is one, and interrupt only if that returns False."""
+    _told.wind_down = wind_down
+    try:
+        yield
+    finally:
+        _told.wind_down = None
+
+
+def is_told_to_end() -> bool:
+    """Return whether a signal that ends the program has arrived."""
+    return bool(_told.first)
 
 
 def get_exit_code() -> Exit:

@@ -38,22 +38,24 @@ class Lines:
         file: The file.
         pending: The lines that were read and have no outcome yet.
         number: The number of the last line that was read.
+        named: Whether commands keep their names, which must then be unique.
     """
 
     file: Iterable[bytes]
+    named: bool = attrs.field(default=False, kw_only=True)
     pending: deque[Line] = attrs.field(factory=deque, init=False)
     number: int = attrs.field(default=0, init=False)
     _earlier: Earlier = attrs.field(factory=lambda: Earlier(MEMORY), init=False)
 
     def commands(self) -> Iterator[Command]:
-        """Yield the command of each line, without its name: lines may repeat a name, commands may not.
+        """Yield the command of each line, if not `named` without its name: lines may repeat one, commands may not.
 
         Raises:
             UsageError: A line is invalid. The message begins with its number.
         """
         for command in self._read():
             self.pending.append(Line(self.number, command))
-            yield attrs.evolve(command, name=None)
+            yield command if self.named else attrs.evolve(command, name=None)
 
     def _read(self) -> Iterator[Command]:
         try:

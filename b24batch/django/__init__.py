@@ -20,10 +20,14 @@ from b24batch.django.stores import DjangoTokenStore
 from b24batch.django.views import event_view, install_view, placement_view
 
 if TYPE_CHECKING:
-    from b24batch.django.models import PortalToken
+    from b24batch.django.journals import DjangoJournal
+    from b24batch.django.models import JournalCommand, JournalRun, PortalToken
 
 __all__ = [
+    "DjangoJournal",
     "DjangoTokenStore",
+    "JournalCommand",
+    "JournalRun",
     "PortalToken",
     "RateLimitedMiddleware",
     "event_view",
@@ -35,11 +39,15 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Load the model on access, since Django imports this package before it can load models."""
-    if name == "PortalToken":
-        from b24batch.django.models import PortalToken
+    """Load models on access, since Django imports this package before it can load them; and a journal when needed."""
+    if name == "DjangoJournal":
+        from b24batch.django import journals
 
-        return PortalToken
+        return journals.DjangoJournal
+    if name in {"JournalCommand", "JournalRun", "PortalToken"}:
+        from b24batch.django import models
+
+        return getattr(models, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

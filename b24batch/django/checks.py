@@ -24,11 +24,13 @@ from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 
 from b24batch.django.conf import KEYS, Config, get_config, list_aliases
+from b24batch.django.limits import has_limits
 from b24batch.django.sessions import open_session
 from b24batch.errors import UsageError
 from b24batch.oauth.server import TokenServer
 from b24batch.oauth.tokens import Token
 from b24batch.redaction import Secret, shown
+from b24batch.wire.addresses import to_hosts
 from b24batch.wire.auth import Webhook, refuse_http
 
 _TAG = "b24batch"
@@ -111,6 +113,7 @@ def _check_credentials(config: Config) -> None:
     else:
         application = config.get_application()
         TokenServer(application["client_id"], application["client_secret"], application["token_url"], time)
+        to_hosts("ALLOWED_PORTALS", config.get("ALLOWED_PORTALS", ()))
     if "MEMBER_ID" in config:
         Token(_HARMLESS, None, 0.0, "https://portal.invalid/rest/", config.get("MEMBER_ID"))
 
@@ -144,8 +147,11 @@ def _check_sqlite(config: Config) -> Iterator[Any]:
 
 
 def _find_risks(config: Config) -> Iterator[Any]:
-    if "RATE" not in config:
-        hint = 'Divide the portal\'s (50, 2.0) by the number of processes, such as "RATE": (12, 0.5) for 4 processes.'
+    if not has_limits(config):
+        hint = (
+            "Add the REDIS_SECRET_URL of a Redis server, in which all processes share the rate; or divide (50, 2.0) by "
+            'the number of processes, such as "RATE": (12, 0.5) for 4 processes.'
+        )
         yield _warning(config, "has no RATE: each process of the deployment uses the portal's whole rate", "W001", hint)
     for key in ("ALLOW_LOOPBACK", "ALLOW_HTTP"):
         if config.get(key):

@@ -6,10 +6,17 @@
 ``CLIENT_SECRET``        the application's secret
 ``MEMBER_ID``            the portal that `get_session` is for, if the application has only one
 ``APPLICATION_TOKEN``    the token that events must have; default: the one stored at the installation
-``TOKEN_URL``            the URL of the OAuth server; default: that of Bitrix24
+``TOKEN_URL``            the URL of the OAuth server; default: that of Bitrix24 which issued the token
 ``DATABASE``             the alias of the database for tokens; default: the one that the routers choose
 ``ALLOW_LOOPBACK``       whether a form may name this machine as its portal, for the sandbox; default False
-``RATE``                 ``(capacity, leak_rate)`` of each process, None for no limit; default ``(50, 2.0)``
+``ALLOWED_PORTALS``      hosts that a form may also name, or that may lead to a private address: IP addresses, internal
+                         names, each with its port, ``["10.0.0.5:8443", "portal.local"]``; default none
+``REDIS_SECRET_URL``     the URL of a Redis server, in which all processes share a portal's rate limit;
+                         see `b24batch.redis.RedisBucket`; default: each process has a limit of its own
+``EGRESS``               with Redis, the IP address from which this process calls portals, or a name for it, if the
+                         project has several: a portal counts the requests of each address
+``RATE``                 ``(capacity, leak_rate)``, None for no limit; default ``(50, 2.0)``; without Redis of each
+                         process
 ``RETRIES``              the arguments of `b24batch.RetryPolicy` as a dict
 ``MAX_WAIT``             as in `b24batch.Session`, but 0 by default, so that a view does not sleep
 ``TIMEOUT DEADLINE``     as in `b24batch.Session`, like ``MAX_ANSWER OPERATING_WAIT IDEMPOTENT_METHODS ALLOW_HTTP
@@ -25,7 +32,9 @@ import attrs
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from b24batch.oauth.server import TOKEN_URL
+from b24batch.errors import UsageError
+from b24batch.oauth.forms import FormOptions, Rules
+from b24batch.oauth.servers import TokenUrl
 from b24batch.options import Options
 from b24batch.redaction import Secret
 from b24batch.wire.retries import RetryPolicy
@@ -40,6 +49,7 @@ CREDENTIALS = (
     "TOKEN_URL",
     "DATABASE",
     "ALLOW_LOOPBACK",
+    "ALLOWED_PORTALS",
 )
 #: Options of `b24batch.Session`, in upper case.
 OPTIONS = (
@@ -53,7 +63,7 @@ OPTIONS = (
     "ALLOW_HTTP",
     "REDACT_URLLIB3_LOG",
 )
-KEYS = (*CREDENTIALS, *OPTIONS, "RATE")
+KEYS = (*CREDENTIALS, *OPTIONS, "RATE", "REDIS_SECRET_URL", "EGRESS")
 
 
 class Application(TypedDict):
@@ -61,7 +71,7 @@ class Application(TypedDict):
 
     client_id: str
     client_secret: Secret
-    token_url: str
+    token_url: TokenUrl
 
 
 @attrs.frozen
@@ -93,9 +103,29 @@ class Config:
         return "WEBHOOK_SECRET_URL" in self
 
     @property
-    def allow_loopback(self) -> bool:
-        """Whether a form may name this machine as its portal."""
-        return self.get("ALLOW_LOOPBACK", False) is True
+    def form_options(self) -> FormOptions:
+        """What a form may name.
+
+        Raises:
+            ImproperlyConfigured: A value is invalid.
+        """
+        options = FormOptions(
+            allow_loopback=self.get("ALLOW_LOOPBACK", False) is True,
+            allowed_hosts=self.get("ALLOWED_PORTALS", ()),
+            allow_http=self.get("ALLOW_HTTP", False) is True,
+            token_url=self.get("TOKEN_URL"),
+        )
+        try:
+            Rules(**options)
+            return options
+        except UsageError as wrong:
+            problem = wrong.description
+        raise self.error(f"is invalid: {problem.replace('allowed_hosts', 'ALLOWED_PORTALS')}")
+
+    @property
+    def allowed_hosts(self) -> frozenset[str]:
+        """The hosts that may lead to a private address."""
+        return Rules(**self.form_options).hosts
 
     def get_application(self) -> Application:
         """Return the credentials of the application.
@@ -105,8 +135,8 @@ class Config:
         """
         if not isinstance(self.get("CLIENT_ID"), str):
             raise self.error("has no CLIENT_ID: expected a str; an application needs one")
-        secret, url = self.get_secret("CLIENT_SECRET"), str(self.get("TOKEN_URL", TOKEN_URL))
-        return Application(client_id=self.get("CLIENT_ID"), client_secret=secret, token_url=url)
+        secret = self.get_secret("CLIENT_SECRET")
+        return Application(client_id=self.get("CLIENT_ID"), client_secret=secret, token_url=self.get("TOKEN_URL"))
 
     def get_options(self) -> Options:
         """Return the options of a session except its limits; the session validates them."""

@@ -1,9 +1,10 @@
-"""The separate database connection of the token store, outside of any transaction of a view."""
+"""Separate database connections for tokens and journals, outside of any transaction of a view."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 from django.db import OperationalError, connections, transaction
 
@@ -23,7 +24,7 @@ def begin(stack: ExitStack, alias: str) -> None:
     Raises:
         OperationalError: On SQLite, the file was locked for too long.
     """
-    if _is_in_memory(alias):
+    if is_in_memory(alias):
         stack.enter_context(_in_memory.lock)
         return
     stack.enter_context(_connect(alias))
@@ -43,18 +44,17 @@ def read_apart(stack: ExitStack, alias: str) -> None:
 
     A read within the view's transaction would lock the file against a refresh that may follow.
     """
-    if connections[alias].vendor == "sqlite" and not _is_in_memory(alias):
+    if connections[alias].vendor == "sqlite" and not is_in_memory(alias):
         stack.enter_context(_connect(alias))
 
 
-def _is_in_memory(alias: str) -> bool:
+def is_in_memory(alias: str) -> bool:
     """Return whether the database is in memory, so that no other process uses it, as in a test run."""
     return connections[alias].vendor == "sqlite" and bool(connections[alias].is_in_memory_db())
 
 
-@contextmanager
-def _connect(alias: str) -> Iterator[None]:
-    """Run this thread's queries on a separate connection."""
+def copy_connection(alias: str) -> Any:
+    """Return a separate connection to a database; it opens with its first query."""
     usual = connections[alias]
     apart = usual.copy()
     # With DEBUG, Django would log each statement with its values.
@@ -63,9 +63,26 @@ def _connect(alias: str) -> Iterator[None]:
         patience = _PATIENCE_IN_TRANSACTION if usual.in_atomic_block else _PATIENCE
         # Exclusive: after the OAuth server has renewed a token, no reader may block the commit.
         apart.settings_dict["OPTIONS"] |= {"timeout": patience, "transaction_mode": "EXCLUSIVE"}
-    connections[alias] = apart
+    return apart
+
+
+@contextmanager
+def use(alias: str, connection: Any) -> Iterator[None]:
+    """Run this thread's queries on `connection` during the block."""
+    usual = connections[alias]
+    connections[alias] = connection
     try:
         yield
     finally:
         connections[alias] = usual
+
+
+@contextmanager
+def _connect(alias: str) -> Iterator[None]:
+    """Run this thread's queries on a separate connection."""
+    apart = copy_connection(alias)
+    try:
+        with use(alias, apart):
+            yield
+    finally:
         apart.close()

@@ -31,7 +31,7 @@ def _read_form(request: HttpRequest) -> QueryDict:
 
 def read_placement(request: HttpRequest, config: Config) -> Placement:
     """Return the placement in a form."""
-    return Placement.from_form(_read_form(request), allow_loopback=config.allow_loopback)
+    return Placement.from_form(_read_form(request), **config.form_options)
 
 
 def open_placement_session(placement: Placement, config: Config) -> Session:
@@ -47,7 +47,7 @@ def read_event(request: HttpRequest, config: Config) -> Event:
     expected = _find_application_token(member_id, config)
     if expected is None:
         raise AuthError("the application token is not this portal's")
-    return Event.from_form(request.POST, application_token=expected, allow_loopback=config.allow_loopback)
+    return Event.from_form(request.POST, application_token=expected, **config.form_options)
 
 
 def _find_application_token(member_id: str, config: Config) -> Secret | None:
@@ -87,7 +87,7 @@ class _NoToken:
 
 def complete_install(request: HttpRequest, config: Config) -> Install:
     """Return the installation in a form, once it is verified and stored."""
-    install = Install.from_form(request.POST, allow_loopback=config.allow_loopback)
+    install = Install.from_form(request.POST, **config.form_options)
     _refuse_users(install, config)
     store = get_store(config)
     with store.lock(install.token.member_id):  # before the token is used up, since the new one has to be stored

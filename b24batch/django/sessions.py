@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Callable
 
@@ -10,6 +9,7 @@ from django.core.signals import setting_changed
 
 from b24batch.django.cache import Sessions
 from b24batch.django.conf import Config, get_config
+from b24batch.django.limits import forget_limits, get_limits, has_limits
 from b24batch.django.stores import DjangoTokenStore
 from b24batch.oauth.credentials import OAuth
 from b24batch.oauth.renewal import MARGIN
@@ -17,12 +17,9 @@ from b24batch.oauth.tokens import Token
 from b24batch.redaction import Secret
 from b24batch.session import Session
 from b24batch.wire.auth import Auth, Webhook
-from b24batch.wire.rate import LeakyBucket
 
 #: The maximum number of sessions in a process; each holds one or more sockets for a while.
 MAX_SESSIONS = 100
-#: The maximum number of portals whose rate a process tracks if the setting has a ``RATE``.
-_MAX_BUCKETS = 4096
 
 
 def get_session(alias: str = "default") -> Session:
@@ -67,7 +64,8 @@ def session_for(member_id: str, alias: str = "default") -> Session:
     config = get_config(alias)
 
     def make_credentials() -> OAuth:
-        return OAuth(**config.get_application(), member_id=member_id, store=get_store(config))
+        allowed, store = config.allowed_hosts, get_store(config)
+        return OAuth(**config.get_application(), member_id=member_id, store=store, allowed_hosts=allowed)
 
     def is_current(session: Session) -> bool:
         return _is_stored(session, get_store(config).get(member_id))
@@ -105,28 +103,12 @@ def open_session(config: Config, credentials: Callable[[], Auth]) -> Session:
     auth = credentials()
     try:
         options = config.get_options()
-        if "RATE" in config:
-            options["limits"] = _get_limits(config, auth.host)
+        if has_limits(config):
+            options["limits"] = get_limits(config, auth)
         return Session(auth, **options)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ImportError) as error:
         problem = str(error)
     raise config.error(f"is invalid: {problem}")
-
-
-def _get_limits(config: Config, host: str) -> LeakyBucket | None:
-    match config.get("RATE"):
-        case None:
-            return None
-        case (int() as capacity, int() | float() as leak_rate):
-            return _get_bucket(host, capacity, leak_rate)
-    raise ValueError("RATE: expected None or (capacity, leak_rate)")
-
-
-@functools.lru_cache(_MAX_BUCKETS)
-def _get_bucket(host: str, capacity: int, leak_rate: float) -> LeakyBucket:
-    """Return the bucket that all sessions of this process for a portal share."""
-    del host
-    return LeakyBucket(capacity, leak_rate)
 
 
 _sessions = Sessions(MAX_SESSIONS)
@@ -136,7 +118,7 @@ def _forget(*, setting: str, **signal: object) -> None:
     del signal
     if setting == "B24BATCH":
         _sessions.clear()
-        _get_bucket.cache_clear()
+        forget_limits()
 
 
 setting_changed.connect(_forget)

@@ -44,7 +44,7 @@ class DjangoTokenStore:
         Raises:
             UsageError: The stored row is invalid; the message names the portal.
         """
-        columns = ("access_token", "refresh_token", "expires", "client_endpoint", "member_id")
+        columns = ("access_token", "refresh_token", "expires", "client_endpoint", "member_id", "server_endpoint")
         row = self._read_row(member_id, columns, _wrap)
         return read_token(row, member_id) if row else None
 
@@ -103,6 +103,7 @@ class DjangoTokenStore:
             "refresh_token": token.refresh_token and token.refresh_token.reveal(),
             "expires": token.expires,
             "client_endpoint": token.client_endpoint,
+            "server_endpoint": token.server_endpoint or "",
             "replaced": self._add_replaced(token),
             "updated": timezone.now(),
             **({"application_token": application_token.reveal()} if application_token else {}),

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST
 from b24batch.django import posted as posts
 from b24batch.django.conf import Config, get_config
 from b24batch.django.middleware import try_later
-from b24batch.errors import AuthError, SdkError, TokenRefreshError, UsageError
+from b24batch.errors import AuthError, NotSent, SdkError, TokenRefreshError, UsageError
 from b24batch.oauth.posted import Event, Install, Placement
 from b24batch.session import Session
 
@@ -134,7 +134,7 @@ def _decorate(
         except UsageError as wrong:
             return HttpResponseBadRequest(wrong.description, content_type="text/plain; charset=utf-8")
         except SdkError as failed:
-            if isinstance(failed, AuthError | TokenRefreshError) and not getattr(failed, "temporary", False):
+            if _is_refusal(failed):
                 return HttpResponseForbidden(failed.description, content_type="text/plain; charset=utf-8")
             return try_later(failed.description, getattr(failed, "retry_after", None))
         with open_session(posted, config) as session:
@@ -142,6 +142,13 @@ def _decorate(
 
     exempt = csrf_exempt(require_POST(wrapped))
     return xframe_options_exempt(exempt) if frame else exempt
+
+
+def _is_refusal(error: SdkError) -> bool:
+    """Return whether the same form would be refused again."""
+    if isinstance(error, NotSent):
+        return error.code == "PRIVATE_ADDRESS"
+    return isinstance(error, AuthError | TokenRefreshError) and not getattr(error, "temporary", False)
 
 
 def _refuse_async(view: Any) -> None:

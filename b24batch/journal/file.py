@@ -5,16 +5,21 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
 
 from b24batch.errors import JournalError, UsageError
+from b24batch.journal.paths import create, find, to_path
 from b24batch.journal.schema import APPLICATION_ID, COUNT, FORMAT, TABLES
 from b24batch.sqlite_errors import explain
 
 #: Seconds to wait for a reader of the file, such as a SQLite program in a terminal.
 _PATIENCE = 5.0
+_MOVED = "was replaced or deleted meanwhile"
+_FORKED = "was opened by another process, of which this one is a copy"
+
+_Known = TypeVar("_Known")
 
 
 class JournalFile:
@@ -29,65 +34,85 @@ class JournalFile:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path).absolute()
+        self.path = to_path(path)
         self.name = self.path.name
-        self._lock = threading.Lock()
+        #: A garbage collection inside it may end an abandoned stream, which closes its journal.
+        self._lock = threading.RLock()
         self._pid = os.getpid()
-        self._make()
+        create(self.path)
         try:
             self._database = self._connect()
         except sqlite3.Error as error:
             reason, is_foreign = explain(error, _PATIENCE), error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_NOTADB
         else:
-            self._identity = self._find()
+            self._identity = find(self.path)
             return
         raise self._foreign() if is_foreign else JournalError(f"{self.name} {reason}; nothing was sent")
 
-    @contextmanager
-    def write(self) -> Iterator[sqlite3.Connection]:
-        """Run the block in a transaction that is on the disk when the block ends.
+    # These take functions. A `contextmanager` that Ctrl-C interrupts in `contextlib` would keep the lock.
+    def write(self, act: Callable[[sqlite3.Connection], _Known]) -> _Known:
+        """Call `act` in a transaction, which is on the disk when this returns, and return its result.
 
         Raises:
             JournalError: The file cannot be written.
         """
-        with self._lock, self._translated():
-            if os.getpid() != self._pid or self._find() != self._identity:
-                raise sqlite3.OperationalError(
-                    "it was deleted meanwhile, or this process is a copy of the one that opened it"
-                )
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._database
-                self._database.execute("COMMIT")
-            except BaseException:
-                with suppress(sqlite3.Error):
-                    self._database.execute("ROLLBACK")
-                raise
+        return self._do(lambda: self._transact(act))
 
-    @contextmanager
-    def read(self) -> Iterator[sqlite3.Connection]:
-        """Run the block with the connection.
+    def read(self, act: Callable[[sqlite3.Connection], _Known]) -> _Known:
+        """Call `act` with the connection, and return its result.
 
         Raises:
             JournalError: The file cannot be read.
         """
-        with self._lock, self._translated():
-            yield self._database
+        return self._do(lambda: act(self._database))
 
     def prepare(self) -> None:
         """Let every commit be on the disk when it returns, also after a power cut, at the cost of one flush."""
-        with self.read() as database:
-            for setting in ("journal_mode = WAL", "synchronous = FULL", "fullfsync = 1"):
-                database.execute(f"PRAGMA {setting}")
+        self.read(_prepare)
 
     def merge(self) -> None:
-        """Merge the parts of the file into one, unless somebody reads it."""
+        """Merge the parts of the file into one, unless somebody has it open."""
         with self._lock, suppress(sqlite3.Error):
-            self._database.execute("PRAGMA journal_mode = DELETE")
+            if self.is_own and not self._database.in_transaction:
+                self._database.execute("PRAGMA busy_timeout = 0")
+                self._database.execute("PRAGMA journal_mode = DELETE")
+                self._database.execute(f"PRAGMA busy_timeout = {_PATIENCE * 1000:.0f}")
 
     def close(self) -> None:
-        """Close the file."""
-        self._database.close()
+        """Close the file; nothing happens if it is closed."""
+        with self._lock, suppress(sqlite3.ProgrammingError):
+            if not self._database.in_transaction:
+                self._database.close()
+
+    @property
+    def is_own(self) -> bool:
+        """Whether this process has opened it, and not one that it is a fork of."""
+        return os.getpid() == self._pid
+
+    def _do(self, act: Callable[[], _Known]) -> _Known:
+        if not self.is_own:
+            raise JournalError(f"{self.name} {_FORKED}; nothing more was sent")
+        with self._lock:
+            try:
+                return act()
+            except sqlite3.Error as error:
+                reason = explain(error, _PATIENCE)
+            raise JournalError(f"{self.name} {reason}; nothing more was sent{self._count()}")
+
+    def _transact(self, act: Callable[[sqlite3.Connection], _Known]) -> _Known:
+        if self._database.in_transaction:
+            raise JournalError(f"{self.name} is in use by this thread; nothing more was sent")
+        if find(self.path) != self._identity:
+            raise JournalError(f"{self.name} {_MOVED}; nothing more was sent{self._count()}")
+        try:
+            self._database.execute("BEGIN IMMEDIATE")
+            known = act(self._database)
+            self._database.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):
+                self._database.execute("ROLLBACK")
+            raise
+        return known
 
     def _connect(self) -> sqlite3.Connection:
         # SQLite itself would make a file that others may read.
@@ -107,40 +132,11 @@ class JournalFile:
             for query in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
         )
         if application == 0 and version == 0 and not tables:
-            database.executescript(f"BEGIN IMMEDIATE; {TABLES} COMMIT;")
+            _fill(database)
         elif application != APPLICATION_ID:
             raise self._foreign()
         elif version > FORMAT:
             raise UsageError(f"{self.name} was written by a newer b24batch (format {version}); nothing was sent")
-
-    def _make(self) -> None:
-        # A file that exists is not opened here: closing it would drop the locks this process has on it.
-        try:
-            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        except FileExistsError:
-            return
-        except OSError as error:
-            reason = error.strerror
-        else:
-            return
-        raise JournalError(f"{self.name} cannot be created ({reason}); nothing was sent")
-
-    def _find(self) -> tuple[int, int] | None:
-        """Return what distinguishes the file from another one at the same path."""
-        with suppress(OSError):
-            status = self.path.stat()
-            return status.st_dev, status.st_ino
-        return None
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            reason = explain(error, _PATIENCE)
-        else:
-            return
-        raise JournalError(f"{self.name} {reason}; nothing more was sent{self._count()}")
 
     def _count(self) -> str:
         with suppress(sqlite3.Error):
@@ -150,3 +146,22 @@ class JournalFile:
 
     def _foreign(self) -> UsageError:
         return UsageError(f"{self.name} is not a journal of b24batch; nothing was sent")
+
+
+def _prepare(database: sqlite3.Connection) -> None:
+    for setting in ("journal_mode = WAL", "synchronous = FULL", "fullfsync = 1"):
+        database.execute(f"PRAGMA {setting}")
+
+
+def _fill(database: sqlite3.Connection) -> None:
+    """Create the tables, unless another process has created them meanwhile."""
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        if not database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            for statement in TABLES:
+                database.execute(statement)
+        database.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):
+            database.execute("ROLLBACK")
+        raise

@@ -34,5 +34,7 @@ class _OwnJournal(Journal):
 
     def end(self) -> None:
         """Give the run back, and close the file."""
-        super().end()
-        self.close()
+        try:
+            super().end()
+        finally:
+            self.close()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from datetime import datetime
 
 from b24batch.errors import UsageError
 from b24batch.journal import schema
 from b24batch.redaction import shown
-from b24batch.statuses import counted
+from b24batch.statuses import Status, counted
 
 
 def summarize(database: sqlite3.Connection) -> str:
@@ -16,9 +17,25 @@ def summarize(database: sqlite3.Connection) -> str:
     counts = dict(database.execute("SELECT status, count(*) FROM outcomes GROUP BY status").fetchall())
     (lives,) = database.execute("SELECT coalesce(max(lives), 0) FROM run").fetchone()
     (sent,) = database.execute("SELECT max(sent) FROM requests").fetchone()
-    last = "" if sent is None else f", the last request {datetime.fromtimestamp(sent):%H:%M:%S}"
+    return summary_of(counts, lives, None if sent is None else datetime.fromtimestamp(sent))
+
+
+def summary_of(counts: dict[Status, int], lives: int, sent: datetime | None) -> str:
+    """Return a summary's text: commands by their outcome, lives, and the local time of the last request."""
+    last = "" if sent is None else f", the last request {sent:%H:%M:%S}"
     words = "1 life" if lives == 1 else f"{lives} lives"
     return f"{sum(counts.values())} commands: {counted(counts)}; {words}{last}"
+
+
+def to_keys(keys: Iterable[str], *, executed: bool) -> list[str]:
+    """Return the keys for `settle`; raise `UsageError` for invalid arguments."""
+    given = [keys] if isinstance(keys, str) else list(keys)
+    for key in given:
+        if not isinstance(key, str):
+            raise UsageError(f"keys: expected names, or positions as text, got {shown(key)}")
+    if not isinstance(executed, bool):
+        raise UsageError(f"executed: expected True or False, got {shown(executed)}")
+    return given
 
 
 def settle(database: sqlite3.Connection, keys: list[str], journal: str, *, executed: bool) -> int:
@@ -32,5 +49,4 @@ def settle(database: sqlite3.Connection, keys: list[str], journal: str, *, execu
             raise UsageError(f"{journal} has no command with the key {shown(key)}")
     status = "ok" if executed else "skipped"
     count = database.executemany(schema.SETTLE, [(status, key) for key in keys]).rowcount
-    database.execute("UPDATE run SET stuck = 0")
     return max(count, 0)

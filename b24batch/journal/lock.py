@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from b24batch.errors import JournalError, RunBusy
+from b24batch.journal.paths import create, remove
 from b24batch.sqlite_errors import explain, is_locked
 
 _OWNER = "CREATE TABLE IF NOT EXISTS owner (process INTEGER, machine TEXT, since TEXT)"
@@ -28,6 +29,8 @@ class FileLock:
         self._journal = path.name
         self._path = path.with_name(f"{path.name}-lock")
         self._database: sqlite3.Connection | None = None
+        self._is_taken = False
+        self._pid = os.getpid()
 
     def take(self, now: float) -> None:
         """Take the lock.
@@ -39,26 +42,32 @@ class FileLock:
             RunBusy: Another run has it.
             JournalError: The file of the lock cannot be written.
         """
-        database = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
+        create(self._path)
         try:
-            self._own(database, now)
+            self._database = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
+            self._own(self._database, now)
+            self._is_taken = True
         except sqlite3.Error as error:
-            owner = _owner(database) if is_locked(error) else None
+            owner = _owner(self._database) if is_locked(error) and self._database is not None else None
             reason = explain(error, 0)
-            database.close()
+            self.release()
         else:
-            self._database = database
             return
         if owner is not None:
             raise RunBusy(f"{self._journal} is in use by {owner}")
         raise JournalError(f"{self._path.name} {reason}; nothing was sent")
 
     def release(self) -> None:
-        """Release the lock, and remove its file."""
-        if self._database is not None:
-            with suppress(OSError):
-                self._path.unlink()
-            self._database.close()
+        """Release the lock and remove its file, if it was taken."""
+        database, is_taken = self._database, self._is_taken
+        if database is None or os.getpid() != self._pid:
+            return  # a fork does not have the lock, and must not remove its file
+        self._is_taken = False
+        try:
+            if is_taken:
+                remove(self._path)
+        finally:
+            database.close()
             self._database = None
 
     def _own(self, database: sqlite3.Connection, now: float) -> None:

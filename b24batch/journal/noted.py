@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import blake2b
 
 import attrs
@@ -11,8 +12,9 @@ import attrs
 from b24batch import errors
 from b24batch.aliases import JsonValue
 from b24batch.calls.commands import Command
-from b24batch.calls.encoded import EncodedCommand
-from b24batch.errors import AnswerLost, Evidence, SdkError, UsageError
+from b24batch.calls.encoded import EncodedCommand, batch_text
+from b24batch.errors import AnswerLost, Evidence, SdkError, UnexpectedAnswer, UsageError
+from b24batch.redaction import shown
 from b24batch.results import AjaxResult
 from b24batch.statuses import Status
 
@@ -20,6 +22,7 @@ from b24batch.statuses import Status
 _DIGEST_SIZE = 12
 #: Why a command is ``unknown`` if its run ended before the answer.
 CUT_OFF = "the run was cut off before the answer came"
+_TOO_DEEP = "the answer is nested too deep for the journal, which does not have it"
 
 
 @attrs.frozen
@@ -75,9 +78,8 @@ class Kept:
 
 
 def digest_of(encoded: EncodedCommand) -> str:
-    """Return a digest of a command's method and params, as hexadecimal text."""
-    text = encoded.text or json.dumps([encoded.command.method, encoded.params], default=repr)
-    return blake2b(text.encode(), digest_size=_DIGEST_SIZE).hexdigest()
+    """Return a digest of a command's method and params, as hexadecimal text. It is the same with halt on and off."""
+    return blake2b((encoded.text or _text_of(encoded)).encode(), digest_size=_DIGEST_SIZE).hexdigest()
 
 
 def fate_of(
@@ -97,7 +99,7 @@ def fate_of(
     if kept is None or kept.status == "skipped":
         return None
     if kept.is_ours:
-        raise UsageError(f"two calls have the same name, {encoded.name!r}; with a journal names must be unique")
+        raise refuse_again(encoded.name)
     is_same = kept.digest == digest_of(encoded)
     if kept.status == "failed" and (not is_same or load_error(kept.error, kept.request_id).not_executed):
         return None
@@ -110,10 +112,19 @@ def fate_of(
     return _load(encoded.command, kept)
 
 
+def refuse_again(name: str) -> UsageError:
+    """Return the error for a name that a run uses twice."""
+    return UsageError(f"two calls have the same name, {shown(name)}; with a journal names must be unique")
+
+
 def dump(row: AjaxResult) -> tuple[str, str | None, str | None, int | None, int | None]:
     """Return what is stored of an outcome: status, data, error, total and next."""
-    data = None if row.data is None else json.dumps(row.data)
-    return row.status, data, dump_error(row.error), row.total, row.next
+    data, error = None, row.error
+    try:
+        data = None if row.data is None else json.dumps(row.data)
+    except RecursionError:
+        error = UnexpectedAnswer(_TOO_DEEP)
+    return row.status, data, dump_error(error), row.total, row.next
 
 
 def dump_error(error: SdkError | None) -> str | None:
@@ -121,8 +132,12 @@ def dump_error(error: SdkError | None) -> str | None:
     if error is None:
         return None
     evidence = {name: vars(error)[name] for name in Evidence.__annotations__ if name in vars(error)}
-    facts = {"type": type(error).__name__, "description": error.description, "not_executed": error.not_executed}
-    return json.dumps(facts | evidence, default=repr)
+    # `schema.CLAIM` looks at the first one.
+    facts = {"not_executed": error.not_executed, "type": type(error).__name__, "description": error.description}
+    try:
+        return json.dumps(facts | evidence, default=repr)
+    except (RecursionError, ValueError, TypeError):  # odd attributes of an error of the caller's own
+        return json.dumps(facts)
 
 
 def load_error(text: str | None, request_id: str | None) -> SdkError:
@@ -130,13 +145,23 @@ def load_error(text: str | None, request_id: str | None) -> SdkError:
     if text is None:
         return AnswerLost(CUT_OFF, request_id=request_id)
     facts = json.loads(text)
-    kind = getattr(errors, facts["type"], SdkError)
+    kind = getattr(errors, facts["type"], None)
+    if not (isinstance(kind, type) and issubclass(kind, SdkError)):
+        kind = SdkError  # an error of the caller's own
     error: SdkError = kind(
         facts["description"], **{name: facts[name] for name in Evidence.__annotations__ if name in facts}
     )
     if error.not_executed != facts["not_executed"]:
         error.not_executed = facts["not_executed"]
     return error
+
+
+def _text_of(encoded: EncodedCommand) -> str:
+    """Return the text of a command that is sent alone."""
+    method, params = encoded.command.method, encoded.params
+    with suppress(UsageError):  # it may be sent alone only because halt is off
+        return batch_text(encoded.name, method, params, halt=True)[0]
+    return json.dumps([method, params], default=repr)
 
 
 def _load(command: Command, kept: Kept) -> AjaxResult:
@@ -151,6 +176,10 @@ def _load(command: Command, kept: Kept) -> AjaxResult:
         http_status=kept.http_status,
         request_id=kept.request_id,
     )
+
+
+#: A run that was cut off, as `dump_error` writes it.
+LOST = dump_error(AnswerLost(CUT_OFF))
 
 
 def load_noted(row: tuple[str, int | None, str, Status, str | None, str | None, str | None, float | None]) -> Noted:

@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 #: Marks the file as a journal: "b24b" in ASCII.
 APPLICATION_ID = 0x62323462
 #: The version of the tables.
 FORMAT = 1
 
-TABLES = f"""
-CREATE TABLE run (portal TEXT NOT NULL, started REAL NOT NULL, lives INTEGER NOT NULL, stuck INTEGER NOT NULL);
-CREATE TABLE requests (
-    number INTEGER PRIMARY KEY, request_id TEXT NOT NULL, sent REAL NOT NULL, answered REAL, http_status INTEGER
-);
-CREATE TABLE commands (
-    key TEXT PRIMARY KEY, position INTEGER, method TEXT NOT NULL, digest TEXT NOT NULL, request INTEGER NOT NULL,
-    status TEXT NOT NULL, data TEXT, error TEXT, total INTEGER, next INTEGER
-) WITHOUT ROWID;
-CREATE VIEW outcomes AS
-    SELECT key, position, method, CASE status WHEN 'sent' THEN 'unknown' ELSE status END AS status, data, error,
-        request_id, strftime('%Y-%m-%dT%H:%M:%SZ', sent, 'unixepoch') AS sent
-    FROM commands LEFT JOIN requests ON number = request ORDER BY position, key;
-PRAGMA application_id = {APPLICATION_ID};
-PRAGMA user_version = {FORMAT};
-"""
+TABLES = (
+    """
+    CREATE TABLE run (portal TEXT NOT NULL, started REAL NOT NULL, lives INTEGER NOT NULL)
+    """,
+    """
+    CREATE TABLE requests (
+        number INTEGER PRIMARY KEY, request_id TEXT NOT NULL, sent REAL NOT NULL, answered REAL, http_status INTEGER
+    )
+    """,
+    """
+    CREATE TABLE commands (
+        key TEXT PRIMARY KEY, position INTEGER, method TEXT NOT NULL, digest TEXT NOT NULL, request INTEGER NOT NULL,
+        status TEXT NOT NULL, data TEXT, error TEXT, total INTEGER, next INTEGER,
+        deaths INTEGER NOT NULL DEFAULT 0
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE VIEW outcomes AS
+        SELECT key, position, method, CASE status WHEN 'sent' THEN 'unknown' ELSE status END AS status, data, error,
+            request_id, strftime('%Y-%m-%dT%H:%M:%SZ', sent, 'unixepoch') AS sent
+        FROM commands LEFT JOIN requests ON number = request ORDER BY position, key
+    """,
+    f"PRAGMA application_id = {APPLICATION_ID}",
+    f"PRAGMA user_version = {FORMAT}",
+)
 
 #: Takes commands that may be sent: those that are new, were not executed, or were corrected after they failed; and
 #: if they may run twice, those without an answer from an earlier life.
@@ -32,16 +43,24 @@ ON CONFLICT (key) DO UPDATE SET
     position = excluded.position, method = excluded.method, digest = excluded.digest, request = excluded.request,
     status = 'sent', data = NULL, error = NULL, total = NULL, next = NULL
 WHERE status = 'skipped'
-    OR (status = 'failed' AND (digest <> excluded.digest OR json_extract(error, '$.not_executed')))
-    OR (?6 AND status IN ('sent', 'unknown') AND request < ?7)
+    OR (status = 'failed' AND (digest <> excluded.digest OR error LIKE '{"not_executed": true,%'))
+    OR (?6 AND status = 'unknown')
 """
-RELEASE = "UPDATE commands SET status = 'skipped' WHERE key = ? AND request = ? AND status = 'sent'"
+RELEASE = "UPDATE commands SET status = ?, error = ? WHERE key = ? AND request = ? AND status = 'sent'"
 #: Bound to the request, so that only the owner of the claim records an outcome.
-NOTE = "UPDATE commands SET status = ?, data = ?, error = ?, total = ?, next = ? WHERE key = ? AND request = ?"
+NOTE = """
+UPDATE commands SET status = ?, data = ?, error = ?, total = ?, next = ?, deaths = 0 WHERE key = ? AND request = ?
+"""
 KEPT = """
-SELECT key, number, digest, status, data, error, total, next, http_status, request_id
+SELECT key, request, digest, status, data, error, total, next, http_status, request_id
 FROM commands LEFT JOIN requests ON number = request WHERE key IN ({})
 """
+#: Those that an earlier life may have run already.
+PERHAPS = "SELECT key FROM commands WHERE status = 'unknown' AND key IN ({})"
+#: What this life has asked for: twice only if two calls have the same name. On the disk, as a stream may be long.
+ASKED = "CREATE TEMP TABLE IF NOT EXISTS asked (key TEXT PRIMARY KEY) WITHOUT ROWID"
+WAS_ASKED = "SELECT key FROM temp.asked WHERE key IN ({}) LIMIT 1"
+ASK = "INSERT INTO temp.asked VALUES (?)"
 ROWS = """
 SELECT key, position, method, CASE status WHEN 'sent' THEN 'unknown' ELSE status END AS status, data, error,
     request_id, sent
@@ -50,11 +69,16 @@ WHERE ?1 IS NULL OR CASE commands.status WHEN 'sent' THEN 'unknown' ELSE command
 ORDER BY position, key
 """
 
-#: What became of no answer: its commands are ``unknown``.
-CUT = "UPDATE commands SET status = 'unknown', error = ? WHERE status = 'sent'"
-CUT_PLACES = "SELECT min(position), max(position), count(*) FROM commands WHERE status = 'sent'"
-SETTLE = "UPDATE commands SET status = ?, error = NULL WHERE key = ? AND status IN ('sent', 'unknown')"
+#: What became of no answer: its commands are ``unknown``. Counts the lives that died meanwhile.
+CUT = "UPDATE commands SET status = 'unknown', error = ?, deaths = deaths + ? WHERE status = 'sent'"
+STUCK = "SELECT min(position), max(position) FROM commands WHERE status = 'sent' AND deaths >= ?"
+SETTLE = "UPDATE commands SET status = ?, error = NULL, deaths = 0 WHERE key = ? AND status IN ('sent', 'unknown')"
 NUMBER = "SELECT coalesce(max(number), 0) + 1 FROM requests"
 REQUEST = "INSERT INTO requests (number, request_id, sent) VALUES (?, ?, ?)"
 ANSWERED = "UPDATE requests SET answered = ?, http_status = ? WHERE number = ?"
 COUNT = "SELECT count(*) FROM commands WHERE status IN ('ok', 'failed')"
+
+
+def marks(values: Collection[object]) -> str:
+    """Return a placeholder for each value."""
+    return ", ".join("?" * len(values))

@@ -6,21 +6,22 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from sqlite3 import Connection
 from types import TracebackType
-from typing import Self
-
-import attrs
+from typing import Self, get_args
 
 from b24batch.calls.commands import Command
 from b24batch.calls.encoded import EncodedCommand
 from b24batch.clock import Clock
-from b24batch.errors import JournalError, RunBusy
+from b24batch.errors import JournalError, RunBusy, UsageError
 from b24batch.journal import schema
+from b24batch.journal.claims import Claimed, claim
 from b24batch.journal.file import JournalFile
-from b24batch.journal.inspection import settle, summarize
-from b24batch.journal.lives import begin_life, end_life
+from b24batch.journal.inspection import settle, summarize, to_keys
+from b24batch.journal.lives import begin_life, end_life, read_kept
 from b24batch.journal.lock import FileLock
-from b24batch.journal.noted import Kept, Noted, digest_of, dump, fate_of, load_noted
+from b24batch.journal.noted import Kept, Noted, fate_of, load_noted
+from b24batch.redaction import shown
 from b24batch.results import AjaxResult
 from b24batch.statuses import Status
 
@@ -48,12 +49,12 @@ class Journal:
 
     def __init__(self, path: str | os.PathLike[str], *, clock: Clock = time) -> None:
         self._file = JournalFile(path)
-        self._held = FileLock(self._file.path)
+        self._held: FileLock | None = None
         self._clock = clock
         self._repeatable: Callable[[Command], bool] = bool  # replaced when a run begins
         #: The number of the first request of this life.
         self._first = 0
-        self._claims: dict[str, _Claim] = {}
+        self._claims: dict[str, Claimed] = {}
         #: The numbers of the requests that this object claimed.
         self._own: set[int] = set()
 
@@ -64,23 +65,22 @@ class Journal:
 
     def begin(self, portal: str, repeatable: Callable[[Command], bool]) -> None:
         """Take the run, as in `RunJournal.begin`."""
-        self._held.take(self._clock.time())
+        lock, now = FileLock(self._file.path), self._clock.time()
         try:
+            lock.take(now)
             self._file.prepare()
-            with self._file.write() as database:
-                self._first = begin_life(database, portal, self.name, self._clock.time())
+            self._first = self._file.write(lambda database: begin_life(database, portal, self.name, now))
+            self._held, self._repeatable = lock, repeatable
         except BaseException:
-            self._held.release()
+            lock.release()
             raise
-        self._repeatable = repeatable
         self._claims.clear()
         self._own.clear()
 
     def fates(self, commands: Sequence[EncodedCommand]) -> list[AjaxResult | None]:
         """Return what earlier lives know of each command, as in `RunJournal.fates`."""
         keys = [encoded.name for encoded in commands]
-        with self._file.read() as database:
-            found = database.execute(schema.KEPT.format(", ".join("?" * len(keys))), keys).fetchall()
+        found = self._file.read(lambda database: read_kept(database, keys))
         if any(number >= self._first and number not in self._own for _key, number, *_texts in found):
             raise self._overtaken()
         kept = {key: Kept(*texts, is_ours=number in self._own) for key, number, *texts in found}
@@ -89,56 +89,47 @@ class Journal:
     def claim(self, request_id: str, commands: Sequence[EncodedCommand]) -> None:
         """Record that a request is about to be sent, as in `RunJournal.claim`."""
         known = self._claims.get(request_id)
-        if known is not None and known.is_open:
-            return
-        with self._file.write() as database:
-            (number,) = database.execute(schema.NUMBER).fetchone()
-            database.execute(schema.REQUEST, (number, request_id, self._clock.time()))
-            claims = [self._claim_of(encoded, number) for encoded in commands]
-            if database.executemany(schema.CLAIM, claims).rowcount != len(claims):
-                raise self._overtaken()
-            self._own.add(number)
-        self._claims[request_id] = _Claim(number, [key for key, *_, again, _first in claims if not again])
+        if known is None or not known.is_open:
+            may_repeat = [self._repeatable(encoded.command) for encoded in commands]
+            self._claims[request_id] = self._file.write(
+                lambda database: self._claim(database, request_id, commands, may_repeat)
+            )
 
     def release(self, request_id: str) -> None:
         """Record that a request was not executed so far, as in `RunJournal.release`."""
-        claim = self._claims[request_id]
-        with self._file.write() as database:
-            database.executemany(schema.RELEASE, [(key, claim.number) for key in claim.keys])
-        claim.is_open = False
+        claimed = self._claims[request_id]
+        self._file.write(claimed.release)
+        claimed.is_open = False
 
     def note(self, request_id: str, commands: Sequence[EncodedCommand], rows: Sequence[AjaxResult]) -> None:
         """Record the outcomes of a request, as in `RunJournal.note`."""
-        claim = self._claims.pop(request_id, None)
-        if claim is None:
-            return
-        answered = next((row.http_status for row in rows if row.http_status is not None), None)
-        noted = [(*dump(row), encoded.name, claim.number) for encoded, row in zip(commands, rows, strict=True)]
-        with self._file.write() as database:
-            database.executemany(schema.NOTE, noted)
-            if answered is not None:
-                database.execute(schema.ANSWERED, (self._clock.time(), answered, claim.number))
-                database.execute("UPDATE run SET stuck = 0 WHERE stuck")
+        claimed, now = self._claims.get(request_id), self._clock.time()
+        if claimed is not None:
+            names = [encoded.name for encoded in commands]
+            self._file.write(lambda database: claimed.note(database, names, rows, now))
+            del self._claims[request_id]
 
     def hold(self, seconds: float) -> None:
         """Do nothing: the lock of a file does not expire."""
 
     def end(self) -> None:
         """Give the run back, and merge the parts of the file."""
-        with suppress(JournalError), self._file.write() as database:  # if it fails, the next life does it
-            end_life(database)
-        self._file.merge()
-        self._held.release()
+        try:
+            with suppress(JournalError):  # the next life does it
+                self._file.write(end_life)
+            self._file.merge()
+        finally:
+            self._give_back()
 
     def summary(self) -> str:
         """Return one line: the number of commands with each outcome, of lives, and the time of the last request."""
-        with self._file.read() as database:
-            return summarize(database)
+        return self._file.read(summarize)
 
     def rows(self, status: Status | None = None) -> Iterator[Noted]:
         """Return an iterator over the commands, in order; with `status`, only those with this status."""
-        with self._file.read() as database:
-            return map(load_noted, database.execute(schema.ROWS, (status,)).fetchall())
+        if status is not None and status not in get_args(Status):
+            raise UsageError(f"status: expected one of {', '.join(get_args(Status))}, got {shown(status)}")
+        return map(load_noted, self._file.read(lambda database: database.execute(schema.ROWS, (status,)).fetchall()))
 
     def settle(self, keys: Iterable[str], *, executed: bool) -> int:
         """Record what somebody found out about ``unknown`` commands, and return how many it changed.
@@ -148,20 +139,22 @@ class Journal:
             executed: True if they took effect: they are ``ok`` from now on. False if not: the next run sends them.
 
         Raises:
-            UsageError: The journal has no command with such a key.
+            UsageError: The journal has no command with such a key, or an argument is invalid. Nothing was changed.
             RunBusy: A run uses the journal.
         """
-        given = [keys] if isinstance(keys, str) else list(keys)
-        self._held.take(self._clock.time())
+        given, lock = to_keys(keys, executed=executed), FileLock(self._file.path)
         try:
-            with self._file.write() as database:
-                return settle(database, given, self.name, executed=executed)
+            lock.take(self._clock.time())
+            return self._file.write(lambda database: settle(database, given, self.name, executed=executed))
         finally:
-            self._held.release()
+            lock.release()
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        try:
+            self._file.close()
+        finally:
+            self._give_back()
 
     def __enter__(self) -> Self:
         return self
@@ -174,26 +167,19 @@ class Journal:
     def __repr__(self) -> str:
         return f"<Journal {self.name}>"
 
-    def _claim_of(self, encoded: EncodedCommand, number: int) -> tuple[str, int | None, str, str, int, bool, int]:
-        """Return the parameters of `schema.CLAIM`."""
-        again = self._repeatable(encoded.command)
-        method = encoded.command.method
-        return encoded.name, encoded.position, method, digest_of(encoded), number, again, self._first
+    def _claim(
+        self, database: Connection, request_id: str, commands: Sequence[EncodedCommand], may_repeat: list[bool]
+    ) -> Claimed:
+        claimed = claim(database, request_id, commands, may_repeat, self._clock.time())
+        if claimed is None:
+            raise self._overtaken()
+        self._own.add(claimed.number)
+        return claimed
+
+    def _give_back(self) -> None:
+        if self._held is not None:
+            self._held.release()
+            self._held = None
 
     def _overtaken(self) -> RunBusy:
         return RunBusy(f"{self.name}: another run has sent some of these commands meanwhile")
-
-
-@attrs.define
-class _Claim:
-    """A request of this life.
-
-    Attributes:
-        number: Its number in the file.
-        keys: The keys of its commands that must not run twice.
-        is_open: Whether it may have been sent.
-    """
-
-    number: int
-    keys: list[str]
-    is_open: bool = True

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from copy import copy
 from itertools import chain
+from typing import Generic, Protocol, TypeVar
 
 import attrs
 
+from b24batch.lists.ahead import Ahead, Offset
 from b24batch.lists.families import Row
-from b24batch.lists.flight import Flight
+from b24batch.lists.flight import Flight, Order
 from b24batch.lists.listing import Listing
+from b24batch.lists.offsets import ByStart
 from b24batch.lists.pages import ByCursor
 from b24batch.lists.piece import Piece
 from b24batch.lists.pieces import Pieces
@@ -22,18 +25,49 @@ from b24batch.runs.lanes import Lanes
 from b24batch.runs.requests import Requests
 from b24batch.streams import Stream
 
+_Part = TypeVar("_Part")
+
+
+class Arrived(Protocol):
+    """A part of a list.
+
+    Attributes:
+        pages: The pages that came and were not returned yet.
+        is_done: Whether all of its rows came.
+    """
+
+    pages: list[list[Row]]
+    is_done: bool
+
+
+class Plan(Protocol[_Part]):
+    """Decides what is requested, and what an answer means."""
+
+    @property
+    def parts(self) -> Sequence[Arrived]:
+        """The parts that were not returned yet, in the order of the list."""
+
+    def begin(self, flight: Flight[_Part]) -> None:
+        """Send what can be sent."""
+
+    def take(self, order: Order[_Part], flight: Flight[_Part]) -> None:
+        """Take what a request returned."""
+
+    def drop_first(self) -> None:
+        """Drop the first part, which was returned."""
+
 
 @attrs.define(eq=False)
-class ConcurrentListing:
+class ConcurrentListing(Generic[_Part]):
     """A list that is being read with several requests on their way at once.
 
     Attributes:
         flight: The requests on their way.
-        pieces: Decide what is requested, and what an answer means.
+        plan: Decides what is requested.
     """
 
-    flight: Flight[Asked]
-    pieces: Pieces
+    flight: Flight[_Part]
+    plan: Plan[_Part]
     #: The pages that arrived but were not yielded.
     _hand: Iterator[list[Row]] = attrs.field(factory=lambda: iter(()), init=False)
 
@@ -48,14 +82,14 @@ class ConcurrentListing:
 
     def _pages(self) -> Generator[list[Row], None, None]:
         try:
-            while self.pieces.parts:
-                self.pieces.begin(self.flight)
+            while self.plan.parts:
+                self.plan.begin(self.flight)
                 if self._take_hand():
                     yield from self._hand
                 elif self.flight.is_over:
                     break
                 elif order := self.flight.land():
-                    self.pieces.take(order, self.flight)
+                    self.plan.take(order, self.flight)
             self.flight.lanes.join()
             if self.flight.failure is not None:
                 raise self.flight.failure
@@ -67,23 +101,23 @@ class ConcurrentListing:
 
     def _take_hand(self) -> bool:
         """Take the pages of the first piece in hand; return whether anything changed."""
-        first = self.pieces.parts[0]
+        first = self.plan.parts[0]
         if first.pages:
             self._hand, first.pages = iter(first.pages), []
             return True
         if first.is_done:
-            del self.pieces.parts[0]
+            self.plan.drop_first()
         return first.is_done
 
     def _stop(self, interrupt: BaseException) -> None:
         """Send nothing more, and take what still comes; after a `break` in the caller's loop nothing is waited for."""
         for order in self.flight.stop(wait=not isinstance(interrupt, GeneratorExit)):
-            self.pieces.take(order, self.flight)
+            self.plan.take(order, self.flight)
 
     def _known(self) -> list[Row]:
         """Return the rows that were not yielded, up to the first that is missing."""
         pages = [copy(self._hand)]
-        for piece in self.pieces.parts:
+        for piece in self.plan.parts:
             pages.append(iter(piece.pages))
             if not piece.is_done:
                 break
@@ -92,11 +126,14 @@ class ConcurrentListing:
 
 def listing_of(
     requests: Requests, way: Pages, lanes: Lanes | None, *, repeatable: bool, pages_per_request: int, left: int | None
-) -> Listing | ConcurrentListing:
-    """Return the list, read on `lanes` if it can be cut safely: by ids, of which the table knows that they work.
+) -> Listing | ConcurrentListing[Asked] | ConcurrentListing[Offset]:
+    """Return the list, read on `lanes` if it can be cut safely.
 
-    With a limit it is not: where the rows are is only estimated, and no page that is not needed may be requested.
+    By ids, of which the table knows that they work, without a limit: where the rows are is only estimated, and no page
+    that is not needed may be requested. By `start`, as far as the portal counts the rows.
     """
+    if lanes is not None and isinstance(way, ByStart) and not way.whole:
+        return ConcurrentListing(Flight(requests, lanes, repeatable), Ahead(way, lanes.most, pages_per_request, left))
     known = isinstance(way, ByCursor) and way.family.kind == "cursor" and not way.family.named
     if lanes is None or left is not None or not (known and isinstance(way, ByCursor)):
         return Listing(requests, way, repeatable=repeatable, pages_per_request=pages_per_request, left=left)

@@ -76,8 +76,8 @@ class Flight(Generic[_Part]):
         """Whether the list has failed, and nothing is on its way any more."""
         return self.failure is not None and not self._on_way
 
-    def send(self, part: _Part, commands: list[EncodedCommand], *, once: bool = False) -> None:
-        """Send a request on a lane; with `once` it is not sent again if its answer was lost."""
+    def send(self, part: _Part, commands: list[EncodedCommand], *, once: bool = False) -> Order[_Part]:
+        """Send a request on a lane and return it; with `once` it is not sent again if its answer was lost."""
         chunk, repeatable, request_id = next(cut(commands)), self.repeatable and not once, self.requests.take_id()
         order = Order(part, chunk)
         call = partial(self.requests.send, chunk, halt=True, repeatable=repeatable, request_id=request_id)
@@ -85,6 +85,7 @@ class Flight(Generic[_Part]):
         sending = self.lanes.start(lambda claim: self._measure(order, partial(call, claim=claim)))
         self._on_way[sending] = order
         self.sent += 1
+        return order
 
     def land(self) -> Order[_Part] | None:
         """Wait for the next request to finish and return it; None at the end of a wait for operating time."""
@@ -108,6 +109,7 @@ class Flight(Generic[_Part]):
 
     def stop(self, *, wait: bool) -> Iterator[Order[_Part]]:
         """Send nothing more; with `wait` wait up to 5 seconds and yield the requests that finished."""
+        self._until = float("inf")  # no wait is announced any more
         self.lanes.stop(list(self._on_way) if wait else [])
         for sending in [sending for sending in self._on_way if sending.is_done and sending.error is None]:
             yield self._landed(sending)

@@ -28,6 +28,9 @@ class ByStart:
         whole: Whether the first answer has all rows, unless it announces more.
         ended: Whether the list has no more pages.
         unbroken: Whether the next page was requested at the portal's `next`.
+        start: The number of rows before the next page.
+        step: The number of rows from one page to the next; 0 if that is not known.
+        total: The number of rows by the portal; 0 if it does not count them.
     """
 
     command: Command
@@ -35,9 +38,10 @@ class ByStart:
     whole: bool = False
     ended: bool = attrs.field(default=False, init=False)
     unbroken: bool = attrs.field(default=False, init=False)
+    start: int = attrs.field(default=0, init=False)
+    step: int = attrs.field(default=0, init=False)
+    total: int = attrs.field(default=0, init=False)
     _params: Params = attrs.field(init=False)
-    _start: int = attrs.field(default=0, init=False)
-    _step: int = attrs.field(default=0, init=False)
     _horizon: int = attrs.field(default=0, init=False)
     _had_next: bool = attrs.field(default=False, init=False)
     _empty: int = attrs.field(default=0, init=False)
@@ -54,10 +58,11 @@ class ByStart:
                 self._params = gather_conditions(method, self._params, family.filter)
         encode_direct(self._make_page(0))
 
-    def ask(self, pages: int) -> list[EncodedCommand]:
-        """Return the commands for up to `pages` of the next pages."""
-        starts = range(self._start, self._horizon, self._step)[:pages] if self._step else ()
-        return encode_together([self._make_page(start) for start in starts or (self._start,)])
+    def ask(self, pages: int, start: int | None = None) -> list[EncodedCommand]:
+        """Return the commands for up to `pages` of the next pages, or of those from `start` on."""
+        first = self.start if start is None else start
+        starts = range(first, self._horizon, self.step)[:pages] if self.step else ()
+        return encode_together([self._make_page(start) for start in starts or (first,)])
 
     def take(self, outcome: AjaxResult) -> list[Row]:
         """Return the rows of the next page that did not come before, and move on to the page after it.
@@ -71,9 +76,9 @@ class ByStart:
             self.family = attrs.evolve(self.family, result_key=found.key)
         rows = found.rows
         fresh = self._repeats.remove_from(rows)
-        if self.whole and self._start == 0:
+        if self.whole and self.start == 0:
             fresh = rows  # one answer repeats nothing: the days of a recurring event share an id
-        repeated = bool(rows) and not fresh and self._start > 0
+        repeated = bool(rows) and not fresh and self.start > 0
         following = self._find_next_after_repeats(outcome) if repeated else self._find_next(len(rows), outcome)
         self._empty = 0 if rows else self._empty + 1
         if following is None:
@@ -87,11 +92,11 @@ class ByStart:
         return fresh
 
     def _go_on(self, following: int, outcome: AjaxResult) -> None:
-        self.unbroken = self._step in (0, following - self._start)
-        self._step, self._start = following - self._start, following
-        total = 0 if self._is_silent else outcome.total or 0
-        counted_up = self._is_silent or (self._is_sized and not total)
-        self._horizon = max(total, following + PAGE_SIZE * self._step if counted_up else 0)
+        self.unbroken = self.step in (0, following - self.start)
+        self.step, self.start = following - self.start, following
+        self.total = 0 if self._is_silent else outcome.total or 0
+        counted_up = self._is_silent or (self._is_sized and not self.total)
+        self._horizon = max(self.total, following + PAGE_SIZE * self.step if counted_up else 0)
 
     @property
     def _is_silent(self) -> bool:
@@ -103,13 +108,13 @@ class ByStart:
 
     def _find_next(self, rows: int, outcome: AjaxResult) -> int | None:
         """Return the start of the page after one with `rows` rows; None if it was the last."""
-        total, reached = outcome.total or 0, self._start + rows
-        if outcome.next is not None and outcome.next > self._start:
+        total, reached = outcome.total or 0, self.start + rows
+        if outcome.next is not None and outcome.next > self.start:
             if outcome.next < reached and not self._repeats.known:
                 raise self._answer_error(f"next is {outcome.next}, among the rows of this page, which have no id")
             self._had_next = True
             return outcome.next
-        if total > max(reached, self._start + self._step if self._had_next else 0):
+        if total > max(reached, self.start + self.step if self._had_next else 0):
             return self._find_next_by_total(reached, outcome)
         if not rows:
             return None
@@ -132,7 +137,7 @@ class ByStart:
         """Return the start of the next page if the portal counts more rows, but `next` does not lead to them."""
         if outcome.next is None and not self.whole and self.family.kind != "start":
             raise self._no_end_error()
-        return reached if outcome.next is None and reached > self._start else _round_up(self._start)
+        return reached if outcome.next is None and reached > self.start else _round_up(self.start)
 
     def _find_next_after_repeats(self, outcome: AjaxResult) -> int | None:
         """Return the start of the page after one that repeats earlier rows; None if it was the last.
@@ -140,13 +145,13 @@ class ByStart:
         After its end a list may start again from the beginning. If permissions removed rows from a page, and `next`
         is smaller for it, the portal may have rounded `start` down to that same page.
         """
-        if 0 < (outcome.total or 0) <= self._start and (outcome.next or 0) < self._start:
+        if 0 < (outcome.total or 0) <= self.start and (outcome.next or 0) < self.start:
             return None
-        if self._start % PAGE_SIZE:
-            return _round_up(self._start)
-        if self.family.kind == "start" and (outcome.next or 0) > self._start:
+        if self.start % PAGE_SIZE:
+            return _round_up(self.start)
+        if self.family.kind == "start" and (outcome.next or 0) > self.start:
             return outcome.next
-        raise self._stall_error(f"start={self._start} gave rows that came before: the portal ignores it")
+        raise self._stall_error(f"start={self.start} gave rows that came before: the portal ignores it")
 
     def _make_page(self, start: int) -> Command:
         if self.whole and start == 0:

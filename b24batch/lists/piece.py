@@ -93,10 +93,11 @@ class Piece:
         """Return an estimate of the pages that are left; `last` is the last place where a row is known to be."""
         if self.is_done:
             return 0.0
-        if self.left is not None and self.left >= 0:  # below zero the portal counted wrong
-            return self.left / PAGE_SIZE
         end = last if self.until is None else self.until
-        return 0.0 if end is None else max(0.0, end - self._reached) / self.span
+        ids = 0 if end is None else max(0, end - self._reached)
+        if self.left is not None and 0 <= self.left <= ids:  # otherwise the portal counted wrong
+            return self.left / PAGE_SIZE
+        return ids / self.span
 
     def cut(self, pages: float, last: int) -> Piece:
         """Cut off and return what lies behind so many more pages, taking the rows to be spread evenly."""
@@ -108,11 +109,14 @@ class Piece:
         return behind
 
     def leave(self) -> Piece:
-        """Cut off and return all that has not come yet."""
+        """Return all that has not come yet as a piece; `close` comes after it has its place in the list."""
         behind = Piece(self.way, self.until, self.span)
-        behind.left, self.left = self.left, 0
-        self.until, self.is_done = self._reached, True
+        behind.left = self.left
         return behind
+
+    def close(self) -> None:
+        """End the piece with the rows that came."""
+        self.until, self.left, self.is_done = self._reached, 0, True
 
     def join(self, behind: Piece) -> None:
         """Add a piece behind it, of which nothing was requested."""

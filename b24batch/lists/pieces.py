@@ -11,11 +11,9 @@ from b24batch.errors import SdkError
 from b24batch.lists.flight import Flight, Order
 from b24batch.lists.page_commands import PAGE_SIZE
 from b24batch.lists.piece import Piece
-from b24batch.lists.reading import SLOW_REQUEST, crashed_together, requests_in_turn
+from b24batch.lists.reading import MOST_REQUESTS, SLOW_REQUEST, crashed_together, requests_in_turn
 from b24batch.lists.survey import Asked, Survey
 
-#: At most so many times the requests of a list that is read one after the other are planned.
-_MOST_REQUESTS = 1.25
 #: A piece has at least so many pages where a request has fewer: up to one page is read twice at its end.
 _SMALL = 8
 #: A piece is not cut off below so many pages.
@@ -75,6 +73,10 @@ class Pieces:
         elif asked.beside:
             self._learn(order, flight)
         self._part(piece)
+
+    def drop_first(self) -> None:
+        """Drop the first piece, all of whose rows were returned."""
+        del self.parts[0]
 
     def _next(self, flight: Flight[Asked]) -> Piece | None:
         """Return the first piece that may be read."""
@@ -136,7 +138,7 @@ class Pieces:
         if self.survey.total is not None:
             pages = max(rows, self.survey.total) / PAGE_SIZE
         if self.survey.total is not None or self.survey.is_even:
-            return int(_MOST_REQUESTS * requests_in_turn(pages, self.pages_per_request))
+            return int(MOST_REQUESTS * requests_in_turn(pages, self.pages_per_request))
         pages = min(pages, _SMALL + _MOST_ESTIMATED * rows / PAGE_SIZE)
         return int(requests_in_turn(pages, self.pages_per_request))
 
@@ -174,6 +176,7 @@ class Pieces:
         is_cut = self.survey.is_over and self.survey.last is not None
         if is_cut and not piece.is_done and piece.read > max(0, _SMALL - self._size):
             self.parts.insert(self.parts.index(piece) + 1, piece.leave())
+            piece.close()
 
     def _resize(self, order: Order[Asked], most: int | None = None) -> None:
         """Set the size of the next requests: as many pages as the portal answers in time."""

@@ -13,6 +13,8 @@ from b24batch.results import AjaxResult
 
 #: After a request that took longer, in seconds, the next has fewer pages; the portal ends one after 60.
 SLOW_REQUEST = 20.0
+#: At most so many times the requests of a list that is read one after the other are planned.
+MOST_REQUESTS = 1.25
 #: The HTTP status if a method crashed on the portal.
 _CRASHED = 500
 

@@ -101,6 +101,7 @@ class Survey:
             parts.append(one)
             if not one.is_done:
                 parts.append(one.leave())
+                one.close()
                 parts[-1].span = _between(one.span, spans[place])
         return parts
 

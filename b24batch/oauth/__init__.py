@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from b24batch.oauth.credentials import OAuth, OAuthOptions
+    from b24batch.oauth.forms import FormOptions
     from b24batch.oauth.posted import Event, Install, Placement
-    from b24batch.oauth.server import TOKEN_URL
+    from b24batch.oauth.servers import TOKEN_URL
     from b24batch.oauth.sqlite import SQLiteTokenStore
     from b24batch.oauth.stores import MemoryTokenStore, TokenStore
     from b24batch.oauth.tokens import Token
@@ -16,10 +17,11 @@ if TYPE_CHECKING:
 _PLACES = {
     "OAuth": "credentials",
     "OAuthOptions": "credentials",
+    "FormOptions": "forms",
     "Event": "posted",
     "Install": "posted",
     "Placement": "posted",
-    "TOKEN_URL": "server",
+    "TOKEN_URL": "servers",
     "SQLiteTokenStore": "sqlite",
     "MemoryTokenStore": "stores",
     "TokenStore": "stores",
@@ -29,6 +31,7 @@ _PLACES = {
 __all__ = [
     "TOKEN_URL",
     "Event",
+    "FormOptions",
     "Install",
     "MemoryTokenStore",
     "OAuth",

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import closing
 from typing import NoReturn, Self, TypedDict, Unpack
-from urllib.parse import urlencode
 
 import attrs
 import requests
 
 from b24batch.clock import Clock
 from b24batch.errors import UsageError
-from b24batch.oauth.interrupts import is_interrupt
-from b24batch.oauth.newest import choose_first_token, not_stored_error
+from b24batch.oauth.authorisation import find_server_of_code, make_authorize_url, make_grant, store_authorised
+from b24batch.oauth.newest import choose_first_token
 from b24batch.oauth.renewal import RenewedToken
-from b24batch.oauth.server import TIMEOUT, TOKEN_URL, TokenServer
+from b24batch.oauth.server import TIMEOUT, TokenServer
+from b24batch.oauth.servers import TokenUrl
 from b24batch.oauth.stores import MemoryTokenStore, TokenStore
 from b24batch.oauth.tokens import Token
 from b24batch.redaction import Secret, to_secret
-from b24batch.wire.addresses import http_address
+from b24batch.wire.addresses import to_hosts
 from b24batch.wire.connections import Connections
 
 
@@ -43,7 +43,13 @@ class OAuth(RenewedToken):
         store: Where tokens are kept. Default: in memory, until the process ends.
         on_refresh: Called with each new `Token` after it is stored, and before the call that needed it continues.
             Other threads may already use it. To save tokens, write a store instead.
-        token_url: The URL of the OAuth server. Default: Bitrix24's.
+        token_url: The URL of the OAuth server, if it is not one of Bitrix24's two; or a mapping from the host of a
+            server to the URL at which it is reached. Default: Bitrix24's, by the token's ``server_endpoint``. A token
+            that does not name its server is tried at both.
+        allowed_hosts: Hosts that may lead to any address; all others are connected to only at a public address. Pass
+            ``[]`` if the portal's host came from a form, also long ago, since a name can be pointed at your own
+            network later. A placement, an installation and an event do so. ``localhost`` stands for this machine and
+            any port. Default None: any host may lead anywhere.
         timeout: Seconds to connect to the OAuth server, and seconds between two bytes of its answer.
         clock: The clock. Default: the module `time`.
 
@@ -60,7 +66,8 @@ class OAuth(RenewedToken):
         member_id: str | None = None,
         store: TokenStore | None = None,
         on_refresh: Callable[[Token], object] | None = None,
-        token_url: str = TOKEN_URL,
+        token_url: TokenUrl = None,
+        allowed_hosts: Collection[str] | None = None,
         timeout: tuple[float, float] = TIMEOUT,
         clock: Clock = time,
     ) -> None:
@@ -77,30 +84,28 @@ class OAuth(RenewedToken):
             raise UsageError("expected a token, or a store and the member_id of a portal whose token is in it")
         store = MemoryTokenStore() if store is None else store
         first = choose_first_token(store, member_id, token, clock.time())
-        self.__attrs_init__(member_id, server, first, store, on_refresh)
+        server.find(first)  # before a call needs it
+        allowed = None if allowed_hosts is None else to_hosts("allowed_hosts", allowed_hosts)
+        self.__attrs_init__(member_id, server, first, store, on_refresh, allowed)
 
     @staticmethod
-    def authorize_url(portal: str, client_id: str, *, state: str) -> str:
+    def authorize_url(portal: str | None, client_id: str, *, state: str, region: str | None = None) -> str:
         """Return the URL to which an application sends the user's browser to get its first token.
 
         The portal redirects the browser back to the application with a ``code``, for `from_code`.
 
         Args:
-            portal: The portal's host, ``example.bitrix24.com``.
+            portal: The portal's host, ``example.bitrix24.com``. None if only the region is known: the OAuth server asks
+                the user for the portal.
             client_id: The application's id.
             state: An unguessable text that you keep in the user's web session. It comes back with the code. Reject a
                 code that comes with another one.
+            region: The portal's region, such as ``de``, instead of a portal.
 
         Raises:
             UsageError: The portal is not a host name, or a value is empty.
         """
-        for name, text in (("portal", portal), ("client_id", client_id), ("state", state)):
-            if not isinstance(text, str) or not text:
-                raise UsageError(f"{name}: expected a string that is not empty")
-        address = http_address(f"https://{portal}")
-        if isinstance(address, str) or address.path:
-            raise UsageError("portal: expected a host name, such as example.bitrix24.com")
-        return f"https://{address.host}/oauth/authorize/?{urlencode({'client_id': client_id, 'state': state})}"
+        return make_authorize_url(portal, client_id, state, region)
 
     @classmethod
     def from_code(
@@ -109,6 +114,9 @@ class OAuth(RenewedToken):
         client_secret: str | Secret,
         code: str | Secret,
         *,
+        server_domain: str | None = None,
+        region: str | None = None,
+        portal: str | None = None,
         http: requests.Session | None = None,
         **options: Unpack[OAuthOptions],
     ) -> Self:
@@ -118,26 +126,33 @@ class OAuth(RenewedToken):
             client_id: The application's id.
             client_secret: The application's secret.
             code: The code that came back with the browser.
+            server_domain: The OAuth server that issued the code, as it came back with the browser.
+            region: The portal's region, such as ``de``, if the ``server_domain`` is not known.
+            portal: The portal's host, if the region is not known either; in the cloud it ends in the region. Default
+                of all three: ``oauth.bitrix24.tech``.
             http: Your own `requests.Session`, for proxies or a CA bundle.
-            options: ``store``, ``on_refresh``, ``token_url``, ``timeout`` and ``clock`` of the class.
+            options: ``store``, ``on_refresh``, ``token_url``, ``allowed_hosts``, ``timeout`` and ``clock`` of the
+                class.
 
         Raises:
+            UsageError: The server or the region is unknown. The code is still unused.
             NotSent: The OAuth server is unreachable. The code is still unused.
             TokenRefreshError: The server refused the code, its answer was lost twice, or the token could not be
                 stored.
         """
-        secret, grant = to_secret(client_secret), _make_grant(to_secret(code, "code"))
+        secret, grant = to_secret(client_secret), make_grant(to_secret(code, "code"))
         del client_secret, code
         if unknown := sorted(options.keys() - OAuthOptions.__annotations__.keys()):
             del options  # or a traceback from here would show them; this is checked before the code is used up
             raise TypeError(f"OAuth.from_code() got an unexpected keyword argument {unknown[0]!r}")
-        url, timeout = options.get("token_url", TOKEN_URL), options.get("timeout", TIMEOUT)
-        server = TokenServer(client_id, secret, url, options.get("clock", time), timeout)
+        clock, timeout = options.get("clock", time), options.get("timeout", TIMEOUT)
+        server = TokenServer(client_id, secret, options.get("token_url"), clock, timeout)
+        at = find_server_of_code(server, server_domain, region, portal)
         with closing(Connections(time.monotonic, http)) as connections:
-            token = server.exchange(grant, connections)
+            token = server.exchange(grant, connections, at=at)
         store = options.get("store")
         if store is not None:
-            _store_authorised(store, token)
+            store_authorised(store, token)
         return cls(client_id, secret, token, **options)
 
     def refresh(self, *, http: requests.Session | None = None) -> Token:
@@ -169,21 +184,7 @@ class OAuthOptions(TypedDict, total=False):
 
     store: TokenStore | None
     on_refresh: Callable[[Token], object] | None
-    token_url: str
+    token_url: TokenUrl
+    allowed_hosts: Collection[str] | None
     timeout: tuple[float, float]
     clock: Clock
-
-
-def _make_grant(code: Secret) -> dict[str, Secret]:
-    return {"grant_type": Secret("authorization_code"), "code": code}
-
-
-def _store_authorised(store: TokenStore, token: Token) -> None:
-    """Store a token without comparing it to the stored one, because a user has just authorised the application."""
-    try:
-        with store.lock(token.member_id):
-            store.put(token)
-        return
-    except Exception as error:
-        failure = error if is_interrupt(error) else not_stored_error(token, error)
-    raise failure

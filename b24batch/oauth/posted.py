@@ -17,30 +17,33 @@ from b24batch.aliases import JsonValue
 from b24batch.clock import Clock
 from b24batch.errors import AuthError, UsageError
 from b24batch.oauth.credentials import OAuth, OAuthOptions
-from b24batch.oauth.forms import Form
-from b24batch.oauth.server import TOKEN_URL
+from b24batch.oauth.forms import Form, FormOptions, Names, Rules
+from b24batch.oauth.servers import TokenUrl
 from b24batch.oauth.tokens import Token
 from b24batch.redaction import Secret, shown, to_secret
 
-#: The fields with the access token, the refresh token, its seconds and the host, in a placement and in an event.
-_PLACEMENT = ("AUTH_ID", "REFRESH_ID", "AUTH_EXPIRES", "DOMAIN")
-_AUTH = ("auth[access_token]", "auth[refresh_token]", "auth[expires_in]", "auth[domain]")
+_AUTH_NAMES = "access_token refresh_token expires_in domain client_endpoint server_endpoint member_id".split()
+#: The fields with the token, in a placement and in an event.
+_PLACEMENT = Names("AUTH_ID", "REFRESH_ID", "AUTH_EXPIRES", "DOMAIN", "PROTOCOL", "SERVER_ENDPOINT", "member_id")
+_AUTH = Names(*map("auth[{}]".format, _AUTH_NAMES))
 _APPLICATION_TOKEN = "auth[application_token]"
 
 
 @attrs.frozen(kw_only=True)
 class _UserForm:
     token: Token
+    allowed_hosts: frozenset[str] = attrs.field(default=frozenset(), repr=False)
 
     def oauth(
-        self, client_id: str, client_secret: str | Secret, *, token_url: str = TOKEN_URL, clock: Clock = time
+        self, client_id: str, client_secret: str | Secret, *, token_url: TokenUrl = None, clock: Clock = time
     ) -> OAuth:
         """Return the user's credentials for a `b24batch.Session`; for the arguments see `b24batch.OAuth`.
 
         They are kept in memory only, because anyone can post a form. The token that ``oauth(...).refresh()`` returns
         proves the portal: after an installation, store that one.
         """
-        return OAuth(client_id, client_secret, self.token, token_url=token_url, clock=clock)
+        allowed = self.allowed_hosts
+        return OAuth(client_id, client_secret, self.token, token_url=token_url, allowed_hosts=allowed, clock=clock)
 
 
 @attrs.frozen(kw_only=True)
@@ -49,6 +52,7 @@ class Placement(_UserForm):
 
     Attributes:
         token: The user's token.
+        allowed_hosts: The hosts that may lead to a private address; see `b24batch.OAuth`.
         placement: Where the page is: ``DEFAULT`` is the application's own page, ``CRM_DEAL_DETAIL_TAB`` a deal.
         options: The options of the place, such as ``{"ID": "7"}`` for a deal.
         language: The portal's language, such as ``en``.
@@ -59,21 +63,23 @@ class Placement(_UserForm):
     language: str
 
     @classmethod
-    def from_form(cls, form: Mapping[str, str], *, allow_loopback: bool = False) -> Self:
+    def from_form(cls, form: Mapping[str, str], **options: Unpack[FormOptions]) -> Self:
         """Read the form that a portal posted to a page.
 
         Args:
             form: The fields of the query and the body together: ``DOMAIN, LANG, AUTH_ID, REFRESH_ID, AUTH_EXPIRES,
                 member_id, PLACEMENT, PLACEMENT_OPTIONS``.
-            allow_loopback: Whether the portal may be on this machine, like the sandbox.
+            options: What the form may name; see `b24batch.oauth.FormOptions`.
 
         Raises:
             UsageError: A field is missing or invalid. The message names it.
         """
         posted = Form(form)
         del form
+        rules = Rules(**options)
         return cls(
-            token=posted.read_token(_PLACEMENT, "member_id", local=allow_loopback),
+            allowed_hosts=rules.hosts,
+            token=posted.read_token(_PLACEMENT, rules),
             placement=posted.read_text("PLACEMENT", "DEFAULT"),
             options=posted.read_json("PLACEMENT_OPTIONS"),
             language=posted.read_text("LANG", ""),
@@ -92,6 +98,7 @@ class Event:
         member_id: The portal's id.
         token: The token of the user who caused it, without a refresh token; None if there is no user, as for an
             uninstallation.
+        allowed_hosts: As in `Placement`.
     """
 
     event: str
@@ -99,10 +106,11 @@ class Event:
     timestamp: int
     member_id: str
     token: Token | None
+    allowed_hosts: frozenset[str] = attrs.field(default=frozenset(), repr=False)
 
     @classmethod
     def from_form(
-        cls, form: Mapping[str, str], *, application_token: str | Secret, allow_loopback: bool = False
+        cls, form: Mapping[str, str], *, application_token: str | Secret, **options: Unpack[FormOptions]
     ) -> Self:
         """Read the form that a portal posted to an event handler.
 
@@ -111,7 +119,7 @@ class Event:
                 ``auth[application_token]`` and the other fields of ``auth``.
             application_token: The one that came with the installation. Only this proves that the event comes from
                 the portal.
-            allow_loopback: Whether the portal may be on this machine, like the sandbox.
+            options: What the form may name; see `b24batch.oauth.FormOptions`.
 
         Raises:
             AuthError: The form has another application token; the code is ``INVALID_APPLICATION_TOKEN``.
@@ -119,15 +127,17 @@ class Event:
         """
         posted, expected = Form(form), to_secret(application_token, "application_token")
         del form, application_token
+        rules = Rules(**options)
         if not _is_equal(posted.read_secret(_APPLICATION_TOKEN), expected):
             raise AuthError("the application token is not this portal's", code="INVALID_APPLICATION_TOKEN")
         has_token = posted.has("auth[access_token]")
         return cls(
+            allowed_hosts=rules.hosts,
             event=posted.read_text("event"),
             data=posted.read_nested("data"),
             timestamp=posted.read_integer("ts"),
             member_id=posted.read_text("auth[member_id]"),
-            token=posted.read_token(_AUTH, "auth[member_id]", local=allow_loopback) if has_token else None,
+            token=posted.read_token(_AUTH, rules) if has_token else None,
         )
 
     def oauth(self, client_id: str, client_secret: str | Secret, **options: Unpack[OAuthOptions]) -> OAuth:
@@ -140,6 +150,7 @@ class Event:
             UsageError: The event has no token, or the store has no token of this portal.
         """
         token = self.token if options.get("store") is None else None
+        options.setdefault("allowed_hosts", self.allowed_hosts)
         return OAuth(client_id, client_secret, token, member_id=self.member_id, **options)
 
 
@@ -149,6 +160,7 @@ class Install(_UserForm):
 
     Attributes:
         token: The token of the user who installed it. Keep it in a store.
+        allowed_hosts: As in `Placement`.
         application_token: Keep it, to check every later event.
         data: ``VERSION``, ``ACTIVE``, ``INSTALLED`` and ``LANGUAGE_ID``, as text.
     """
@@ -157,22 +169,24 @@ class Install(_UserForm):
     data: dict[str, JsonValue] = attrs.field(repr=False)
 
     @classmethod
-    def from_form(cls, form: Mapping[str, str], *, allow_loopback: bool = False) -> Self:
+    def from_form(cls, form: Mapping[str, str], **options: Unpack[FormOptions]) -> Self:
         """Read the form that a portal posted to the installation handler.
 
         Args:
             form: As in `Event.from_form`.
-            allow_loopback: Whether the portal may be on this machine, like the sandbox.
+            options: What the form may name; see `b24batch.oauth.FormOptions`.
 
         Raises:
             UsageError: It is another event, or a field is missing or invalid. The message names it.
         """
         posted = Form(form)
         del form
+        rules = Rules(**options)
         if posted.read_text("event").upper() != "ONAPPINSTALL":
             raise UsageError(f"expected the event ONAPPINSTALL, got {shown(posted.read_text('event'))}")
         return cls(
-            token=posted.read_token(_AUTH, "auth[member_id]", local=allow_loopback),
+            allowed_hosts=rules.hosts,
+            token=posted.read_token(_AUTH, rules),
             application_token=posted.read_secret(_APPLICATION_TOKEN),
             data=posted.read_nested("data"),
         )

@@ -11,10 +11,12 @@ import attrs
 from b24batch.errors import SdkError, TokenRefreshError
 from b24batch.oauth.interrupts import is_interrupt
 from b24batch.oauth.newest import not_stored_error, refuse_stranger
-from b24batch.oauth.server import AGAIN, SPENT, TokenServer, spent_error
+from b24batch.oauth.server import AGAIN, SPENT, STRANGE, Grant, Keep, TokenServer, spent_error
+from b24batch.oauth.servers import Server
 from b24batch.oauth.stores import TokenStore, lock_store
 from b24batch.oauth.tokens import Token
 from b24batch.redaction import Secret
+from b24batch.wire.addresses import HttpAddress, is_allowed, is_loopback
 from b24batch.wire.auth import Access, Renewal
 from b24batch.wire.connections import Connections
 
@@ -35,6 +37,8 @@ class RenewedToken:
     _token: Token
     _store: TokenStore
     _on_refresh: Callable[[Token], object] | None
+    #: The hosts that may lead to a private address; None for all.
+    _allowed_hosts: frozenset[str] | None
     #: The error of the last failed renewal; threads that waited for it raise the same.
     _failure: SdkError | None = attrs.field(default=None, init=False)
     #: The access token that may not be stored, and the stored one that it replaces.
@@ -60,7 +64,11 @@ class RenewedToken:
         token = self._token
         stale = bool(self._unstored) or self._is_stale(token)
         hidden = tuple(filter(None, (token.refresh_token, self._server.client_secret)))
-        return Access(Secret(token.client_endpoint), token.access_token, stale, hidden)
+        public_only = self._allowed_hosts is not None and not self._may_be_private(token.address, self._allowed_hosts)
+        return Access(Secret(token.client_endpoint), token.access_token, stale, hidden, public_only)
+
+    def _may_be_private(self, address: HttpAddress, allowed: frozenset[str]) -> bool:
+        return is_allowed(address, allowed) or ("localhost" in allowed and is_loopback(address.host))
 
     def renew(self, refused: Access, connections: Connections, max_wait: float | None = None) -> Renewal:
         """Get a newer token than the refused one, from the store or from the OAuth server.
@@ -149,14 +157,25 @@ class RenewedToken:
             if token.refresh_token is None:
                 raise spent_error()
             grant = {"grant_type": Secret("refresh_token"), "refresh_token": token.refresh_token}
-            self._server.exchange(grant, connections, keep)
-            return
+            return self._exchange(grant, self._server.find(token), connections, keep)
         except SdkError as error:
             failure = error
         if failure.code == SPENT and token.refresh_token is not None:
             self._note_spent(token)
         self._failure = copy.copy(failure)
         raise failure
+
+    def _exchange(self, grant: Grant, servers: list[Server], connections: Connections, keep: Keep) -> None:
+        """Ask the server; of two, the second one as well if the first one knows nothing of the token."""
+        *others, last = servers
+        for server in others:
+            try:
+                self._server.exchange(grant, connections, keep, at=server)
+                return
+            except TokenRefreshError as error:
+                if error.code not in STRANGE:
+                    raise
+        self._server.exchange(grant, connections, keep, at=last)
 
     def _note_spent(self, token: Token) -> None:
         """Remove the refresh token from the store: the OAuth server blocks applications that ask too often."""

@@ -1,4 +1,4 @@
-"""The OAuth server: one POST that exchanges a code or a refresh token for a token."""
+"""An OAuth server: one POST that exchanges a code or a refresh token for a token."""
 
 from __future__ import annotations
 
@@ -10,33 +10,24 @@ import attrs
 
 from b24batch.clock import Clock
 from b24batch.errors import AnswerLost, SdkError, TokenRefreshError, UsageError
+from b24batch.oauth.servers import Server, TokenUrls, find_servers, to_token_urls
 from b24batch.oauth.tokens import Token
 from b24batch.redaction import Secret, mask, to_secret
-from b24batch.wire.addresses import HttpAddress, http_address, is_loopback
 from b24batch.wire.answers import decode_object, to_text
 from b24batch.wire.connections import Connections
 from b24batch.wire.messages import Post, Reply
 
-#: The OAuth server of all portals, including self-hosted ones.
-TOKEN_URL = "https://oauth.bitrix24.tech/oauth/token/"
 #: Seconds to connect, and seconds between two bytes of an answer.
 TIMEOUT = (5.0, 10.0)
 _MOST_BYTES = 1_000_000
 AGAIN = "the application has to be authorised again"
 SPENT = "invalid_grant"
+#: How a server refuses a token, or an application, that only the other server may know.
+STRANGE = (SPENT, "wrong_client")
 _LATER = "can be tried again later"
 _TOO_MANY = 429
 #: Temporary refusals; the first two are from RFC 6749, section 4.1.2.1.
 _TEMPORARY = ("temporarily_unavailable", "server_error", "query_limit_exceeded")
-
-
-def _to_address(url: object) -> HttpAddress:
-    address = http_address(url) if isinstance(url, str) else "is not a string"
-    if isinstance(address, str):
-        raise UsageError(f"token_url: expected a URL like {TOKEN_URL}; this one {address}")
-    if address.scheme != "https" and not is_loopback(address.host):
-        raise UsageError(f"http would send the client_secret unencrypted: use https for {address.host}")
-    return address
 
 
 def _to_client_id(value: object) -> str:
@@ -45,18 +36,20 @@ def _to_client_id(value: object) -> str:
     return value
 
 
+#: ``grant_type`` and the code or the refresh token.
+Grant: TypeAlias = Mapping[str, Secret]
 #: Stores a new token.
 Keep: TypeAlias = Callable[[Token], object]
 
 
 @attrs.frozen(eq=False, repr=False)
 class TokenServer:
-    """The OAuth server from which an application gets its tokens.
+    """The OAuth servers from which an application gets its tokens.
 
     Attributes:
         client_id: The application's id.
         client_secret: The application's secret.
-        address: The token endpoint. Bitrix24 documents a GET; a POST works too, and keeps the secrets out of the URL.
+        urls: The addresses that the caller gave; see `find_servers`.
         clock: The clock that expiry times count from.
         timeout: Seconds to connect, and seconds between two bytes of an answer. Calls that need the token wait for it.
         deadline: Seconds for the whole request.
@@ -64,12 +57,18 @@ class TokenServer:
 
     client_id: str = attrs.field(converter=_to_client_id)
     client_secret: Secret = attrs.field(converter=to_secret)
-    address: HttpAddress = attrs.field(converter=_to_address)
+    urls: TokenUrls = attrs.field(converter=to_token_urls)
     clock: Clock
     timeout: tuple[float, float] = TIMEOUT
     deadline: float = 15.0
 
-    def exchange(self, grant: Mapping[str, Secret], connections: Connections, keep: Keep = lambda _: None) -> Token:
+    def find(self, token: Token) -> list[Server]:
+        """Return the servers to ask in turn for the next token; raise `UsageError` if its server is unknown."""
+        return find_servers(token.server_endpoint, token.address.host, self.urls)
+
+    def exchange(
+        self, grant: Grant, connections: Connections, keep: Keep = lambda _: None, *, at: Server | None = None
+    ) -> Token:
         """Exchange a grant for a token; the request is repeated once if the answer is lost.
 
         Args:
@@ -77,17 +76,20 @@ class TokenServer:
             connections: The connections to use.
             keep: Called with the token, even if Ctrl-C or another interrupt arrives after the server has answered.
                 If it arrives during the call, `keep` is called again with the same token. Its exceptions propagate.
+            at: The server to ask. Default: the one that `find_servers` puts first. The token names it, unless the
+                answer names another one that is known.
 
         Raises:
             NotSent: The server is unreachable. The grant is still unused.
             TokenRefreshError: The server refused, or, if `temporary`, failed: the grant may or may not be used up.
         """
+        at = at or find_servers(None, "", self.urls)[0]
         try:
-            return self._ask(grant, connections, keep)
+            return self._ask(grant, connections, at, keep)
         except AnswerLost as lost:
             first = lost
         try:
-            return self._ask(grant, connections, keep)
+            return self._ask(grant, connections, at, keep)
         except SdkError as error:
             second = error
         lost_first = f"the answer of the OAuth server was lost ({first.description}); on the second attempt"
@@ -101,44 +103,51 @@ class TokenServer:
             temporary=True,
         )
 
-    def _ask(self, grant: Mapping[str, Secret], connections: Connections, keep: Keep) -> Token:
+    def _ask(self, grant: Grant, connections: Connections, at: Server, keep: Keep) -> Token:
         reply: Reply | None = None
         try:
-            reply = self._post(grant, connections)
-            return self._keep(reply, grant, keep)
+            reply = self._post(grant, connections, at)
+            return self._keep(reply, grant, at, keep)
         except SdkError as error:
             failure = error
         except BaseException as interrupt:
             if reply is not None:
                 with suppress(SdkError):
-                    self._keep(reply, grant, keep)
+                    self._keep(reply, grant, at, keep)
             interrupt.__context__ = None
             # The frames of its traceback below this one hold the secrets.
             raise interrupt.with_traceback(None) from None
         raise failure
 
-    def _keep(self, reply: Reply, grant: Mapping[str, Secret], keep: Keep) -> Token:
+    def _keep(self, reply: Reply, grant: Grant, at: Server, keep: Keep) -> Token:
         with reply:
             # The answer contains tokens: it must not be a local of a frame that an error is raised from.
-            outcome = self._read(reply.status, reply.content, grant)
+            outcome = self._read(reply, grant, at)
             if isinstance(outcome, SdkError):
                 raise outcome
             keep(outcome)
             return outcome
 
-    def _read(self, status: int, content: bytes, grant: Mapping[str, Secret]) -> Token | SdkError:
-        fields = decode_object(content)
+    def _with_server(self, token: Token, at: Server) -> Token:
+        """Return a token that names a known server; if the answer names none, it is the one that answered."""
+        with suppress(UsageError):
+            if token.server_endpoint is not None and self.find(token):
+                return token
+        return attrs.evolve(token, server_endpoint=at.endpoint)
+
+    def _read(self, reply: Reply, grant: Grant, at: Server) -> Token | SdkError:
+        status, fields = reply.status, decode_object(reply.content)
         if fields is None:
             return AnswerLost(f"its answer (HTTP {status}) is not JSON", http_status=status)
         code = fields.get("error")
         if isinstance(code, str) and code and status < 500:
             return self._refusal(code, to_text(fields.get("error_description")), status, grant)
         try:
-            return Token.from_answer(fields, self.clock.time())
+            return self._with_server(Token.from_answer(fields, self.clock.time()), at)
         except UsageError as unusable:
             return AnswerLost(f"its answer (HTTP {status}) is unusable: {unusable.description}", http_status=status)
 
-    def _refusal(self, code: str, said: str, status: int, grant: Mapping[str, Secret]) -> TokenRefreshError:
+    def _refusal(self, code: str, said: str, status: int, grant: Grant) -> TokenRefreshError:
         temporary = status == _TOO_MANY or code.casefold() in _TEMPORARY
         if code.casefold() == SPENT and "refresh_token" in grant:
             return spent_error(http_status=status)
@@ -147,14 +156,15 @@ class TokenServer:
         code = self._mask(code, grant)
         return TokenRefreshError(description, code=code, http_status=status, temporary=temporary)
 
-    def _mask(self, text: str, grant: Mapping[str, Secret]) -> str:
+    def _mask(self, text: str, grant: Grant) -> str:
         return mask(text, (self.client_secret, *(grant[name] for name in grant if name != "grant_type")))
 
-    def _post(self, grant: Mapping[str, Secret], connections: Connections) -> Reply:
-        post = Post(self.address.url, self._make_fields(grant), {}, self.timeout, self.deadline, _MOST_BYTES)
+    def _post(self, grant: Grant, connections: Connections, at: Server) -> Reply:
+        # Bitrix24 documents a GET; a POST works too, and keeps the secrets out of the URL.
+        post = Post(at.url.url, self._make_fields(grant), {}, self.timeout, self.deadline, _MOST_BYTES)
         return connections.post(post)
 
-    def _make_fields(self, grant: Mapping[str, Secret]) -> dict[str, str]:
+    def _make_fields(self, grant: Grant) -> dict[str, str]:
         secrets = {"client_secret": self.client_secret, **grant}
         return {"client_id": self.client_id} | {name: secret.reveal() for name, secret in secrets.items()}
 

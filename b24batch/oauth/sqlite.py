@@ -29,10 +29,15 @@ _TABLES = (
     "CREATE TABLE IF NOT EXISTS b24batch_tokens (member_id TEXT PRIMARY KEY, access_token TEXT NOT NULL,"
     " refresh_token TEXT, expires REAL NOT NULL, client_endpoint TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS b24batch_replaced (member_id TEXT PRIMARY KEY, replaced TEXT NOT NULL)",
+    # Not a column, so that version 0.1.0 can use the same file.
+    "CREATE TABLE IF NOT EXISTS b24batch_servers (member_id TEXT PRIMARY KEY, server_endpoint TEXT)",
 )
 _GET = (
-    "SELECT access_token, refresh_token, expires, client_endpoint, member_id FROM b24batch_tokens WHERE member_id = ?"
+    "SELECT access_token, refresh_token, expires, client_endpoint, member_id, server_endpoint FROM b24batch_tokens"
+    " LEFT JOIN b24batch_servers USING (member_id) WHERE member_id = ?"
 )
+_GET_REPLACED = "SELECT replaced, NULL, 0, '', '', NULL FROM b24batch_replaced WHERE member_id = ?"
+_PUT = "INSERT OR REPLACE INTO b24batch_tokens VALUES (?, ?, ?, ?, ?)"
 _SAME = "SELECT * FROM b24batch_tokens WHERE member_id = ?"
 _T = TypeVar("_T")
 
@@ -73,13 +78,12 @@ class SQLiteTokenStore:
         if database is None:
             with self.lock(token.member_id):
                 return self.put(token)
-        old = self.get(token.member_id)
-        replaced = self._read_replaced(token.member_id)
+        old, replaced = self.get(token.member_id), self._read_replaced(token.member_id)
         replaced = with_replaced(replaced, old.access_token if old else None, token.access_token)
-        write = "INSERT OR REPLACE INTO b24batch_tokens VALUES (?, ?, ?, ?, ?)"
-        note = "INSERT OR REPLACE INTO b24batch_replaced VALUES (?, ?)"
-        self._retry(lambda: database.execute(write, _to_row(token)), 0)
+        note, server = (f"INSERT OR REPLACE INTO b24batch_{table} VALUES (?, ?)" for table in ("replaced", "servers"))
+        self._retry(lambda: database.execute(_PUT, _to_row(token)), 0)
         self._retry(lambda: database.execute(note, (token.member_id, replaced)), 0)
+        self._retry(lambda: database.execute(server, (token.member_id, token.server_endpoint)), 0)
 
     @contextmanager
     def lock(self, member_id: str, max_wait: float | None = None) -> Iterator[None]:
@@ -133,7 +137,7 @@ class SQLiteTokenStore:
                 database.close()
 
     def _read_replaced(self, member_id: str) -> str:
-        row = self._read_first("SELECT replaced, NULL, 0, '', '' FROM b24batch_replaced WHERE member_id = ?", member_id)
+        row = self._read_first(_GET_REPLACED, member_id)
         return row[0].reveal() if row else ""
 
     def _get_database(self) -> sqlite3.Connection | None:
@@ -190,7 +194,6 @@ def _to_row(token: Token) -> tuple[str, str, str | None, float, str]:
     return token.member_id, token.access_token.reveal(), refresh, token.expires, token.client_endpoint
 
 
-def _wrap_row(cursor: sqlite3.Cursor, row: tuple[str, str | None, float, str, str]) -> StoredRow:
+def _wrap_row(cursor: sqlite3.Cursor, row: tuple[str, str | None, float, str, str, str | None]) -> StoredRow:
     del cursor
-    access, refresh, expires, endpoint, member_id = row
-    return Secret(access), None if refresh is None else Secret(refresh), expires, endpoint, member_id
+    return Secret(row[0]), None if row[1] is None else Secret(row[1]), *row[2:]

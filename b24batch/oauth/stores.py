@@ -42,13 +42,13 @@ def _fingerprint(access_token: Secret) -> str:
 
 
 #: The columns of a stored token, in the order of `Token`, its secrets wrapped.
-StoredRow: TypeAlias = tuple[Secret, Secret | None, float, str, str]
+StoredRow: TypeAlias = tuple[Secret, Secret | None, float, str, str, str | None]
 
 
 def read_token(row: StoredRow, member_id: str) -> Token:
     """Return the token in a row of a store; raise `UsageError`, which names the portal, if the row is invalid."""
     try:
-        return Token(*row)
+        return Token(*row[:5], server_endpoint=row[5])
     except UsageError as wrong:
         reason = wrong.description
     raise UsageError(f"the stored token of {member_id}: {reason}")

@@ -25,6 +25,15 @@ def _to_endpoint(given: Secret) -> str:
     return f"{address.url.rstrip('/')}/"
 
 
+def _to_server(given: Secret) -> str | None:
+    if not given.reveal():
+        return None
+    address = http_address(given.reveal()) if _is_a(str, given) else "is not a string"
+    if isinstance(address, str):
+        raise UsageError(f"server_endpoint: expected a URL like https://oauth.bitrix.info/rest/; this one {address}")
+    return f"{address.url.rstrip('/')}/"
+
+
 def _to_member_id(given: Secret) -> str:
     if not _is_a(str, given) or not re.fullmatch(r"[\w.-]{1,64}", given.reveal(), re.ASCII):
         raise UsageError("member_id is invalid: expected the one that the portal sent, 32 letters and digits")
@@ -64,6 +73,8 @@ class Token:
         expires: Unix time in seconds.
         client_endpoint: The URL of the REST API, ``https://example.bitrix24.com/rest/``.
         member_id: The portal's id, which stays the same when its address changes.
+        server_endpoint: The OAuth server that issued the token and renews it, ``https://oauth.bitrix.info/rest/``; None
+            if it is not known.
 
     Raises:
         UsageError: A value is invalid. The message does not contain the token.
@@ -74,6 +85,7 @@ class Token:
     expires: float = attrs.field(converter=_to_expires)
     client_endpoint: str = attrs.field(converter=_to_endpoint)
     member_id: str = attrs.field(converter=_to_member_id)
+    server_endpoint: str | None = attrs.field(converter=_to_server)
 
     def __init__(
         self,
@@ -82,10 +94,19 @@ class Token:
         expires: float,
         client_endpoint: str,
         member_id: str,
+        *,
+        server_endpoint: str | None = None,
     ) -> None:
         access, refresh = _wrap(access_token), None if refresh_token is None else _wrap(refresh_token)
-        others = [_wrap(each) for each in (expires, client_endpoint, member_id)]  # two may have been swapped
-        del access_token, refresh_token, expires, client_endpoint, member_id  # or a traceback from here would show them
+        others = [_wrap(each) for each in (expires, client_endpoint, member_id, server_endpoint)]  # perhaps swapped
+        del (
+            access_token,
+            refresh_token,
+            expires,
+            client_endpoint,
+            member_id,
+            server_endpoint,
+        )  # or a traceback from here would show them
         self.__attrs_init__(access, refresh, *others)
 
     @property
@@ -104,7 +125,8 @@ class Token:
         """Return the token in an answer of the OAuth server.
 
         Args:
-            answer: ``access_token, refresh_token, expires_in, client_endpoint, member_id``; other keys are ignored.
+            answer: ``access_token, refresh_token, expires_in, client_endpoint, member_id``, and ``server_endpoint`` if
+                it is there and a URL; other keys are ignored.
             now: The Unix time from which ``expires_in`` counts. (The answer's own ``expires`` depends on the server's
                 clock.)
 
@@ -115,10 +137,12 @@ class Token:
         missing = [name for name in ("access_token", "refresh_token", *names) if not answer.get(name)]
         access, refresh = (_wrap(answer.get(name)) for name in ("access_token", "refresh_token"))
         expires_in, endpoint, member_id = (answer.get(name, "") for name in names)
+        server = answer.get("server_endpoint")
         del answer  # or a traceback from here would show the tokens
         if missing:
             raise UsageError(f"{missing[0]} is missing")
-        return cls(access, refresh, now + _to_seconds(expires_in), endpoint, member_id)
+        known = server if isinstance(server, str) and isinstance(http_address(server), HttpAddress) else None
+        return cls(access, refresh, now + _to_seconds(expires_in), endpoint, member_id, server_endpoint=known)
 
 
 def _wrap(text: Any) -> Secret:

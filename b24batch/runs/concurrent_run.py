@@ -72,15 +72,20 @@ class ConcurrentRun:
             self.lanes.stop(list(self._on_way))
         finally:  # also if a second Ctrl-C ends the wait
             for sending in list(self._on_way):
-                with suppress(JournalError):  # the outcome is known all the same
+                with suppress(Exception):  # of the journal: the outcome is known all the same
                     self._record(sending)
             self._on_way.clear()
+
+    def wind_down(self) -> None:
+        """Begin no further request. A signal handler may call it."""
+        self.run.wind_down()
 
     def catch_up(self) -> None:
         """Record the answers that have arrived."""
         for sending in list(self._on_way):
             if sending.is_done and isinstance(sending.error, SdkError | None):
-                self._record(sending)
+                with suppress(JournalError):  # which ends the run when this request's turn comes
+                    self._record(sending)
 
     def _read(self, source: Iterator[ChunkRun]) -> bool:
         """Read chunks as far ahead as needed, and begin each before the next is read; return whether any is open."""

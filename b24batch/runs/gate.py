@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 import attrs
 
 from b24batch.calls.encoded import EncodedCommand
-from b24batch.errors import SdkError
 from b24batch.runs.run_journal import RunJournal
 from b24batch.wire.claim import Claim
 
@@ -45,7 +44,7 @@ class Gate:
         try:
             if self.journal is not None:
                 self.journal.claim(self.request_id, self.commands)
-        except SdkError:
+        except BaseException:
             if self.lane is not None:
                 self.lane.release()
             raise

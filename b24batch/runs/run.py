@@ -101,8 +101,10 @@ class Run:
                     self.answered.note(encoded.name, row)
 
     def stop(self) -> None:
-        """Send nothing more."""
-        self.ended = True
+        """Begin no further request. A signal handler may call it."""
+        self.requests.ends, self.ended = -float("inf"), True
+
+    wind_down = stop
 
     def catch_up(self) -> None:
         """Do nothing: no answer is ever waiting."""

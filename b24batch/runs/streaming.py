@@ -34,6 +34,9 @@ class Deliver(Protocol):
     def stop(self) -> None:
         """Send nothing more, and record what became of the requests on their way."""
 
+    def wind_down(self) -> None:
+        """Begin no further request. A signal handler may call it."""
+
     def catch_up(self) -> None:
         """Record the answers that have arrived."""
 
@@ -54,7 +57,7 @@ def stream(run: Deliver, chunks: Iterable[Chunk], last: LastResult) -> Stream[Aj
     Any exception that stops the run, such as Ctrl-C, has `Stream.result` as its `result`, and `last` keeps it.
     """
     streaming = _Streaming(run, chunks, last)
-    return Stream(streaming.rows(), streaming.known)
+    return Stream(streaming.rows(), streaming.known, run.wind_down)
 
 
 @attrs.define(eq=False)

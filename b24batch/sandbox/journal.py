@@ -41,6 +41,7 @@ class TokenRequest:
         query: The query as received, empty if there was none.
         status: The HTTP status of the answer; None before an answer is sent, or if none is sent.
         error: The error code in the answer; None if the answer is not a JSON error.
+        server: The host of the OAuth server that was asked, as tokens name it.
 
     """
 
@@ -49,6 +50,7 @@ class TokenRequest:
     query: str = attrs.field(repr=False)
     status: int | None = None
     error: str | None = None
+    server: str = ""
 
 
 @attrs.frozen

@@ -44,6 +44,8 @@ class Portal(Serving, OAuthPortal):
         operating_limit: Seconds of operating time that each method may use in 600 seconds; see `cost`. Default None:
             no limit, and no ``operating`` in the ``time`` blocks.
         port: The TCP port on 127.0.0.1; default 0, any free port.
+        region: The portal's region, such as ``ru`` or ``de``: tokens and forms then name the OAuth server that Bitrix24
+            has for it, which the portal plays at `token_urls`. Default None: they name the portal itself.
 
     """
 
@@ -55,10 +57,12 @@ class Portal(Serving, OAuthPortal):
         operating_limit: float | None = None,
         *,
         port: int = 0,
+        region: str | None = None,
     ) -> None:
         """Create the portal with its built-in methods; `start` binds the port."""
         super().__init__(clock, port)
         self._limits = record, rate, operating_limit
+        self._region = region
         self._furnish()
 
     def _furnish(self) -> None:
@@ -68,7 +72,7 @@ class Portal(Serving, OAuthPortal):
         self._plans = {"rest": Plan(self._pause), "token": Plan(self._pause)}
         time = self.clock
         tokens = Tokens(time.time)
-        self._oauth = OAuthServer(tokens, self._journal, self._plans["token"], self._origin)
+        self._oauth = OAuthServer(tokens, self._journal, self._plans["token"], self._origin, self._region)
         self._operating = OperatingTime(operating_limit, time.time)
         self._dispatcher = Dispatcher(time, self._journal, self._operating)
         bucket = RateBucket(*rate, time.monotonic) if rate else None

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections import deque
 from functools import partial
-from queue import Empty, Full, LifoQueue
+from queue import LifoQueue
 from typing import Any
 
 import requests
@@ -18,6 +17,8 @@ from urllib3.util.connection import allowed_gai_family
 
 from b24batch.wire.delivery import delivery_of, left_of
 from b24batch.wire.faults import foreign_exception
+from b24batch.wire.idle import Idle
+from b24batch.wire.peers import refuse_private, refuse_private_peer
 from b24batch.wire.response import Response, limit
 
 #: Bytes up to which the parts of a request are copied together, to travel as one packet.
@@ -66,10 +67,20 @@ class _Connection(HTTPConnection):
             self._dns_host, self.timeout = host, timeout
 
     def _connect_to(self, address: str, timeout: float | None) -> socket.socket:
+        public_only = self._is_public_only(timeout)
+        if public_only:
+            refuse_private(self, address)
         self._dns_host, self.timeout = address, left_of(timeout)
         sock = super()._new_conn()
+        if public_only:
+            refuse_private_peer(self, sock)
         sock.settimeout(left_of(timeout))  # for a handshake
         return sock
+
+    def _is_public_only(self, timeout: float | None) -> bool:
+        """Return whether this connection may only lead to a public address; what a proxy connects to is its affair."""
+        delivery = delivery_of(timeout)
+        return delivery is not None and delivery.public_only and self.proxy is None
 
     def _look_up(self, host: str) -> list[str]:
         try:
@@ -81,6 +92,8 @@ class _Connection(HTTPConnection):
     def request(self, *args: Any, **options: Any) -> None:
         """Send a request, its small parts together."""
         self._interrupt, self._unsent = None, []
+        if self.sock is not None and self._is_public_only(self.timeout):
+            refuse_private_peer(self, self.sock)  # other credentials may have opened the connection
         try:
             super().request(*args, **options)
             self._flush()
@@ -124,38 +137,11 @@ class _TLSConnection(_Connection, HTTPSConnection):
     pass
 
 
-class _Idle:
-    """The idle connections of a pool, without a lock: a signal inside a lock of `queue` would leave it held forever."""
-
-    def __init__(self, maxsize: int) -> None:
-        self._maxsize = maxsize
-        self._connections: deque[Any] = deque()
-
-    def get(self, block: bool = False, timeout: float | None = None) -> Any:
-        """Return the most recently used connection, or None; never wait."""
-        del block, timeout
-        try:
-            return self._connections.pop()
-        except IndexError:
-            raise Empty from None
-
-    def qsize(self) -> int:
-        """Return the number of entries, including None."""
-        return len(self._connections)
-
-    def put(self, connection: Any, block: bool = False) -> None:
-        """Keep a connection, or None."""
-        del block
-        if len(self._connections) >= self._maxsize:
-            raise Full
-        self._connections.append(connection)
-
-
 class _Pool(HTTPConnectionPool):
     ConnectionCls = _Connection
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        self.QueueCls: Any = LifoQueue if options.get("block") else _Idle
+        self.QueueCls: Any = LifoQueue if options.get("block") else Idle
         super().__init__(*args, **options)
 
 

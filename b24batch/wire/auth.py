@@ -30,12 +30,15 @@ class Access:
         token: The access token, sent in the body; None if the address already contains the secret.
         stale: Whether the token is about to expire and should be renewed before it is used.
         hidden: Other secrets of the credentials. They are masked in errors, even if the portal's answer repeats them.
+        public_only: Whether to connect only to a public address, since the host came from a form. Holds without a
+            proxy, and with the adapter of this package.
     """
 
     endpoint: Secret
     token: Secret | None = None
     stale: bool = False
     hidden: tuple[Secret, ...] = ()
+    public_only: bool = False
 
     @property
     def secrets(self) -> tuple[Secret, ...]:

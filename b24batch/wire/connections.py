@@ -34,6 +34,7 @@ class Connections:
         self._own = OwnHttp()
         self._pid = os.getpid()
         self._last_used = monotonic()
+        self._on_way: set[Delivery] = set()
 
     def post(self, post: Post) -> Reply:
         """Send a request and return the reply, whatever its status.
@@ -44,10 +45,11 @@ class Connections:
             BaseException: Any exception that is not a network error, such as Ctrl-C; its `request_sent` tells whether
                 the request may have been sent.
         """
-        delivery, outer = Delivery(self._monotonic, post.deadline), sys.exception()
+        delivery, outer = Delivery(self._monotonic, post.deadline, public_only=post.public_only), sys.exception()
         response: requests.Response | None = None
         try:
-            response = self._prepare(post)(stream=True, timeout=delivery.timeouts(*post.timeout))
+            self._on_way.add(delivery)
+            response = self._prepare(post, delivery)(stream=True, timeout=delivery.timeouts(*post.timeout))
             return read_reply(response, delivery, post.max_answer)
         except SdkError as error:
             failure: BaseException = error
@@ -58,6 +60,7 @@ class Connections:
             failure = interrupt
         finally:
             response, self._last_used = None, self._monotonic()
+            self._on_way.discard(delivery)
         if not isinstance(failure, SdkError):
             self._renew()  # the exception may have come at any point, even inside urllib3's pool
             failure.__context__ = None
@@ -65,18 +68,25 @@ class Connections:
         # The frames of the traceback so far hold the address, and the text of the context may contain it.
         raise failure.with_traceback(None)
 
-    def _prepare(self, post: Post) -> Callable[..., requests.Response]:
+    def _prepare(self, post: Post, delivery: Delivery) -> Callable[..., requests.Response]:
         if self._given is not None:
             hooks = {"response": [*self._given.hooks["response"], _hide_redirect]}
             send = functools.partial(self._given.post, post.url, allow_redirects=False, hooks=hooks)
             return functools.partial(send, data=post.data, headers=post.headers)
-        if self._monotonic() - self._last_used > MAX_IDLE_SECONDS or self._pid != os.getpid():
+        if self._is_idle(delivery) or self._pid != os.getpid():
             self._renew()
         return self._own.prepare(post)
 
+    def _is_idle(self, delivery: Delivery) -> bool:
+        """Return whether nothing was sent before `delivery` for so long that a server may have closed the sockets."""
+        idle = self._monotonic() - self._last_used
+        return idle > MAX_IDLE_SECONDS and all(other.is_late for other in list(self._on_way) if other is not delivery)
+
     def _renew(self) -> None:
         """Start with new sockets; the old ones stay open for other threads and for a parent process."""
-        self._own, self._pid = OwnHttp(), os.getpid()
+        self._own = OwnHttp()
+        if self._pid != os.getpid():
+            self._pid, self._on_way = os.getpid(), set()
 
     def close(self) -> None:
         """Close the library's own sockets; a later request opens new ones."""

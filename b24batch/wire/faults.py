@@ -11,26 +11,37 @@ from urllib3.exceptions import HTTPError, LocationValueError
 
 from b24batch.errors import AnswerLost, NotSent, TransportError
 from b24batch.wire.delivery import Delivery
+from b24batch.wire.peers import PrivateAddress
 
 #: Modules that raise network exceptions: those that a request passes through, and their replacements.
 _NETWORK = frozenset(
     """
     b24batch requests urllib urllib3 http ssl socket _socket select selectors email encodings codecs idna zlib gzip
-    zstandard brotli brotlicffi compression OpenSSL socks gevent eventlet dns queue
+    zstandard brotli brotlicffi compression OpenSSL socks gevent eventlet dns queue redis valkey
     """.split()
 )
 _CHAIN = 10
+#: Which address it is stays unsaid: whoever posted the form may read this, and would learn names of your network.
+_PRIVATE = (
+    "the request was not sent: the host came from a form, and leads to an address that is not public; "
+    "if that is a portal of your own, name its host in allowed_hosts=, in Django in ALLOWED_PORTALS"
+)
 
 
-def foreign_exception(error: BaseException, outer: BaseException | None = None) -> BaseException | None:
+def foreign_exception(
+    error: BaseException,
+    outer: BaseException | None = None,
+    own: tuple[type[BaseException], ...] = (requests.RequestException, HTTPError),
+) -> BaseException | None:
     """Return the exception behind `error` that other code raised, such as a signal handler; None if there is none.
 
     Args:
         error: The exception that requests raised.
         outer: The exception that was being handled before the request began; it is ignored.
+        own: The classes of exceptions that only the library below raises.
     """
     for cause in _chain(error, outer):
-        if not isinstance(cause, requests.RequestException | HTTPError) and _raised_in(cause) not in _NETWORK:
+        if not isinstance(cause, own) and _raised_in(cause) not in _NETWORK:
             return cause
     return None
 
@@ -46,6 +57,8 @@ def transport_error(error: BaseException, delivery: Delivery, http_status: int |
     causes = ", ".join([type(error).__name__, *_causes(error)])
     if isinstance(error, InvalidURL | MissingSchema | InvalidSchema | LocationValueError):
         return NotSent(f"the address of the portal or the proxy is invalid: {causes}", code="BAD_ADDRESS")
+    if any(isinstance(cause, PrivateAddress) for cause in _chain(error)):
+        return NotSent(_PRIVATE, code="PRIVATE_ADDRESS")
     if delivery.sent:
         late = f"the answer took more than {delivery.deadline:g} s" if delivery.is_late else "the answer was lost"
         return AnswerLost(f"{late}: {causes}", http_status=http_status)

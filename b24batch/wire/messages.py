@@ -28,6 +28,7 @@ class Post:
         timeout: Seconds to connect, and between two bytes of an answer.
         deadline: Seconds for the whole request.
         max_answer: The most bytes that the decoded answer may have.
+        public_only: Whether to connect only to a public address.
     """
 
     url: str = attrs.field(repr=False)  # some printers look past the repr of the class
@@ -36,6 +37,7 @@ class Post:
     timeout: tuple[float, float]
     deadline: float
     max_answer: int
+    public_only: bool = False
 
 
 @attrs.define(eq=False, repr=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import time
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
@@ -19,6 +20,8 @@ MAX_PENALTY = 120.0
 @runtime_checkable
 class Limiter(Protocol):
     """The interface of a rate limiter: a `LeakyBucket`, or your own, for example one that processes share."""
+
+    __slots__ = ()
 
     @property
     def level(self) -> float:
@@ -43,12 +46,54 @@ class Limiter(Protocol):
 _ROUNDING = 1e-6
 
 
+class ReservingLimiter(Limiter):
+    """A limiter whose callers first take a slot and then wait for it, so that they are served in order."""
+
+    __slots__ = ()
+    capacity: int
+    leak_rate: float
+    clock: Clock
+
+    def acquire(self, *, max_wait: float | None = None, on_wait: Callable[[float], None] | None = None) -> float:
+        """Reserve the next free slot, wait for it, and return the seconds waited.
+
+        Args:
+            max_wait: The longest acceptable wait in seconds; None means no limit.
+            on_wait: Called with the seconds of a wait before the wait begins.
+
+        Raises:
+            RateLimited: The wait would be longer than `max_wait`. No slot was taken; `retry_after` is the wait in
+                seconds.
+        """
+        wait = self._reserve(max_wait)
+        if max_wait is not None and wait > max_wait:
+            raise RateLimited(
+                f"the next request may be sent in {wait:.2f} s, later than max_wait={max_wait} allows",
+                retry_after=wait,
+            )
+        if wait > 0:
+            if on_wait is not None:
+                on_wait(wait)
+            self.clock.sleep(wait)
+        return wait
+
+    @abc.abstractmethod
+    def _reserve(self, max_wait: float | None) -> float:
+        """Return the seconds until the next free slot, and take it unless they are more than `max_wait`."""
+
+
+def to_pause(seconds: float) -> float:
+    """Return the pause of a penalty: at most `MAX_PENALTY`; negative numbers and NaN count as 0."""
+    return min(seconds, MAX_PENALTY) if seconds > 0 else 0.0
+
+
 @attrs.define(eq=False)
-class LeakyBucket:
+class LeakyBucket(ReservingLimiter):
     """A rate limiter that mirrors the portal's own request counter, so that the portal never refuses for its rate.
 
     Each request adds one drop; the bucket leaks steadily, and callers that find it full wait. Callers are served in
-    order, across all threads. Processes do not share a bucket: give each process its share of the rate.
+    order, across all threads. Processes do not share it: use a `b24batch.redis.RedisBucket`, or give each process its
+    share of the rate.
 
     Args:
         capacity: Requests that an idle portal accepts at once. The bucket uses one less, since requests arrive less
@@ -79,24 +124,6 @@ class LeakyBucket:
         """The requests that have not leaked out yet, 0 when idle. At ``capacity - 1`` the next request waits."""
         return max(0.0, self._empty_at - max(self._seen, self.clock.monotonic())) * self.leak_rate
 
-    def acquire(self, *, max_wait: float | None = None, on_wait: Callable[[float], None] | None = None) -> float:
-        """Reserve the next free slot, wait for it, and return the seconds waited.
-
-        Args:
-            max_wait: The longest acceptable wait in seconds; None means no limit.
-            on_wait: Called with the seconds of a wait before the wait begins.
-
-        Raises:
-            RateLimited: The wait would be longer than `max_wait`. No slot was taken; `retry_after` is the wait in
-                seconds.
-        """
-        wait = self._reserve(max_wait)
-        if wait > 0:
-            if on_wait is not None:
-                on_wait(wait)
-            self.clock.sleep(wait)
-        return wait
-
     def penalize(self, seconds: float = 0.0) -> None:
         """Mark the bucket full, and let nothing leak for `seconds`: the portal refused a request.
 
@@ -104,8 +131,7 @@ class LeakyBucket:
         than 120 seconds count as 120; negative numbers and NaN count as 0.
         """
         with self._lock.lock:
-            pause = min(seconds, MAX_PENALTY) if seconds > 0 else 0.0
-            full_until = self._now() + pause + (self.capacity - 1) / self.leak_rate
+            full_until = self._now() + to_pause(seconds) + (self.capacity - 1) / self.leak_rate
             self._empty_at = max(self._empty_at, full_until)
 
     def _now(self) -> float:
@@ -122,12 +148,8 @@ class LeakyBucket:
             empty_at = max(self._empty_at, now) + 1 / self.leak_rate
             wait = empty_at - now - (self.capacity - 1) / self.leak_rate
             wait = wait if wait > _ROUNDING else 0.0
-            if max_wait is not None and wait > max_wait:
-                raise RateLimited(
-                    f"the next request may be sent in {wait:.2f} s, later than max_wait={max_wait} allows",
-                    retry_after=wait,
-                )
-            self._empty_at = empty_at
+            if max_wait is None or wait <= max_wait:
+                self._empty_at = empty_at
             return wait
 
 

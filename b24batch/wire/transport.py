@@ -181,6 +181,7 @@ class _Exchange:
             settings.timeout,
             settings.deadline,
             settings.max_answer,
+            access.public_only,
         )
 
     def _open(self, reply: Reply, access: Access) -> Answer:

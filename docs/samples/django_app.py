@@ -51,8 +51,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.test import Client, override_settings
 from django.urls import path
 
-from b24batch import Session
-from b24batch.django import event_view, get_session, install_view, placement_view, session_for
+from b24batch import Command, Session
+from b24batch.django import DjangoJournal, event_view, get_session, install_view, placement_view, session_for
 from b24batch.django.models import PortalToken
 from b24batch.oauth import Event, Install, Placement
 
@@ -97,6 +97,13 @@ def nightly(member_id: str) -> int:
     return len(b24.call_list("crm.deal.list", {"select": ["ID"]}))
 
 
+def export(name: str, orders: dict[int, str]) -> list[int]:
+    """Create a deal for each order; called again after a crash, it goes on."""
+    calls = [Command("crm.deal.add", {"fields": {"TITLE": text}}, name=f"order-{n}") for n, text in orders.items()]
+    b24 = get_session().with_options(max_wait=None)
+    return b24.batch_by_chunk(calls, journal=DjangoJournal(name)).raise_for_errors().data
+
+
 urlpatterns = [
     path("deals/", deals),
     path("install/", install),
@@ -132,6 +139,8 @@ def main() -> None:
     event = portal.event_form("ONAPPUNINSTALL", {"CLEAN": "1"}, **{"auth[access_token]": None})
     print(web.post("/uninstalled/", event).status_code)
     print(web.post("/uninstalled/", event).status_code)
+    for _ in range(2):
+        print(export("export-7", {501: "Apples", 502: "Pears"}))
     test_deals()
     portal.close()
 

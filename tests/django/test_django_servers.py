@@ -103,3 +103,13 @@ def test_the_example_on_a_portal(portal, tmp_path):
     assert "<h1>1 deals</h1>" in page
     assert "<td>Mine</td>" in page
     assert [request.method for request in portal.requests] == ["batch"]
+
+
+@pytest.mark.slow
+def test_the_admin(portal, database):
+    """An administrator sees journals, and tokens without a secret, and changes neither; a journal in a test works."""
+    env = environment(portal, database, DJANGO_SETTINGS_MODULE="with_admin")
+    ended = manage("test", "admin_tests", env=env)
+    assert ended.returncode == 0, ended.stderr
+    assert "Ran 2 tests" in ended.stderr
+    assert len(portal.executed) == 18

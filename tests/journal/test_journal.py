@@ -13,7 +13,17 @@ from textwrap import dedent
 
 import pytest
 
-from b24batch import AjaxError, AnswerLost, Command, JournalError, RetryPolicy, RunBusy, UsageError, ref
+from b24batch import (
+    AjaxError,
+    AnswerLost,
+    Command,
+    JournalError,
+    RetryPolicy,
+    RunBusy,
+    UsageError,
+    outcomes_of,
+    ref,
+)
 from b24batch.journal import Journal, RunJournal
 from b24batch.sandbox import FakeClock, Portal
 
@@ -249,7 +259,7 @@ def test_two_runs_without_the_lock(portal, path, run, concurrency):
                     b24.batch_by_chunk(adds(40), journal=_Begun(journal), chunk_size=4, concurrency=concurrency)
                 )
             except RunBusy as error:
-                outcomes.append(error.result)
+                outcomes.append(outcomes_of(error) or ())
 
         threads = [threading.Thread(target=work, args=(journal,)) for journal in (first, second)]
         for thread in threads:

@@ -132,7 +132,7 @@ def test_a_wrong_application_token(portal, token):
 NAMES = """
 metadata.google.internal kubernetes.default.svc localhost6.localdomain6
 127.0.0.1 10.0.0.1 169.254.169.254 [::1] ::1 0x7f.0.0.1 2130706433 127.1 0177.0.0.1 0x7f.0x1 \uff11\uff12\uff17.0.0.1
-localhost localhost:8000 a.localhost localhost.localdomain intranet _x.example.com exämple.com https://example.com
+localhost localhost:8000 a.localhost localhost.localdomain intranet _x.example.com exämple https://example.com
 example.com/x example.com?x example.com#x u:p@example.com example..com .example.com -a.example.com example.com.
 example.com:0 example.com:99999 example.com:8a example.com:
 """

@@ -10,6 +10,7 @@ import os
 import random
 import signal
 import sys
+import tempfile
 import time
 import traceback
 from collections import Counter
@@ -21,6 +22,7 @@ import pytest
 
 import b24batch
 from b24batch import RetryPolicy, SdkError
+from b24batch.journal import Journal
 from b24batch.sandbox import Portal
 
 pytestmark = [
@@ -233,6 +235,32 @@ def streamed_at_once(b24, key, rows):
     rows.extend(b24.stream_batch(commands("put.add", key, 6), chunk_size=2, concurrency=3))
 
 
+def journaled(b24, key, rows):
+    again(b24, key, rows, commands("put.add", key, 4))
+
+
+def journaled_at_once(b24, key, rows):
+    again(b24, key, rows, commands("put.add", key, 6), concurrency=3)
+
+
+def again(b24, key, rows, calls, **options):
+    """Start a run with a journal. After an exception start it again, and hold the journal against both results."""
+    with tempfile.TemporaryDirectory() as folder, Journal(f"{folder}/x.journal") as journal:
+        options |= {"journal": journal, "chunk_size": 2}
+        try:
+            rows.extend(b24.batch_by_chunk(calls, **options).rows)
+        except BaseException as error:
+            signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+            known = {row.name: row.status for row in getattr(error, "result", ())}
+            noted = {row.key: row.status for row in journal.rows()}
+            wrong = [name for name in noted if name in known and noted[name] not in {known[name], "unknown"}]
+            assert wrong == [], (noted, known)
+            journal.close()  # which gives it back, if the exception came before the run had begun
+            rows.extend(b24.batch_by_chunk(calls, **options | {"journal": f"{folder}/x.journal"}).rows)
+            vars(error).pop("result", None)  # the later outcomes are the ones to hold against the portal
+            raise
+
+
 def call(b24, key, rows):
     rows.append(b24.call(*commands("put.add", key, 1)[0]))
 
@@ -266,6 +294,10 @@ class Bar:
         (at_once, None),
         (at_once, "lost_after"),
         (streamed_at_once, "rate_limited"),
+        (journaled, None),
+        (journaled, "rate_limited"),
+        (journaled_at_once, None),
+        (journaled_at_once, "lost_after"),
         (call, None),
         (call, "rate_limited"),
     ],

@@ -386,6 +386,47 @@ def test_nobody_is_sent_anywhere(portal, wire):
     assert not any("location" in answer.headers for answer in answers)
 
 
+# The two OAuth servers of Bitrix24
+
+SERVERS = ("oauth.bitrix24.tech", "oauth.bitrix.info")
+
+
+@pytest.mark.parametrize(
+    ("region", "server"), [("ru", SERVERS[0]), ("uz", SERVERS[0]), ("de", SERVERS[1]), ("en", SERVERS[1])]
+)
+def test_a_portal_of_a_region(region, server):
+    """A portal of a region names that region's server in tokens, forms and redirects, and itself as the portal."""
+    with Portal(region=region) as portal:
+        host = urlsplit(portal.url).netloc
+        issued, form, event = portal.issue_token(), portal.placement_form(), portal.event_form("ONCRMDEALADD")
+        assert (issued["server_endpoint"], issued["domain"]) == (f"https://{server}/rest/", server)
+        assert (form["SERVER_ENDPOINT"], form["DOMAIN"]) == (f"https://{server}/rest/", host)
+        assert (event["auth[server_endpoint]"], event["auth[domain]"]) == (f"https://{server}/rest/", host)
+        portal.redirect_uri = "https://app.example/back"
+        answer = Wire(portal).send("GET", f"/oauth/authorize/?client_id={portal.client_id}")
+        fields = parse_qs(urlsplit(answer.headers["location"]).query)
+        assert (fields["server_domain"], fields["domain"]) == ([server], [host])
+
+
+def test_a_form_of_a_portal_elsewhere(portal):
+    """A form whose host is replaced names an OAuth server of Bitrix24, as that portal would, or the given one."""
+    assert portal.placement_form(DOMAIN="a.example")["SERVER_ENDPOINT"] == f"https://{SERVERS[0]}/rest/"
+    fields = {"auth[domain]": "a.example", "auth[server_endpoint]": "x"}
+    assert portal.install_form(**fields)["auth[server_endpoint]"] == "x"
+    for form in (portal.placement_form(DOMAIN="127.0.0.1:1"), portal.placement_form(DOMAIN=None)):
+        assert form["SERVER_ENDPOINT"] == portal.client_endpoint
+
+
+def test_both_servers(portal, wire):
+    """A portal answers for both servers, and notes which one was asked; any other is not found."""
+    for server in SERVERS:
+        fields = grant(portal, "refresh_token", refresh_token=portal.issue_token()["refresh_token"])
+        path = urlsplit(portal.token_urls[server]).path
+        assert ask(portal, fields, path).status == 200
+    assert [request.server for request in portal.token_requests] == list(SERVERS)
+    assert wire.send("POST", "/oauth/oauth.example.com/token/", "").status == 404
+
+
 # Calls with a token
 
 WAYS = ["Bearer", "bearer", "auth", "access_token", "json"]

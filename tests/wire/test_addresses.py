@@ -61,9 +61,11 @@ def test_another_machine(host):
         ("http://portal.example:443/", "http", "portal.example:443", "/"),
         ("https://portal.example.:8443/", "https", "portal.example:8443", "/"),
         ("https://[::1]:443/x", "https", "[::1]", "/x"),
+        ("https://[FD00:0:0::1]:8443/x", "https", "[fd00::1]:8443", "/x"),
+        ("https://Портал.рф:8443/x", "https", "xn--80awhdgm.xn--p1ai:8443", "/x"),
     ],
 )
 def test_an_address(text, scheme, host, path):
-    """A host is in lower case, without the dot of the root, and without the port that its scheme has anyway."""
+    """A host is in lower case and ASCII, without the dot of the root and the port that its scheme has anyway."""
     assert http_address(text) == HttpAddress(scheme, host, path)
     assert http_address(text).url == f"{scheme}://{host}{path}"

@@ -210,3 +210,17 @@ def test_a_proxy_that_wants_credentials(monkeypatch, scheme, error):
         options = {"limits": None, "allow_http": True, "retries": RetryPolicy(attempts=1)}
         with pytest.raises(error, match="the proxy requires a user name and a password"):
             Session(f"{scheme}://portal.test/rest/1/code/", **options).call("crm.deal.add")
+
+
+def test_sockets_are_not_idle_while_an_answer_is_awaited(portal, clock):
+    """Only sockets that nobody waits on are given up for being idle: with one request on its way, all are kept."""
+    with portal.session(clock=clock) as b24:
+        for _ in range(2):  # a long request, and another one meanwhile
+
+            def call_again():
+                clock.advance(11)
+                b24.call("echo")
+
+            portal.fail_next(call_again)
+            b24.call("echo")
+    assert {request.connection for request in portal.requests} == {1, 2}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Mapping
+from urllib.parse import urlsplit
 
 import requests
 
+from b24batch.sandbox.oauth.server import find_host
 from b24batch.sandbox.oauth.tokens import APPLICATION_TOKEN
 from b24batch.sandbox.php import json as php_json
 from b24batch.sandbox.php.values import JSON, list_items, to_text
@@ -16,6 +18,10 @@ PLACEMENT_QUERY = ("DOMAIN", "PROTOCOL", "LANG", "APP_SID")
 
 #: The id of the handler; any event of the sandbox has this one.
 _HANDLER_ID = 1
+
+#: The fields with the portal's host and its OAuth server, in a placement and in an event.
+_SERVER_FIELDS = (("DOMAIN", "SERVER_ENDPOINT"), ("auth[domain]", "auth[server_endpoint]"))
+_HERE = "127.0.0.1"
 
 #: Real seconds to connect, and to wait for the application.
 _TIMEOUT = 30.0
@@ -27,7 +33,7 @@ Form = dict[str, str]
 def make_placement(token: Mapping[str, JSON], code: str, options: JSON) -> Form:
     """Return the form of a placement; without options there is no ``PLACEMENT_OPTIONS``, as on a portal."""
     form = {
-        "DOMAIN": token["domain"],
+        "DOMAIN": _get_portal(token),
         "PROTOCOL": "0",
         "LANG": "en",
         "APP_SID": secrets.token_hex(16),
@@ -45,9 +51,14 @@ def make_placement(token: Mapping[str, JSON], code: str, options: JSON) -> Form:
 def make_event(token: Mapping[str, JSON], name: str, data: JSON) -> Form:
     """Return the form of an event with a whole token, dated when the token was issued."""
     ts = token["expires"] - token["expires_in"]
-    auth = {**token, "application_token": APPLICATION_TOKEN}
+    auth = {**token, "domain": _get_portal(token), "application_token": APPLICATION_TOKEN}
     whole = {"event": name, "event_handler_id": _HANDLER_ID, "data": data, "ts": ts, "auth": auth}
     return dict(_flatten(whole))
+
+
+def _get_portal(token: Mapping[str, JSON]) -> str:
+    """Return the host of the portal; the ``domain`` of a token is its OAuth server."""
+    return str(urlsplit(token["client_endpoint"]).netloc)
 
 
 def _flatten(array: JSON, name: str = "") -> Iterator[tuple[str, str]]:
@@ -61,8 +72,14 @@ def _flatten(array: JSON, name: str = "") -> Iterator[tuple[str, str]]:
 
 
 def replace_fields(form: Form, fields: Mapping[str, str | int | None]) -> Form:
-    """Return a form with some fields replaced, or left out where None stands for them."""
+    """Return a form with some fields replaced, or left out where None stands for them.
+
+    A form with the host of a portal elsewhere names an OAuth server of Bitrix24, unless it is replaced too.
+    """
     merged = {**form, **fields}
+    for portal, server in _SERVER_FIELDS:
+        if server in form and server not in fields and not str(merged[portal] or _HERE).startswith(_HERE):
+            merged[server] = f"https://{find_host('ru')}/rest/"
     return {name: str(value) for name, value in merged.items() if value is not None}
 
 

@@ -48,6 +48,20 @@ class OAuthPortal:
         return f"{self._oauth.origin()}/oauth/token/"
 
     @property
+    def token_urls(self) -> dict[str, str]:
+        """Where the portal answers for each of Bitrix24's OAuth servers, by their hosts; pass it as ``token_url``."""
+        return self._oauth.token_urls
+
+    @property
+    def separate_servers(self) -> bool:
+        """Whether the OAuth server of the other region refuses the tokens; default False. Bitrix24 does not say."""
+        return self._oauth.separate
+
+    @separate_servers.setter
+    def separate_servers(self, separate: bool) -> None:
+        self._oauth.separate = separate
+
+    @property
     def token_requests(self) -> list[TokenRequest]:
         """All requests to `token_url`, in order; ``requests`` does not include them."""
         return self._oauth.journal.token_requests
@@ -90,9 +104,9 @@ class OAuthPortal:
 
         if self._given_clock is not None:
             options.setdefault("clock", self._given_clock)
-        options.setdefault("token_url", self.token_url)
+        options.setdefault("token_url", self.token_url if self._oauth.region is None else self.token_urls)
         issued = self.issue_token()
-        names = ("access_token", "refresh_token", "client_endpoint", "member_id")
+        names = ("access_token", "refresh_token", "client_endpoint", "member_id", "server_endpoint")
         token = Token(expires=float(issued["expires"]), **{name: issued[name] for name in names})
         return OAuth(self.client_id, self.client_secret, token, **options)
 

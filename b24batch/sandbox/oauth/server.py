@@ -11,7 +11,15 @@ import attrs
 from b24batch.sandbox.faults.plans import Plan
 from b24batch.sandbox.journal import Journal, TokenRequest
 from b24batch.sandbox.methods.staff import SCOPE
-from b24batch.sandbox.oauth.tokens import ACCESS_LIFE, CLIENT_ID, CLIENT_SECRET, MEMBER_ID, Pair, Tokens
+from b24batch.sandbox.oauth.tokens import (
+    ACCESS_LIFE,
+    CLIENT_ID,
+    CLIENT_SECRET,
+    MEMBER_ID,
+    Pair,
+    Tokens,
+    make_invalid_grant,
+)
 from b24batch.sandbox.php import json as php_json
 from b24batch.sandbox.php.values import JSON, to_text
 from b24batch.sandbox.server.answers import Answer, PortalError, page, refusal
@@ -19,6 +27,12 @@ from b24batch.sandbox.server.incoming import Wire, read_fields, split_target
 
 #: Below this are the addresses of this module.
 ROOT = "/oauth/"
+
+#: Bitrix24's two OAuth servers: that of these regions, and that of all others.
+HOSTS = ("oauth.bitrix24.tech", "oauth.bitrix.info")
+_REGIONS_OF_THE_FIRST = ("ru", "am", "az", "ge", "kz", "kg", "uz", "by")
+#: The paths of the token endpoints, and the server that each belongs to; "" is the portal's own.
+_TOKEN_PATHS = {f"{ROOT}token": "", **{f"{ROOT}{host}/token": host for host in HOSTS}}
 
 #: The user all tokens are for, and what kind of application has them: a local one.
 _USER_ID = 1
@@ -28,6 +42,11 @@ _STATUS = "L"
 _OF_A_REFRESH = ("expires", "user_id")
 
 
+def find_host(region: str) -> str:
+    """Return the host of a region's OAuth server."""
+    return HOSTS[region not in _REGIONS_OF_THE_FIRST]
+
+
 @attrs.define
 class OAuthServer:
     """The server that has the tokens; a portal of the sandbox is its own one.
@@ -35,7 +54,9 @@ class OAuthServer:
     Attributes:
         tokens: What it has given out.
         origin: Returns the beginning of all addresses, ``http://127.0.0.1:PORT``.
+        region: The portal's region, such as ``de``; None: the portal is its own OAuth server and says so.
         redirect_uri: Where a user is sent back to with a code; None: nowhere.
+        separate: Whether the server of the other region knows none of the tokens. Bitrix24 does not document it.
 
     """
 
@@ -43,7 +64,19 @@ class OAuthServer:
     journal: Journal
     plan: Plan
     origin: Callable[[], str]
+    region: str | None = None
     redirect_uri: str | None = attrs.field(default=None, init=False)
+    separate: bool = attrs.field(default=False, init=False)
+
+    @property
+    def host(self) -> str:
+        """The host of the OAuth server, as tokens and forms name it."""
+        return self._get_host() if self.region is None else find_host(self.region)
+
+    @property
+    def token_urls(self) -> dict[str, str]:
+        """Where the portal answers for each of Bitrix24's OAuth servers."""
+        return {host: f"{self.origin()}{ROOT}{host}/token/" for host in HOSTS}
 
     def respond(self, wire: Wire) -> Answer:
         """Return the answer to a request below `ROOT`."""
@@ -51,23 +84,24 @@ class OAuthServer:
         fields = {str(name): to_text(value) for name, value in read_fields(wire).items()}
         if path.rstrip("/") == "/oauth/authorize":
             return self._authorize(fields)
-        if path.rstrip("/") != "/oauth/token":
+        if path.rstrip("/") not in _TOKEN_PATHS:
             return page("404 Not Found", 404)
-        request = TokenRequest(fields, wire.verb, query)
+        asked = _TOKEN_PATHS[path.rstrip("/")] or self.host
+        request = TokenRequest(fields, wire.verb, query, server=asked)
         self.journal.note_token_request(request)
-        answer = self.plan.carry_out(functools.partial(self._execute, fields), wire.target)
+        answer = self.plan.carry_out(functools.partial(self._execute, fields, asked), wire.target)
         self.journal.note_token_answer(request, answer)
         return answer
 
-    def _execute(self, fields: Mapping[str, str], commands: int | None) -> Answer:
+    def _execute(self, fields: Mapping[str, str], asked: str, commands: int | None) -> Answer:
         if commands == 0:
             return Answer("")
         try:
-            return Answer(php_json.dumps(self._grant(fields)))
+            return Answer(php_json.dumps(self._grant(fields, asked)))
         except PortalError as refused:
             return refusal(refused)
 
-    def _grant(self, fields: Mapping[str, str]) -> dict[str, JSON]:
+    def _grant(self, fields: Mapping[str, str], asked: str) -> dict[str, JSON]:
         kind = fields.get("grant_type", "")
         names = {"authorization_code": "code", "refresh_token": "refresh_token"}
         needed = ("client_id", "client_secret", names.get(kind, ""))
@@ -77,6 +111,8 @@ class OAuthServer:
             raise PortalError("wrong_client", "There is no such application", 400)
         if fields["client_secret"] != CLIENT_SECRET:
             raise PortalError("invalid_client", "The client_secret is invalid", 400)
+        if self.separate and asked != self.host:
+            raise make_invalid_grant(names[kind].replace("_", " "))
         if kind == "refresh_token":
             return self.describe(self.tokens.refresh(fields["refresh_token"]))
         answer = self.describe(self.tokens.exchange(fields["code"]))
@@ -92,8 +128,8 @@ class OAuthServer:
         return {
             **attrs.asdict(pair),
             "client_endpoint": endpoint,
-            "server_endpoint": endpoint,
-            "domain": self._get_host(),
+            "server_endpoint": endpoint if self.region is None else f"https://{self.host}/rest/",
+            "domain": self.host,
             "member_id": MEMBER_ID,
             "scope": ",".join(SCOPE),
             "status": _STATUS,
@@ -109,7 +145,7 @@ class OAuthServer:
             return page("There is no such application", 400)
         if self.redirect_uri is None:
             return page("The application is authorized")
-        domains = {"domain": self._get_host(), "server_domain": self._get_host()}
+        domains = {"domain": self._get_host(), "server_domain": self.host}
         given = {"code": self.tokens.issue_code(), "member_id": MEMBER_ID, "scope": ",".join(SCOPE), **domains}
         query = urlencode(given | ({"state": fields["state"]} if "state" in fields else {}))
         joint = "&" if "?" in self.redirect_uri else "?"

@@ -31,7 +31,8 @@ def _make_unknown_token() -> PortalError:
     return PortalError("invalid_token", "Unable to get application by token", 401)
 
 
-def _make_invalid_grant(what: str) -> PortalError:
+def make_invalid_grant(what: str) -> PortalError:
+    """Return the refusal of a code or a refresh token."""
     return PortalError("invalid_grant", f"The {what} is unknown, used or expired", 400)
 
 
@@ -104,7 +105,7 @@ class Tokens:
     def _redeem(self, good: dict[str, int], text: str, what: str) -> None:
         # One step, so that of two threads with the same token only one gets through.
         if good.pop(text, 0) <= self._time():
-            raise _make_invalid_grant(what)
+            raise make_invalid_grant(what)
 
     def revoke(self) -> None:
         """Forget all tokens and codes."""

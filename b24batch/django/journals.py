@@ -1,0 +1,196 @@
+"""A run's journal in the project's database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from django.db import Error, router
+from django.db.models import Max
+
+from b24batch.calls.commands import Command
+from b24batch.calls.encoded import EncodedCommand
+from b24batch.django import command_rows
+from b24batch.django.claims import Claim
+from b24batch.django.connection import OwnConnection
+from b24batch.django.lease import Lease, check, get_model, to_local
+from b24batch.errors import JournalError, UsageError
+from b24batch.journal.inspection import summary_of, to_keys
+from b24batch.journal.noted import Noted, fate_of
+from b24batch.redaction import shown
+from b24batch.results import AjaxResult
+from b24batch.statuses import Status
+
+
+class DjangoJournal:
+    """A journal in the project's database: a run that is started again with the same calls goes on where it was.
+
+    Pass it as ``journal=`` to `Session.batch_by_chunk` or `Session.stream_batch`, as a `b24batch.journal.Journal`.
+    It is for tasks that any of several machines may run. One process has the run at a time, by a lease that each
+    request extends. When the process dies, another can take the run as soon as the lease has ended. If the first was
+    only slow, its next request raises `RunBusy`, and no command is sent twice.
+
+    It has a database connection of its own, so each claim is committed before its request leaves, also inside
+    ``atomic()``. On SQLite that connection has to wait for a transaction that has used the file, so pass `using`
+    there to keep journals in a separate file. PostgreSQL and SQLite are supported.
+
+    The rows have no URL, no secrets and no params of commands; they have what the portal returned.
+
+    Args:
+        name: The run's name, at most 200 characters, for example ``"export-7"``.
+        using: The alias of the database; default None, the one that the project's routers choose.
+        lease: Seconds until another process may take the run of one that died, at most a day.
+
+    Raises:
+        UsageError: An argument is invalid.
+    """
+
+    def __init__(self, name: str, *, using: str | None = None, lease: float = 180.0) -> None:
+        check(name, using, lease)
+        self.name = name
+        alias = using or str(router.db_for_write(get_model("JournalRun")))
+        self._connection = OwnConnection(alias)
+        self._lease = Lease(name, lease, alias)
+        self._repeatable: Callable[[Command], bool] = bool  # replaced when a run begins
+        self._run: Any = None
+        #: The number of the last request, also of other lives.
+        self._number = 0
+        self._claims: dict[str, Claim] = {}
+        #: The numbers of the requests that this object claimed.
+        self._own: set[int] = set()
+
+    def begin(self, portal: str, repeatable: Callable[[Command], bool]) -> None:
+        """Take the run, as in `RunJournal.begin`."""
+        with self._transaction():
+            run = self._lease.take(portal)
+        self._repeatable, self._run = repeatable, run
+        self._lease.epoch, self._number = run.epoch, run.requests
+        self._claims.clear()
+        self._own.clear()
+
+    def fates(self, commands: Sequence[EncodedCommand]) -> list[AjaxResult | None]:
+        """Return what earlier lives know of each command, as in `RunJournal.fates`."""
+        for encoded in commands:
+            command_rows.check(encoded)
+        with self._transaction():
+            found = self._find(commands)
+        if any(row.request > self._run.requests and row.request not in self._own for row in found.values()):
+            raise self._lease.overtaken()
+        kept = {key: command_rows.to_kept(row, is_ours=row.request in self._own) for key, row in found.items()}
+        return [fate_of(encoded, kept.get(encoded.name), self.name, self._repeatable) for encoded in commands]
+
+    def claim(self, request_id: str, commands: Sequence[EncodedCommand]) -> None:
+        """Record that a request is about to be sent, as in `RunJournal.claim`."""
+        claim = self._claims.get(request_id)
+        if claim is not None and claim.is_open:
+            return
+        with self._transaction():
+            number = claim.number if claim else self._number + 1
+            self._number = max(self._number, number)
+            if not self._lease.extend(requests=self._number) or not self._may_send(commands, number):
+                raise self._lease.overtaken()
+            rows = [command_rows.to_row(self._run, encoded, number, request_id) for encoded in commands]
+            command_rows.store(self._lease.commands, rows, command_rows.CLAIMED)
+            self._own.add(number)
+        once = [encoded.name for encoded in commands if not self._repeatable(encoded.command)]
+        self._claims[request_id] = Claim(number, {row.key: row for row in rows}, once)
+
+    def release(self, request_id: str) -> None:
+        """Record that a request was not executed so far, as in `RunJournal.release`."""
+        claim = self._claims[request_id]
+        with self._transaction():
+            claim.release(self._lease)
+        claim.is_open = False
+
+    def note(self, request_id: str, commands: Sequence[EncodedCommand], rows: Sequence[AjaxResult]) -> None:
+        """Record the outcomes of a request, as in `RunJournal.note`."""
+        claim = self._claims.pop(request_id, None)
+        if claim is None:
+            return
+        claim.set_outcomes(commands, rows)
+        with self._transaction():
+            claim.store(self._lease)
+
+    def hold(self, seconds: float) -> None:
+        """Keep the run during a wait of so many seconds, as in `RunJournal.hold`.
+
+        Raises:
+            RunBusy: Another process has taken it.
+        """
+        with self._transaction():
+            if not self._lease.extend(seconds):
+                raise self._lease.overtaken()
+        self._connection.close()  # during a long wait a server or a firewall may drop it
+
+    def end(self) -> None:
+        """Give the run back, and close the connection."""
+        with suppress(JournalError), self._transaction():  # if it fails, the lease ends by itself
+            self._lease.give_back()
+        self._lease.epoch = None
+        self._connection.close()
+
+    def summary(self) -> str:
+        """Return one line: the number of commands with each outcome, of lives, and the time of the last request."""
+        with self._transaction():
+            counts = command_rows.count(self._lease.commands)
+            sent = self._lease.commands.aggregate(last=Max("sent"))["last"]
+            lives = sum(self._lease.row.values_list("lives", flat=True))
+        return summary_of(counts, lives, sent and to_local(sent))
+
+    def rows(self, status: Status | None = None) -> Iterator[Noted]:
+        """Return an iterator over the commands, in order; with `status`, only those with this status."""
+        with self._transaction():
+            return map(command_rows.to_noted, list(command_rows.select(self._lease.commands, status)))
+
+    def settle(self, keys: Iterable[str], *, executed: bool) -> int:
+        """Record what somebody found out about ``unknown`` commands, and return how many it changed.
+
+        Make sure first that no process of the run is alive: one that was suspended could still send its request.
+
+        Args:
+            keys: Their keys: names, or positions as text.
+            executed: True if they took effect: they are ``ok`` from now on. False if not: the next run sends them.
+
+        Raises:
+            UsageError: The journal has no command with such a key.
+            RunBusy: A process has the run.
+        """
+        given = to_keys(keys, executed=executed)
+        with self._transaction():
+            known = set(self._lease.commands.filter(key__in=given).values_list("key", flat=True))
+            for key in given:
+                if key not in known:
+                    raise UsageError(f"{self.name} has no command with the key {shown(key)}")
+            return self._lease.settle(given, executed=executed) if given else 0
+
+    def __repr__(self) -> str:
+        return f"<DjangoJournal {self.name}>"
+
+    def _find(self, commands: Sequence[EncodedCommand]) -> dict[str, Any]:
+        return {row.key: row for row in self._lease.commands.filter(key__in=[encoded.name for encoded in commands])}
+
+    def _may_send(self, commands: Sequence[EncodedCommand], number: int) -> bool:
+        """Return whether each command is new, was not executed, was corrected, or may run twice."""
+        found = self._find(commands)
+        return all(
+            command_rows.may_send(row, encoded)
+            or (self._repeatable(encoded.command) and (row.request <= self._run.requests or row.request == number))
+            for encoded in commands
+            if (row := found.get(encoded.name))
+        )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Run the block in a transaction on the journal's connection, and raise `JournalError` if it fails."""
+        try:
+            with self._connection.transaction():
+                yield
+            return
+        except Error as error:
+            # The first line only: the following ones may have values.
+            reason = f"{type(error).__name__}: {error}".partition("\n")[0] + self._connection.advice(error)
+        finally:
+            if self._lease.epoch is None:
+                self._connection.close()
+        raise JournalError(f"{self.name} cannot be read or written ({reason}); nothing more was sent")

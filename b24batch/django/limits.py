@@ -1,0 +1,75 @@
+"""The rate limits of an alias: a bucket of this process, or one in Redis that all processes share."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable
+
+from b24batch.django.conf import Config
+from b24batch.redaction import Secret, shown
+from b24batch.wire.auth import Auth
+from b24batch.wire.rate import LeakyBucket, Limiter
+
+#: The maximum number of portals whose rate a process tracks if the setting has a ``RATE`` or a ``REDIS_SECRET_URL``.
+_MAX_BUCKETS = 4096
+#: What `b24batch.LeakyBucket` has by default.
+_RATE = (50, 2.0)
+
+
+def has_limits(config: Config) -> bool:
+    """Return whether an alias has limits of its own, instead of the default of a session."""
+    return any(key in config for key in ("RATE", "REDIS_SECRET_URL", "EGRESS"))
+
+
+def get_limits(config: Config, auth: Auth) -> Limiter | None:
+    """Return the bucket that all sessions for a portal share.
+
+    Raises:
+        ImproperlyConfigured: The URL of Redis is not a str.
+        ImportError: The client of Redis is not installed.
+        ValueError: A setting is invalid.
+    """
+    make_bucket = _choose_bucket(config, auth)
+    match config.get("RATE", _RATE):
+        case None:
+            return None
+        case (int() as capacity, int() | float() as leak_rate):
+            return make_bucket(capacity, leak_rate)
+    raise ValueError("RATE: expected None or (capacity, leak_rate)")
+
+
+def forget_limits() -> None:
+    """Drop all buckets, after a change of the settings."""
+    for cache in (_get_leaky_bucket, _get_redis_bucket):
+        cache.cache_clear()
+
+
+def _choose_bucket(config: Config, auth: Auth) -> Callable[[int, float], Limiter]:
+    if "REDIS_SECRET_URL" not in config:
+        if "EGRESS" in config:
+            raise ValueError("EGRESS: expected a REDIS_SECRET_URL too; without it no limit is shared")
+        return functools.partial(_get_leaky_bucket, auth.host)
+    portal = getattr(auth, "member_id", None) or auth.host
+    name = f"{portal}@{_get_egress(config)}" if "EGRESS" in config else portal
+    return functools.partial(_get_redis_bucket, config.get_secret("REDIS_SECRET_URL"), name)
+
+
+def _get_egress(config: Config) -> str:
+    egress = config.get("EGRESS")
+    if isinstance(egress, str) and re.fullmatch(r"[\w.:-]{1,100}", egress):
+        return egress
+    raise ValueError(f"EGRESS: expected an IP address or another name of letters and digits, got {shown(egress)}")
+
+
+@functools.lru_cache(_MAX_BUCKETS)
+def _get_leaky_bucket(host: str, capacity: int, leak_rate: float) -> LeakyBucket:
+    del host
+    return LeakyBucket(capacity, leak_rate)
+
+
+@functools.lru_cache(_MAX_BUCKETS)
+def _get_redis_bucket(url: Secret, name: str, capacity: int, leak_rate: float) -> Limiter:
+    from b24batch.redis import RedisBucket
+
+    return RedisBucket(url, name, capacity, leak_rate)

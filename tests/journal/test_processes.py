@@ -1,0 +1,145 @@
+"""Journals and processes: two of them on one journal, forks, and what a killed one leaves behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from textwrap import dedent
+
+import pytest
+
+from b24batch import Command, JournalError, RetryPolicy
+from b24batch.journal import Journal
+
+ADD = "crm.deal.add"
+
+STREAM = """
+    import json, sys
+    from b24batch import Command, RunBusy, Session
+    calls = [Command("crm.deal.add", {"fields": {"TITLE": f"Deal {n}"}}, name=f"order-{n}") for n in range(40)]
+    told = {}
+    try:
+        with Session(sys.argv[1], limits=None) as b24:
+            options = {"journal": sys.argv[2], "concurrency": int(sys.argv[3]), "chunk_size": 4}
+            for row in b24.stream_batch(calls, **options):
+                told[row.name] = row.status
+                if len(told) == 4:
+                    print("four", flush=True)
+                    sys.stdin.readline()
+    except RunBusy as error:
+        print(error)
+        told |= {row.name: row.status for row in error.result}
+    print(json.dumps(told))
+"""
+
+
+def adds(count):
+    return [Command(ADD, {"fields": {"TITLE": f"Deal {n}"}}, name=f"order-{n}") for n in range(count)]
+
+
+def executions(portal):
+    return Counter(command.params["fields"]["TITLE"].replace("Deal ", "order-") for command in portal.executed)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "import.journal"
+
+
+def is_true(status, times):
+    return times in {"ok": {1}, "unknown": {0, 1}}.get(status, {0})
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_two_processes_without_the_lock(portal, path, concurrency):
+    """Without the lock, two processes send each command once; the one that comes late is told, and stops."""
+    argv = [sys.executable, "-c", dedent(STREAM), portal.url, str(path), str(concurrency)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as late:
+        assert late.stdout.readline() == "four\n"
+        path.with_name("import.journal-lock").unlink()
+        other = subprocess.run(argv, input="\n", capture_output=True, text=True, timeout=60, check=True)
+        words, _ = late.communicate("\n", timeout=60)
+    assert "import.journal: another run has sent some of these commands meanwhile" in words
+    told, lost = json.loads(other.stdout.splitlines()[-1]), json.loads(words.splitlines()[-1])
+    counts = executions(portal)
+    assert set(counts.values()) == {1}
+    assert [name for name, status in told.items() if not is_true(status, counts[name])] == []
+    with Journal(path) as journal:
+        assert [noted.key for noted in journal.rows() if not is_true(noted.status, counts[noted.key])] == []
+    # What the late process was not told to be sent, the other one sent.
+    assert {name for name, status in lost.items() if status == "ok"} <= counts.keys()
+    assert len(told) == 40
+    assert sum(status == "ok" for status in told.values()) + 4 * concurrency >= 40
+
+
+def test_a_fork(portal, path):
+    """A forked process cannot use a journal that is open, and takes neither the lock nor the file from its parent."""
+    with portal.session() as b24, Journal(path) as journal:
+        stream = b24.stream_batch(adds(20), journal=journal, chunk_size=4)
+        assert next(stream).status == "ok"
+        if not (child := os.fork()):
+            code = 1
+            try:
+                journal.summary()
+            except JournalError as error:
+                code = 0 if "opened by another process, of which this one is a copy" in str(error) else 2
+            stream.close()
+            journal.close()
+            os._exit(code)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert path.with_name("import.journal-lock").exists()
+        assert len([row for row in stream if row.status == "ok"]) == 19
+        assert journal.summary().startswith("20 commands: 20 ok; 1 life")
+    assert set(executions(portal).values()) == {1}
+
+
+KILLED = """
+    import os, sys
+    from b24batch import Command, Session
+    calls = [Command("crm.deal.add", {"fields": {"TITLE": f"Deal {n}"}}, name=f"order-{n}") for n in range(40)]
+    with Session(sys.argv[1], limits=None) as b24:
+        for number, row in enumerate(b24.stream_batch(calls, journal=sys.argv[2], chunk_size=4)):
+            if number == 9:
+                os.kill(os.getpid(), 9)
+"""
+
+
+def test_what_a_killed_process_leaves(portal, path):
+    """The parts of a journal that a killed process left behind belong to its owner, and the next run goes on."""
+    before = os.umask(0)
+    try:
+        ended = subprocess.run([sys.executable, "-c", dedent(KILLED), portal.url, str(path)], check=False)
+    finally:
+        os.umask(before)
+    assert ended.returncode == -signal.SIGKILL
+    left = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
+    assert left.keys() >= {"import.journal", "import.journal-wal", "import.journal-lock"}
+    assert set(left.values()) == {0o600}
+    result = portal.session(retries=RetryPolicy(attempts=1)).batch_by_chunk(adds(40), journal=path)
+    assert result.is_success
+    assert set(executions(portal).values()) == {1}
+    assert [file.name for file in path.parent.iterdir()] == ["import.journal"]
+
+
+OPENING = """
+    import sys
+    from b24batch.journal import Journal
+    print("ready", flush=True)
+    sys.stdin.readline()
+    with Journal(sys.argv[1]) as journal:
+        print(journal.summary())
+"""
+
+
+def test_many_open_a_new_file_at_once(path):
+    """Processes that create the same journal at the same moment all get one."""
+    argv = [sys.executable, "-c", dedent(OPENING), str(path)]
+    openers = [subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    for opener in openers:
+        opener.stdout.readline()
+    for opener in openers:
+        opener.stdin.write("\n")
+        opener.stdin.flush()
+    assert [opener.communicate(timeout=60)[0] for opener in openers] == ["0 commands: none; 0 lives\n"] * 4
