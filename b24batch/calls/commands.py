@@ -79,9 +79,9 @@ class Command:
     def __init__(
         self, method: str, params: Params = None, *, name: str | None = None, idempotent: bool = False
     ) -> None:
-        __tracebackhide__ = True
         wrong = _wrong_method(method) or _wrong_params(params) or ("" if name is None else _wrong_name(name))
         if wrong:
+            __tracebackhide__ = True
             del self, method, params, name  # one of them may be the URL of a webhook, and a traceback would show it
             raise UsageError(wrong)
         self.__attrs_init__(method, params, name=name, idempotent=idempotent)
