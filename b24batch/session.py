@@ -475,9 +475,7 @@ class Session(Configured):
             if isinstance(pages, Stream):
                 pages.close()
                 rows += pages.result
-            vars(interrupt)["result"] = rows
-            if rows:
-                interrupt.add_note(f"{len(rows)} rows were read; they are in the `result` of this exception")
+            _give_rows(interrupt, rows)
             raise
 
     @hide_arguments
@@ -633,3 +631,10 @@ def _unnamed(calls: Iterable[Call], *, halt: bool, memory: int | None = None) ->
     if isinstance(calls, Mapping):
         raise UsageError("calls: expected a list, got a mapping; use batch, or a list of Command(..., name=...)")
     return encode_calls(calls, halt=halt, memory=memory)
+
+
+def _give_rows(error: BaseException, rows: list[dict[str, JsonValue]]) -> None:
+    """Give an exception that stopped a list the rows so far, and a note that counts them."""
+    vars(error)["result"] = rows
+    if rows:
+        error.add_note(f"{len(rows)} rows were read; they are in the `result` of this exception")
