@@ -15,35 +15,43 @@ from b24batch.statuses import counted
 MAX_ROWS = 20
 #: Maximum number of characters in a cell.
 _MAX_TEXT = 200
+#: Maximum number of ranges of names, and of methods, of commands with equal errors.
+_MAX_LISTED = 3
+#: What is equal in a group of commands.
+_OUTCOME = ("status", "error_type", "error", "description")
+_ALL_ROWS = "all are in its .rows, and .to_records() makes a table of them"
 
 #: Only the theme's own colours; left-aligned, because notebooks align cells to the right.
 _CELL = "text-align:left;vertical-align:top;padding:.2em .8em;overflow-wrap:anywhere;max-width:40em"
 _HEAD = f"{_CELL};border-bottom:1px solid currentColor"
-_CAPTION = "text-align:left;caption-side:top;font-weight:bold;color:inherit;padding:.2em .8em"
+_ONE_LINE = "min-width:max-content;text-wrap:nowrap"
+_CAPTION = f"text-align:left;caption-side:top;{_ONE_LINE};font-weight:bold;color:inherit;padding:.2em .8em"
 _REST = "padding:.2em .8em"
 
 _Row: TypeAlias = Sequence[object]
+_Group: TypeAlias = list[Mapping[str, JsonValue]]
 
 
 def render_result(records: Sequence[Mapping[str, JsonValue]]) -> str:
-    """Return the table of a run from `Result.to_records`: errors first, at most 20 rows."""
-    ranked = sorted(records, key=lambda record: (record["error"] is None, record["status"] != "skipped"))
-    rows, left_out = [_make_row(record) for record in ranked[:MAX_ROWS]], ranked[MAX_ROWS:]
+    """Return the table of a run from `Result.to_records`: errors first, equal ones in one row, at most 20 rows."""
+    ranked = sorted(_group(records), key=lambda group: (group[0]["error"] is None, group[0]["status"] != "skipped"))
+    left_out = [record["status"] for group in ranked[MAX_ROWS:] for record in group]
     caption = f"{len(records)} commands: {counted(record['status'] for record in records)}"
-    rest = f"{len(left_out)} more are left out: {counted(record['status'] for record in left_out)}" if left_out else ""
-    return _render_table(caption, ("command", "method", "status", "value or error"), rows, rest)
+    rest = f"{len(left_out)} more are left out: {counted(left_out)}; {_ALL_ROWS}" if left_out else ""
+    head = ("command", "method", "status", "value or error")
+    return _render_table(caption, head, [_make_row(group) for group in ranked[:MAX_ROWS]], rest)
 
 
 def render_outcome(outcome: Mapping[str, JsonValue]) -> str:
     """Return the table of one command from `AjaxResult.to_dict`: its value field by field, or its error."""
     facts = [f"{name} {outcome[name]}" for name in ("total", "next") if outcome[name] is not None]
     caption = ", ".join([f"{outcome['method']}: {outcome['status']}", *facts])
-    error, rows = outcome["error"], _list_parts(outcome["data"]) if outcome["status"] == "ok" else []
-    if error is not None:
-        rows.insert(0, ("error", to_message(error["code"], error["description"])))
-    left_out = len(rows) - MAX_ROWS
-    rest = f"{left_out} more are left out" if left_out > 0 else ""
-    return _render_table(caption, ("field", "value"), rows[:MAX_ROWS], rest)
+    error, parts = outcome["error"], _list_parts(outcome["data"]) if outcome["status"] == "ok" else []
+    first = [] if error is None else [("error", to_message(error["code"], error["description"]))]
+    rows = [*first, *_choose(parts, MAX_ROWS - len(first))]
+    left_out = len(first) + len(parts) - len(rows)
+    rest = f"{left_out} more are left out; all are in its .data" if left_out else ""
+    return _render_table(caption, ("field", "value"), rows, rest)
 
 
 def render_facts(caption: str, facts: Mapping[str, str]) -> str:
@@ -51,18 +59,62 @@ def render_facts(caption: str, facts: Mapping[str, str]) -> str:
     return _render_table(caption, (), list(facts.items()))
 
 
-def _make_row(record: Mapping[str, JsonValue]) -> _Row:
-    command = record["position"] if record["name"] is None else record["name"]
+def _group(records: Iterable[Mapping[str, JsonValue]]) -> list[_Group]:
+    """Return the records in groups: those with equal errors, and those that were skipped; every other is alone."""
+    groups: dict[object, _Group] = {}
+    for record in records:
+        is_alone = record["status"] == "ok" and record["error"] is None
+        key = record["position"] if is_alone else tuple(record[name] for name in _OUTCOME)
+        groups.setdefault(key, []).append(record)
+    return list(groups.values())
+
+
+def _make_row(group: _Group) -> _Row:
+    record = group[0]
+    command = _name(record) if len(group) == 1 else f"{len(group)} commands, {_name_ranges(group)}"
     value = shown(record["data"]) if record["status"] == "ok" else ""
     outcome = value if record["error"] is None else to_message(record["error"], record["description"])
-    return command, record["method"], record["status"], outcome
+    methods = _list_some(list(dict.fromkeys(record["method"] for record in group)))
+    return command, methods, record["status"], outcome
 
 
-def _list_parts(data: JsonValue) -> list[_Row]:
+def _name(record: Mapping[str, JsonValue]) -> str:
+    return str(record["position"] if record["name"] is None else record["name"])
+
+
+def _name_ranges(group: _Group) -> str:
+    """Return the names of commands, such as ``3, 50 to 99``."""
+    starts = [n for n, record in enumerate(group) if not n or record["position"] != group[n - 1]["position"] + 1]
+    ranges = [group[start:end] for start, end in zip(starts, [*starts[1:], len(group)], strict=True)]
+    return _list_some(
+        [_name(part[0]) if len(part) == 1 else f"{_name(part[0])} to {_name(part[-1])}" for part in ranges]
+    )
+
+
+def _list_some(texts: list[str]) -> str:
+    return ", ".join(texts[:_MAX_LISTED] + ["..."] * (len(texts) > _MAX_LISTED))
+
+
+def _list_parts(data: JsonValue, prefix: str = "") -> list[tuple[str, str]]:
+    """Return the parts of a value with their names; those of an object alone in an object, as ``item.id``."""
+    if isinstance(data, dict) and len(data) == 1:
+        name, value = next(iter(data.items()))
+        if isinstance(value, dict) and value and not prefix:
+            return _list_parts(value, f"{name}.")
     if isinstance(data, dict | list) and data:
         pairs = data.items() if isinstance(data, dict) else enumerate(data)
-        return [(name, shown(value)) for name, value in pairs]
+        return [(f"{prefix}{name}", shown(value)) for name, value in pairs]
     return [("data", shown(data))]
+
+
+def _choose(parts: list[tuple[str, str]], most: int) -> list[tuple[str, str]]:
+    """Return at most so many parts, in order: half are the first ones, then user fields go before others."""
+
+    def rank(place: int) -> tuple[int, int]:
+        is_own = parts[place][0].rpartition(".")[2].casefold().startswith("uf")
+        return 0 if place < MAX_ROWS // 2 else 1 if is_own else 2, place
+
+    return [parts[place] for place in sorted(sorted(range(len(parts)), key=rank)[:most])]
 
 
 def _render_table(caption: str, head: Sequence[str], rows: Sequence[_Row], rest: str = "") -> str:

@@ -13,7 +13,7 @@ from attrs.validators import instance_of, optional
 
 from b24batch.clock import Clock, Wait
 from b24batch.errors import UsageError
-from b24batch.redaction import redact, shown
+from b24batch.redaction import redact, shown, without_frames
 from b24batch.wire.rate import Limiter, shared_bucket
 from b24batch.wire.retries import RetryPolicy
 from b24batch.wire.settings import WireSettings, check_number, to_clock, to_wait, validate_with
@@ -60,20 +60,21 @@ def checked(make: Callable[Given, Made], /, *args: Given.args, **kwargs: Given.k
 
 
 def hide_arguments(function: Callable[Given, Made]) -> Callable[Given, Made]:
-    """Return `function` with tracebacks that show no arguments if one is invalid: it may be a webhook URL."""
+    """Return `function` with short tracebacks, which show no arguments if one is invalid: it may be a webhook URL."""
 
     @functools.wraps(function)
     def hidden(*args: Given.args, **kwargs: Given.kwargs) -> Made:
+        __tracebackhide__ = True
         try:
             return function(*args, **kwargs)
-        except UsageError as error:
-            failure: Exception = error.with_traceback(None)
-        except TypeError as error:
-            if error.__traceback__ is None or error.__traceback__.tb_next is not None:
-                raise  # from inside the call, such as a callback
-            failure = TypeError(redact(str(error)))
+        except BaseException as error:
+            if error.__traceback__ and error.__traceback__.tb_next is None and isinstance(error, TypeError):
+                failure: list[BaseException] = [TypeError(redact(str(error)))]  # the call has wrong arguments
+            elif not (failure := without_frames(error)):
+                del args, kwargs
+                raise
         del args, kwargs
-        raise failure
+        raise failure.pop()
 
     return hidden
 

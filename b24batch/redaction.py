@@ -1,19 +1,22 @@
-"""Keeps secrets out of messages and logs: a type that hides its text, masks for texts, and a log filter."""
+"""Keeps secrets out of messages and logs, and frames that explain nothing out of tracebacks."""
 
 from __future__ import annotations
 
 import functools
 import logging
 import re
+from traceback import walk_tb
 from typing import NoReturn
 from urllib.parse import unquote
 
-from b24batch.errors import UsageError
+from b24batch.errors import SdkError, UsageError
 
 #: Shorter texts are not masked: they occur in ordinary words, and the mask would reveal them.
 _SHORTEST = 4
 #: Texts up to this length are masked only as whole words; a portal's codes and tokens have 16 or more characters.
 _SHORT = 8
+#: Packages whose frames lie between a caller's line and the reason of an exception; that of the retries adds itself.
+INNER = set("b24batch requests urllib3 http ssl socket threading queue concurrent tqdm".split())
 
 
 def mask(text: str, secrets: tuple[Secret, ...]) -> str:
@@ -129,3 +132,34 @@ def to_secret(value: object, what: str = "client_secret") -> Secret:
         given = "an empty one" if value == "" else type(value).__name__
         raise UsageError(f"{what}: expected a string that is not empty, got {given}")
     return Secret(value)
+
+
+def hide_frames(error: BaseException) -> bool:
+    """Hide the library's frames in the traceback of an exception that the caller of this function has caught.
+
+    If a callback of the user is in it, the library's frames are marked, so that IPython and pytest leave them out. If
+    only the library and its connection are, the frames below the one that caught it are dropped. The traceback of a
+    fault, which is an exception of another class raised inside the library, remains as it is.
+
+    Returns:
+        Whether only the frame that caught the exception is left.
+    """
+    caught = error.__traceback__
+    frames = [frame for frame, _ in walk_tb(caught)]
+    inner = [frame for frame in frames if str(frame.f_globals.get("__name__")).partition(".")[0] in INNER]
+    if isinstance(error, Exception) and not isinstance(error, SdkError) and frames[-1:] == inner[-1:]:
+        return False
+    for frame in inner:
+        frame.f_locals["__tracebackhide__"] = True  # the mapping keeps a name that the frame's code does not have
+    if caught is not None and frames == inner:
+        caught.tb_next = None
+    return frames == inner
+
+
+def without_frames(error: BaseException) -> list[BaseException]:
+    """Return an exception, to be raised at the end of the function that caught it, if a caller needs no frame below.
+
+    It is in a list, as a variable would make a cycle of exception and frame. The list is empty if the exception is to
+    be raised as it is: a callback of the user is in its traceback, or it is a fault.
+    """
+    return [error.with_traceback(None)] if hide_frames(error) or isinstance(error, UsageError) else []

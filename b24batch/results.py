@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import Generic, Self, TypeAlias, TypeVar, cast, overload
+from typing import Generic, NoReturn, Self, TypeAlias, TypeVar, cast, overload
 
 import attrs
 
@@ -92,11 +92,80 @@ class AjaxResult:
         return render_outcome(self.to_dict())
 
 
+class Rows(list[AjaxResult]):
+    """Some rows of a `Result`: a list, which a notebook shows as a table.
+
+    Args:
+        rows: All rows of the result.
+        places: The positions of these rows.
+    """
+
+    __slots__ = ("_placed",)
+
+    def __init__(self, rows: Sequence[AjaxResult], places: Iterable[int]) -> None:
+        self._placed = [(place, rows[place]) for place in places]
+        super().__init__(row for _, row in self._placed)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return list, (list(self),)
+
+    def _repr_html_(self) -> str:
+        from b24batch.html import render_result
+
+        places = {id(row): place for place, row in self._placed}
+        return render_result([_to_record(row, places.get(id(row), number)) for number, row in enumerate(self)])
+
+
+def _to_record(row: AjaxResult, position: int) -> dict[str, JsonValue]:
+    """Return one outcome, at its position in the run, as a flat dict."""
+    error = row.error
+    return {
+        "position": position,
+        "name": row.command.name,
+        "method": row.command.method,
+        "status": row.status,
+        "data": row.data,
+        "error": None if error is None else str(error.code),
+        "error_type": None if error is None else type(error).__name__,
+        "description": None if error is None else error.description,
+        "total": row.total,
+        "http_status": row.http_status,
+        "request_id": row.request_id,
+    }
+
+
+class NamedValues(dict[str, JsonValue]):
+    """Values by the names of their commands; the `KeyError` for a command without a value says why it has none.
+
+    Args:
+        values: The values.
+        others: The outcomes of the commands that have none.
+    """
+
+    __slots__ = ("_others",)
+
+    def __init__(self, values: Iterable[tuple[str, JsonValue]], others: Iterable[AjaxResult]) -> None:
+        super().__init__(values)
+        self._others = {row.command.name: row for row in others}
+
+    def __missing__(self, name: str) -> NoReturn:
+        __tracebackhide__ = True
+        row = self._others.get(name)
+        if row is None:
+            raise KeyError(name)
+        reason = "" if row.error is None else f": {row.error.code or row.error.description}"
+        raise KeyError(f"{name} {row.status}{reason}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return dict, (dict(self),)
+
+
 @attrs.frozen(repr=False, eq=False)
 class Result(Generic[Data]):
     """The outcomes of all commands of a run, in input order.
 
-    ``result[3]`` and ``result["name"]`` return the `AjaxResult` of one command, ``result[10:20]`` a list of them.
+    ``result[3]`` and ``result["name"]`` return the `AjaxResult` of one command, ``result[10:20]`` a list of them,
+    which a notebook shows as a table.
     Iteration yields these rows, ``len`` is the number of commands, and ``in`` accepts a position or a name.
 
     Attributes:
@@ -114,18 +183,22 @@ class Result(Generic[Data]):
     def data(self) -> Data:
         """What the successful commands returned: a list in order, or a dict by name.
 
+        The list closes up: it has no place for a command that is not successful, unlike `rows`. In the dict such a
+        name is missing, and the `KeyError` says why.
+
         With ``return_ajax_result=True`` it is the `AjaxResult` of every command instead.
         """
-        if self._data is None:
+        if self._data is None or type(self._data) is dict:  # a dict after it was pickled
             object.__setattr__(self, "_data", self._values())
         return cast(Data, self._data)
 
     def _values(self) -> list[JsonValue] | dict[str, JsonValue]:
         rows = self.rows if self._whole_rows else [row for row in self.rows if row.is_success]
         values = rows if self._whole_rows else [row.data for row in rows]
-        if self.named:
-            return {row.command.name or "": value for row, value in zip(rows, values, strict=True)}
-        return list(values)
+        if not self.named:
+            return list(values)
+        others = [] if self._whole_rows else (row for row in self.rows if not row.is_success)
+        return NamedValues(((row.command.name or "", value) for row, value in zip(rows, values, strict=True)), others)
 
     @cached_property
     def _by_name(self) -> dict[str, AjaxResult]:
@@ -148,6 +221,7 @@ class Result(Generic[Data]):
 
     def raise_for_errors(self) -> Self:
         """Return this result if `is_success`; otherwise raise a `BatchError` that has it."""
+        __tracebackhide__ = True
         if not self.is_success:
             raise BatchError(self)
         return self
@@ -175,12 +249,15 @@ class Result(Generic[Data]):
 
     def by_status(self, status: Status) -> list[AjaxResult]:
         """Return the rows with this status: ``ok``, ``failed``, ``skipped`` or ``unknown``."""
-        return [row for row in self.rows if row.status == status]
+        return Rows(self.rows, (place for place, row in enumerate(self.rows) if row.status == status))
 
     def summary(self) -> str:
         """Return one line: the number of commands with each outcome, and the first error."""
         first = next(((f"; first error: {shown(key)} ({error})") for key, error in self.errors.items()), "")
-        return f"{len(self.rows)} commands: {counted(row.status for row in self.rows)}{first}"
+        return f"{self._counts()}{first}"
+
+    def _counts(self) -> str:
+        return f"{len(self.rows)} commands: {counted(row.status for row in self.rows)}"
 
     def to_dict(self) -> dict[str, JsonValue]:
         """Return the whole result, without the parameters, as a dict that can be dumped as JSON."""
@@ -190,32 +267,20 @@ class Result(Generic[Data]):
         """Return one flat dict per command, for ``pandas.DataFrame``, CSV or JSON.
 
         The keys are ``position``, ``name`` (or None), ``method``, ``status``, ``data``, ``error`` (its code, or None),
-        ``description`` (of the error, or None), ``total``, ``http_status`` and ``request_id``.
+        ``error_type`` (its class, or None), ``description`` (of the error, or None), ``total``, ``http_status`` and
+        ``request_id``.
         """
-        return [
-            {
-                "position": position,
-                "name": row.command.name,
-                "method": row.command.method,
-                "status": row.status,
-                "data": row.data,
-                "error": None if row.error is None else str(row.error.code),
-                "description": None if row.error is None else row.error.description,
-                "total": row.total,
-                "http_status": row.http_status,
-                "request_id": row.request_id,
-            }
-            for position, row in enumerate(self.rows)
-        ]
+        return [_to_record(row, position) for position, row in enumerate(self.rows)]
 
     @overload
     def __getitem__(self, key: int | str) -> AjaxResult: ...
     @overload
     def __getitem__(self, key: slice) -> list[AjaxResult]: ...
     def __getitem__(self, key: int | str | slice) -> AjaxResult | list[AjaxResult]:
+        __tracebackhide__ = True
         if isinstance(key, str):
             return self._by_name[key]
-        return self.rows[key]
+        return Rows(self.rows, range(len(self.rows))[key]) if isinstance(key, slice) else self.rows[key]
 
     def __contains__(self, key: object) -> bool:
         if isinstance(key, int):
@@ -235,6 +300,9 @@ class Result(Generic[Data]):
         from b24batch.html import render_result
 
         return render_result(self.to_records())
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self._by_name)
 
     def _keys(self) -> list[int | str]:
         return [row.command.name or "" for row in self.rows] if self.named else list(range(len(self.rows)))
@@ -271,3 +339,21 @@ def outcomes_of(error: BaseException) -> AnyResult | None:
     """
     result = getattr(error, "result", None)
     return result if isinstance(result, Result) else None
+
+
+@attrs.define(eq=False)
+class LastResult:
+    """Keeps the outcomes of the last run; a session and those made from it share one."""
+
+    result: AnyResult | None = None
+
+    def keep(self, result: AnyResult) -> AnyResult:
+        """Keep the outcomes of a run, instead of those of the run before, and return them."""
+        self.result = result
+        return result
+
+    def give(self, error: BaseException, result: AnyResult) -> None:
+        """Give `error`, which stopped a run, the outcomes and a note that counts them; keep them if there are any."""
+        vars(error)["result"] = result
+        if result.rows:
+            error.add_note(f"{self.keep(result)._counts()}; their outcomes: b24.last_result")

@@ -15,7 +15,7 @@ from b24batch.calls.commands import Call, Command
 from b24batch.calls.earlier import MEMORY
 from b24batch.calls.encoded import EncodedCommand, encode_calls, encode_direct
 from b24batch.calls.methods import is_read
-from b24batch.errors import SdkError, UsageError
+from b24batch.errors import UsageError
 from b24batch.options import (
     Configured,
     Options,
@@ -28,8 +28,8 @@ from b24batch.options import (
     to_settings,
     vary,
 )
-from b24batch.redaction import Secret, redact_urllib3_log
-from b24batch.results import AjaxResult, AnyResult, Result, collect
+from b24batch.redaction import Secret, redact_urllib3_log, without_frames
+from b24batch.results import AjaxResult, AnyResult, LastResult, Result, collect
 from b24batch.runs.chunk_run import ChunkRun
 from b24batch.runs.concurrent_run import ConcurrentRun
 from b24batch.runs.lanes import Lanes
@@ -98,9 +98,12 @@ class Session(Configured):
     _settings: Settings
     _connections: Connections
     _operating: OperatingTime
+    _last: LastResult
     _transport: Transport = attrs.field(init=False)
 
+    @hide_arguments
     def __init__(self, portal: str | Auth, /, **options: Unpack[Options]) -> None:
+        __tracebackhide__ = True
         credentials = Secret(portal) if isinstance(portal, str) else portal
         del portal
         auth: object = Webhook(credentials) if isinstance(credentials, Secret) else credentials
@@ -113,7 +116,7 @@ class Session(Configured):
         if isinstance(settings, Exception):
             raise settings
         connections = Connections(settings.clock.monotonic, settings.http)
-        self.__attrs_init__(auth, settings, connections, OperatingTime(settings.clock))
+        self.__attrs_init__(auth, settings, connections, OperatingTime(settings.clock), LastResult())
 
     def __attrs_post_init__(self) -> None:
         if not self.allow_http:
@@ -139,6 +142,7 @@ class Session(Configured):
             UsageError: If a number is invalid.
             TypeError: If an option does not exist or has the wrong type.
         """
+        __tracebackhide__ = True
         settings = checked(vary, self._settings, options)
         del options
         if isinstance(settings, Exception):
@@ -149,8 +153,17 @@ class Session(Configured):
         if settings.clock is not self.clock:
             operating = OperatingTime(settings.clock)
         sibling = object.__new__(type(self))
-        sibling.__attrs_init__(self.auth, settings, connections, operating)
+        sibling.__attrs_init__(self.auth, settings, connections, operating, self._last)
         return sibling
+
+    @property
+    def last_result(self) -> AnyResult | None:
+        """The outcomes of the last run by `batch_by_chunk`, also if an exception such as Ctrl-C stopped it.
+
+        If an exception stopped `stream_batch`, these are the outcomes that were not yielded yet. They are kept until
+        the next run ends. Sessions made by `with_options` share them, and so do threads. None before the first run.
+        """
+        return self._last.result
 
     @hide_arguments
     def call(
@@ -308,21 +321,28 @@ class Session(Configured):
         options: dict[str, JsonValue] = {"halt_on_error": halt_on_error, "stop_on_error": stop_on_error}
         options |= {"concurrency": concurrency, "journal": journal, "stop_after": stop_after, "request_id": request_id}
         try:
-            failure, (run, chunks, over) = None, self._prepare(calls, chunk_size, progress, options)
-        except SdkError as error:
-            failure = error.with_traceback(None)
+            stopped: list[BaseException] = []
+            run, chunks, over = self._prepare(calls, chunk_size, progress, options)
+        except BaseException as error:
+            if not (stopped := without_frames(error)):
+                raise
         del calls, halt_on_error, stop_on_error, chunk_size, request_id, progress, concurrency, journal, stop_after
         del options  # one of all these may be a webhook URL
-        if failure is not None:
-            raise failure
-        run.open_journal(chunks)  # until then nothing is known of the commands
+        if stopped:
+            raise stopped.pop()
         try:
-            rows = list(chain.from_iterable(over(run.deliver_all(chunks))))
-            run.close_journal()
-            return collect(rows)
+            run.open_journal(chunks)  # until then nothing is known of the commands
+            try:
+                rows = list(chain.from_iterable(over(run.deliver_all(chunks))))
+                run.close_journal()
+                return self._last.keep(collect(rows))
+            except BaseException as interrupt:
+                end(run, interrupt, lambda: collect([row for chunk in chunks for row in chunk.known()]), self._last)
+                raise
         except BaseException as interrupt:
-            end(run, interrupt, lambda: collect([row for chunk in chunks for row in chunk.known()]))
-            raise
+            if not (stopped := without_frames(interrupt)):
+                raise
+        raise stopped.pop()
 
     @hide_arguments
     def stream_batch(
@@ -368,7 +388,7 @@ class Session(Configured):
         commands = _unnamed(calls, halt=to_flag("halt_on_error", halt_on_error), memory=MEMORY)
         options: dict[str, JsonValue] = {"halt_on_error": halt_on_error, "stop_on_error": stop_on_error}
         options |= {"concurrency": concurrency, "journal": journal, "stop_after": stop_after, "request_id": request_id}
-        return stream(self._start(None, **options), cut(commands, chunk_size, halt=halt_on_error))
+        return stream(self._start(None, **options), cut(commands, chunk_size, halt=halt_on_error), self._last)
 
     @hide_arguments
     def call_list(
@@ -455,7 +475,7 @@ class Session(Configured):
             if isinstance(pages, Stream):
                 pages.close()
                 rows += pages.result
-            vars(interrupt)["result"] = rows
+            _give_rows(interrupt, rows)
             raise
 
     @hide_arguments
@@ -611,3 +631,10 @@ def _unnamed(calls: Iterable[Call], *, halt: bool, memory: int | None = None) ->
     if isinstance(calls, Mapping):
         raise UsageError("calls: expected a list, got a mapping; use batch, or a list of Command(..., name=...)")
     return encode_calls(calls, halt=halt, memory=memory)
+
+
+def _give_rows(error: BaseException, rows: list[dict[str, JsonValue]]) -> None:
+    """Give an exception that stopped a list the rows so far, and a note that counts them."""
+    vars(error)["result"] = rows
+    if rows:
+        error.add_note(f"{len(rows)} rows were read; they are in the `result` of this exception")

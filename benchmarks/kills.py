@@ -11,6 +11,7 @@ have four requests on their way. Exit code 1 when a command ran twice or contrad
 from __future__ import annotations
 
 import argparse
+import itertools
 import random
 import sqlite3
 import subprocess
@@ -20,7 +21,6 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import closing
-from itertools import cycle
 from pathlib import Path
 
 import attrs
@@ -85,10 +85,11 @@ class Kills:
 
     def run(self, folder: Path) -> None:
         """Kill runs of every kind."""
-        kinds = cycle([(halt, concurrency) for halt in (True, False) for concurrency in (1, 4)])
-        for number in range(self.most):
-            if self.killed < self.most:
-                self._case(str(folder / f"{number}.journal"), *next(kinds))
+        kinds = itertools.cycle([(halt, concurrency) for halt in (True, False) for concurrency in (1, 4)])
+        for number in itertools.count():
+            if self.killed >= self.most:
+                return
+            self._case(str(folder / f"{number}.journal"), *next(kinds))
 
     def _case(self, journal: str, halt: bool, concurrency: int) -> None:
         """Kill one run until it ends before it is killed, then start it again until nothing of it remains."""

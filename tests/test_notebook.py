@@ -1,16 +1,18 @@
 """Notebooks: the tables that results and sessions show there, and records for pandas."""
 
 import json
+import pickle
 import re
 from html.parser import HTMLParser
 
 import pytest
 
-from b24batch import AjaxError, AjaxResult, Command, LeakyBucket, ReferenceMissed, Result, Session
+from b24batch import AjaxError, AjaxResult, AnswerLost, Command, LeakyBucket, ReferenceMissed, Result, Session
 from b24batch.sandbox import PortalError
 
 MARKUP = """<script>alert("1 & 2")</script><b onclick='x'>"""
 CODE = "k7secretcode"
+REST = "all are in its .rows, and .to_records() makes a table of them"
 
 NOT_FOUND = 'Method not found! The sandbox lacks it: add it with @portal.method("no.such.method")'
 
@@ -82,17 +84,17 @@ def test_names(b24):
     ("statuses", "shown_rows", "texts"),
     [
         (["ok"] * 20, 20, ["20 commands: 20 ok"]),
-        (["ok"] * 21, 20, ["21 commands: 21 ok", "1 more are left out: 1 ok"]),
+        (["ok"] * 21, 20, ["21 commands: 21 ok", f"1 more are left out: 1 ok; {REST}"]),
         (
             ["ok"] * 100 + ["failed"] * 15 + ["skipped"] * 10,
             20,
-            ["125 commands: 100 ok, 15 failed, 10 skipped", "105 more are left out: 100 ok, 5 skipped"],
+            ["125 commands: 100 ok, 15 failed, 10 skipped", f"82 more are left out: 82 ok; {REST}"],
         ),
         ([], 0, ["0 commands: none"]),
     ],
 )
 def test_twenty_rows(statuses, shown_rows, texts):
-    """At most 20 rows are shown, and a line says what is left out."""
+    """At most 20 rows are shown, and a line says what is left out and where it is."""
     shown = table(Result(rows_of(*statuses), False, []))
     assert (len(shown.rows) - 1, shown.texts) == (shown_rows, texts)
 
@@ -101,6 +103,104 @@ def test_errors_are_not_hidden_by_the_many(b24):
     """The one error of a long run is its first row."""
     calls = [("echo",)] * 149 + [("no.such.method",)]
     assert table(b24.batch_by_chunk(calls)).rows[1][:3] == ["149", "no.such.method", "failed"]
+
+
+def named_rows(statuses, method="crm.deal.add"):
+    """Rows of commands named order-0, order-1 …, with the errors of their statuses."""
+    errors = {"unknown": AnswerLost("the answer was lost"), "failed": AjaxError("Field is wrong.", code="WRONG")}
+    return [
+        AjaxResult(Command(method, name=f"order-{n}"), status, error=errors.get(status), data=1)
+        for n, status in enumerate(statuses)
+    ]
+
+
+def test_equal_errors_are_one_row():
+    """Commands with equal errors, and the skipped ones, share a row, so that the one error beside them is seen."""
+    rows = named_rows(["ok"] * 50 + ["unknown"] * 50 + ["ok"] * 3 + ["failed"] + ["skipped"] * 46)
+    shown = table(Result(rows, False, [])).rows
+    assert shown[1] == [
+        "50 commands, order-50 to order-99",
+        "crm.deal.add",
+        "unknown",
+        "ANSWER_LOST: the answer was lost",
+    ]
+    assert shown[2] == ["order-103", "crm.deal.add", "failed", "WRONG: Field is wrong."]
+    assert shown[3] == ["46 commands, order-104 to order-149", "crm.deal.add", "skipped", ""]
+    assert [row[0] for row in shown[4:]] == [f"order-{n}" for n in range(17)]
+
+
+@pytest.mark.parametrize(
+    ("places", "names"),
+    [
+        ([0, 1], "2 commands, order-0 to order-1"),
+        ([0, 2, 3, 4], "4 commands, order-0, order-2 to order-4"),
+        ([1, 3, 5], "3 commands, order-1, order-3, order-5"),
+        ([1, 3, 5, 7], "4 commands, order-1, order-3, order-5, ..."),
+    ],
+)
+def test_ranges_of_names(places, names):
+    """A range of names has an error at every place in it; at most three are listed."""
+    rows = named_rows(["failed" if n in places else "ok" for n in range(9)])
+    assert table(Result(rows, False, [])).rows[1][0] == names
+
+
+def test_different_errors_are_different_rows():
+    """Another status, class, code or description is another row; other methods are listed in one."""
+    errors = [AjaxError("a", code="A"), AjaxError("b", code="A"), AjaxError("a", code="B"), AnswerLost("a", code="A")]
+    rows = [AjaxResult(Command("echo"), "failed", error=error) for error in errors * 2]
+    rows.append(AjaxResult(Command("echo"), "unknown", error=errors[-1]))
+    assert len(table(Result(rows, False, [])).rows) == 6
+    methods = [*named_rows(["failed"], "a.b"), *named_rows(["failed"], "c.d"), *named_rows(["failed"], "a.b")]
+    assert table(Result(methods, False, [])).rows[1][1] == "a.b, c.d"
+    wrong = [AjaxResult(Command("echo"), "ok", data=n, error=ReferenceMissed("nothing there")) for n in range(30)]
+    assert len(table(Result(wrong, False, [])).rows) == 2
+
+
+def test_rows_of_a_slice(b24):
+    """A slice, and the rows of a status, are lists that show themselves as tables with their places in the run."""
+    result = b24.batch_by_chunk([("echo", {"n": n}) for n in range(30)] + [("no.such.method",), ("echo",)])
+    assert table(result[10:20]).texts == ["10 commands: 10 ok"]
+    assert [row[0] for row in table(result[10:20]).rows[1:]] == [str(n) for n in range(10, 20)]
+    assert [row[0] for row in table(result[::-10]).rows[1:]] == ["31", "21", "11", "1"]
+    assert table(result.by_status("failed")).rows[1][:2] == ["30", "no.such.method"]
+    part = result[10:20]
+    assert isinstance(part, list)
+    assert part == result.rows[10:20]
+    assert type(pickle.loads(pickle.dumps(part))) is list
+    part.reverse()
+    part.append(result[0])
+    assert [row[0] for row in table(part).rows[1:]][:2] == ["19", "18"]
+    assert result[40:] == []
+    assert table(result[40:]).texts == ["0 commands: none"]
+
+
+def test_user_fields_are_shown(portal, b24):
+    """Of many fields the first ten are shown, and the user's own before others, also in an object of their own."""
+    fields = {f"F{n}": n for n in range(50)} | {"UF_CRM_1": "mine"} | {f"G{n}": n for n in range(9)} | {"ufCrm2": 2}
+    portal.method("legacy")(lambda params: fields)
+    portal.method("item")(lambda params: {"item": fields})
+    for method, prefix in (("legacy", ""), ("item", "item.")):
+        shown = table(b24.call(method))
+        names = [row[0] for row in shown.rows[1:]]
+        assert names == [f"{prefix}{name}" for name in [*(f"F{n}" for n in range(18)), "UF_CRM_1", "ufCrm2"]]
+        assert shown.texts[1] == "41 more are left out; all are in its .data"
+    fields = {f"F{n}": n for n in range(15)} | {f"UF_CRM_{n}": n for n in range(15)}
+    assert [row[0] for row in table(AjaxResult(Command("a.b"), "ok", data=fields)).rows[1:]] == [
+        *(f"F{n}" for n in range(10)),
+        *(f"UF_CRM_{n}" for n in range(10)),
+    ]
+
+
+def test_names_are_completed(b24):
+    """Tab completes the names of commands after ``result["``, with or without a value."""
+    result = b24.batch({"first": ("echo",), "second": ("no.such.method",)}, halt_on_error=False)
+    assert result._ipython_key_completions_() == ["first", "second"]
+    assert b24.batch([("echo",), Command("echo", name="x")])._ipython_key_completions_() == ["x"]
+
+
+def test_captions_do_not_wrap(b24):
+    """A caption is one line, however narrow its table is."""
+    assert "min-width:max-content;text-wrap:nowrap" in b24.batch([("echo",)])._repr_html_().partition("</caption>")[0]
 
 
 def test_a_wrong_value_is_an_error():
@@ -119,7 +219,7 @@ def test_one_outcome(b24, portal):
     assert shown.rows == [["field", "value"], ["ID", "'7'"], ["TITLE", "'Deal'"], ["LIST", "[1, 2]"]]
     b24.batch_by_chunk([("crm.deal.add", {"fields": {"TITLE": str(n)}}) for n in range(60)])
     deals = table(b24.call("crm.deal.list"))
-    assert deals.texts == ["crm.deal.list: ok, total 60, next 50", "30 more are left out"]
+    assert deals.texts == ["crm.deal.list: ok, total 60, next 50", "30 more are left out; all are in its .data"]
     assert [row[0] for row in deals.rows[1:]] == [str(n) for n in range(20)]
     portal.method("fields")(lambda params: dict.fromkeys("abcdefghijklmnopqrst", 1))
     assert table(b24.call("fields")).texts == ["fields: ok"]
@@ -240,12 +340,13 @@ def test_records(b24):
         "status": "ok",
         "data": [],
         "error": None,
+        "error_type": None,
         "description": None,
         "total": 0,
         "http_status": 200,
         "request_id": "one",
     }
-    assert failed["error"] == "ERROR_METHOD_NOT_FOUND"
+    assert (failed["error"], failed["error_type"]) == ("ERROR_METHOD_NOT_FOUND", "AjaxError")
     assert (failed["position"], failed["name"], failed["description"]) == (1, None, NOT_FOUND)
     assert (skipped["status"], skipped["error"]) == ("skipped", None)
     assert type(result.to_records()[1]["error"]) is str

@@ -6,18 +6,20 @@ import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from types import NoneType
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 import attrs
 
 from b24batch.aliases import JsonValue, Params
 from b24batch.calls.methods import V3_ONLY
 from b24batch.calls.scalars import wire_text
+from b24batch.calls.stored import from_stored, to_stored
 from b24batch.errors import UsageError
 from b24batch.redaction import shown
 
 _METHOD = re.compile(r"(?:(?P<vendor>[A-Za-z0-9_]+):)?[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*", re.ASCII)
 _NO_METHOD = "method: expected a name such as crm.deal.add, got"
+_STORED = frozenset(["method", "params", "name", "idempotent", "refs"])
 _FORMAT_SUFFIXES = (".json", ".xml")
 #: The most common types come first: a check against an abstract class costs ten times as much.
 _PARAMS = (dict, list, tuple, NoneType, Mapping)
@@ -79,9 +81,46 @@ class Command:
     ) -> None:
         wrong = _wrong_method(method) or _wrong_params(params) or ("" if name is None else _wrong_name(name))
         if wrong:
+            __tracebackhide__ = True
             del self, method, params, name  # one of them may be the URL of a webhook, and a traceback would show it
             raise UsageError(wrong)
         self.__attrs_init__(method, params, name=name, idempotent=idempotent)
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """Return the command as a dict that can be dumped as JSON, for `from_dict`.
+
+        Its keys are ``method``, ``params``, ``name``, ``idempotent`` and, if the params have references, ``refs``.
+        Values have the form in which they are sent: a date, a Decimal or a UUID is its text.
+
+        Raises:
+            UsageError: If a value cannot be sent.
+        """
+        __tracebackhide__ = True
+        refs: list[JsonValue] = []
+        try:
+            params = to_stored(self.params, (), refs)
+        except UsageError as error:
+            wrong = f"{self.method}: {error.description}"
+        else:
+            stored = {"method": self.method, "params": params, "name": self.name, "idempotent": self.idempotent}
+            return stored | ({"refs": refs} if refs else {})
+        raise UsageError(wrong)
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, JsonValue]) -> Self:
+        """Return the command that `to_dict` has made a dict of. A reference may be only where `to_dict` noted one.
+
+        Raises:
+            UsageError: If the dict is not one of `to_dict`.
+        """
+        __tracebackhide__ = True
+        if not isinstance(stored, Mapping) or not {"method"} <= stored.keys() <= _STORED:
+            raise UsageError(f"expected a mapping with the keys {', '.join(sorted(_STORED))}, got {shown(stored)}")
+        idempotent = stored.get("idempotent", False)
+        if not isinstance(idempotent, bool):
+            raise UsageError(f"idempotent: expected True or False, got {shown(idempotent)}")
+        params = from_stored(stored.get("params"), stored.get("refs", []))
+        return cls(stored["method"], params, name=stored.get("name"), idempotent=idempotent)
 
 
 #: A call in any of its three formats.

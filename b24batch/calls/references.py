@@ -20,6 +20,7 @@ _ONE_ID = re.compile(r"(?!(?i:uf)).+(?:_ID|Id[0-9]*)")
 
 
 def _check_key(key: object) -> None:
+    __tracebackhide__ = True
     if isinstance(key, bool) or not isinstance(key, str | int):
         raise TypeError(f"ref: expected a name or a position, got {key!r:.80}")
     if isinstance(key, int) and key < 0:
@@ -51,19 +52,23 @@ class Ref:
     @property
     def total(self) -> Ref:
         """The total number of rows of the list method."""
+        __tracebackhide__ = True
         return self._of_bucket("total")
 
     @property
     def next(self) -> Ref:
         """The ``start`` of the next page of the list method."""
+        __tracebackhide__ = True
         return self._of_bucket("next")
 
     def _of_bucket(self, bucket: Literal["total", "next"]) -> Ref:
+        __tracebackhide__ = True
         if self.path or self.bucket != "result":
             raise TypeError(f"{bucket} belongs to a command, not to a value in it; write ref({self.target!r}).{bucket}")
         return attrs.evolve(self, bucket=bucket)
 
     def __getitem__(self, key: Key) -> Ref:
+        __tracebackhide__ = True
         if self.bucket != "result":
             raise TypeError(f"{self!r} is a number and has no keys")
         _check_key(key)
@@ -86,17 +91,21 @@ class Ref:
         return f"ref({target!r}){keys}{'' if self.bucket == 'result' else f'.{self.bucket}'}"
 
     def __str__(self) -> NoReturn:
+        __tracebackhide__ = True
         raise TypeError(f"{self!r} cannot be part of a text; use it as a whole value in the params")
 
     def __format__(self, spec: str) -> NoReturn:
+        __tracebackhide__ = True
         self.__str__()
 
     def __add__(self, other: object) -> NoReturn:
+        __tracebackhide__ = True
         self.__str__()
 
     __radd__ = __add__
 
     def __bool__(self) -> NoReturn:
+        __tracebackhide__ = True
         raise TypeError(f"{self!r} has no value yet: it is neither true nor false before its command has run")
 
     __iter__ = None
@@ -125,6 +134,7 @@ def ref(target: Key) -> Ref:
         TypeError: If the target is neither a string nor an integer.
         ValueError: If the position is negative, or the name is empty or has white space or ``]`` in it.
     """
+    __tracebackhide__ = True
     _check_key(target)
     return Ref(target)
 

@@ -20,6 +20,7 @@ from b24batch.lists.pieces import Pieces
 from b24batch.lists.places import FromPlace
 from b24batch.lists.reading import Pages
 from b24batch.lists.survey import Asked
+from b24batch.redaction import hide_frames
 from b24batch.runs.lanes import Lanes
 from b24batch.runs.requests import Requests
 from b24batch.streams import Stream
@@ -95,6 +96,7 @@ class ConcurrentListing(Generic[_Part]):
         except BaseException as interrupt:
             self._stop(interrupt)
             vars(interrupt)["result"] = self._known()
+            hide_frames(interrupt)
             raise
 
     def _take_hand(self) -> bool:

@@ -17,6 +17,7 @@ from b24batch.lists.offsets import ByStart
 from b24batch.lists.page_commands import PAGE_SIZE
 from b24batch.lists.pages import ByCursor
 from b24batch.lists.reading import SLOW_REQUEST, Pages, crashed_together, take_pages
+from b24batch.redaction import hide_frames
 from b24batch.results import AjaxResult
 from b24batch.runs.operating import Waited
 from b24batch.runs.requests import Requests
@@ -70,6 +71,7 @@ class Listing:
                     raise end
         except BaseException as interrupt:
             vars(interrupt)["result"] = self._collect_unread()
+            hide_frames(interrupt)
             raise
 
     def _take(self, outcomes: list[AjaxResult], pages: list[list[Row]]) -> SdkError | None:

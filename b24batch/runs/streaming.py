@@ -10,7 +10,8 @@ from typing import Protocol
 import attrs
 
 from b24batch.calls.chunks import Chunk, refuse_duplicates
-from b24batch.results import AjaxResult, AnyResult, collect
+from b24batch.redaction import hide_frames
+from b24batch.results import AjaxResult, AnyResult, LastResult, collect
 from b24batch.runs.chunk_run import ChunkRun
 from b24batch.streams import Stream
 
@@ -40,25 +41,25 @@ class Deliver(Protocol):
         """Record the answers that have arrived."""
 
 
-def end(run: Deliver, interrupt: BaseException, known: Callable[[], AnyResult]) -> None:
-    """Stop a run because of `interrupt`, which gets the outcomes that are `known` then as its `result`."""
+def end(run: Deliver, interrupt: BaseException, known: Callable[[], AnyResult], last: LastResult) -> None:
+    """Stop a run because of `interrupt`; it gets the outcomes that are `known` then, and `last` keeps them."""
     try:
         try:
             run.stop()
         finally:
             run.close_journal()
     except BaseException as later:  # such as a second Ctrl-C: no more waiting
-        vars(later)["result"] = known()
+        last.give(later, known())
         raise
-    vars(interrupt)["result"] = known()
+    last.give(interrupt, known())
 
 
-def stream(run: Deliver, chunks: Iterable[Chunk]) -> Stream[AjaxResult, AnyResult]:
+def stream(run: Deliver, chunks: Iterable[Chunk], last: LastResult) -> Stream[AjaxResult, AnyResult]:
     """Return a stream that yields the outcome of each command once its chunk is answered.
 
-    Any exception that stops the run, such as Ctrl-C, has `Stream.result` as its `result`.
+    Any exception that stops the run, such as Ctrl-C, has `Stream.result` as its `result`, and `last` keeps it.
     """
-    streaming = _Streaming(run, chunks)
+    streaming = _Streaming(run, chunks, last)
     return Stream(streaming.rows(), streaming.known, run.wind_down)
 
 
@@ -69,15 +70,18 @@ class _Streaming:
     Attributes:
         run: Sends the chunks.
         chunks: The chunks.
+        last: Keeps the outcomes that were not yielded when an exception stopped the run.
         state: The outcomes in hand that were not yielded yet, and the chunks that follow them, as far as they were
             read. It is replaced in a single step, so that an exception at any moment finds both.
     """
 
     run: Deliver
     chunks: Iterable[Chunk]
+    last: LastResult
     state: tuple[Iterator[AjaxResult], list[ChunkRun]] = attrs.field(factory=lambda: (iter(()), []), init=False)
 
     def rows(self) -> Generator[AjaxResult, None, None]:
+        __tracebackhide__ = True
         try:
             self.run.open_journal(())
             for rows in self.run.deliver_all(self._read()):
@@ -85,7 +89,9 @@ class _Streaming:
                 yield from self.state[0]
             self.run.close_journal()
         except BaseException as interrupt:
-            end(self.run, interrupt, self.known)
+            is_closed = isinstance(interrupt, GeneratorExit)  # perhaps much later, by the garbage collection
+            end(self.run, interrupt, self.known, LastResult() if is_closed else self.last)
+            hide_frames(interrupt)
             raise
 
     def known(self) -> AnyResult:

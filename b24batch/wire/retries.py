@@ -9,6 +9,9 @@ import attrs
 import tenacity
 
 from b24batch.errors import AjaxError, AnswerLost, NotSent, RateLimited
+from b24batch.redaction import INNER
+
+INNER.add(tenacity.__name__)
 
 
 @attrs.frozen
