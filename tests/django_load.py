@@ -80,10 +80,13 @@ def store_expired(portal, database):
     assert manage("migrate", "-v0", env=environment(portal, database)).returncode == 0
     token = token_of(portal, expired=True)
     tokens = (token.access_token.reveal(), token.refresh_token.reveal())
-    row = (token.member_id, *tokens, token.expires, token.client_endpoint, "", "", "2000-01-01")
-    columns = "member_id, access_token, refresh_token, expires, client_endpoint, application_token, replaced, updated"
+    row = (token.member_id, *tokens, token.expires, token.client_endpoint, "", "", "", "2000-01-01")
+    columns = (
+        "member_id, access_token, refresh_token, expires, client_endpoint, server_endpoint, application_token,"
+        " replaced, updated"
+    )
     with closing(sqlite3.connect(database)) as rows, rows:
-        rows.execute(f"INSERT INTO b24batch_portaltoken ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        rows.execute(f"INSERT INTO b24batch_portaltoken ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
 
 def refreshes_once(directory):
