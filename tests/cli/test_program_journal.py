@@ -103,6 +103,35 @@ def test_the_first_signal_finishes_the_request(portal, file, path, go, number, c
     assert all_once(portal)
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_first_signal_finishes_the_requests_of_all_lanes(portal, file, path, go, number, code):
+    """With lanes, the first Ctrl-C or SIGTERM lets all requests in hand come back; nothing is unknown or doubled."""
+    calls = iter(range(1, 99))
+
+    @portal.method("crm.deal.add")
+    def add(params):
+        if (call := next(calls)) == 1:
+            with Journal(path) as journal:
+                while len(list(journal.rows("unknown"))) < 8:  # until each lane has a request in hand
+                    assert process.poll() is None
+            process.send_signal(number)
+        return call
+
+    file.write_text(lines_of(40))
+    options = ["--journal", path, "--chunk-size", "2", "--concurrency", "4"]
+    with started("run", file, *options, B24_WEBHOOK_URL=portal.url) as process:
+        output, errors = process.communicate()
+    statuses = [row["status"] for row in outcomes(output)]
+    count = statuses.count("ok")
+    assert statuses.count("skipped") == 40 - count
+    assert len(portal.executed) == count
+    assert 8 <= count < 40
+    assert f"{count} of 40 have their outcome; the same command goes on" in errors
+    assert process.returncode == code
+    assert {row["status"] for row in outcomes(go("--concurrency", "4").stdout)} == {"ok"}
+    assert sorted(written(portal)) == sorted(f"Deal {n}" for n in range(40))
+
+
 def test_the_second_signal_stops_at_once(portal, file, path, go):
     """A second Ctrl-C leaves the request in hand unknown, which the journal says from then on."""
     gate = threading.Event()
