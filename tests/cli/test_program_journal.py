@@ -226,7 +226,32 @@ def test_a_journal_that_does_not_exist(tmp_path, file):
     assert (told.returncode, told.stdout) == (2, "")
     assert "other.journal does not exist, or is not a file" in told.stderr
     assert not (tmp_path / "other.journal").exists()
-    assert "deals.jsonl is not a journal of b24batch" in run("journal", file).stderr
+    assert run("journal", file).stderr == "b24batch: deals.jsonl is not a journal of b24batch\n"
+
+
+def test_looking_speaks_of_no_requests(portal, cut, path):
+    """What is wrong with a journal is told to whoever looks at it without a word about requests."""
+    content = path.read_bytes()
+    path.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
+    for words in ([], ["--unknown"], ["--settle", "executed", "n2"]):
+        told = run("journal", path, *words)
+        assert told.returncode == 1
+        assert "deals.journal is damaged" in told.stderr
+        assert "sent" not in told.stderr
+
+
+def test_one_outcome(portal, file, path):
+    """A single outcome is told in the singular."""
+
+    @portal.method("crm.deal.add")
+    def add(params):
+        process.send_signal(signal.SIGINT)
+        return 1
+
+    options = ["--journal", path, "--chunk-size", "1"]
+    with started("run", file, *options, B24_WEBHOOK_URL=portal.url) as process:
+        _, errors = process.communicate()
+    assert "1 of 9 has its outcome; the same command goes on" in errors
 
 
 def test_a_line_that_changed(portal, go, file):
