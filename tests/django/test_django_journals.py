@@ -387,6 +387,7 @@ def test_a_poison_request(alias):
     with pytest.raises(JournalError, match=r"\(1 to 2\): look at it, then settle them; nothing was sent"):
         journal.begin("portal", lambda command: True)
     assert journal.settle(["order-1", "order-2"], executed=False) == 2
+    _die(alias, _encoded(3))  # the first death since somebody looked
     journal.begin("portal", lambda command: True)
     journal.end()
 
