@@ -65,6 +65,7 @@ results             test_results calls/test_references runs/test_runs runs/test_
 runs                runs/test_runs calls/test_references_nowhere runs/test_progress runs/test_operating
 runs/chunk_run      runs/test_runs runs/test_concurrency runs/test_operating journal/test_journal
 runs/concurrent_run runs/test_concurrency journal/test_journal
+runs/division       calls/test_references_nowhere calls/test_references calls/test_obstacles runs/test_runs
 runs/gate           journal/test_journal runs/test_concurrency
 runs/lanes          runs/test_concurrency journal/test_journal
 runs/open_chunk     runs/test_concurrency

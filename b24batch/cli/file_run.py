@@ -66,7 +66,8 @@ class FileRun:
             return self._end(error)
         if self.journal is not None and (left := self.report.counts["skipped"]):
             total = self.report.counts.total()
-            say(f"{total - left} of {total} have their outcome; {_GOES_ON}")
+            verb = "has its" if total - left == 1 else "have their"
+            say(f"{total - left} of {total} {verb} outcome; {_GOES_ON}")
         return get_exit_code() if is_told_to_end() else self.report.code
 
     def _wind_down(self) -> bool:

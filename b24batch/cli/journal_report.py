@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from argparse import Namespace
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -9,16 +10,26 @@ from pathlib import Path
 
 from b24batch.aliases import JsonValue
 from b24batch.cli.terminal import Exit, open_output, say, to_json_line
-from b24batch.errors import UsageError
+from b24batch.errors import JournalError, UsageError
 from b24batch.journal import Journal, Noted
 from b24batch.redaction import shown
 
+#: What the journal says to those that run it; whoever only looks at it would send nothing anyway.
+_SENT = re.compile(r"; nothing (more )?was sent")
 #: What somebody may have found out about a command, and whether it took effect.
 _FINDINGS = {"executed": True, "not-executed": False}
 
 
 def look(arguments: Namespace) -> Exit:
     """Settle commands of a journal, print its unknown ones or its summary, and return the exit code."""
+    try:
+        return _look(arguments)
+    except (JournalError, UsageError) as error:
+        failure = type(error)(_SENT.sub("", error.description))
+    raise failure
+
+
+def _look(arguments: Namespace) -> Exit:
     with _open(arguments.file) as journal:
         if arguments.settle:
             say(f"{_settle(journal, arguments.settle)} settled")

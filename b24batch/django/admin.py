@@ -38,7 +38,7 @@ class PortalTokenAdmin(ReadOnlyAdmin):
 class JournalRunAdmin(ReadOnlyAdmin):
     """Shows the runs with a journal, and who has them."""
 
-    list_display = ("name", "portal", "owner", "since", "until", "lives", "stuck")
+    list_display = ("name", "portal", "owner", "since", "until", "lives")
     search_fields = ("name", "portal")
 
 
@@ -46,7 +46,7 @@ class JournalRunAdmin(ReadOnlyAdmin):
 class JournalCommandAdmin(ReadOnlyAdmin):
     """Shows the outcomes of commands; ``sent`` means that there is no answer yet, or that the run died."""
 
-    list_display = ("key", "run", "method", "status", "request_id", "sent", "error")
+    list_display = ("key", "run", "method", "status", "request_id", "sent", "deaths", "error")
     list_filter = ("status",)
     list_select_related = ("run",)
     search_fields = ("=key", "=run__name", "=request_id")

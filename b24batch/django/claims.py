@@ -10,6 +10,7 @@ import attrs
 from b24batch.calls.encoded import EncodedCommand
 from b24batch.django import command_rows
 from b24batch.django.lease import Lease
+from b24batch.journal.noted import SKIPPED, UNKNOWN
 from b24batch.results import AjaxResult
 
 
@@ -20,32 +21,30 @@ class Claim:
     Attributes:
         number: Its number in the journal.
         rows: Its commands by their keys.
-        once: The keys of those that must not run twice.
+        perhaps: The keys of those that an earlier life may have run already; they may run twice.
         is_open: Whether it may have been sent.
-        is_answered: Whether the portal has answered.
     """
 
     number: int
     rows: dict[str, Any]
-    once: list[str]
+    perhaps: frozenset[str]
     is_open: bool = True
-    is_answered: bool = False
 
     def release(self, lease: Lease) -> None:
-        """Let the commands be claimed again; those that may run twice can be anyway."""
-        mine = lease.commands.filter(key__in=self.once, request=self.number, status="sent")
-        mine.update(status="skipped")
+        """Record that it was not executed so far."""
+        mine = lease.commands.filter(request=self.number, status="sent")
+        for keys, (status, error) in ((self.perhaps, UNKNOWN), (self.rows.keys() - self.perhaps, SKIPPED)):
+            mine.filter(key__in=keys).update(status=status, error=error)
 
     def set_outcomes(self, commands: Sequence[EncodedCommand], outcomes: Sequence[AjaxResult]) -> None:
         """Set what became of the commands."""
         for encoded, outcome in zip(commands, outcomes, strict=True):
-            command_rows.set_outcome(self.rows[encoded.name], outcome)
-        self.is_answered = any(outcome.http_status is not None for outcome in outcomes)
+            command_rows.set_outcome(self.rows[encoded.name], outcome, perhaps=encoded.name in self.perhaps)
 
     def store(self, lease: Lease) -> None:
         """Store the outcomes; if another process has taken the run, those of commands that it has not sent again."""
-        if lease.extend(**({"stuck": 0} if self.is_answered else {})):
-            command_rows.store(lease.commands, list(self.rows.values()), command_rows.OUTCOME)
+        if lease.extend():
+            command_rows.store(lease.commands, list(self.rows.values()), command_rows.NOTED)
         else:
             lease.lock()
             command_rows.store_late(lease.commands, self.rows.values())

@@ -17,6 +17,8 @@ from b24batch.statuses import Status
 
 #: The columns that an answer sets, in the order of `set_outcome`.
 OUTCOME = ("status", "data", "error", "total", "next", "http_status")
+#: The columns that are stored then: an answer ends the count of deaths.
+NOTED = (*OUTCOME, "deaths")
 #: The columns that a claim sets.
 CLAIMED = ("position", "method", "digest", "request", "request_id", "sent", *OUTCOME)
 #: The most characters of a key, and of a method.
@@ -46,9 +48,9 @@ def to_row(run: Any, encoded: EncodedCommand, number: int, request_id: str) -> A
     )
 
 
-def set_outcome(row: Any, outcome: AjaxResult) -> None:
-    """Set the columns that an answer sets."""
-    for column, value in zip(OUTCOME, (*dump(outcome), outcome.http_status), strict=True):
+def set_outcome(row: Any, outcome: AjaxResult, *, perhaps: bool) -> None:
+    """Set the columns that an answer sets; `perhaps` as in `dump`."""
+    for column, value in zip(OUTCOME, (*dump(outcome, perhaps=perhaps), outcome.http_status), strict=True):
         setattr(row, column, value)
 
 
@@ -62,15 +64,15 @@ def store(commands: Any, rows: Sequence[Any], columns: Sequence[str]) -> None:
 def store_late(commands: Any, rows: Iterable[Any]) -> None:
     """Set the outcomes of those commands that were not sent again since."""
     for row in rows:
-        outcome = {column: getattr(row, column) for column in OUTCOME}
+        outcome = {column: getattr(row, column) for column in NOTED}
         commands.filter(key=row.key, request=row.request).update(**outcome)
 
 
-def may_send(row: Any, encoded: EncodedCommand) -> bool:
-    """Return whether a command was not executed, or was corrected after it failed."""
+def may_send(row: Any, encoded: EncodedCommand, *, may_repeat: bool) -> bool:
+    """Return whether a command was not executed, was corrected after it failed, or is unknown and may run twice."""
     if row.status == "failed":
         return row.digest != digest_of(encoded) or load_error(row.error, row.request_id).not_executed
-    return bool(row.status == "skipped")
+    return row.status == "skipped" or (may_repeat and row.status == "unknown")
 
 
 def to_kept(row: Any, *, is_ours: bool) -> Kept:

@@ -15,10 +15,10 @@ from b24batch.django import command_rows
 from b24batch.django.claims import Claim
 from b24batch.django.connection import OwnConnection
 from b24batch.django.lease import Lease, check, get_model, to_local
-from b24batch.errors import JournalError, UsageError
+from b24batch.errors import JournalError
+from b24batch.journal.asked import Asked
 from b24batch.journal.inspection import summary_of, to_keys
 from b24batch.journal.noted import Noted, fate_of
-from b24batch.redaction import shown
 from b24batch.results import AjaxResult
 from b24batch.statuses import Status
 
@@ -59,6 +59,7 @@ class DjangoJournal:
         self._claims: dict[str, Claim] = {}
         #: The numbers of the requests that this object claimed.
         self._own: set[int] = set()
+        self._asked = Asked()
 
     def begin(self, portal: str, repeatable: Callable[[Command], bool]) -> None:
         """Take the run, as in `RunJournal.begin`."""
@@ -68,11 +69,13 @@ class DjangoJournal:
         self._lease.epoch, self._number = run.epoch, run.requests
         self._claims.clear()
         self._own.clear()
+        self._asked.forget()
 
     def fates(self, commands: Sequence[EncodedCommand]) -> list[AjaxResult | None]:
         """Return what earlier lives know of each command, as in `RunJournal.fates`."""
         for encoded in commands:
             command_rows.check(encoded)
+        self._asked.add([encoded.name for encoded in commands])
         with self._transaction():
             found = self._find(commands)
         if any(row.request > self._run.requests and row.request not in self._own for row in found.values()):
@@ -88,13 +91,14 @@ class DjangoJournal:
         with self._transaction():
             number = claim.number if claim else self._number + 1
             self._number = max(self._number, number)
-            if not self._lease.extend(requests=self._number) or not self._may_send(commands, number):
+            found = self._find(commands) if self._lease.extend(requests=self._number) else None
+            if found is None or not self._may_send(commands, found):
                 raise self._lease.overtaken()
             rows = [command_rows.to_row(self._run, encoded, number, request_id) for encoded in commands]
             command_rows.store(self._lease.commands, rows, command_rows.CLAIMED)
             self._own.add(number)
-        once = [encoded.name for encoded in commands if not self._repeatable(encoded.command)]
-        self._claims[request_id] = Claim(number, {row.key: row for row in rows}, once)
+        perhaps = frozenset(key for key, row in found.items() if row.status == "unknown")
+        self._claims[request_id] = Claim(number, {row.key: row for row in rows}, perhaps)
 
     def release(self, request_id: str) -> None:
         """Record that a request was not executed so far, as in `RunJournal.release`."""
@@ -129,6 +133,7 @@ class DjangoJournal:
             self._lease.give_back()
         self._lease.epoch = None
         self._connection.close()
+        self._asked.forget()
 
     def summary(self) -> str:
         """Return one line: the number of commands with each outcome, of lives, and the time of the last request."""
@@ -158,10 +163,6 @@ class DjangoJournal:
         """
         given = to_keys(keys, executed=executed)
         with self._transaction():
-            known = set(self._lease.commands.filter(key__in=given).values_list("key", flat=True))
-            for key in given:
-                if key not in known:
-                    raise UsageError(f"{self.name} has no command with the key {shown(key)}")
             return self._lease.settle(given, executed=executed) if given else 0
 
     def __repr__(self) -> str:
@@ -170,12 +171,10 @@ class DjangoJournal:
     def _find(self, commands: Sequence[EncodedCommand]) -> dict[str, Any]:
         return {row.key: row for row in self._lease.commands.filter(key__in=[encoded.name for encoded in commands])}
 
-    def _may_send(self, commands: Sequence[EncodedCommand], number: int) -> bool:
+    def _may_send(self, commands: Sequence[EncodedCommand], found: dict[str, Any]) -> bool:
         """Return whether each command is new, was not executed, was corrected, or may run twice."""
-        found = self._find(commands)
         return all(
-            command_rows.may_send(row, encoded)
-            or (self._repeatable(encoded.command) and (row.request <= self._run.requests or row.request == number))
+            command_rows.may_send(row, encoded, may_repeat=self._repeatable(encoded.command))
             for encoded in commands
             if (row := found.get(encoded.name))
         )

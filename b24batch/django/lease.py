@@ -10,18 +10,17 @@ from typing import Any
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
-from django.db.models import Count, F, Max, Min, Q
+from django.db.models import F, Max, Min, Q
 from django.db.models.functions import Greatest, Now
 from django.utils import timezone
 
-from b24batch.errors import JournalError, RunBusy, UsageError
+from b24batch.errors import RunBusy, UsageError
+from b24batch.journal.lives import MOST_DEATHS, check_deaths, check_portal
 from b24batch.journal.noted import LOST
 from b24batch.redaction import shown
 
 #: The most characters of a run's name.
 _LONGEST_NAME = 200
-#: After so many lives that died without any answer to a request, the run is not started again.
-_MOST_STUCK = 3
 #: The longest lease, seconds.
 _DAY = 86400.0
 
@@ -66,11 +65,11 @@ class Lease:
         self.row.get_or_create(name=self.name, defaults={"portal": portal})
         self._advance(until=self._end(0.0), owner=_describe_process(), since=Now())
         run = self.row.get()
-        if run.portal != portal:
-            raise UsageError(f"{self.name} is of a run on {run.portal}, not on {portal}; nothing was sent")
-        stuck = self._count_stuck(run.stuck)
-        self._cut()
-        self.row.update(lives=F("lives") + 1, stuck=stuck)
+        check_portal(self.name, run.portal, portal)
+        stuck = self._sent.filter(deaths__gte=MOST_DEATHS - 1).aggregate(first=Min("position"), last=Max("position"))
+        check_deaths(self.name, **stuck)
+        self._cut(deaths=1)
+        self.row.update(lives=F("lives") + 1)
         return run
 
     def extend(self, wait: float = 0.0, **values: object) -> bool:
@@ -89,22 +88,30 @@ class Lease:
 
     def give_back(self) -> None:
         """Give the run back; what has no answer is ``unknown``."""
-        if self.row.filter(epoch=self.epoch).update(until=None, stuck=0):
-            self._cut()
+        if self.row.filter(epoch=self.epoch).update(until=None):
+            self._cut(deaths=0)
 
     def settle(self, keys: list[str], *, executed: bool) -> int:
         """Record what somebody found out about ``unknown`` commands, and return how many it changed.
 
         Raises:
+            UsageError: The journal has no command with such a key.
             RunBusy: A process has the run.
         """
-        self._advance(until=None, stuck=0)
-        lost = self.commands.filter(key__in=keys, status__in=("sent", "unknown"))
-        return int(lost.update(status="ok" if executed else "skipped", error=None))
+        for key in keys:
+            if not self.commands.filter(key=key).exists():
+                raise UsageError(f"{self.name} has no command with the key {shown(key)}")
+        self._advance(until=None)
+        lost, status = self.commands.filter(status__in=("sent", "unknown")), "ok" if executed else "skipped"
+        return sum(lost.filter(key=key).update(status=status, error=None, deaths=0) for key in keys)
 
     def overtaken(self) -> RunBusy:
         """Return the error of a process that lost the run."""
         return RunBusy(f"{self.name}: another run took over after the lease ended; nothing more was sent")
+
+    @property
+    def _sent(self) -> Any:
+        return self.commands.filter(status="sent")
 
     def _advance(self, **values: object) -> None:
         """Begin the next epoch if nobody has the run; raise `RunBusy` otherwise."""
@@ -113,18 +120,9 @@ class Lease:
             owner, since = self.row.values_list("owner", "since").get()
             raise RunBusy(f"{self.name} is in use by {owner} since {to_local(since):%H:%M}")
 
-    def _count_stuck(self, stuck: int) -> int:
-        """Return how many lives in a row died without any answer; raise `JournalError` if there are too many."""
-        left = self.commands.filter(status="sent").aggregate(first=Min("position"), last=Max("position"), n=Count("pk"))
-        deaths = stuck + 1 if left["n"] else 0
-        if deaths >= _MOST_STUCK:
-            reason = f"{self.name}: the run died {deaths} times running at the same request"
-            places = f"({left['first']} to {left['last']})"
-            raise JournalError(f"{reason} {places}: look at it, then settle them; nothing was sent")
-        return deaths
-
-    def _cut(self) -> None:
-        self.commands.filter(status="sent").update(status="unknown", error=LOST)
+    def _cut(self, deaths: int) -> None:
+        """Let what has no answer be ``unknown``, and count so many lives that died meanwhile."""
+        self._sent.update(status="unknown", error=LOST, deaths=F("deaths") + deaths)
 
     def _end(self, wait: float) -> Any:
         return Now() + timedelta(seconds=self._seconds + wait)

@@ -32,7 +32,6 @@ class JournalRun(models.Model):
     owner = models.CharField(max_length=255, default="", help_text="The process that has the run, or had it last")
     since = models.DateTimeField(null=True, help_text="When that process took it")
     lives = models.BigIntegerField(default=0, help_text="How often the run was started")
-    stuck = models.IntegerField(default=0, help_text="How many starts in a row died without any answer")
     requests = models.BigIntegerField(default=0, help_text="The number of the last request")
 
     def __str__(self) -> str:
@@ -56,6 +55,7 @@ class JournalCommand(models.Model):
     total = models.BigIntegerField(null=True)
     next = models.BigIntegerField(null=True)
     http_status = models.IntegerField(null=True)
+    deaths = models.IntegerField(default=0, help_text="How many starts in a row died while it was being sent")
 
     class Meta:
         """One row for each key."""

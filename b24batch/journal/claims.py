@@ -9,7 +9,7 @@ import attrs
 
 from b24batch.calls.encoded import EncodedCommand
 from b24batch.journal import schema
-from b24batch.journal.noted import LOST, digest_of, dump
+from b24batch.journal.noted import SKIPPED, UNKNOWN, digest_of, dump
 from b24batch.results import AjaxResult
 
 
@@ -31,26 +31,18 @@ class Claimed:
 
     def release(self, database: sqlite3.Connection) -> None:
         """Record that it was not executed so far."""
-        again = [(*self._unless_it_ran(name, "skipped", None), name, self.number) for name in self.names]
-        database.executemany(schema.RELEASE, again)
+        for name in self.names:
+            known = UNKNOWN if name in self.perhaps else SKIPPED
+            database.execute(schema.RELEASE, (*known, name, self.number))
 
     def note(self, database: sqlite3.Connection, names: list[str], rows: Sequence[AjaxResult], answered: float) -> None:
         """Record its outcomes; ignored if its claim is no longer this run's."""
-        noted = [self._dump(name, row) for name, row in zip(names, rows, strict=True)]
+        pairs = zip(names, rows, strict=True)
+        noted = [(*dump(row, perhaps=name in self.perhaps), name, self.number) for name, row in pairs]
         database.executemany(schema.NOTE, noted)
         http_status = next((row.http_status for row in rows if row.http_status is not None), None)
         if http_status is not None:
             database.execute(schema.ANSWERED, (answered, http_status, self.number))
-
-    def _dump(self, name: str, row: AjaxResult) -> tuple[str, str | None, str | None, int | None, int | None, str, int]:
-        status, data, error, total, following = dump(row)
-        if status == "skipped" or (row.error is not None and row.error.not_executed):
-            status, error = self._unless_it_ran(name, status, error)
-        return status, data, error, total, following, name, self.number
-
-    def _unless_it_ran(self, name: str, status: str, error: str | None) -> tuple[str, str | None]:
-        """Return the outcome of a command that this life did not run: an earlier one may have run it."""
-        return ("unknown", LOST) if name in self.perhaps else (status, error)
 
 
 def claim(

@@ -141,7 +141,7 @@ class JournalFile:
     def _count(self) -> str:
         with suppress(sqlite3.Error):
             (count,) = self._database.execute(COUNT).fetchone()
-            return f"; {count} commands have their outcome"
+            return f"; {count} command{' has its' if count == 1 else 's have their'} outcome"
         return ""
 
     def _foreign(self) -> UsageError:

@@ -7,11 +7,11 @@ from typing import Any
 
 from b24batch.errors import JournalError, UsageError
 from b24batch.journal import schema
-from b24batch.journal.noted import LOST, refuse_again
+from b24batch.journal.noted import LOST
 
 #: After so many lives that died while the same command was being sent, the run is not started again. Only commands that
 #: may run twice are sent again at all.
-_MOST_DEATHS = 3
+MOST_DEATHS = 3
 
 
 def begin_life(database: sqlite3.Connection, portal: str, journal: str, now: float) -> int:
@@ -30,15 +30,10 @@ def begin_life(database: sqlite3.Connection, portal: str, journal: str, now: flo
     (of,) = database.execute("SELECT portal FROM run").fetchone() or (None,)
     if of is None:
         database.execute("INSERT INTO run VALUES (?, ?, 0)", (portal, now))
-    elif of != portal:
-        raise UsageError(f"{journal} is of a run on {of}, not on {portal}; nothing was sent")
-    first, last = database.execute(schema.STUCK, (_MOST_DEATHS - 1,)).fetchone()
-    if last is not None:
-        reason = f"{journal}: the run died {_MOST_DEATHS} times running at the same request ({first} to {last})"
-        raise JournalError(f"{reason}: look at it, then settle them; nothing was sent")
+    else:
+        check_portal(journal, of, portal)
+    check_deaths(journal, *database.execute(schema.STUCK, (MOST_DEATHS - 1,)).fetchone())
     database.execute(schema.CUT, (LOST, 1))
-    database.execute(schema.ASKED)
-    database.execute("DELETE FROM temp.asked")
     database.execute("UPDATE run SET lives = lives + 1")
     number: int = database.execute(schema.NUMBER).fetchone()[0]
     return number
@@ -50,12 +45,18 @@ def end_life(database: sqlite3.Connection) -> None:
 
 
 def read_kept(database: sqlite3.Connection, names: list[str]) -> list[tuple[Any, ...]]:
-    """Return what the journal has of the commands with these names, as in `schema.KEPT`.
-
-    Raises:
-        UsageError: This life has asked for one of them before.
-    """
-    for (name,) in database.execute(schema.WAS_ASKED.format(schema.marks(names)), names):
-        raise refuse_again(name)
-    database.executemany(schema.ASK, [(name,) for name in names])
+    """Return what the journal has of the commands with these names, as in `schema.KEPT`."""
     return database.execute(schema.KEPT.format(schema.marks(names)), names).fetchall()
+
+
+def check_portal(journal: str, of: str, portal: str) -> None:
+    """Raise `UsageError` if a journal is not of a run on `portal`."""
+    if of != portal:
+        raise UsageError(f"{journal} is of a run on {of}, not on {portal}; nothing was sent")
+
+
+def check_deaths(journal: str, first: int | None, last: int | None) -> None:
+    """Raise `JournalError` if there are commands at which the run died too often: their first and last position."""
+    if last is not None:
+        reason = f"{journal}: the run died {MOST_DEATHS} times running at the same request ({first} to {last})"
+        raise JournalError(f"{reason}: look at it, then settle them; nothing was sent")

@@ -117,9 +117,16 @@ def refuse_again(name: str) -> UsageError:
     return UsageError(f"two calls have the same name, {shown(name)}; with a journal names must be unique")
 
 
-def dump(row: AjaxResult) -> tuple[str, str | None, str | None, int | None, int | None]:
-    """Return what is stored of an outcome: status, data, error, total and next."""
+def dump(row: AjaxResult, *, perhaps: bool = False) -> tuple[str, str | None, str | None, int | None, int | None]:
+    """Return what is stored of an outcome: status, data, error, total and next.
+
+    Args:
+        row: The outcome.
+        perhaps: Whether an earlier life may have run the command: it stays ``unknown`` if this life did not run it.
+    """
     data, error = None, row.error
+    if perhaps and (row.status == "skipped" or (error is not None and error.not_executed)):
+        return "unknown", None, LOST, None, None
     try:
         data = None if row.data is None else json.dumps(row.data)
     except RecursionError:
@@ -180,6 +187,8 @@ def _load(command: Command, kept: Kept) -> AjaxResult:
 
 #: A run that was cut off, as `dump_error` writes it.
 LOST = dump_error(AnswerLost(CUT_OFF))
+#: The status and error of a command that was not executed: one that an earlier life may have run, and any other.
+UNKNOWN, SKIPPED = ("unknown", LOST), ("skipped", None)
 
 
 def load_noted(row: tuple[str, int | None, str, Status, str | None, str | None, str | None, float | None]) -> Noted:

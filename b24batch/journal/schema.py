@@ -57,10 +57,6 @@ FROM commands LEFT JOIN requests ON number = request WHERE key IN ({})
 """
 #: Those that an earlier life may have run already.
 PERHAPS = "SELECT key FROM commands WHERE status = 'unknown' AND key IN ({})"
-#: What this life has asked for: twice only if two calls have the same name. On the disk, as a stream may be long.
-ASKED = "CREATE TEMP TABLE IF NOT EXISTS asked (key TEXT PRIMARY KEY) WITHOUT ROWID"
-WAS_ASKED = "SELECT key FROM temp.asked WHERE key IN ({}) LIMIT 1"
-ASK = "INSERT INTO temp.asked VALUES (?)"
 ROWS = """
 SELECT key, position, method, CASE status WHEN 'sent' THEN 'unknown' ELSE status END AS status, data, error,
     request_id, sent

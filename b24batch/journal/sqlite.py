@@ -15,6 +15,7 @@ from b24batch.calls.encoded import EncodedCommand
 from b24batch.clock import Clock
 from b24batch.errors import JournalError, RunBusy, UsageError
 from b24batch.journal import schema
+from b24batch.journal.asked import Asked
 from b24batch.journal.claims import Claimed, claim
 from b24batch.journal.file import JournalFile
 from b24batch.journal.inspection import settle, summarize, to_keys
@@ -50,6 +51,7 @@ class Journal:
     def __init__(self, path: str | os.PathLike[str], *, clock: Clock = time) -> None:
         self._file = JournalFile(path)
         self._held: FileLock | None = None
+        self._asked = Asked()
         self._clock = clock
         self._repeatable: Callable[[Command], bool] = bool  # replaced when a run begins
         #: The number of the first request of this life.
@@ -76,10 +78,12 @@ class Journal:
             raise
         self._claims.clear()
         self._own.clear()
+        self._asked.forget()
 
     def fates(self, commands: Sequence[EncodedCommand]) -> list[AjaxResult | None]:
         """Return what earlier lives know of each command, as in `RunJournal.fates`."""
         keys = [encoded.name for encoded in commands]
+        self._asked.add(keys)
         found = self._file.read(lambda database: read_kept(database, keys))
         if any(number >= self._first and number not in self._own for _key, number, *_texts in found):
             raise self._overtaken()
@@ -180,6 +184,7 @@ class Journal:
         if self._held is not None:
             self._held.release()
             self._held = None
+        self._asked.forget()
 
     def _overtaken(self) -> RunBusy:
         return RunBusy(f"{self.name}: another run has sent some of these commands meanwhile")

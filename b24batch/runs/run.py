@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import attrs
 
 from b24batch.calls.chunks import Chunk
 from b24batch.calls.commands import Command
-from b24batch.calls.encoded import EncodedCommand
 from b24batch.clock import Wait
 from b24batch.errors import AuthError, JournalError, NotSent, PortalMoved, SdkError, TokenRefreshError
 from b24batch.results import AjaxResult
 from b24batch.runs.chunk_run import ChunkRun, Part, is_blocked, repeat_error
+from b24batch.runs.division import divide
 from b24batch.runs.gate import Gate, Stopped
 from b24batch.runs.requests import Requests
 from b24batch.runs.substitution import Answered, fail_misread, mark_missed
@@ -121,14 +121,14 @@ class Run:
         commands ran, a wait would be too long, or the run has ended.
         """
         if not self.ended:
-            yield from filter(self._is_due, self._divide(chunk, chunk.to_send()))
+            yield from filter(self._is_due, divide(chunk, chunk.to_send(), self.answered, halt=self.halt_on_error))
         while chunk.blocked and not self.ended:
             wait = self.requests.plan_wait(chunk.blocked_methods(), chunk.waited)
             if wait is None:
                 return
             yield wait
             commands = chunk.blocked_commands()
-            yield from filter(self._is_due, self._divide(chunk, commands))
+            yield from filter(self._is_due, divide(chunk, commands, self.answered, halt=self.halt_on_error))
             if len(chunk.blocked) < len(commands):
                 chunk.waited.seconds = 0.0
 
@@ -152,28 +152,6 @@ class Run:
     def _is_due(self, part: Part) -> bool:
         self.ended = self.ended or self.requests.is_over()
         return bool(part) and not self.ended
-
-    def _divide(self, chunk: ChunkRun, commands: Collection[EncodedCommand]) -> Iterator[Part]:
-        """Yield all commands as one request, unless the value of a reference requires a command to be sent alone."""
-        if not any(encoded.references for encoded in commands):
-            yield {encoded.name: encoded for encoded in commands}
-            return
-        part: Part = {}
-        for encoded in commands:
-            ready = self.answered.ready(encoded, part, halt=self.halt_on_error)
-            if part and isinstance(ready, EncodedCommand) and ready.obstacle:
-                yield part
-                part = {}
-                ready = self.answered.ready(encoded, part, halt=self.halt_on_error)
-            if isinstance(ready, AjaxResult):
-                chunk.decide(encoded, ready)
-                self.answered.note(encoded.name, ready)
-                continue
-            part[encoded.name] = ready
-            if ready.obstacle:
-                yield part
-                part = {}
-        yield part
 
     def take(self, chunk: ChunkRun, part: Part, request: Chunk, rows: list[AjaxResult]) -> None:
         """Record the answer to one request."""

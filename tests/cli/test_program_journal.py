@@ -103,6 +103,35 @@ def test_the_first_signal_finishes_the_request(portal, file, path, go, number, c
     assert all_once(portal)
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_first_signal_finishes_the_requests_of_all_lanes(portal, file, path, go, number, code):
+    """With lanes, the first Ctrl-C or SIGTERM lets all requests in hand come back; nothing is unknown or doubled."""
+    calls = iter(range(1, 99))
+
+    @portal.method("crm.deal.add")
+    def add(params):
+        if (call := next(calls)) == 1:
+            with Journal(path) as journal:
+                while len(list(journal.rows("unknown"))) < 8:  # until each lane has a request in hand
+                    assert process.poll() is None
+            process.send_signal(number)
+        return call
+
+    file.write_text(lines_of(40))
+    options = ["--journal", path, "--chunk-size", "2", "--concurrency", "4"]
+    with started("run", file, *options, B24_WEBHOOK_URL=portal.url) as process:
+        output, errors = process.communicate()
+    statuses = [row["status"] for row in outcomes(output)]
+    count = statuses.count("ok")
+    assert statuses.count("skipped") == 40 - count
+    assert len(portal.executed) == count
+    assert 8 <= count < 40
+    assert f"{count} of 40 have their outcome; the same command goes on" in errors
+    assert process.returncode == code
+    assert {row["status"] for row in outcomes(go("--concurrency", "4").stdout)} == {"ok"}
+    assert sorted(written(portal)) == sorted(f"Deal {n}" for n in range(40))
+
+
 def test_the_second_signal_stops_at_once(portal, file, path, go):
     """A second Ctrl-C leaves the request in hand unknown, which the journal says from then on."""
     gate = threading.Event()
@@ -197,7 +226,32 @@ def test_a_journal_that_does_not_exist(tmp_path, file):
     assert (told.returncode, told.stdout) == (2, "")
     assert "other.journal does not exist, or is not a file" in told.stderr
     assert not (tmp_path / "other.journal").exists()
-    assert "deals.jsonl is not a journal of b24batch" in run("journal", file).stderr
+    assert run("journal", file).stderr == "b24batch: deals.jsonl is not a journal of b24batch\n"
+
+
+def test_looking_speaks_of_no_requests(portal, cut, path):
+    """What is wrong with a journal is told to whoever looks at it without a word about requests."""
+    content = path.read_bytes()
+    path.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
+    for words in ([], ["--unknown"], ["--settle", "executed", "n2"]):
+        told = run("journal", path, *words)
+        assert told.returncode == 1
+        assert "deals.journal is damaged" in told.stderr
+        assert "sent" not in told.stderr
+
+
+def test_one_outcome(portal, file, path):
+    """A single outcome is told in the singular."""
+
+    @portal.method("crm.deal.add")
+    def add(params):
+        process.send_signal(signal.SIGINT)
+        return 1
+
+    options = ["--journal", path, "--chunk-size", "1"]
+    with started("run", file, *options, B24_WEBHOOK_URL=portal.url) as process:
+        _, errors = process.communicate()
+    assert "1 of 9 has its outcome; the same command goes on" in errors
 
 
 def test_a_line_that_changed(portal, go, file):

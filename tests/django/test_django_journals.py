@@ -18,10 +18,21 @@ from drawing import drawn  # noqa: E402
 from hypothesis import HealthCheck, given  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
-from b24batch import AjaxError, AnswerLost, Command, JournalError, RetryPolicy, RunBusy, UsageError, ref  # noqa: E402
+from b24batch import (  # noqa: E402
+    AjaxError,
+    AnswerLost,
+    Command,
+    JournalError,
+    RetryPolicy,
+    RunBusy,
+    UsageError,
+    outcomes_of,
+    ref,
+)
 from b24batch.calls.encoded import encode_calls  # noqa: E402
 from b24batch.django import DjangoJournal, JournalCommand, JournalRun  # noqa: E402
 from b24batch.journal import RunJournal  # noqa: E402
+from b24batch.results import AjaxResult  # noqa: E402
 from b24batch.sandbox import FakeClock, Portal  # noqa: E402
 
 ONCE = RetryPolicy(attempts=1)
@@ -353,25 +364,134 @@ def _owner(alias, sent):
 
 
 def _ok(encoded):
-    from b24batch.results import AjaxResult
-
     return AjaxResult(encoded.command, "ok", 1, http_status=200)
+
+
+def _die(alias, commands, repeatable=True):
+    """A life of the run that is killed while these commands are on their way."""
+    dead = DjangoJournal("import", using=alias)
+    dead.begin("portal", lambda command: repeatable)
+    dead.claim("id", commands)
+    dead._connection.close()
+    pass_by(alias)
 
 
 def test_a_poison_request(alias):
     """A run that dies three times running at the same request is not started again until somebody looked."""
     for _ in range(3):
-        dead = DjangoJournal("import", using=alias)
-        dead.begin("portal", lambda command: True)
-        dead.claim("id", _encoded(3))
-        dead._connection.close()
-        pass_by(alias)
+        _die(alias, _encoded(3))
     journal = DjangoJournal("import", using=alias)
     with pytest.raises(JournalError, match=r"import: the run died 3 times running at the same request \(0 to 2\)"):
         journal.begin("portal", lambda command: True)
     assert journal.settle(["order-0"], executed=False) == 1
+    with pytest.raises(JournalError, match=r"\(1 to 2\): look at it, then settle them; nothing was sent"):
+        journal.begin("portal", lambda command: True)
+    assert journal.settle(["order-1", "order-2"], executed=False) == 2
+    _die(alias, _encoded(3))  # the first death since somebody looked
     journal.begin("portal", lambda command: True)
     journal.end()
+
+
+def test_kills_at_different_requests_are_no_poison(alias):
+    """A run may be killed often; only a command that was on its way in three deaths stops it."""
+    for number in range(5):
+        _die(alias, _encoded(20)[2 * number : 2 * number + 2], repeatable=False)
+    for _ in range(2):
+        _die(alias, _encoded(20)[4:6])
+    with pytest.raises(JournalError, match=r"at the same request \(4 to 5\)"):
+        DjangoJournal("import", using=alias).begin("portal", lambda command: True)
+
+
+@pytest.mark.parametrize("way", ["answered", "ended"])
+def test_what_ends_a_row_of_deaths(alias, journal, way):
+    """An answer ends the count of deaths; a life that gave the run back adds nothing to it."""
+    for _ in range(2):
+        _die(alias, _encoded(3))
+    journal.begin("portal", lambda command: True)
+    journal.claim("id", _encoded(3))
+    if way == "answered":
+        journal.note("id", _encoded(3), [_ok(encoded) for encoded in _encoded(3)])
+    journal.end()
+    counts = set(JournalCommand.objects.using(alias).values_list("deaths", flat=True))
+    assert counts == ({0} if way == "answered" else {2})
+    journal.begin("portal", lambda command: True)
+    journal.end()
+
+
+@pytest.mark.parametrize("fault", ["rate_limited", "refused", "unauthorized"])
+def test_perhaps_stays_perhaps(portal, run, journal, fault):
+    """A repeatable write that an earlier life may have run is unknown in the journal until it is answered."""
+    calls = [Command("crm.deal.add", {"fields": {"TITLE": "x"}}, name="x", idempotent=True)]
+    portal.fail_next("reset_after")
+    assert run(calls)["x"].status == "unknown"
+    portal.fail_next(fault)
+    run(calls)
+    assert [(noted.status, type(noted.error)) for noted in journal.rows()] == [("unknown", AnswerLost)]
+    assert run(calls).is_success
+
+
+@pytest.mark.parametrize("perhaps", [True, False])
+def test_a_released_request(alias, journal, perhaps):
+    """A request that is proven not executed leaves its commands skipped; unknown if an earlier life sent them."""
+    if perhaps:
+        _die(alias, _encoded(2))
+    journal.begin("portal", lambda command: True)
+    journal.claim("id", _encoded(2))
+    journal.release("id")
+    assert {noted.status for noted in journal.rows()} == {"unknown" if perhaps else "skipped"}
+    journal.claim("id", _encoded(2))
+    journal.note("id", _encoded(2), [_ok(encoded) for encoded in _encoded(2)])
+    assert {noted.status for noted in journal.rows()} == {"ok"}
+    journal.end()
+
+
+@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("gap", [4, 12])
+def test_a_name_twice_in_a_stream(portal, run, alias, concurrency, told, gap):
+    """A stream refuses a name that it had before, also if both would be told from an earlier life."""
+    if told:
+        run(adds(gap))
+    options = {"journal": DjangoJournal("import", using=alias), "concurrency": concurrency, "chunk_size": 4}
+    with pytest.raises(UsageError, match="two calls have the same name, 'order-1'; with a journal"):
+        list(portal.session().stream_batch([*adds(gap), adds(2)[1]], **options))
+    assert set(titles(portal).values()) == {1}
+    assert run(adds(gap)).is_success
+
+
+def test_nothing_is_claimed_of_commands_that_are_not_known_yet(portal, run, alias, journal):
+    """An exception before the journal was read has no result: one would call what earlier lives did `skipped`."""
+    run(adds(4))
+    journal.begin(JournalRun.objects.using(alias).get().portal, bool)
+    with pytest.raises(RunBusy) as caught:
+        run(adds(4))
+    journal.end()
+    assert outcomes_of(caught.value) is None
+
+
+@pytest.mark.parametrize("data", ["\0", 10**400, -0.0, {"": {"\n": [None, True, 1.0, "1"]}}, [], {}, ""])
+def test_data_is_told_again(portal, run, data):
+    """Whatever JSON a method returns, the next life has the same."""
+    portal.method("crm.deal.list")(lambda params: data)
+    first = run(READS)
+    assert repr(run(READS).data) == repr(first.data)
+    assert first.is_success
+
+
+def test_data_that_is_too_deep_for_json(journal):
+    """What cannot be kept is told as an error of its own, never as another value; odd attributes do not matter."""
+    deep, commands = [], _encoded(2)
+    for _ in range(100_000):
+        deep = [deep]
+    odd = AjaxError("x", extra={1j: 2})
+    journal.begin("portal", bool)
+    journal.claim("id", commands)
+    outcomes = [AjaxResult(commands[0].command, "ok", deep), AjaxResult(commands[1].command, "failed", error=odd)]
+    journal.note("id", commands, outcomes)
+    journal.end()
+    first, second = journal.rows()
+    assert (first.status, first.data) == ("ok", None)
+    assert "nested too deep" in str(first.error)
+    assert (second.status, second.error.description) == ("failed", "x")
 
 
 def test_settle(portal, run, journal):

@@ -201,6 +201,20 @@ def test_a_replaced_file(portal, run, path):
         run(adds(40))
 
 
+@pytest.mark.parametrize(("count", "said"), [(1, "1 command has its outcome"), (2, "2 commands have their outcome")])
+def test_the_count_of_outcomes(portal, run, path, count, said):
+    """The error that ends a run tells how many commands have their outcome."""
+    run(adds(count))
+
+    @portal.method(ADD)
+    def add(params):
+        path.rename(path.with_suffix(".old"))
+        return 1
+
+    with pytest.raises(JournalError, match=f"nothing more was sent; {said}$"):
+        run(adds(count + 1))
+
+
 @pytest.mark.parametrize("when", ["begin", "claim", "note"])
 def test_a_locked_file(portal, run, path, monkeypatch, when):
     """If another program keeps the file locked, the run ends after a few seconds; nothing more is sent."""

@@ -9,6 +9,7 @@ import pytest
 from b24batch import Command, JournalError, RetryPolicy, RunBusy, SdkError, UsageError, errors, outcomes_of, ref
 from b24batch.calls.encoded import encode_calls
 from b24batch.journal import Journal
+from b24batch.journal.asked import Asked
 from b24batch.journal.noted import dump, dump_error, load_error
 from b24batch.results import AjaxResult
 from b24batch.sandbox import FakeClock, Page, Portal
@@ -101,6 +102,27 @@ def test_a_name_twice_in_a_stream(portal, options, told, gap):
     with pytest.raises(UsageError, match="two calls have the same name, 'order-1'; with a journal"):
         list(b24.stream_batch([*adds(gap), adds(2)[1]], **options))
     assert most_executions(portal) == 1
+
+
+def test_names_are_asked_for_once_in_a_life():
+    """A name is refused the second time, with nothing added of its chunk, until a new life begins."""
+    asked = Asked()
+    asked.add(["a", "b"])
+    with pytest.raises(UsageError, match="two calls have the same name, 'b'"):
+        asked.add(["c", "b"])
+    asked.add(["c"])
+    asked.forget()
+    asked.add(["a"])
+    asked.forget()
+
+
+def test_names_that_cannot_be_stored():
+    """A temporary database that fails ends the run with an error of the journal, as the file itself does."""
+    asked = Asked()
+    asked.add(["a"])
+    asked._database.close()
+    with pytest.raises(JournalError, match=r"the temporary database of a journal cannot be used: .*; nothing more was"):
+        asked.add(["b"])
 
 
 def test_references_into_told_commands(portal, options):

@@ -29,7 +29,6 @@ class Migration(migrations.Migration):
                 ),
                 ("since", models.DateTimeField(help_text="When that process took it", null=True)),
                 ("lives", models.BigIntegerField(default=0, help_text="How often the run was started")),
-                ("stuck", models.IntegerField(default=0, help_text="How many starts in a row died without any answer")),
                 ("requests", models.BigIntegerField(default=0, help_text="The number of the last request")),
             ],
         ),
@@ -50,6 +49,10 @@ class Migration(migrations.Migration):
                 ("total", models.BigIntegerField(null=True)),
                 ("next", models.BigIntegerField(null=True)),
                 ("http_status", models.IntegerField(null=True)),
+                (
+                    "deaths",
+                    models.IntegerField(default=0, help_text="How many starts in a row died while it was being sent"),
+                ),
                 (
                     "run",
                     models.ForeignKey(
