@@ -82,7 +82,9 @@ class Serving(abc.ABC):
         return not self._closed.is_set()
 
     def _hang_up(self) -> None:
-        """Close all connections and end all pauses, and go on serving."""
+        """Close all connections, then end all pauses, and go on serving."""
+        if self._server is not None:
+            self._server.cut()
         self._interrupt()
         if self._server is not None:
             self._server.hang_up()

@@ -67,12 +67,16 @@ class Server(ThreadingHTTPServer):
         self._thread.join()
         self.hang_up()
 
+    def cut(self) -> None:
+        """End every connection: what a thread still answers goes nowhere."""
+        for connection in list(self._open.values()):
+            _hang_up(connection)
+
     def hang_up(self) -> None:
         """Close every connection, wait for every thread that serves one, and number connections from 1 again."""
-        open_ = list(self._open.items())
-        for _, connection in open_:
-            _hang_up(connection)
-        for thread, _ in open_:
+        threads = list(self._open)
+        self.cut()
+        for thread in threads:
             thread.join(_PATIENCE)
         self.counter = itertools.count(1)
 
