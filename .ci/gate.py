@@ -220,7 +220,7 @@ def newest(gate: Gate) -> None:
 
 
 def interrupts(gate: Gate) -> None:
-    """An interrupt at every instant of every scenario."""
+    """An interrupt at every instant of most scenarios, and at many of those with lanes or a journal."""
     python = gate.environment("interrupts", gate.oldest, ".[test]")
     gate.test(python, "tests/runs/test_interrupts.py", B24BATCH_EVERY_INSTANT="1")
 
