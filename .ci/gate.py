@@ -26,7 +26,7 @@ COVERED = 98
 #: Lines of a test run's end that are shown.
 CLOSING = 40
 #: Seconds after which a command is taken to hang.
-PATIENCE = 1800
+PATIENCE = 900
 WHEEL_CHECK = """
 import importlib.metadata, pathlib
 import b24batch
