@@ -313,7 +313,7 @@ class Session(Configured):
         Raises:
             UsageError: A call is invalid. Nothing was sent.
             ImportError: tqdm is needed but not installed. Nothing was sent.
-            RunBusy: Another process or thread uses the journal. Nothing was sent.
+            RunBusy: Another process or thread uses the journal. Nothing was sent, or nothing more.
             JournalError: The journal cannot be used. Nothing more was sent, and the outcomes so far are in `result`.
             BaseException: Any exception that stops the run, such as Ctrl-C, has the outcomes so far in its `result`.
                 Only before the first request may it have none.

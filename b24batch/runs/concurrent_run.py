@@ -181,7 +181,7 @@ class ConcurrentRun:
 
     def _drop_waiting(self) -> None:
         """Give up the requests that were not sent yet if an outcome has ended the run."""
-        if not self.run.ended or self._failure is not None:
+        if not self.run.ended or not isinstance(self._failure, UsageError | None):
             return
         self.lanes.close()
         for sending in [sending for sending in self._on_way if not sending.is_begun]:

@@ -532,6 +532,20 @@ def test_the_end_while_others_wait_for_the_rate(portal, held, kind):
     assert len(portal.requests) == 1
 
 
+def test_the_end_behind_an_invalid_call(portal, held):
+    """An outcome that ends the run ends it also when an invalid call was read already: what waits is not sent."""
+    portal.fail_next(PortalError("INVALID_CREDENTIALS", "", http_status=401))
+    limits = LeakyBucket(2, 1.0, clock=held)
+    with portal.session(limits=limits, clock=held, concurrency=4) as b24:
+        rows = []
+        with pytest.raises(UsageError):
+            rows.extend(b24.stream_batch(first_alone(portal, [*PUTS[:3], ("no method!",)]), chunk_size=1))
+        held.released.set()
+        await_lanes(0)
+    assert statuses(rows) == ["failed", "skipped", "skipped"]
+    assert len(portal.requests) == 1
+
+
 @pytest.mark.parametrize("reason", ["operating limit", "missed reference"])
 def test_an_end_without_a_request(portal, held, reason):
     """A run that ends by what is known without a request skips those that wait for the rate, too."""
