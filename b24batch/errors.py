@@ -233,7 +233,7 @@ class JournalError(SdkError):
 
 
 class RunBusy(JournalError):
-    """Another process or thread uses the journal of this run. Nothing was sent, or nothing more if the run had begun."""
+    """Another process or thread uses the journal of this run. Nothing was sent, or nothing more if it had begun."""
 
     code = ErrorCode("RUN_BUSY")
     not_executed = True
