@@ -95,7 +95,7 @@ class Lanes:
             name, queues = f"b24batch-{on_way + 1}", (self._waiting, self._events)
             thread = threading.Thread(target=_work, args=queues, name=name, daemon=True)
             self._threads.append(thread)
-            thread.start()
+            _start(thread)
 
     def start(self, send: Callable[[Claim], list[AjaxResult]]) -> Sending:
         """Send a request on a thread that `reserve` has reserved; `send` is called with the request's claim."""
@@ -154,6 +154,18 @@ class Lanes:
             event = self._events.get(timeout=max(0.0, min(_LOOK, until - self._clock.monotonic())))
         self._unfinished -= isinstance(event, Sending)
         return event
+
+
+def _start(thread: threading.Thread) -> None:
+    outer, raised = sys.exception(), None
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raised = error
+    # An exception of a signal, raised while `start` takes its lock back, comes out behind "release unlocked lock".
+    interrupt = raised and raised.__context__
+    if raised is not None:
+        raise raised if interrupt is None or interrupt is outer else interrupt
 
 
 def _work(waiting: queue.SimpleQueue[Sending | None], events: queue.SimpleQueue[Sending | Wait]) -> None:

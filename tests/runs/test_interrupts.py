@@ -331,6 +331,28 @@ FAULTS = ["lost_after", "lost_before", "rate_limited", "half_body", "html_502", 
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SoftLimit])
+def test_interrupted_while_a_thread_starts(world, kind):
+    """An exception that comes before Python's own start of a thread has its lock back leaves as it is."""
+    pressed, rows = Pressed(kind(), at=-1), []
+
+    def trace(frame, _event, _argument):
+        if frame.f_code.co_name == "_acquire_restore":
+            signal.raise_signal(signal.SIGUSR1)
+
+    def run():
+        sys.settrace(trace)
+        try:
+            raise LookupError
+        except LookupError:
+            at_once(world.session, "1", rows)
+
+    error = pressed.during(run)
+    assert error is pressed.error, pressed
+    world.tell(error.result, pressed)
+    assert world.contradictions() == []
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SoftLimit])
 @pytest.mark.parametrize("scenario", [long, long_at_once, stream_at_once])
 def test_interrupted_at_random(world, scenario, kind):
     """A real signal at a random moment of a long run with faults leaves outcomes that the journal bears out."""
