@@ -81,7 +81,8 @@ def to_decimal(value: JsonValue) -> Decimal | None:
         return None
     if isinstance(value, Decimal) and value.is_finite():
         return value
-    text = str(int(value)) if isinstance(value, Integral) and type(value) is not bool else value
+    is_whole = type(value) is not bool and isinstance(value, Integral)
+    text = str(int(value)) if is_whole else value
     text = float.__repr__(value) if isinstance(value, float) else text
     if isinstance(text, str) and _NUMBER.fullmatch(text):
         return Decimal(text)
