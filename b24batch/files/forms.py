@@ -49,7 +49,9 @@ class Form:
         left = self.size
         for part in self._read():
             left -= len(part)
-            yield part if left >= 0 else b""
+            if left < 0:
+                break
+            yield part
         if left:
             raise NotSent(f"{self.name!r} has changed while it was sent; it was not stored", code="FILE_CHANGED")
         yield self._tail()

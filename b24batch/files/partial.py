@@ -73,8 +73,7 @@ class Partial:
         """Check that the file is whole, and let the system write it to the disk."""
         if self._gunzip is not None:
             self._store(self._gunzip.finish())
-        if self.size is not None:
-            self._check_size(self._written)
+        self._check_size(self._written)
         if self._file is not None:
             self._file.flush()
             os.fsync(self._file.fileno())
@@ -112,6 +111,7 @@ class Partial:
         is_chunked = "chunked" in headers.get("Transfer-Encoding", "").lower()
         length = headers.get("Content-Length", "").strip()
         if not encoding and not is_chunked and length.isdecimal():
+            self._check_most(int(length))
             self._check_size(int(length))
         elif not (encoding or is_chunked or length.isdecimal() or self.size is not None):
             raise UnexpectedAnswer("the answer does not tell its length, so a cut would go unnoticed; pass size=")
@@ -119,6 +119,8 @@ class Partial:
     def _check_size(self, size: int) -> None:
         if self.size is not None and size != self.size:
             raise UnexpectedAnswer(f"expected a file of {self.size} bytes, got {size}")
+
+    def _check_most(self, size: int) -> None:
         if size > self.max_size:
             raise UnexpectedAnswer(f"the file has more than {self.max_size} bytes; a larger max_size allows it")
 
@@ -128,8 +130,7 @@ class Partial:
 
     def _store(self, piece: bytes) -> None:
         self._written += len(piece)
-        if self._written > self.max_size or (self.size is not None and self._written > self.size):
-            self._check_size(self._written)
+        self._check_most(self._written)
         if self._file is not None:
             self._file.write(piece)
 
