@@ -1,6 +1,6 @@
 """Files: send them in the params of a call, upload them to a folder of the Drive, and download them.
 
-Use it as ``{"fields": {"UF_CRM_CONTRACT": file_value("contract.pdf")}}``.
+A field of ``crm.item.add`` takes a file as ``{"ufCrmContract": file_value("contract.pdf")}``.
 """
 
 from b24batch.files.contents import file_data, file_value

@@ -375,7 +375,7 @@ def test_a_full_disk(b24, stored, tmp_path, monkeypatch):
 
 
 def test_the_rate_counts(portal, stored, tmp_path):
-    """A download takes a slot of the session's rate limit, waits for it, and slows down after a refusal."""
+    """A download takes a slot of the session's rate limit and waits for it, at most as long as the session may."""
     url = stored(CONTENT)["DOWNLOAD_URL"]
     limits = LeakyBucket(capacity=2, leak_rate=0.001)
     with portal.session(limits=limits, max_wait=1, retries=RetryPolicy(attempts=1)) as b24:

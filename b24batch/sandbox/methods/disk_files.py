@@ -27,9 +27,10 @@ class DiskFiles:
     def upload(self, find: Find, params: Params) -> JSON:
         """Store the file in ``fileContent``: a list of name and base64, or base64 with a name in ``data``."""
         parent, content = find(params), params.get("fileContent")
-        named = list(to_mapping(content).values()) or ["", content]
-        name = to_text(to_mapping(params.get("data")).get("NAME") or named[0])
-        decoded = _decode(to_text(named[-1]))
+        is_pair = isinstance(content, (list, dict))
+        given, encoded, *_ = [*to_mapping(content).values(), None, None] if is_pair else [None, content]
+        name = to_text(to_mapping(params.get("data")).get("NAME") or given)
+        decoded = _decode(to_text(encoded))
         if not decoded:
             raise PortalError("", "Could not save file.")
         return self.disk.store(parent, name, decoded, params)
