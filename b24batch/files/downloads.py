@@ -7,7 +7,7 @@ from pathlib import Path
 
 import attrs
 
-from b24batch.errors import PortalMoved, SdkError, UnexpectedAnswer, UsageError
+from b24batch.errors import AnswerLost, PortalMoved, SdkError, UnexpectedAnswer, UsageError
 from b24batch.files.partial import Partial
 from b24batch.options import hide_arguments, to_flag, to_request_id
 from b24batch.redaction import Secret, shown
@@ -15,7 +15,7 @@ from b24batch.session import Session
 from b24batch.wire.answers import Answer, decode_object
 from b24batch.wire.auth import Access
 from b24batch.wire.links import Link, LinkExchange, make_post
-from b24batch.wire.messages import FileFailed, Reply
+from b24batch.wire.messages import FileFailed, Post, Reply
 from b24batch.wire.settings import check_number
 
 #: The largest request that a portal of the cloud accepts, and so the largest file of one upload, is 2 GB.
@@ -98,6 +98,21 @@ class Download(LinkExchange):
     """A request for a file and its attempts; each begins the file anew."""
 
     partial: Partial = attrs.field(kw_only=True)
+    began: float = 0.0
+
+    def attempt(self) -> Answer:
+        """Request the file; if it was coming, but too slowly for the deadline, repeating does not help."""
+        try:
+            return super().attempt()
+        except AnswerLost:
+            if not self.partial.is_begun or self._now() - self.began < self.post.deadline:
+                raise
+        advice = "for a large file use session.with_options(deadline=...)"
+        raise FileFailed(AnswerLost(f"the file took more than {self.post.deadline:g} s; {advice}", http_status=200))
+
+    def _make_post(self, access: Access) -> Post:
+        self.partial.is_begun, self.began = False, self._now()
+        return super()._make_post(access)
 
     def _open(self, reply: Reply, access: Access) -> Answer:
         if self.partial.is_begun:

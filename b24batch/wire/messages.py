@@ -21,7 +21,7 @@ Save: TypeAlias = Callable[[int, Mapping[str, str]], Callable[[bytes], object] |
 
 
 class FileFailed(Exception):
-    """The `OSError` in `args` was raised by a file, not by the network."""
+    """The error in `args` was raised by a file, not by the network, so a request is not repeated for it."""
 
 
 @attrs.frozen(repr=False)

@@ -446,6 +446,35 @@ def test_large_files_take_no_memory(portal, tmp_path):
     assert peak < 4_000_000
 
 
+class Hasty:
+    """A clock on which a tenth of a second passes whenever somebody looks."""
+
+    def __init__(self):
+        self.looks = 0
+
+    def monotonic(self):
+        self.looks += 1
+        return self.looks / 10
+
+    def time(self):
+        return 0.0
+
+    def sleep(self, seconds):
+        raise AssertionError("a download that was too slow is not repeated")
+
+
+def test_a_slow_file(tmp_path):
+    """A file that comes too slowly for the deadline is not requested again; the message names the option."""
+    with (
+        Gate(0) as gate,
+        Session(f"http://127.0.0.1:{gate.port}/rest/1/c0dec0de/", limits=None, clock=Hasty(), deadline=30) as b24,
+    ):
+        gate.mode = send_much
+        with pytest.raises(AnswerLost, match=r"took more than 30 s; .* use session.with_options\(deadline"):
+            download_file(b24, "/large", tmp_path / "a")
+        assert names_in(tmp_path) == []
+
+
 def test_bombs_take_no_memory(portal, b24, stored, tmp_path):
     """A small body that decompresses to a very large one ends at the maximum, and takes little memory."""
     url = stored(b"x")["DOWNLOAD_URL"]
