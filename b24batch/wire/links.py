@@ -17,7 +17,7 @@ from b24batch.wire.messages import Post, Reply
 from b24batch.wire.settings import WireSettings
 from b24batch.wire.transport import Exchange
 
-_ORIGIN = "url: expected a link from an answer of the portal"
+_EXPECTED = "url: expected a link from an answer of the portal"
 
 
 @attrs.frozen(repr=False)
@@ -49,12 +49,12 @@ class Link:
         query = requote_uri(query.partition("#")[0])
         address = http_address(requote_uri(head))
         if isinstance(address, str):
-            raise UsageError(f"{_ORIGIN}; this one {address}")
+            raise UsageError(f"{_EXPECTED}; this one {address}")
         if address.host != auth.host:
             problem = f"this one leads to {address.host}, where the portal's credentials are not needed: use requests"
-            raise UsageError(f"{_ORIGIN}, {auth.host}; {problem}")
+            raise UsageError(f"{_EXPECTED}, {auth.host}; {problem}")
         if address.scheme != auth.scheme and auth.scheme == "https":
-            raise UsageError(f"{_ORIGIN} with https; this one would send its secret unencrypted")
+            raise UsageError(f"{_EXPECTED} with https; this one would send its secret unencrypted")
         secrets = tuple(Secret(value) for _, value in parse_qsl(query))
         return cls(Secret(f"{address.url}?{query}"), f"{address.scheme}://{address.host}/", secrets)
 
@@ -63,7 +63,7 @@ def _to_absolute(auth: Auth, url: Secret) -> str:
     text: object = url.reveal()
     if not isinstance(text, str) or not text:
         given = "an empty text" if text == "" else type(text).__name__
-        raise UsageError(f"{_ORIGIN}, got {given}")
+        raise UsageError(f"{_EXPECTED}, got {given}")
     origin = f"{auth.scheme}:" if text.startswith("//") else f"{auth.scheme}://{auth.host}"
     return f"{origin}{text}" if text.startswith("/") else text
 
