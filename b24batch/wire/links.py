@@ -56,7 +56,9 @@ class Link:
         if address.scheme != auth.scheme and auth.scheme == "https":
             raise UsageError(f"{_EXPECTED} with https; this one would send its secret unencrypted")
         secrets = tuple(Secret(value) for _, value in parse_qsl(query))
-        return cls(Secret(f"{address.url}?{query}"), f"{address.scheme}://{address.host}/", secrets)
+        return cls(
+            Secret(f"{address.url}?{query}" if query else address.url), f"{address.scheme}://{address.host}/", secrets
+        )
 
 
 def _to_absolute(auth: Auth, url: Secret) -> str:
