@@ -105,16 +105,17 @@ class Partial:
 
     def _check_headers(self, headers: Mapping[str, str]) -> None:
         encoding = headers.get("Content-Encoding", "").strip().lower().removeprefix("identity")
+        transfer = headers.get("Transfer-Encoding", "").strip().lower()
         self._gunzip = Gunzip() if encoding in ("gzip", "x-gzip") else None
-        if encoding and self._gunzip is None:
-            raise UnexpectedAnswer(f"the file was not requested in the encoding {encoding[:20]!r}, and is not stored")
-        is_chunked = "chunked" in headers.get("Transfer-Encoding", "").lower()
+        for name, is_known in ((encoding, self._gunzip is not None), (transfer, transfer == "chunked")):
+            if name and not is_known:
+                raise UnexpectedAnswer(f"the file has the encoding {name[:20]!r}, which was not requested")
         length = headers.get("Content-Length", "").strip()
-        if not encoding and not is_chunked and length.isdecimal():
+        if not (encoding or transfer or length.isdecimal() or self.size is not None):
+            raise UnexpectedAnswer("the answer does not tell its length, so a cut would go unnoticed; pass size=")
+        if length.isdecimal() and not (encoding or transfer):
             self._check_most(int(length))
             self._check_size(int(length))
-        elif not (encoding or is_chunked or length.isdecimal() or self.size is not None):
-            raise UnexpectedAnswer("the answer does not tell its length, so a cut would go unnoticed; pass size=")
 
     def _check_size(self, size: int) -> None:
         if self.size is not None and size != self.size:

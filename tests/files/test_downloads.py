@@ -142,6 +142,7 @@ def test_a_file_that_comes_meanwhile(portal, b24, stored, tmp_path):
     assert (path.read_bytes(), names_in(tmp_path)) == (b"mine", ["a.bin"])
 
 
+CHUNKED = b"5\r\nhello\r\n0\r\n\r\n"
 HTML = "<!DOCTYPE html><html><body>Log in</body></html>"
 NO_FILE = [
     (Answer(HTML, headers={"Content-Type": "text/html; charset=UTF-8"}), UnexpectedAnswer, "got a web page .HTTP 200"),
@@ -170,7 +171,14 @@ NO_FILE = [
     (Answer("", 302, {"Location": "https://new.example.com/a?token=abcdefghijk"}), PortalMoved, "new.example.com"),
     (Answer(HTML, 500, {"Content-Type": "text/html"}), AnswerLost, "is not the JSON of a portal"),
     (Answer(CONTENT, 500, FILE), AnswerLost, "is not the JSON of a portal"),
-    (Answer(CONTENT, 200, {**FILE, "Content-Encoding": "br"}), UnexpectedAnswer, "the encoding 'br'"),
+    (
+        Answer(CONTENT, 200, {**FILE, "Content-Encoding": "br"}),
+        UnexpectedAnswer,
+        "the encoding 'br', which was not requested",
+    ),
+    (Answer(CHUNKED, 200, {**FILE, "Transfer-Encoding": "gzip, chunked"}), UnexpectedAnswer, "'gzip, chunked'"),
+    (Answer(CHUNKED, 200, {**FILE, "Transfer-Encoding": "chunked, chunked"}), UnexpectedAnswer, "'chunked, chunked'"),
+    (Answer(CONTENT, 200, {**FILE, "Content-Encoding": "gzip, gzip"}), UnexpectedAnswer, "'gzip, gzip'"),
     (Answer(CONTENT, 200, {**FILE, "Connection": "close"}), UnexpectedAnswer, "does not tell its length.*pass size="),
 ]
 
@@ -193,6 +201,7 @@ def test_what_is_no_file(portal, b24, stored, tmp_path, answer, kind, reason):
         ('{"error": "mine"}', {"Content-Type": "application/json", "Content-Disposition": 'inline; filename="a.json"'}),
         ("x", {"Content-Type": "image/png"}),
         (CONTENT, {**FILE, "Content-Encoding": "identity"}),
+        (CHUNKED, {**FILE, "Transfer-Encoding": "Chunked"}),
     ],
 )
 def test_files_of_any_type(portal, b24, stored, tmp_path, body, headers):
@@ -200,7 +209,8 @@ def test_files_of_any_type(portal, b24, stored, tmp_path, body, headers):
     url = stored(CONTENT)["DOWNLOAD_URL"]
     answer = Answer(body, headers=headers)
     portal.fail_next(answer)
-    assert download_file(b24, url, tmp_path / "a").read_bytes() == answer.body
+    expected = b"hello" if body == CHUNKED else answer.body
+    assert download_file(b24, url, tmp_path / "a").read_bytes() == expected
 
 
 @pytest.mark.parametrize(
