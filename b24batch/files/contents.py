@@ -58,13 +58,21 @@ def to_named(source: Source) -> tuple[str, Path | bytes]:
     """Return the name of a file, and its path or its content; raise `UsageError` for anything else."""
     name, content = source if isinstance(source, tuple) and len(source) == 2 else (None, source)
     if name is None and isinstance(content, str | os.PathLike) and isinstance(os.fspath(content), str):
-        path = Path(content)
+        path = to_path(content, f"file: {_EXPECTED}, got a URL; download the file first")
         return _check_name(path.name), path
     if name is not None and isinstance(content, bytes | bytearray | memoryview):
         return _check_name(name), bytes(content)
     what = type(content).__name__ if name is None else f"(name, {type(content).__name__})"
     read = "; of an open file pass (name, file.read())" if hasattr(content, "read") else ""
     raise UsageError(f"file: {_EXPECTED}, got {what}{read}")
+
+
+def to_path(path: str | os.PathLike[str], problem: str) -> Path:
+    """Return a path; raise `UsageError` with `problem` for a URL, which an `OSError` would show with its secret."""
+    made = Path(path)
+    if made.parts[:1] in (("http:",), ("https:",)):
+        raise UsageError(problem)
+    return made
 
 
 def _check_name(name: object) -> str:

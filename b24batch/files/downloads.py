@@ -8,7 +8,9 @@ from pathlib import Path
 import attrs
 
 from b24batch.errors import AnswerLost, PortalMoved, SdkError, UnexpectedAnswer, UsageError
+from b24batch.files.contents import to_path
 from b24batch.files.partial import Partial
+from b24batch.files.sessions import get_transport
 from b24batch.options import hide_arguments, to_flag, to_request_id
 from b24batch.redaction import Secret, shown
 from b24batch.session import Session
@@ -17,6 +19,7 @@ from b24batch.wire.auth import Access
 from b24batch.wire.links import Link, LinkExchange, make_post
 from b24batch.wire.messages import FileFailed, Post, Reply
 from b24batch.wire.settings import check_number
+from b24batch.wire.transport import Transport
 
 #: The largest request that a portal of the cloud accepts, and so the largest file of one upload, is 2 GB.
 MAX_SIZE = 2 * 1024**3
@@ -61,11 +64,13 @@ def download_file(
     """
     secret, most = Secret(url), check_number("max_size", max_size)
     del url
-    link = Link.of(session.auth, secret)
-    partial = Partial(Path(path), to_flag("overwrite", overwrite), _to_size(size), most)
+    transport = get_transport(session)
+    link = Link.of(transport.auth, secret)
+    place = to_path(path, "path: expected a path, got a URL")
+    partial = Partial(place, to_flag("overwrite", overwrite), _to_size(size), most)
     try:
         partial.open()
-        _receive(session, link, partial)
+        _receive(transport, link, partial)
         return partial.keep()
     finally:
         partial.discard()
@@ -79,8 +84,7 @@ def _to_size(size: int | str | None) -> int | None:
     raise UsageError(f"size: expected a number of bytes, got {shown(size)}")
 
 
-def _receive(session: Session, link: Link, partial: Partial) -> None:
-    transport = session._transport
+def _receive(transport: Transport, link: Link, partial: Partial) -> None:
     headers = {"Referer": link.origin, **_HEADERS}
     post = attrs.evolve(make_post(link, transport.settings), verb="GET", headers=headers, save=partial.begin)
     request_id = to_request_id(None)

@@ -10,11 +10,13 @@ from b24batch.aliases import JsonValue
 from b24batch.errors import UnexpectedAnswer, UsageError
 from b24batch.files.contents import Source, to_named
 from b24batch.files.forms import Form
+from b24batch.files.sessions import get_transport
 from b24batch.options import hide_arguments, to_request_id
 from b24batch.redaction import Secret, shown
 from b24batch.session import Session
 from b24batch.wire.links import Link, LinkExchange, make_post
 from b24batch.wire.messages import FileFailed
+from b24batch.wire.transport import Transport
 
 _METHOD = "disk.folder.uploadfile"
 #: The field that a portal names is "file".
@@ -44,11 +46,11 @@ def upload_file(
         AnswerLost: The file may have been stored.
         UnexpectedAnswer: The answer has no link, or not the file that was sent.
     """
-    form = Form(*to_named(source))
+    transport, form = get_transport(session), Form(*to_named(source))
     if params is not None and {"id", "data", "fileContent"} & {*params}:
         raise UsageError("params: id, data and fileContent are set by upload_file itself")
     link = _ask(session, {**(params or {}), "id": folder_id}, form)
-    row = _send(session, link, form)
+    row = _send(transport, link, form)
     if not isinstance(row, dict) or "ID" not in row or str(row.get("SIZE")) != str(form.size):
         size = row.get("SIZE") if isinstance(row, dict) else None
         raise UnexpectedAnswer(f"{_METHOD}: expected a file of {form.size} bytes, got one of {shown(size)}")
@@ -66,8 +68,7 @@ def _ask(session: Session, params: dict[str, JsonValue], form: Form) -> Link:
     return Link.of(session.auth, Secret(url))
 
 
-def _send(session: Session, link: Link, form: Form) -> JsonValue:
-    transport = session._transport
+def _send(transport: Transport, link: Link, form: Form) -> JsonValue:
     headers = {"Content-Type": f"multipart/form-data; boundary={form.boundary}"}
     post = attrs.evolve(make_post(link, transport.settings), data=form, headers=headers)
     exchange = LinkExchange(transport, _METHOD, b"", to_request_id(None), 1, None, link=link, post=post)

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from pathlib import Path
 
 import pytest
 from drawing import drawn
@@ -47,6 +48,8 @@ def test_it_arrives_whole(portal, b24, method, batch):
         (("a.txt", None), r"got \(name, NoneType\)"),
         (("a.txt",), "got tuple"),
         (["a.txt", b"x"], "got list"),
+        ("https://example.com/rest/1/code/download/?token=x", "got a URL; download the file first$"),
+        (Path("http://example.com/rest/1/code/"), "got a URL; download the file first$"),
         (None, "got NoneType"),
         ((None, b"x"), "got bytes"),
         ((7, b"x"), "expected the name of a file, .* got 7"),

@@ -27,7 +27,7 @@ from b24batch import (
     UnexpectedAnswer,
     UsageError,
 )
-from b24batch.files import download_file
+from b24batch.files import download_file, upload_file
 from b24batch.sandbox import FAULTS, Answer, PortalError
 from b24batch.wire import LeakyBucket
 
@@ -356,6 +356,22 @@ def test_options_are_checked(portal, b24, tmp_path, options):
     """An option with another value is refused before anything is sent."""
     with pytest.raises(UsageError, match=f"{next(iter(options))}: expected "):
         download_file(b24, "/rest/download.json?token=x", tmp_path / "a", **options)
+    assert portal.requests == []
+
+
+@pytest.mark.parametrize(
+    "send",
+    [
+        lambda portal, path: download_file(portal.url, "/rest/x", path),
+        lambda portal, path: upload_file(portal.url, 1, ("a", b"1")),
+        lambda portal, path: download_file(portal.session(), path, f"{portal.url}download"),
+    ],
+)
+def test_a_url_in_another_place(portal, tmp_path, send):
+    """A webhook URL that is passed as the session, or a link as the path, is refused and in no frame."""
+    with pytest.raises(UsageError, match="expected a ") as refused:
+        send(portal, str(tmp_path / "a"))
+    assert_hidden([portal.url.rstrip("/").rpartition("/")[2]], refused.value)
     assert portal.requests == []
 
 
