@@ -70,7 +70,7 @@ def to_named(source: Source) -> tuple[str, Path | bytes]:
 def to_path(path: str | os.PathLike[str], problem: str) -> Path:
     """Return a path; raise `UsageError` with `problem` for a URL, which an `OSError` would show with its secret."""
     made = Path(path)
-    if made.parts[:1] in (("http:",), ("https:",)):
+    if made.parts and made.parts[0].lower() in ("http:", "https:"):
         raise UsageError(problem)
     return made
 

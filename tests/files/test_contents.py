@@ -49,7 +49,7 @@ def test_it_arrives_whole(portal, b24, method, batch):
         (("a.txt",), "got tuple"),
         (["a.txt", b"x"], "got list"),
         ("https://example.com/rest/1/code/download/?token=x", "got a URL; download the file first$"),
-        (Path("http://example.com/rest/1/code/"), "got a URL; download the file first$"),
+        (Path("HTTP://example.com/rest/1/code/"), "got a URL; download the file first$"),
         (None, "got NoneType"),
         ((None, b"x"), "got bytes"),
         ((7, b"x"), "expected the name of a file, .* got 7"),
