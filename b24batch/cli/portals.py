@@ -8,9 +8,10 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
-from b24batch.cli.numbers import to_positive
-from b24batch.cli.terminal import Exit
+from b24batch.cli.argument_types import to_positive
+from b24batch.cli.terminal import Exit, telling_log
 from b24batch.errors import UsageError
+from b24batch.options import Options
 from b24batch.sandbox import Portal
 from b24batch.session import Session
 from b24batch.wire.retries import RetryPolicy
@@ -42,7 +43,7 @@ def on_portal(command: Command) -> Callable[[Namespace], Exit]:
     """Return a function that opens the portal that the arguments choose, and runs `command` on it."""
 
     def run(arguments: Namespace) -> Exit:
-        with _open_session(arguments) as b24:
+        with telling_log(is_told=arguments.verbose), _open_session(arguments) as b24:
             return command(arguments, b24)
 
     return run
@@ -50,7 +51,7 @@ def on_portal(command: Command) -> Callable[[Namespace], Exit]:
 
 @contextlib.contextmanager
 def _open_session(arguments: Namespace) -> Iterator[Session]:
-    options = {"retries": RetryPolicy(attempts=arguments.attempts), "allow_http": arguments.allow_http}
+    options: Options = {"retries": RetryPolicy(attempts=arguments.attempts), "allow_http": arguments.allow_http}
     if arguments.timeout is not None:
         options["timeout"] = arguments.timeout
     if arguments.sandbox:

@@ -45,10 +45,12 @@ class JsonFile:
 
     Attributes:
         file: The file. It is read line by line, but an array is read as a whole.
+        again: Whether it can be read again, from its beginning.
         unit: What the numbers count: lines, or the elements of the array.
     """
 
     file: BinaryIO
+    again: bool = False
     unit: str = attrs.field(default="line", init=False)
 
     def __iter__(self) -> Iterator[Numbered]:
@@ -65,7 +67,7 @@ class JsonFile:
 
     def numbers(self) -> Iterator[int]:
         """Return the numbers of all commands; none if the file cannot be read twice."""
-        if not self.file.seekable():
+        if not self.again:
             return
         begin = self._begin()
         if self.unit == "line":
@@ -91,7 +93,7 @@ class JsonFile:
 
     def _begin(self) -> list[bytes]:
         """Return the first lines, up to one that is not blank, and note by it whether the file is an array."""
-        if self.file.seekable():
+        if self.again:
             self.file.seek(0)
         lines = []
         for line in self.file:
