@@ -87,7 +87,7 @@ def shown_live(line: LiveLine | None) -> Iterator[None]:
         yield
     finally:
         while _live:
-            _live.pop().hide()
+            _live.pop().close()
 
 
 @contextlib.contextmanager
