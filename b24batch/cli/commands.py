@@ -15,6 +15,7 @@ from b24batch.cli.file_arguments import repeat_options
 from b24batch.cli.file_run import FileRun
 from b24batch.cli.inputs import open_part
 from b24batch.cli.lines import Lines, Report
+from b24batch.cli.log import telling_log
 from b24batch.cli.outcomes_file import Remainder
 from b24batch.cli.params import parse_params
 from b24batch.cli.progress import showing
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from b24batch.cli.watched_journal import WatchedJournal
 
 
+@telling_log
 def call(arguments: Namespace, b24: Session) -> Exit:
     """Call one method and print its result."""
     params = parse_params(arguments.params, arguments.json)
@@ -56,6 +58,7 @@ def _describe_counts(row: AjaxResult) -> str:
     return "".join(f", {what} = {count}" for what, count in counted.items() if count is not None)
 
 
+@telling_log
 def run(arguments: Namespace, b24: Session) -> Exit:
     """Send a file of commands, and print the outcome of each."""
     with (
@@ -100,6 +103,7 @@ def journal(arguments: Namespace) -> Exit:
     return look(arguments)
 
 
+@telling_log
 def list_rows(arguments: Namespace, b24: Session) -> Exit:
     """Print all rows of a list method."""
     if arguments.format != "csv" and (arguments.delimiter or arguments.bom):

@@ -6,10 +6,10 @@ import contextlib
 import os
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator
-from typing import TypeAlias
 
 from b24batch.cli.argument_types import to_positive
-from b24batch.cli.terminal import Exit, telling_log
+from b24batch.cli.log import Command
+from b24batch.cli.terminal import Exit
 from b24batch.errors import UsageError
 from b24batch.options import Options
 from b24batch.sandbox import Portal
@@ -19,9 +19,6 @@ from b24batch.wire.retries import RetryPolicy
 #: The variable of the environment that has the webhook's URL.
 VARIABLE = "B24_WEBHOOK_URL"
 _NO_PORTAL = f"which portal? Put its webhook URL into {VARIABLE}, or pass --webhook or --sandbox"
-
-#: A command that needs a session.
-Command: TypeAlias = Callable[[Namespace, Session], Exit]
 
 
 def add_portal(parser: ArgumentParser) -> None:
@@ -43,7 +40,7 @@ def on_portal(command: Command) -> Callable[[Namespace], Exit]:
     """Return a function that opens the portal that the arguments choose, and runs `command` on it."""
 
     def run(arguments: Namespace) -> Exit:
-        with telling_log(is_told=arguments.verbose), _open_session(arguments) as b24:
+        with _open_session(arguments) as b24:
             return command(arguments, b24)
 
     return run

@@ -6,7 +6,6 @@ import contextlib
 import errno
 import io
 import json
-import logging
 import os
 import re
 import sys
@@ -104,26 +103,6 @@ def report_error(error: SdkError) -> Exit:
     code, sentence = next((code, text) for kind, code, text in _ENDS if isinstance(error, kind))
     say(sentence.format(error, describe(error)))
     return code
-
-
-@contextlib.contextmanager
-def telling_log(*, is_told: bool) -> Iterator[None]:
-    """Print what the library logs in the block, if `is_told`."""
-    log, handler = logging.getLogger("b24batch"), _Telling()
-    level = log.level
-    if is_told:
-        log.addHandler(handler)
-        log.setLevel(logging.DEBUG)
-    try:
-        yield
-    finally:
-        log.removeHandler(handler)
-        log.setLevel(level)
-
-
-class _Telling(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-        say(record.getMessage())
 
 
 def report_unwritten(error: OSError) -> Exit:

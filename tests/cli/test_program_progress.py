@@ -8,12 +8,15 @@ import io
 import json
 import os
 import pty
+import signal
 import struct
+import subprocess
 import sys
 import termios
+import threading
 
 import pytest
-from shell import outcomes, run
+from shell import PATIENCE, command, outcomes, run
 
 from b24batch import LeakyBucket
 from b24batch.__main__ import main
@@ -23,7 +26,7 @@ from b24batch.cli.progress import Progress
 from b24batch.clock import Wait
 from b24batch.sandbox import FakeClock, Page, Portal
 
-COLUMNS = 100
+COLUMNS = 300
 
 
 class Terminal:
@@ -221,6 +224,29 @@ def test_a_narrow_terminal(terminal, line, go):
     go(["no.such.method"] * 3, seconds=2.0)
     written = terminal.read().split("b24batch: 3 commands")[0]
     assert max(len(text) for text in written.replace("\n", "\r").split("\r")) <= 20
+
+
+def test_interrupted_on_a_terminal(terminal, portal, tmp_path):
+    """Ctrl-C clears the line, and says the same as in a pipe."""
+    path = tmp_path / "commands.jsonl"
+    path.write_text('["server.time"]\n["press"]\n["server.time"]\n')
+
+    @portal.method("press")
+    def press(params):
+        process.send_signal(signal.SIGINT)
+        over.wait(PATIENCE)
+
+    over = threading.Event()
+    line, options = command("run", path, "--chunk-size", "1", B24_WEBHOOK_URL=portal.url)
+    with subprocess.Popen(line, **{**options, "stderr": terminal.stream}) as process:
+        output, _ = process.communicate(timeout=PATIENCE)
+    over.set()
+    assert (process.returncode, [row["status"] for row in outcomes(output)]) == (130, ["ok", "unknown"])
+    written = terminal.read()
+    assert "0 of 3" in written
+    rest, summary = shown(written)
+    assert rest.startswith("b24batch: lines up to 2 have an outcome")
+    assert summary.startswith("b24batch: 2 commands: 1 ok, 1 unknown")
 
 
 def test_verbose(tmp_path):
