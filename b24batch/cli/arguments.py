@@ -117,7 +117,9 @@ def _add_journal(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:
-    about = "use this portal instead, only reading; others can read the URL (ps); without it nothing leaves this machine"
+    about = (
+        "use this portal instead, only reading; others can read the URL (ps); without it nothing leaves this machine"
+    )
     parser.add_argument("--webhook", metavar="URL", help=about)
 
 

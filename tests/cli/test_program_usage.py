@@ -20,7 +20,7 @@ MAPPED = [*CSV, "--method", "crm.deal.add", "--map", "TITLE=name"]
 LIST = ["list", "crm.deal.list"]
 #: Command lines, and the message that each ends with.
 WRONG = [
-    (["calls"], "argument command: invalid choice: 'calls' (choose from 'call', 'run', 'list', 'journal', 'demo', "),
+    (["calls"], "argument command: invalid choice: 'calls' (choose from "),
     (["--verbos"], "the following arguments are required: command"),
     (["call"], "the following arguments are required: METHOD"),
     (["call", "deal add"], "method: expected a name such as crm.deal.add, got 'deal add'"),
@@ -70,7 +70,7 @@ WRONG = [
     ([*MAPPED, "--map", "ID=id"], "--map 'ID=id': write .ID=id for the parameter ID, or fields[ID]=id for the field"),
     ([*MAPPED, "--delimiter", ";;"], "argument --delimiter: expected one character, or tab"),
     ([*MAPPED, "--encoding", "klingon"], "argument --encoding: expected a text encoding that Python knows, such as"),
-    ([*LIST, "--paging", "all"], "argument --paging: invalid choice: 'all' (choose from 'cursor', 'start', 'whole')"),
+    ([*LIST, "--paging", "all"], "argument --paging: invalid choice: 'all' (choose from "),
     (
         [*LIST, "--paging", "start", "--descending"],
         "--paging start keeps the order of the portal: give an order in the",
@@ -79,7 +79,7 @@ WRONG = [
     ([*LIST, "--id-key", ""], "--id-key: expected a name without spaces or ], got ''"),
     ([*LIST, "--result-key", "a b"], "--result-key: expected a name without spaces or ], got 'a b'"),
     ([*LIST, "--bom"], "--bom needs --csv"),
-    ([*LIST, "--format", "xlsx"], "argument --format: invalid choice: 'xlsx' (choose from 'jsonl', 'csv')"),
+    ([*LIST, "--format", "xlsx"], "argument --format: invalid choice: 'xlsx' (choose from "),
     (["list", "crm.deal.add"], "crm.deal.add writes, and list methods only read; use b24batch call"),
     (["list", "im.dialog.messages.get"], "page with b24batch call, or pass them with --paging whole to get one page"),
     (["list", "crm.address.list", "--paging", "cursor"], "its rows have no id of their own; use --paging start"),
