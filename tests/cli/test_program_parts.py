@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 
 import pytest
 from shell import against, outcomes, run
+
+from b24batch.__main__ import main
 
 
 def lines_of(count, **more):
@@ -173,6 +177,18 @@ def test_remaining_from_standard_input(portal, file, told):
     path = told(outcome(1, "ok"), *(outcome(n, "skipped") for n in range(2, 7)))
     ended = against(portal.url, "run", "-", "--remaining", path, stdin=file.read_text())
     assert (ended.returncode, numbers(portal)) == (0, [2, 3, 4, 5, 6])
+
+
+@pytest.mark.parametrize("options", [[], ["--csv", "--method", "echo", "--map", "n=n"]])
+def test_standard_input_that_was_read_before(portal, monkeypatch, capsys, options):
+    """What another program has read of standard input is not read again, even if that is a file."""
+    given = io.TextIOWrapper(
+        io.BufferedReader(io.BytesIO(b'["no.such.method"]\nn\n1\n' if options else b'[1]\n["echo"]\n'))
+    )
+    given.buffer.readline()
+    monkeypatch.setattr(sys, "stdin", given)
+    assert main(["run", "-", "--webhook", portal.url, *options]) == 0
+    assert [executed.method for executed in portal.executed] == ["echo"]
 
 
 def test_the_first_line_and_the_limit(portal, go):

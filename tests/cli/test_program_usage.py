@@ -127,7 +127,8 @@ def test_version(option):
     [
         ("limit: expected a whole number", "--limit: expected a whole number"),
         ("the limit: the rate is limited", "the limit: the rate is limited"),
-        ("got 'chunk_size: x', and id_key=", "got 'chunk_size: x', and --id-key"),
+        ("got 'use call, id_key=', and id_key=", "got 'use call, id_key=', and --id-key"),
+        ("got 'it\\'s id_key=', and id_key=", "got 'it\\'s id_key=', and --id-key"),
         ("the filter by ID (cursor_id_key); descending=True", "the filter by ID (--cursor-id-key); --descending"),
         ("use paging='cursor', or 'whole' if", "use --paging cursor, or whole if"),
         ("use call", "use b24batch call"),
