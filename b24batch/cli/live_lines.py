@@ -11,6 +11,8 @@ import attrs
 
 #: The columns of a terminal that does not tell how many it has.
 _COLUMNS = 80
+#: Rows of a terminal, of which the first one is used: some tell that they have none.
+_ROWS = 20
 #: With a total, and without one.
 _FORMATS = ("{percentage:3.0f}%|{bar:16}| {desc}, {remaining} left", "{desc}")
 
@@ -39,10 +41,10 @@ def open_line(stream: TextIO, total: int | None) -> LiveLine:
         return _PlainLine(stream)
     silent = type("Line", (tqdm,), {"monitor_interval": 0})  # without a thread that draws it
     form = _FORMATS[total is None]
-    options = {"file": stream, "leave": False, "position": 0, "dynamic_ncols": True, "bar_format": form}
+    options = {"file": stream, "leave": False, "position": 0, "nrows": _ROWS, "bar_format": form}
     bar = silent(total=total, delay=1, **options)  # not drawn before it has a text
     bar.delay = 0
-    return _TqdmLine(bar)
+    return _TqdmLine(stream, bar)
 
 
 @attrs.define(eq=False)
@@ -75,10 +77,11 @@ class _PlainLine:
 
 @attrs.define(eq=False)
 class _TqdmLine:
+    stream: TextIO
     bar: Any
 
     def show(self, text: str, count: int, /) -> None:
-        self.bar.n = count
+        self.bar.n, self.bar.ncols = count, _count_columns(self.stream) - 1
         with contextlib.suppress(OSError):
             self.bar.set_description_str(text)
 
