@@ -25,7 +25,7 @@ _REPEATED: dict[str, JsonValue] = {
     "halt": False,
     "stop": False,
     "chunk_size": MAX_COMMANDS,
-    "concurrency": 1,
+    "concurrency": None,
 }
 
 
@@ -74,8 +74,8 @@ def add_delimiter(parser: Group, about: str) -> None:
 
 def add_concurrency(parser: argparse.ArgumentParser) -> None:
     """Add the number of requests on their way at once."""
-    about = f"requests that are on their way at once, 1 to {MAX_CONCURRENCY}; default: %(default)s"
-    parser.add_argument("--concurrency", type=to_concurrency, default=1, metavar="N", help=about)
+    about = f"requests that are on their way at once, 1 to {MAX_CONCURRENCY}; default: 1"
+    parser.add_argument("--concurrency", type=to_concurrency, metavar="N", help=about)
 
 
 def add_limit(parser: Group, about: str) -> None:

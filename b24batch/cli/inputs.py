@@ -13,7 +13,8 @@ from typing import IO, BinaryIO, cast
 from b24batch.cli.csv_file import CsvFile
 from b24batch.cli.mapping import ColumnMap
 from b24batch.cli.outcomes_file import Remainder, find_remainder
-from b24batch.cli.sources import JsonFile, Part, Source
+from b24batch.cli.part import Part
+from b24batch.cli.sources import JsonFile, Source
 from b24batch.cli.terminal import open_input
 from b24batch.errors import UsageError
 

@@ -10,8 +10,9 @@ import attrs
 
 from b24batch.calls.commands import Command
 from b24batch.calls.earlier import MEMORY, Earlier
+from b24batch.cli.part import Part
 from b24batch.cli.progress import Progress
-from b24batch.cli.sources import JsonFile, Part
+from b24batch.cli.sources import JsonFile
 from b24batch.cli.terminal import Exit, to_json_line, write
 from b24batch.errors import NotSent, UsageError
 from b24batch.results import AjaxResult
