@@ -10,7 +10,8 @@ from django.http import HttpRequest, QueryDict
 from b24batch.django.conf import Config
 from b24batch.django.sessions import forget, get_session, get_store, open_session, session_for
 from b24batch.errors import AuthError, TokenRefreshError, UsageError
-from b24batch.oauth.posted import Event, Install, Placement
+from b24batch.oauth.installations import Install
+from b24batch.oauth.posted import Event, Placement
 from b24batch.oauth.server import AGAIN
 from b24batch.oauth.tokens import Token
 from b24batch.redaction import Secret

@@ -20,7 +20,8 @@ from b24batch.django import posted as posts
 from b24batch.django.conf import Config, get_config
 from b24batch.django.middleware import try_later
 from b24batch.errors import AuthError, NotSent, SdkError, TokenRefreshError, UsageError
-from b24batch.oauth.posted import Event, Install, Placement
+from b24batch.oauth.installations import Install
+from b24batch.oauth.posted import Event, Placement
 from b24batch.session import Session
 
 P = ParamSpec("P")
