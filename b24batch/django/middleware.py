@@ -28,4 +28,6 @@ def try_later(reason: str, seconds: float | None) -> HttpResponse:
     """Return a 503 whose ``Retry-After`` has the seconds rounded up; 1 if they are unknown."""
     known = seconds if seconds is not None and math.isfinite(seconds) else _UNKNOWN
     headers = {"Retry-After": str(max(1, math.ceil(known)))}
-    return HttpResponse(reason, status=503, content_type="text/plain; charset=utf-8", headers=headers)
+    answer = HttpResponse(reason, status=503, content_type="text/plain; charset=utf-8", headers=headers)
+    answer.xframe_options_exempt = True  # a placement in a frame shows it too
+    return answer
