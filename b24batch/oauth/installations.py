@@ -21,15 +21,16 @@ _EVENTS = ("ONAPPINSTALL", "ONAPPUPDATE")
 class Install(UserForm):
     """The application was installed, or is being installed by the administrator who looks at its page.
 
-    An application with a page is installed in three steps. The portal opens the page in a frame, by a form without an
-    application token; ``event`` is None then. The page calls ``BX24.installFinish()``. Then the portal posts the event
-    ``ONAPPINSTALL`` with the application token, if it was bound. An application without a page gets only this event.
+    An application with a page is installed in three steps. The portal opens the page in a frame, by a form that is no
+    event. The page calls ``BX24.installFinish()``. Then the portal posts the event ``ONAPPINSTALL`` with the
+    application token, if it was bound. An application without a page gets only this event.
 
     Attributes:
         token: The token of the user who installed it. Keep it in a store.
         allowed_hosts: As in `Placement`.
         event: ``ONAPPINSTALL``, ``ONAPPUPDATE`` after an update, or None: the answer is shown to the user in a frame.
-        application_token: Keep it, to check every later event. None if the form is that of a page.
+        application_token: Keep it, to check every later event. None for a page, unless the portal is one of those that
+            post it (``APPLICATION_TOKEN``) to pages too.
         data: ``VERSION``, ``ACTIVE``, ``INSTALLED`` and ``LANGUAGE_ID``, as text; empty for a page.
         language: The portal's language, such as ``en``.
     """
@@ -64,7 +65,7 @@ def _read_page(posted: Form, rules: Rules) -> dict[str, Any]:
         "allowed_hosts": rules.hosts,
         "token": posted.read_token(PLACEMENT, rules),
         "event": None,
-        "application_token": None,
+        "application_token": posted.read_secret("APPLICATION_TOKEN") if posted.has("APPLICATION_TOKEN") else None,
         "data": {},
         "language": posted.read_text("LANG", ""),
     }

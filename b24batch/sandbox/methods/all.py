@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from b24batch.sandbox.application.state import Application
 from b24batch.sandbox.methods import (
     application,
     calendars,
@@ -25,8 +26,8 @@ from b24batch.sandbox.methods.crm_store import CrmStore
 from b24batch.sandbox.rest.dispatcher import Dispatcher
 
 
-def install(dispatcher: Dispatcher) -> None:
-    """Register every built-in method, over one new store."""
+def install(dispatcher: Dispatcher, installed: Application) -> None:
+    """Register every built-in method, over one new store and the portal's application."""
     crm = CrmStore(dispatcher.clock.time)
     data = storages.Storages()
     users = staff.users()
@@ -37,5 +38,6 @@ def install(dispatcher: Dispatcher) -> None:
     storage_items.install(dispatcher, data)
     disk.install(dispatcher, users)
     task_items.install(dispatcher, tasks.install(dispatcher))
-    for part in (application, calendars, catalogue, messenger, telephony, universal_lists):
+    application.install(dispatcher, installed)
+    for part in (calendars, catalogue, messenger, telephony, universal_lists):
         part.install(dispatcher)
