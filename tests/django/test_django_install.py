@@ -260,6 +260,18 @@ def test_the_nonce_of_the_script(portal):
     assert "nonce" not in render(text, install=install_of(portal), nonce="")
 
 
+def test_the_nonce_of_django(portal):
+    """Django's own nonce is made when it is used first, and is false until then."""
+
+    class Nonce(str):
+        def __bool__(self):
+            return False
+
+    assert 'nonce="Zm9v"' in render(
+        "{% b24_install_finish install nonce=n %}", install=install_of(portal), n=Nonce("Zm9v")
+    )
+
+
 def test_a_misspelt_variable():
     """A variable that is not there is told, instead of a page that never completes the installation."""
     for tag in ("b24_install_finish", "b24_fields"):

@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import time
 
-from django import template
+from django.template import Library
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -24,7 +24,7 @@ from b24batch.oauth.installations import Install
 from b24batch.oauth.posted import Placement
 from b24batch.wire.addresses import is_loopback
 
-register = template.Library()
+register = Library()
 
 #: Bitrix24's library for pages in a frame.
 _LIBRARY = "https://api.bitrix24.com/api/v1/"
@@ -38,8 +38,9 @@ _FINISH = (
 def b24_install_finish(form: Install | Placement, nonce: object = None) -> SafeString:
     """Return the script that completes the installation. A sandbox portal has a library of its own."""
     address = _check(form, "b24_install_finish").token.address
+    text = "" if nonce is None else str(nonce)  # Django's own nonce is false until it is text
     library = f"{address.scheme}://{address.host}/api/v1/" if is_loopback(address.host) else _LIBRARY
-    return format_html(_FINISH, library=library, nonce=format_html(' nonce="{}"', nonce) if nonce else "")
+    return format_html(_FINISH, library=library, nonce=format_html(' nonce="{}"', text) if text else "")
 
 
 @register.simple_tag
