@@ -18,7 +18,7 @@ from django.views.decorators.http import require_POST
 
 from b24batch.django import posted as posts
 from b24batch.django.conf import Config, get_config
-from b24batch.django.middleware import try_later
+from b24batch.django.middleware import IN_FRAME, try_later
 from b24batch.errors import AuthError, NotSent, SdkError, TokenRefreshError, UsageError
 from b24batch.oauth.installations import Install
 from b24batch.oauth.posted import Event, Placement
@@ -135,6 +135,7 @@ def _decorate(
     @functools.wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         _hide_form(request)
+        setattr(request, IN_FRAME, frame)
         config = get_config(alias)
         try:
             posted = read(request, config)

@@ -232,6 +232,13 @@ def test_pages_that_fail_are_framed_too(portal, web):
     portal.fail_next("rate_limited")
     limited = open_page(web, portal.placement_form(options={"ID": "7"}), "/placement/")
     assert (limited.status_code, "X-Frame-Options" in limited) == (503, False)
+    failing = [
+        web.post("/install/?fail=1", portal.install_page_form()),
+        open_page(web, portal.placement_form(), "/failing_placement/"),
+        web.get("/failing/"),
+    ]
+    assert [answer.status_code for answer in failing] == [500] * 3
+    assert ["X-Frame-Options" in answer for answer in failing] == [False, False, True]
 
 
 def render(text, **context):
