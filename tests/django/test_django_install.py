@@ -4,6 +4,7 @@ import html
 import logging
 import re
 import threading
+from pathlib import Path
 
 import django_setup  # noqa: F401
 import pytest
@@ -12,6 +13,7 @@ from b24batch.sandbox import Portal
 
 pytest_plugins = ["django_fixtures"]
 
+import django  # noqa: E402
 from django.conf import settings  # noqa: E402
 from django.http import HttpResponse  # noqa: E402
 from django.template import Context, Template  # noqa: E402
@@ -318,6 +320,16 @@ def test_a_form_in_a_frame(portal, web):
     pairs["PLACEMENT_OPTIONS"] = '{"ID": "7"}'
     assert tab(RequestFactory().post("/", {**pairs, "note": "hello"})).text == "hello"
     assert portal.requests[-1].params["auth"] == form["AUTH_ID"]
+
+
+def test_the_example_is_a_fresh_project():
+    """The example has the middlewares of a new Django project in their order, and its cookies are the usual ones."""
+    template = Path(django.__file__).parent / "conf" / "project_template" / "project_name" / "settings.py-tpl"
+    example = Path(__file__).parent.parent.parent / "examples" / "django_project" / "deals" / "settings.py"
+    fresh, ours = (re.findall(r"(?<!\.)\bdjango\.[\w.]+Middleware\b", path.read_text()) for path in (template, example))
+    assert ours == fresh
+    assert len(fresh) >= 7
+    assert not re.search("COOKIE|X_FRAME|CSRF_TRUSTED", example.read_text())
 
 
 def test_a_page_with_odd_fields(portal, web):
