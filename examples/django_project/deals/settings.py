@@ -11,23 +11,21 @@ from deals.sandbox import start_sandbox
 SANDBOX = None if "B24_WEBHOOK_SECRET_URL" in os.environ or "B24_CLIENT_ID" in os.environ else start_sandbox()
 
 # Names with SECRET in them are masked on Django's debug page, in the settings as in the environment.
+B24BATCH: dict[str, dict[str, object]] = {}
 if SANDBOX:
-    B24BATCH = {
-        "default": {"WEBHOOK_SECRET_URL": SANDBOX.url},
-        "application": {
-            "CLIENT_ID": SANDBOX.client_id,
-            "CLIENT_SECRET": SANDBOX.client_secret,
-            "TOKEN_URL": SANDBOX.token_url,  # this and the next key are for the sandbox only
-            "ALLOW_LOOPBACK": True,
-        },
+    B24BATCH["default"] = {"WEBHOOK_SECRET_URL": SANDBOX.url}
+    B24BATCH["application"] = {
+        "CLIENT_ID": SANDBOX.client_id,
+        "CLIENT_SECRET": SANDBOX.client_secret,
+        "TOKEN_URL": SANDBOX.token_url,  # this and the next key are for the sandbox only
+        "ALLOW_LOOPBACK": True,
     }
-else:
-    B24BATCH = {
-        "default": {"WEBHOOK_SECRET_URL": os.environ.get("B24_WEBHOOK_SECRET_URL", "")},
-        "application": {
-            "CLIENT_ID": os.environ.get("B24_CLIENT_ID", ""),
-            "CLIENT_SECRET": os.environ.get("B24_CLIENT_SECRET", ""),
-        },
+if "B24_WEBHOOK_SECRET_URL" in os.environ:
+    B24BATCH["default"] = {"WEBHOOK_SECRET_URL": os.environ["B24_WEBHOOK_SECRET_URL"]}
+if "B24_CLIENT_ID" in os.environ:
+    B24BATCH["application"] = {
+        "CLIENT_ID": os.environ["B24_CLIENT_ID"],
+        "CLIENT_SECRET": os.environ["B24_CLIENT_SECRET"],
     }
 
 INSTALLED_APPS = [
