@@ -140,7 +140,7 @@ def test_an_installation_that_is_reloaded(page, site, database):
         frame = page.frame_locator("iframe")
         frame.get_by_text("The application is installed").wait_for()
         with page.expect_response(lambda answer: "/app/install/" in answer.url) as again:
-            page.frames[1].evaluate("location.reload()")
+            page.frames[1].evaluate("setTimeout(() => location.reload())")
         assert again.value.status == 200
     assert [token for _, token in read_tokens(database)] == [""]
     page.unroute("**/api/v1/")
