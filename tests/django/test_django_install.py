@@ -305,6 +305,15 @@ def test_the_fields_of_a_placement(portal):
     assert again.token.client_endpoint == placement.token.client_endpoint
 
 
+def test_the_fields_of_an_installation(portal):
+    """A page of the installation has the fields of the application's own page, for a form before it is completed."""
+    page = render("{% b24_fields install %}", install=install_of(portal, DOMAIN="example.bitrix24.com"))
+    assert '<input type="hidden" name="PLACEMENT" value="DEFAULT">' in page
+    assert '<input type="hidden" name="PROTOCOL" value="1">' in page
+    fields = dict(re.findall(r'name="(\w+)" value="([^"]*)"', page))
+    assert Placement.from_form(fields).options is None
+
+
 def test_a_form_in_a_frame(portal, web):
     """A form with the fields of its placement is sent to a placement view, without any cookie."""
     page = []
