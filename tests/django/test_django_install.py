@@ -15,6 +15,7 @@ pytest_plugins = ["django_fixtures"]
 
 import django  # noqa: E402
 from django.conf import settings  # noqa: E402
+from django.db import connections  # noqa: E402
 from django.http import HttpResponse  # noqa: E402
 from django.template import Context, Template  # noqa: E402
 from django.test import Client, RequestFactory, override_settings  # noqa: E402
@@ -197,6 +198,7 @@ def test_a_form_that_is_posted_twice_at_once(portal, web):
     def post():
         both.wait()
         statuses.append(open_page(Client(), form).status_code)
+        connections.close_all()
 
     threads = [threading.Thread(target=post) for _ in range(2)]
     for thread in threads:
