@@ -12,7 +12,7 @@ from b24batch.django.sessions import forget, get_session, get_store, open_sessio
 from b24batch.django.stores import DjangoTokenStore
 from b24batch.errors import AuthError, TokenRefreshError, UsageError
 from b24batch.oauth.installations import Install
-from b24batch.oauth.posted import Event, Placement
+from b24batch.oauth.posted import Event, Placement, is_equal
 from b24batch.oauth.server import AGAIN
 from b24batch.oauth.tokens import Token
 from b24batch.redaction import Secret
@@ -99,18 +99,29 @@ def complete_install(request: HttpRequest, config: Config) -> Install:
     _refuse_users(install, config)
     store = get_store(config)
     with store.lock(install.token.member_id):  # before the token is used up, since the new one has to be stored
-        token = _find_proven(install, store) or _prove(install, config)
+        if _is_proven(install, store):
+            return attrs.evolve(install, token=attrs.evolve(install.token, refresh_token=None))
+        token = _prove(install, config)
         store.put(token, install.application_token, exchanged=install.token.access_token)
     forget(token.member_id)
     return attrs.evolve(install, token=token)
 
 
-def _find_proven(install: Install, store: DjangoTokenStore) -> Token | None:
-    """Return the stored token if this form was proven before: a reload posts it again, after its token is used up."""
+def _is_proven(install: Install, store: DjangoTokenStore) -> bool:
+    """Return whether this form was proven before: a reload posts it again, after its refresh token is used up.
+
+    It is known by its access token alone. That must not be enough to get a newer token, or to replace the application
+    token, with which events can be forged.
+    """
     stored = store.get(install.token.member_id)
     if stored is None or stored.refresh_token is None or stored.address.host != install.token.address.host:
-        return None
-    return stored if store.has_replaced(install.token) else None
+        return False
+    return store.has_replaced(install.token) and _is_known(install.application_token, store, stored.member_id)
+
+
+def _is_known(given: Secret | None, store: DjangoTokenStore, member_id: str) -> bool:
+    known = store.application_token(member_id)
+    return given is None or (known is not None and is_equal(given, known))
 
 
 def _refuse_users(install: Install, config: Config) -> None:

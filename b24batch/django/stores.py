@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, TypeVar
 
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError, IntegrityError, router, transaction
+from django.db import DatabaseError, IntegrityError, connections, router, transaction
 from django.utils import timezone
 
 from b24batch.django.database import begin, read_apart
@@ -18,6 +18,8 @@ from b24batch.oauth.tokens import Token
 from b24batch.redaction import Secret
 
 _T = TypeVar("_T")
+#: The access token of a row that holds a lock and no token.
+_NONE = ""
 
 
 class DjangoTokenStore:
@@ -92,13 +94,29 @@ class DjangoTokenStore:
             begin(stack, self._alias)
             stack.callback(setattr, self._held, "now", False)
             self._held.now = True
-            self._select(member_id).select_for_update().exists()
+            self._lock_row(stack, member_id)
             try:
                 yield
             except BaseException as error:
                 failure = error  # tokens stored before the error are still committed
         if failure is not None:
             raise failure
+
+    def _lock_row(self, stack: ExitStack, member_id: str) -> None:
+        """Lock the portal's row; without one, insert an empty one, which only this transaction sees."""
+        rows = self._select(member_id)
+        if rows.select_for_update().exists() or not connections[self._alias].features.has_select_for_update:
+            return
+        try:
+            with transaction.atomic(using=self._alias):
+                rows.create(member_id=member_id, access_token=_NONE, expires=0.0)
+        except IntegrityError:  # another process has inserted it meanwhile, and stored a token
+            rows.select_for_update().exists()
+        stack.callback(self._delete_empty, member_id)
+
+    def _delete_empty(self, member_id: str) -> None:
+        with suppress(DatabaseError):  # after an error of the database the transaction is rolled back
+            self._select(member_id).filter(access_token=_NONE).delete()
 
     def _is_held(self) -> bool:
         return bool(getattr(self._held, "now", False))
@@ -138,7 +156,8 @@ class DjangoTokenStore:
         with ExitStack() as stack:
             if not self._is_held():
                 read_apart(stack, self._alias)
-            return next(map(made, self._select(member_id).values_list(*columns)), None)
+            rows = self._select(member_id).exclude(access_token=_NONE)
+            return next(map(made, rows.values_list(*columns)), None)
 
     def _select(self, member_id: str) -> Any:
         return _get_model().objects.using(self._alias).filter(member_id=member_id)

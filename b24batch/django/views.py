@@ -102,8 +102,9 @@ def install_view(view: Callable[..., Any] | None = None, *, alias: str = "defaul
     an administrator's, since every user who opens a placement has a token. Then the OAuth server must renew the token,
     for the same portal at the same host as in the form. The new token and the application token, which only the event
     has, are stored at once, even if the view fails. If the same form is posted again, as by a reload of the page, it is
-    verified by its access token, and nothing is renewed. So the view may be called more than once for an installation.
-    The view is exempt from the CSRF check, and its answer may be shown in a frame.
+    verified by its access token, and nothing is renewed nor stored: the session has the stored token, `install.token`
+    that of the form. So the view may be called more than once for an installation. The view is exempt from the CSRF
+    check, and its answer may be shown in a frame.
 
     The answer is 405 for anything but a POST, 400 for any other form, and 403 if the OAuth server refuses the token or
     the token is not an administrator's. It is 503 if the portal or the OAuth server cannot be reached; the same form

@@ -130,7 +130,7 @@ class Event:
         posted, expected = Form(form), to_secret(application_token, "application_token")
         del form, application_token
         rules = Rules(**options)
-        if not _is_equal(posted.read_secret(APPLICATION_TOKEN), expected):
+        if not is_equal(posted.read_secret(APPLICATION_TOKEN), expected):
             raise AuthError("the application token is not this portal's", code="INVALID_APPLICATION_TOKEN")
         has_token = posted.has("auth[access_token]")
         return cls(
@@ -156,7 +156,7 @@ class Event:
         return OAuth(client_id, client_secret, token, member_id=self.member_id, **options)
 
 
-def _is_equal(given: Secret, expected: Secret) -> bool:
-    # A form can contain any text, even invalid characters.
+def is_equal(given: Secret, expected: Secret) -> bool:
+    """Compare two secrets in a time that tells nothing; a form can contain any text, even invalid characters."""
     texts = (secret.reveal().encode(errors="surrogatepass") for secret in (given, expected))
     return hmac.compare_digest(*texts)

@@ -11,7 +11,7 @@ import pytest
 
 from b24batch.sandbox import Portal
 
-pytest_plugins = ["django_fixtures"]
+pytest_plugins = ["django_databases", "django_fixtures"]
 
 import django  # noqa: E402
 from django.conf import settings  # noqa: E402
@@ -181,6 +181,39 @@ def test_a_form_again_is_verified_again(portal, web):
     assert list(PortalToken.objects.values("access_token", "application_token")) == before
 
 
+@pytest.mark.parametrize("form", ["install_page_form", "install_form"])
+def test_a_form_again_brings_no_application_token(portal, web, form):
+    """Who knows an access token that was proven once cannot change the application token, or events could be forged."""
+    web.post("/install/", portal.install_form())
+    names = {"install_page_form": ("AUTH_ID", "REFRESH_ID", "APPLICATION_TOKEN")}
+    access, refresh, application = names.get(form) or [f"auth[{n}_token]" for n in ("access", "refresh", "application")]
+    known = web.post("/install/", first := portal.install_form()).status_code
+    stolen = {access: first["auth[access_token]"], refresh: "guessed"}
+    make = getattr(portal, form)
+    answers = [web.post("/install/", make(**stolen, **{application: text})).status_code for text in ("f0rged", "")]
+    expected = 200 if form == "install_page_form" else 400  # an event has to have one
+    assert (known, answers) == (200, [403, expected])
+    assert PortalToken.objects.get().application_token == portal.application_token
+    assert web.post("/install/", make(**stolen, **{application: portal.application_token})).status_code == 200
+
+
+def test_a_form_again_shows_no_newer_token(portal, web):
+    """A page that is opened again gets the access token of its own form, and not the stored one, which lasts longer."""
+    seen = []
+
+    @install_view(alias="application")
+    def install(request, session, install):
+        seen.append(install.token)
+        return HttpResponse(session.call("echo", {"n": "1"}).data["n"])
+
+    form = portal.install_page_form()
+    assert [install(RequestFactory().post("/", form)).status_code for _ in range(2)] == [200, 200]
+    stored = DjangoTokenStore().get(portal.member_id)
+    assert seen[0] == stored
+    assert (seen[1].access_token.reveal(), seen[1].refresh_token) == (form["AUTH_ID"], None)
+    assert portal.requests[-1].params["auth"] == stored.access_token.reveal()
+
+
 def test_a_form_of_a_portal_that_was_forgotten(portal, web):
     """After an uninstallation the former form of the page proves nothing."""
     form = portal.install_page_form()
@@ -190,8 +223,10 @@ def test_a_form_of_a_portal_that_was_forgotten(portal, web):
     assert not PortalToken.objects.exists()
 
 
-def test_a_form_that_is_posted_twice_at_once(portal, web):
+@pytest.mark.parametrize("where", ["sqlite", pytest.param("postgres", marks=pytest.mark.slow)])
+def test_a_form_that_is_posted_twice_at_once(portal, web, where, request):
     """Of the same form twice at the same moment, both show the page, and the token is renewed once."""
+    alias = request.getfixturevalue("postgres_alias") if where == "postgres" else None
     form, statuses = portal.install_page_form(), []
     both = threading.Barrier(2, timeout=30)
 
@@ -201,10 +236,11 @@ def test_a_form_that_is_posted_twice_at_once(portal, web):
         connections.close_all()
 
     threads = [threading.Thread(target=post) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
+    with override_settings(B24BATCH={"application": settings.B24BATCH["application"] | {"DATABASE": alias}}):
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
     assert (statuses, len(portal.token_requests)) == ([200, 200], 1)
 
 

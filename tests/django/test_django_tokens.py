@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import attrs
 import django_setup  # noqa: F401
@@ -16,7 +16,7 @@ from django_server import environment, manage, token_of
 from b24batch import OAuth, TokenRefreshError, UsageError
 from b24batch.redaction import Secret
 
-pytest_plugins = ["django_fixtures"]
+pytest_plugins = ["django_databases", "django_fixtures"]
 
 from django.conf import settings  # noqa: E402
 from django.core.exceptions import ImproperlyConfigured  # noqa: E402
@@ -212,6 +212,62 @@ def test_two_first_tokens_at_once(portal, database):
         store.put(token, Secret("application"))
     assert store.get(token.member_id) == token
     assert store.application_token(token.member_id) == Secret("application")
+
+
+@pytest.fixture
+def shared(postgres_alias):
+    """A store in PostgreSQL, which locks rows and not the whole database."""
+    PortalToken.objects.using(postgres_alias).all().delete()
+    yield DjangoTokenStore(postgres_alias)
+    connections[postgres_alias].close()
+
+
+@contextmanager
+def in_thread(store, member_id, stored):
+    """Lock the store in another thread, which notes what it finds; here the block has the lock."""
+
+    def find():
+        with store.lock(member_id):
+            stored.append(store.get(member_id))
+        connections.close_all()
+
+    other = threading.Thread(target=find)
+    with store.lock(member_id):
+        other.start()
+        yield other
+    other.join(60)
+
+
+def waits(other, alias):
+    """Wait until another thread waits for the database, or has ended; return which."""
+    with closing(connections[alias].copy()) as apart, apart.cursor() as cursor:
+        while other.is_alive():
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            if cursor.fetchone()[0]:
+                return True
+    return False
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("puts", [True, False])
+def test_a_first_token_is_locked_in_advance(portal, shared, postgres_alias, puts):
+    """A portal without a row is locked like any other: who comes second waits, and finds what the first one stored."""
+    token, stored = token_of(portal), []
+    with in_thread(shared, token.member_id, stored) as other:
+        assert shared.get(token.member_id) is None
+        assert waits(other, postgres_alias)
+        if puts:
+            shared.put(token)
+    assert stored == [token if puts else None]
+    assert PortalToken.objects.using(postgres_alias).count() == puts
+
+
+@pytest.mark.slow
+def test_a_first_token_that_postgres_refuses(portal, shared, postgres_alias):
+    """A first token that PostgreSQL refuses is that error, and leaves no row behind."""
+    with pytest.raises(DatabaseError, match="NUL"):
+        shared.put(token_of(portal), Secret("a\0b"))
+    assert not PortalToken.objects.using(postgres_alias).exists()
 
 
 def test_a_database_that_refuses_a_first_token(portal, database):
