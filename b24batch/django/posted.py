@@ -10,7 +10,8 @@ from django.http import HttpRequest, QueryDict
 from b24batch.django.conf import Config
 from b24batch.django.sessions import forget, get_session, get_store, open_session, session_for
 from b24batch.django.stores import DjangoTokenStore
-from b24batch.errors import AuthError, TokenRefreshError, UsageError
+from b24batch.errors import AuthError, TokenRefreshError
+from b24batch.oauth.forms import Form
 from b24batch.oauth.installations import Install
 from b24batch.oauth.posted import Event, Placement, is_equal
 from b24batch.oauth.server import AGAIN
@@ -49,10 +50,7 @@ def open_placement_session(placement: Placement, config: Config) -> Session:
 
 def read_event(request: HttpRequest, config: Config) -> Event:
     """Return the event in a form; its application token must be the portal's."""
-    member_id = request.POST.get("auth[member_id]")
-    if not member_id:
-        raise UsageError("auth[member_id] is missing")
-    expected = _find_application_token(member_id, config)
+    expected = _find_application_token(Form(request.POST).read_text("auth[member_id]"), config)
     if expected is None:
         raise AuthError(_UNKNOWN)
     return Event.from_form(request.POST, application_token=expected, **config.form_options)

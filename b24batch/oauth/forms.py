@@ -106,6 +106,8 @@ class Form:
             raise UsageError(f"the form has no {name}")
         if not isinstance(self._fields[name], str):
             raise UsageError(f"{name}: expected a string, got {type(self._fields[name]).__name__}")
+        if "\0" in self._fields[name]:  # no portal sends one, and PostgreSQL cannot store it
+            raise UsageError(f"{name}: a NUL character is invalid")
         return Secret(self._fields[name])
 
     def read_integer(self, name: str) -> int:

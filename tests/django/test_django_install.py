@@ -387,6 +387,18 @@ def test_a_page_with_odd_fields(portal, web):
         assert (answer.status_code in (400, 403), answer["Content-Type"]) == (True, "text/plain; charset=utf-8")
 
 
+def test_a_nul_character(portal, web):
+    """A NUL character, which PostgreSQL cannot store, is 400 before anything is sent, and no error of the database."""
+    page, event = portal.install_page_form(APPLICATION_TOKEN="a\0b"), portal.install_form()
+    answers = [
+        web.post("/install/", page),
+        web.post("/install/", {**event, "auth[application_token]": "a\0b"}),
+        web.post("/event/", {**event, "event": "ONCRMDEALADD", "auth[member_id]": "a\0b"}),
+    ]
+    assert [(answer.status_code, "NUL" in answer.text) for answer in answers] == [(400, True)] * 3
+    assert portal.requests == portal.token_requests == []
+
+
 @override_settings(DEBUG=True)
 def test_debug_page_of_a_page(portal, web):
     """The debug page of an installation page that fails shows none of its secrets."""
