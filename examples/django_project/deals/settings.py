@@ -28,6 +28,12 @@ if "B24_CLIENT_ID" in os.environ:
         "CLIENT_SECRET": os.environ["B24_CLIENT_SECRET"],
     }
 
+# The public host in the URLs of the portal's form, behind a tunnel or a proxy that ends https.
+ALLOWED_HOSTS: list[str] = []
+if "PUBLIC_HOST" in os.environ:
+    ALLOWED_HOSTS = [os.environ["PUBLIC_HOST"], "localhost"]
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -48,7 +54,7 @@ MIDDLEWARE = [
 ]
 
 SECRET_KEY = os.environ.get("SECRET_KEY", "only-for-this-example-never-for-a-server-that-others-reach")
-DEBUG = True
+DEBUG = "PUBLIC_HOST" not in os.environ
 ROOT_URLCONF = "deals.urls"
 TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
 DATABASES = {
