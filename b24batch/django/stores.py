@@ -18,8 +18,8 @@ from b24batch.oauth.tokens import Token
 from b24batch.redaction import Secret
 
 _T = TypeVar("_T")
-#: The access token of a row that holds a lock and no token.
-_NONE = ""
+#: The access token of a row that holds a lock and no token; with spaces, as no token is.
+_NONE = "no token yet"
 
 
 class DjangoTokenStore:

@@ -111,11 +111,12 @@ def test_from_nothing_to_a_tab_in_a_deal(page, site, database):
 def test_no_cookie_reaches_the_frame(page, site):
     """In a frame of another site the browser sends no cookie that it has, and the application works without."""
     page.context.add_cookies([{"name": "sessionid", "value": "mine", "url": site, "sameSite": "Lax"}])
-    sent = {}
-    page.on("request", lambda request: sent.update({request.url.partition("?")[0]: request.all_headers()}))
+    requests = []
+    page.on("request", lambda request: requests.append(request))
     install(page, site)
-    assert "sessionid=mine" in sent[f"{site}/"]["cookie"]
-    framed = [headers for url, headers in sent.items() if url.startswith(f"{site}/app/")]
+    sent = {request.url.partition("?")[0]: request for request in requests}
+    assert "sessionid=mine" in sent[f"{site}/"].all_headers()["cookie"]
+    framed = [request.all_headers() for url, request in sent.items() if url.startswith(f"{site}/app/")]
     assert len(framed) == 2
     assert not [headers["cookie"] for headers in framed if "cookie" in headers]
 
@@ -125,8 +126,12 @@ def test_a_page_that_is_not_decorated_is_not_framed(page, site):
     page.goto(site)
     portal = page.get_by_text("Install the application").get_attribute("href").partition("/devops")[0]
     page.goto(f"{portal}/devops/edit/application/local/?handler={site}/&install=")
-    page.get_by_role("button", name="Save").click()
-    page.wait_for_load_state("networkidle")
+    with page.expect_response(lambda answer: answer.url.startswith(f"{site}/?")) as refused:
+        page.get_by_role("button", name="Save").click()
+    assert refused.value.header_value("X-Frame-Options") == "DENY"
+    blank = ("", "about:blank")
+    while page.frames[1].url in blank:
+        page.wait_for_event("framenavigated")
     assert page.frames[1].url.startswith("chrome-error:")
 
 
@@ -139,7 +144,8 @@ def test_an_installation_that_is_reloaded(page, site, database):
     for _ in range(2):
         frame = page.frame_locator("iframe")
         frame.get_by_text("The application is installed").wait_for()
-        with page.expect_response(lambda answer: "/app/install/" in answer.url) as again:
+        # The next reload has to be one of the new document: a timer ends with its document.
+        with page.expect_event("framenavigated"), page.expect_response("**/app/install/**") as again:
             page.frames[1].evaluate("setTimeout(() => location.reload())")
         assert again.value.status == 200
     assert [token for _, token in read_tokens(database)] == [""]
