@@ -51,7 +51,9 @@ def extract(text, options):
 
 def build(folder, env):
     """Do what the page says, in an empty folder."""
-    for line in re.findall(r"^    ((?:django-admin|python manage.py) .*)$", section(), re.MULTILINE):
+    *start, migrate, serve = re.findall(r"^    ((?:django-admin|python manage.py) .*)$", section(), re.MULTILINE)
+    assert (migrate, serve) == ("python manage.py migrate", "python manage.py runserver")
+    for line in start:
         words = shlex.split(line)
         program = ["-m", "django", *words[1:]] if words[0] == "django-admin" else words[1:]
         subprocess.run([sys.executable, *program], cwd=folder, env=env, check=True, timeout=60)
