@@ -6,7 +6,7 @@ from pathlib import Path
 
 from b24batch.sandbox import Portal
 
-WEBHOOK_SECRET_URL = os.environ.get("B24_WEBHOOK_SECRET_URL", "https://portal.invalid/rest/1/c0de/")
+WEBHOOK_SECRET_URL = os.environ.get("B24_WEBHOOK_URL", "https://portal.invalid/rest/1/c0de/")
 SECRET_KEY = "not-a-secret-in-a-test" * 3
 DEBUG = os.environ.get("DEBUG") == "1"
 ALLOWED_HOSTS = ["*"]

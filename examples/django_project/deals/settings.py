@@ -7,13 +7,13 @@ from pathlib import Path
 
 from deals.sandbox import sandbox_url
 
-# Names with SECRET in them are masked on Django's debug page, in the settings as in the environment.
+# Django's debug page masks settings with SECRET in their names; b24batch.django masks webhooks in the environment.
 INSTALLED_APPS = ["b24batch.django", "deals"]
 MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "b24batch.django.middleware.RateLimitedMiddleware",
 ]
-B24BATCH = {"default": {"WEBHOOK_SECRET_URL": os.environ.get("B24_WEBHOOK_SECRET_URL") or sandbox_url()}}
+B24BATCH = {"default": {"WEBHOOK_SECRET_URL": os.environ.get("B24_WEBHOOK_URL") or sandbox_url()}}
 
 SECRET_KEY = os.environ.get("SECRET_KEY", "only-for-this-example-never-for-a-server-that-others-reach")
 DEBUG = True
