@@ -6,7 +6,7 @@ import attrs
 
 from b24batch.sandbox.methods.arguments import require, to_capitals
 from b24batch.sandbox.methods.staff import SCOPE
-from b24batch.sandbox.php.values import JSON, to_mapping
+from b24batch.sandbox.php.values import JSON, to_mapping, to_text
 from b24batch.sandbox.rest.dispatcher import Dispatcher, Params
 from b24batch.sandbox.rest.time_blocks import to_iso
 from b24batch.sandbox.server.answers import PortalError
@@ -39,7 +39,7 @@ class Options:
 
 @attrs.define
 class Handlers:
-    """The addresses that events go to.  Nothing is sent to them; a test posts events itself."""
+    """The addresses that events go to, and events that are queued.  A test posts or queues events itself."""
 
     _bound: list[dict[str, str]] = attrs.field(factory=list, init=False)
 
@@ -61,11 +61,16 @@ class Handlers:
     def get(self, params: Params) -> JSON:
         """Return all addresses."""
         del params
-        return [{**bound, "auth_type": "0", "offline": "0"} for bound in self._bound]
+        return [{**bound, "auth_type": "0", "offline": str(int(not bound["handler"]))} for bound in self._bound]
 
     def _read_names(self, params: Params) -> dict[str, str]:
+        """Return event and address; an event that is queued has none."""
         arguments = to_capitals(params)
-        return {"event": require(arguments, "EVENT").upper(), "handler": require(arguments, "HANDLER")}
+        offline = to_text(arguments.get("EVENT_TYPE")).strip().lower() == "offline"
+        return {
+            "event": require(arguments, "EVENT").upper(),
+            "handler": "" if offline else require(arguments, "HANDLER"),
+        }
 
 
 def _describe_feature(params: Params) -> JSON:
