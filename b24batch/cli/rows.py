@@ -12,7 +12,7 @@ import attrs
 
 from b24batch.aliases import JsonValue
 from b24batch.cli.interrupts import hold_back
-from b24batch.cli.terminal import say, to_json_line
+from b24batch.cli.terminal import say, to_json_line, write
 from b24batch.lists.families import Row
 
 
@@ -35,8 +35,7 @@ class JsonLines:
     def add(self, page: list[Row]) -> None:
         """Write one page."""
         with hold_back():
-            self.output.write("".join(map(to_json_line, page)))
-            self.output.flush()
+            write(self.output, "".join(map(to_json_line, page)))
 
     def close(self) -> None:
         """Do nothing: everything is written."""

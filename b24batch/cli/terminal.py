@@ -9,10 +9,12 @@ import json
 import os
 import re
 import sys
+from collections.abc import Iterator
 from enum import IntEnum
 from typing import BinaryIO, TextIO
 
 from b24batch.aliases import JsonValue
+from b24batch.cli.live_lines import LiveLine
 from b24batch.clock import Wait
 from b24batch.errors import AnswerLost, AuthError, NotSent, SdkError, UsageError
 from b24batch.redaction import redact
@@ -51,6 +53,8 @@ _ENDS: tuple[tuple[type[SdkError], Exit, str], ...] = (
 )
 #: The library's example of a webhook URL contains no secret.
 _EXAMPLE = re.compile(r"""(/rest/[^/\s"'?]+/)<code>(?=[/\s"']|$)""")
+#: The line that shows the progress, if there is one.
+_live: list[LiveLine] = []
 #: Inserted before the code of the example, so that it is not redacted.
 _KEPT = "?<code>"
 
@@ -61,8 +65,35 @@ def say(sentence: str) -> None:
         return
     shown = redact(_EXAMPLE.sub(rf"\1{_KEPT}", sentence)).replace(_KEPT, "<code>")
     line = "".join(character if character.isprintable() else " " for character in shown)
-    with contextlib.suppress(OSError):
+    with _above_live(), contextlib.suppress(OSError):
         print(f"b24batch: {' '.join(line.split())}", file=sys.stderr, flush=True)
+
+
+def write(output: TextIO, text: str) -> None:
+    """Write results; on a terminal, above the line that shows the progress."""
+    with _above_live() if _live and output.isatty() else contextlib.nullcontext():
+        output.write(text)
+        output.flush()
+
+
+@contextlib.contextmanager
+def shown_live(line: LiveLine | None) -> Iterator[None]:
+    """Let everything in the block be written above a line, and hide the line at the end."""
+    _live.extend([line] if line else [])
+    try:
+        yield
+    finally:
+        while _live:
+            _live.pop().hide()
+
+
+@contextlib.contextmanager
+def _above_live() -> Iterator[None]:
+    for line in _live:
+        line.hide()
+    yield
+    for line in _live:
+        line.show_again()
 
 
 def report_error(error: SdkError) -> Exit:
