@@ -1,5 +1,6 @@
 """A project that ``startproject`` has just made, with the lines of the README."""
 
+import json
 import re
 import subprocess
 import sys
@@ -53,6 +54,49 @@ def test_the_lines_of_the_readme(project, portal):
         assert (ended.returncode, ended.stderr) == (0, "")
     ended = manage("shell", "-v0", "-c", LOOK, env=env, project=folder)
     assert (ended.stdout, ended.stderr) == ("Mine\n", "")
+
+
+USERS = """
+from b24batch.sandbox import Portal
+MIDDLEWARE.insert(-1, "django.contrib.auth.middleware.LoginRequiredMiddleware")
+B24BATCH["application"] = {
+    "CLIENT_ID": Portal.client_id,
+    "CLIENT_SECRET": Portal.client_secret,
+    "TOKEN_URL": os.environ["B24_TOKEN_URL"],
+    "ALLOW_LOOPBACK": True,
+}
+"""
+TAB = """
+from b24batch.django import placement_view
+from django.http import HttpResponse
+from django.urls import path
+
+
+@placement_view(alias="application")
+def tab(request, session, placement):
+    return HttpResponse(session.call("user.current").data["ID"])
+
+
+urlpatterns.append(path("tab/", tab))
+"""
+POST = """
+import json, os
+from django.test import Client
+web = Client(SERVER_NAME="localhost", enforce_csrf_checks=True)
+print(web.get("/deals/").status_code, web.post("/tab/", json.loads(os.environ["FORM"])).content.decode())
+"""
+
+
+@pytest.mark.slow
+def test_a_project_for_users(project, portal):
+    """In a new project where every view needs a login, a portal still opens the application's pages."""
+    folder, env = project
+    for name, text in (("settings", USERS), ("urls", TAB)):
+        with (folder / f"shop/{name}.py").open("a") as file:
+            file.write(text)
+    env["FORM"] = json.dumps(portal.placement_form())
+    ended = manage("shell", "-v0", "-c", POST, env=env, project=folder)
+    assert (ended.stdout, ended.stderr) == ("302 1\n", "")
 
 
 @pytest.mark.slow

@@ -473,3 +473,19 @@ def test_debug_page_of_a_row_that_is_no_token(portal, web, expired, wrong):
     assert page.status_code == 500
     assert f"the stored token of {expired.member_id}: " in page.text
     assert not [secret for secret in filter(None, secrets_of(portal)) if secret in page.text]
+
+
+def test_a_portal_is_no_user(portal, web):
+    """The views work in a project without users and sessions, and are exempt where views need a login by default."""
+    names = (*settings.INSTALLED_APPS, *settings.MIDDLEWARE)
+    assert not [name for name in names if name.startswith("django.contrib.")]
+    assert web.post("/install/", portal.install_form()).status_code == 200
+    assert web.post("/placement/", portal.placement_form(options={"ID": "7"})).status_code == 200
+    assert web.post("/event/", deal_event(portal)).status_code == 200
+    for decorator in (install_view, placement_view, event_view):
+        for decorated in (decorator(view_of_nothing), decorator(alias="application")(view_of_nothing)):
+            assert decorated.login_required is False  # LoginRequiredMiddleware, since Django 5.1
+
+
+def view_of_nothing(request, session, posted):
+    """A view."""
