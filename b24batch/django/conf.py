@@ -175,21 +175,25 @@ def find_config(alias: str) -> Config:
     Raises:
         ImproperlyConfigured: The setting or the alias is missing.
     """
-    if not isinstance(getattr(settings, "B24BATCH", None), dict):
-        raise ImproperlyConfigured('B24BATCH is missing: expected {"default": {"WEBHOOK_SECRET_URL": ...}}')
-    if not isinstance(settings.B24BATCH.get(alias), dict):
-        raise ImproperlyConfigured(f"B24BATCH[{alias!r}] is missing or not a dict; {_describe_aliases(alias)}")
+    names = list_aliases()
+    if alias not in names or not isinstance(settings.B24BATCH[alias], dict):
+        raise ImproperlyConfigured(f"B24BATCH[{alias!r}] is missing or not a dict; {_describe_aliases(alias, names)}")
     return Config(alias)
 
 
-def _describe_aliases(alias: str) -> str:
+def _describe_aliases(alias: str, names: list[str]) -> str:
     if bare := [key for key in KEYS if key in settings.B24BATCH]:
         return f'put the keys under an alias: B24BATCH = {{"default": {{"{bare[0]}": ...}}}}'
-    others = [name for name in list_aliases() if name != alias]
-    near = difflib.get_close_matches(alias, others, 1)
-    return f"aliases: {', '.join(list_aliases())}" + (f". Did you mean {near[0]}?" if near else "")
+    near = difflib.get_close_matches(alias, [name for name in names if name != alias], 1)
+    return f"aliases: {', '.join(names)}" + (f". Did you mean {near[0]}?" if near else "")
 
 
 def list_aliases() -> list[str]:
-    """Return the names in ``B24BATCH``."""
+    """Return the names in ``B24BATCH``.
+
+    Raises:
+        ImproperlyConfigured: The setting is missing.
+    """
+    if not isinstance(getattr(settings, "B24BATCH", None), dict):
+        raise ImproperlyConfigured('B24BATCH is missing: expected {"default": {"WEBHOOK_SECRET_URL": ...}}')
     return [alias for alias in settings.B24BATCH if isinstance(alias, str)]
