@@ -15,7 +15,7 @@ pytest_plugins = ["django_fixtures"]
 
 from django.conf import settings  # noqa: E402
 from django.core.exceptions import ImproperlyConfigured  # noqa: E402
-from django.db import OperationalError, transaction  # noqa: E402
+from django.db import OperationalError, connection, transaction  # noqa: E402
 from django.http import HttpResponse  # noqa: E402
 from django.test import AsyncClient, RequestFactory, override_settings  # noqa: E402
 from django.views import View  # noqa: E402
@@ -261,6 +261,7 @@ def test_an_installation_while_the_oauth_server_fails(portal, web):
     assert web.post("/install/", form).status_code == 200
 
 
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="it is about the file of SQLite")
 def test_an_installation_that_cannot_be_stored(portal, web, monkeypatch):
     """A token is not spent before the database is ready to store the next one."""
     monkeypatch.setattr("b24batch.django.database._PATIENCE_IN_TRANSACTION", 0)
