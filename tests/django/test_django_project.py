@@ -35,7 +35,7 @@ def project(tmp_path, portal):
     env = environment(portal, "")
     env.pop("DJANGO_SETTINGS_MODULE", None)
     subprocess.run([sys.executable, "-m", "django", "startproject", "shop", tmp_path], check=True, env=env, timeout=60)
-    block = re.search(r"lines::\n\n((?:    .*\n|\n)+)", README.read_text())[1]
+    block = re.search(r"settings::\n\n((?:    .*\n|\n)+)", README.read_text())[1]
     assert "B24BATCH = " in block
     with (tmp_path / "shop/settings.py").open("a") as settings:
         settings.write(textwrap.dedent(block))

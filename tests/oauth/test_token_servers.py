@@ -287,7 +287,7 @@ def test_the_page_of_a_region():
 @pytest.mark.parametrize("region", ["", "d", "Germany", "de-DE", "d1", "дe", "de\n", 7, ["de"]], ids=repr)
 @pytest.mark.parametrize("portal", [None, "example.bitrix24.de"])
 def test_what_is_no_region(portal, region):
-    """A region that is not two or three letters is refused, also where a portal is known; any other one has a server."""
+    """A region that is not two or three letters is refused, also with a portal; any other one has a server."""
     with pytest.raises(UsageError, match="region: expected the code of a country, such as de"):
         OAuth.authorize_url(portal, "local.1", state="s", region=region)
     assert f"//{OTHER}/" in OAuth.authorize_url(None, "local.1", state="s", region="zz")
