@@ -10,8 +10,8 @@ from typing import Any, get_args
 import attrs
 
 from b24batch.cli import commands, epilogs
-from b24batch.cli.file_arguments import add_concurrency, add_file, add_limit, add_progress
-from b24batch.cli.numbers import to_port
+from b24batch.cli.argument_types import to_port
+from b24batch.cli.file_arguments import add_concurrency, add_delimiter, add_file, add_limit, add_progress
 from b24batch.cli.parser import Parser
 from b24batch.cli.portals import add_portal, on_portal
 from b24batch.cli.terminal import Exit
@@ -103,8 +103,7 @@ def _add_format(parser: argparse.ArgumentParser) -> None:
     about = "jsonl, one row per line (default), or csv, written after all rows are read"
     parser.add_argument("--format", choices=["jsonl", "csv"], default="jsonl", help=about)
     parser.add_argument("--csv", dest="format", action="store_const", const="csv", help="the same as --format csv")
-    about = "the character between the cells of --csv, or tab; default: a comma"
-    parser.add_argument("--delimiter", metavar="CHARACTER", help=about)
+    add_delimiter(parser, "the character between the cells of --csv, or tab; default: a comma")
     about = "begin --csv with a byte order mark, by which Excel recognises UTF-8"
     parser.add_argument("--bom", action="store_true", help=about)
 
@@ -118,7 +117,9 @@ def _add_journal(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:
-    about = "use this portal instead, only reading; without it nothing leaves this machine"
+    about = (
+        "use this portal instead, only reading; others can read the URL (ps); without it nothing leaves this machine"
+    )
     parser.add_argument("--webhook", metavar="URL", help=about)
 
 

@@ -6,19 +6,21 @@ import contextlib
 import json
 import sys
 from argparse import Namespace
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from b24batch.aliases import JsonValue
 from b24batch.cli import demo as story
 from b24batch.cli.file_arguments import repeat_options
 from b24batch.cli.file_run import FileRun
+from b24batch.cli.inputs import open_part
 from b24batch.cli.lines import Lines, Report
+from b24batch.cli.log import telling_log
+from b24batch.cli.outcomes_file import Remainder
 from b24batch.cli.params import parse_params
 from b24batch.cli.progress import showing
 from b24batch.cli.rows import JsonLines, Table, copy_rows
-from b24batch.cli.sources import JsonFile, Part
-from b24batch.cli.terminal import Exit, open_input, open_output, say
+from b24batch.cli.terminal import Exit, open_output, say
 from b24batch.errors import AnswerLost, UsageError
 from b24batch.results import AjaxResult
 from b24batch.sandbox import Portal
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from b24batch.cli.watched_journal import WatchedJournal
 
 
+@telling_log
 def call(arguments: Namespace, b24: Session) -> Exit:
     """Call one method and print its result."""
     params = parse_params(arguments.params, arguments.json)
@@ -55,25 +58,42 @@ def _describe_counts(row: AjaxResult) -> str:
     return "".join(f", {what} = {count}" for what, count in counted.items() if count is not None)
 
 
+@telling_log
 def run(arguments: Namespace, b24: Session) -> Exit:
     """Send a file of commands, and print the outcome of each."""
-    with _open_file(arguments.file) as file, _open_journal(arguments.journal) as kept:
-        part = Part(JsonFile(file), limit=arguments.limit)
-        with showing(arguments, b24, "commands", part.count) as (session, progress):
-            lines, report = Lines(part, named=kept is not None), Report(open_output(), progress)
-            outcomes = session.stream_batch(
-                lines.commands(),
-                halt_on_error=arguments.halt,
-                stop_on_error=arguments.stop,
-                chunk_size=arguments.chunk_size,
-                concurrency=arguments.concurrency,
-                journal=kept,
-                stop_after=arguments.stop_after,
-                request_id=arguments.request_id,
-            )
-            code = FileRun(arguments.file, repeat_options(arguments), lines, report, outcomes, kept).finish()
+    with (
+        open_part(arguments) as (part, remainder),
+        _open_journal(arguments.journal) as kept,
+        showing(arguments, b24, "commands", part.count) as (session, progress),
+    ):
+        lines, report = Lines(part, named=kept is not None), Report(open_output(), progress)
+        outcomes = session.stream_batch(lines.commands(), **_get_run_options(arguments), journal=kept)
+        options = partial(repeat_options, arguments)
+        code = FileRun(arguments.file, options, lines, report, outcomes, kept).finish()
     _sum_up(arguments, report.summarize())
-    return code
+    return code if remainder is None else _tell_uncertain(arguments, remainder, code)
+
+
+def _get_run_options(arguments: Namespace) -> dict[str, Any]:
+    return {
+        "halt_on_error": arguments.halt,
+        "stop_on_error": arguments.stop,
+        "chunk_size": arguments.chunk_size,
+        "concurrency": arguments.concurrency,
+        "stop_after": arguments.stop_after,
+        "request_id": arguments.request_id,
+    }
+
+
+def _tell_uncertain(arguments: Namespace, remainder: Remainder, code: Exit) -> Exit:
+    """Say which commands are not sent even though their outcome is not certain, and return the exit code."""
+    for sentence in remainder.describe(arguments.remaining):
+        say(sentence)
+    if code >= Exit.HUNG_UP:
+        return code
+    if remainder.unknown:
+        return Exit.UNKNOWN
+    return Exit.FAILED if remainder.untold and code is Exit.OK else code
 
 
 def journal(arguments: Namespace) -> Exit:
@@ -83,15 +103,22 @@ def journal(arguments: Namespace) -> Exit:
     return look(arguments)
 
 
+@telling_log
 def list_rows(arguments: Namespace, b24: Session) -> Exit:
     """Print all rows of a list method."""
+    if arguments.format != "csv" and (arguments.delimiter or arguments.bom):
+        raise UsageError(f"--{'delimiter' if arguments.delimiter else 'bom'} needs --csv")
     params = parse_params(arguments.params, arguments.json)
     with showing(arguments, b24, "rows", lambda: arguments.limit) as (session, progress):
         pages = session.fetch_list(arguments.method, params, **_get_list_options(arguments))
-        rows = Table(open_output()) if arguments.format == "csv" else JsonLines(open_output())
+        rows = _make_table(arguments) if arguments.format == "csv" else JsonLines(open_output())
         count = copy_rows(progress.over(pages), rows)
     _sum_up(arguments, f"{count} rows")
     return Exit.OK
+
+
+def _make_table(arguments: Namespace) -> Table:
+    return Table(open_output(), arguments.delimiter or ",", mark=arguments.bom)
 
 
 def _get_list_options(arguments: Namespace) -> dict[str, JsonValue]:
@@ -141,16 +168,6 @@ def _open_journal(path: str | None) -> contextlib.AbstractContextManager[Watched
     from b24batch.cli.watched_journal import WatchedJournal
 
     return WatchedJournal(path)
-
-
-def _open_file(name: str) -> contextlib.AbstractContextManager[BinaryIO]:
-    try:
-        if name == "-":
-            return contextlib.nullcontext(open_input())
-        return Path(name).open("rb")
-    except OSError as error:
-        reason = error.strerror
-    raise UsageError(f"{name} cannot be read: {reason}")
 
 
 def _sum_up(arguments: Namespace, sentence: str) -> None:

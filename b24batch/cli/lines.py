@@ -10,8 +10,9 @@ import attrs
 
 from b24batch.calls.commands import Command
 from b24batch.calls.earlier import MEMORY, Earlier
+from b24batch.cli.part import Part
 from b24batch.cli.progress import Progress
-from b24batch.cli.sources import Part
+from b24batch.cli.sources import JsonFile
 from b24batch.cli.terminal import Exit, to_json_line, write
 from b24batch.errors import NotSent, UsageError
 from b24batch.results import AjaxResult
@@ -49,6 +50,11 @@ class Lines:
     def unit(self) -> str:
         """What the numbers count: usually lines."""
         return self.part.source.unit
+
+    @property
+    def can_be_cut(self) -> bool:
+        """Whether the rest of the file, from any line on, is such a file as well."""
+        return isinstance(self.part.source, JsonFile) and self.unit == "line" and self.part.only is None
 
     def commands(self) -> Iterator[Command]:
         """Yield the command of each line, if not `named` without its name: lines may repeat one, commands may not.

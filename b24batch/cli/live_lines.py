@@ -11,6 +11,8 @@ import attrs
 
 #: The columns of a terminal that does not tell how many it has.
 _COLUMNS = 80
+#: Rows of a terminal, of which the first one is used: some tell that they have none.
+_ROWS = 20
 #: With a total, and without one.
 _FORMATS = ("{percentage:3.0f}%|{bar:16}| {desc}, {remaining} left", "{desc}")
 
@@ -27,6 +29,9 @@ class LiveLine(Protocol):
     def hide(self) -> None:
         """Clear it."""
 
+    def close(self) -> None:
+        """Clear it for good."""
+
 
 def open_line(stream: TextIO, total: int | None) -> LiveLine:
     """Return a line on `stream`; `total` is None if it is not known."""
@@ -35,7 +40,11 @@ def open_line(stream: TextIO, total: int | None) -> LiveLine:
     except ImportError:
         return _PlainLine(stream)
     silent = type("Line", (tqdm,), {"monitor_interval": 0})  # without a thread that draws it
-    return _TqdmLine(silent, stream, total)
+    form = _FORMATS[total is None]
+    options = {"file": stream, "leave": False, "position": 0, "nrows": _ROWS, "bar_format": form}
+    bar = silent(total=total, delay=1, **options)  # not drawn before it has a text
+    bar.delay = 0
+    return _TqdmLine(stream, bar)
 
 
 @attrs.define(eq=False)
@@ -58,6 +67,8 @@ class _PlainLine:
             self._write(f"\r{'':<{self._drawn}}\r")
         self._drawn = 0
 
+    close = hide
+
     def _write(self, text: str) -> None:
         with contextlib.suppress(OSError):
             self.stream.write(text)
@@ -66,32 +77,25 @@ class _PlainLine:
 
 @attrs.define(eq=False)
 class _TqdmLine:
-    make: Any
     stream: TextIO
-    total: int | None
-    _bar: Any = attrs.field(default=None, init=False)
+    bar: Any
 
     def show(self, text: str, count: int, /) -> None:
+        self.bar.n, self.bar.ncols = count, _count_columns(self.stream) - 1
         with contextlib.suppress(OSError):
-            if self._bar is None:
-                self._bar = self.make(
-                    desc=text,
-                    total=self.total,
-                    file=self.stream,
-                    leave=False,
-                    dynamic_ncols=True,
-                    bar_format=_FORMATS[self.total is None],
-                )
-            self._bar.n = count
-            self._bar.set_description_str(text)
+            self.bar.set_description_str(text)
 
     def show_again(self) -> None:
         with contextlib.suppress(OSError):
-            self._bar.refresh()
+            self.bar.refresh()
 
     def hide(self) -> None:
         with contextlib.suppress(OSError):
-            self._bar.clear()
+            self.bar.clear()
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self.bar.close()
 
 
 def _count_columns(stream: TextIO) -> int:

@@ -10,7 +10,8 @@ from typing import Any, NoReturn
 
 from b24batch.cli.terminal import Exit
 
-_ADDRESS = re.compile(r"""[^\s'"]*/[^\s'"]*""")
+#: The two names of an option, which remain, or anything else with a slash.
+_SLASHED = re.compile(r"""(?<![^\s'"])(-\w/--[\w-]+)(?![^\s'":])|[^\s'"]*/[^\s'"]*""")
 
 
 class Parser(argparse.ArgumentParser):
@@ -24,7 +25,7 @@ class Parser(argparse.ArgumentParser):
         """End the program with the usage and a message."""
         if sys.stderr is None:  # argparse would use stdout
             self.exit(Exit.USAGE)
-        super().error(_ADDRESS.sub("<address>", message))
+        super().error(_SLASHED.sub(lambda match: match[1] or "<address>", message))
 
     def parse(self, argv: Sequence[str] | None) -> argparse.Namespace:
         """Return the arguments; without any, end the program with the help.

@@ -6,11 +6,12 @@ import contextlib
 import os
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator
-from typing import TypeAlias
 
-from b24batch.cli.numbers import to_positive
+from b24batch.cli.argument_types import to_positive
+from b24batch.cli.log import Command
 from b24batch.cli.terminal import Exit
 from b24batch.errors import UsageError
+from b24batch.options import Options
 from b24batch.sandbox import Portal
 from b24batch.session import Session
 from b24batch.wire.retries import RetryPolicy
@@ -19,23 +20,21 @@ from b24batch.wire.retries import RetryPolicy
 VARIABLE = "B24_WEBHOOK_URL"
 _NO_PORTAL = f"which portal? Put its webhook URL into {VARIABLE}, or pass --webhook or --sandbox"
 
-#: A command that needs a session.
-Command: TypeAlias = Callable[[Namespace, Session], Exit]
-
 
 def add_portal(parser: ArgumentParser) -> None:
     """Add the options that choose a portal and how it is reached."""
-    which = parser.add_mutually_exclusive_group()
+    group = parser.add_argument_group("the portal")
+    which = group.add_mutually_exclusive_group()
     about = f"the portal's webhook URL; others can read it (ps), so better put it into {VARIABLE}"
     which.add_argument("--webhook", metavar="URL", help=about)
     about = "use an empty portal inside this program, gone at the end, for experiments"
     which.add_argument("--sandbox", action="store_true", help=about)
     about = "send the webhook unencrypted if its URL begins with http://"
-    parser.add_argument("--allow-http", action="store_true", help=about)
+    group.add_argument("--allow-http", action="store_true", help=about)
     about = "maximum number of attempts per request, where repeating is safe; default: %(default)s"
-    parser.add_argument("--attempts", type=to_positive, default=5, metavar="N", help=about)
+    group.add_argument("--attempts", type=to_positive, default=5, metavar="N", help=about)
     about = "timeout to connect and between two bytes of an answer; default: 10 to connect, then 75"
-    parser.add_argument("--timeout", type=float, metavar="SECONDS", help=about)
+    group.add_argument("--timeout", type=float, metavar="SECONDS", help=about)
 
 
 def on_portal(command: Command) -> Callable[[Namespace], Exit]:
@@ -50,7 +49,7 @@ def on_portal(command: Command) -> Callable[[Namespace], Exit]:
 
 @contextlib.contextmanager
 def _open_session(arguments: Namespace) -> Iterator[Session]:
-    options = {"retries": RetryPolicy(attempts=arguments.attempts), "allow_http": arguments.allow_http}
+    options: Options = {"retries": RetryPolicy(attempts=arguments.attempts), "allow_http": arguments.allow_http}
     if arguments.timeout is not None:
         options["timeout"] = arguments.timeout
     if arguments.sandbox:

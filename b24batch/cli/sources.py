@@ -45,10 +45,12 @@ class JsonFile:
 
     Attributes:
         file: The file. It is read line by line, but an array is read as a whole.
+        again: Whether it can be read again, from its beginning.
         unit: What the numbers count: lines, or the elements of the array.
     """
 
     file: BinaryIO
+    again: bool = False
     unit: str = attrs.field(default="line", init=False)
 
     def __iter__(self) -> Iterator[Numbered]:
@@ -65,7 +67,7 @@ class JsonFile:
 
     def numbers(self) -> Iterator[int]:
         """Return the numbers of all commands; none if the file cannot be read twice."""
-        if not self.file.seekable():
+        if not self.again:
             return
         begin = self._begin()
         if self.unit == "line":
@@ -91,7 +93,7 @@ class JsonFile:
 
     def _begin(self) -> list[bytes]:
         """Return the first lines, up to one that is not blank, and note by it whether the file is an array."""
-        if self.file.seekable():
+        if self.again:
             self.file.seek(0)
         lines = []
         for line in self.file:
@@ -138,38 +140,3 @@ def _unpack(value: list[JsonValue]) -> Command:
     if not 1 <= len(value) <= 2 or not isinstance(value[0], str):
         raise UsageError(f"expected [method, params], got {shown(value)}")
     return Command(value[0], *value[1:])
-
-
-@attrs.define
-class Part:
-    """A part of a source.
-
-    Attributes:
-        source: The commands.
-        first: The number of the first command to send.
-        only: The numbers of the commands to send; None for all.
-        limit: The maximum number of commands; None for all.
-    """
-
-    source: Source
-    first: int = 1
-    only: frozenset[int] | None = None
-    limit: int | None = None
-
-    def count(self) -> int | None:
-        """Return the number of commands; None if it is not known before they are read."""
-        count = sum(map(self._has, self.source.numbers())) or None
-        return count and min(count, self.limit or count)
-
-    def __iter__(self) -> Iterator[Numbered]:
-        """Read the commands of the part."""
-        left = self.limit
-        for number, command in self.source:
-            if not self._has(number):
-                continue
-            yield number, command
-            if left is not None and (left := left - 1) == 0:
-                return
-
-    def _has(self, number: int) -> bool:
-        return number >= self.first and (self.only is None or number in self.only)

@@ -15,8 +15,9 @@ from typing import BinaryIO, TextIO
 
 from b24batch.aliases import JsonValue
 from b24batch.cli.live_lines import LiveLine
+from b24batch.cli.wording import describe
 from b24batch.clock import Wait
-from b24batch.errors import AnswerLost, AuthError, NotSent, SdkError, UsageError
+from b24batch.errors import AjaxError, AnswerLost, AuthError, NotSent, SdkError, UsageError, to_message
 from b24batch.redaction import redact
 
 #: Waits for the rate limit that are longer than this are reported, in seconds; shorter ones are normal in a long run.
@@ -45,11 +46,12 @@ class Exit(IntEnum):
 
 #: The exit code and the message for an error: the first class that matches.
 _ENDS: tuple[tuple[type[SdkError], Exit, str], ...] = (
-    (UsageError, Exit.USAGE, "{0.description}"),
-    (NotSent, Exit.UNREACHABLE, "the portal cannot be reached: {0.description}"),
-    (AuthError, Exit.FAILED, "the portal refuses the webhook: {0.code}: {0.description}"),
-    (AnswerLost, Exit.UNKNOWN, "{0}"),
-    (SdkError, Exit.FAILED, "{0}"),
+    (UsageError, Exit.USAGE, "{1}"),
+    (NotSent, Exit.UNREACHABLE, "the portal cannot be reached: {1}"),
+    (AuthError, Exit.FAILED, "the portal refuses the webhook: {2}"),
+    (AnswerLost, Exit.UNKNOWN, "{2}"),
+    (AjaxError, Exit.FAILED, "{0}"),
+    (SdkError, Exit.FAILED, "{2}"),
 )
 #: The library's example of a webhook URL contains no secret.
 _EXAMPLE = re.compile(r"""(/rest/[^/\s"'?]+/)<code>(?=[/\s"']|$)""")
@@ -84,7 +86,7 @@ def shown_live(line: LiveLine | None) -> Iterator[None]:
         yield
     finally:
         while _live:
-            _live.pop().hide()
+            _live.pop().close()
 
 
 @contextlib.contextmanager
@@ -99,7 +101,8 @@ def _above_live() -> Iterator[None]:
 def report_error(error: SdkError) -> Exit:
     """Print the message for an error, and return its exit code."""
     code, sentence = next((code, text) for kind, code, text in _ENDS if isinstance(error, kind))
-    say(sentence.format(error))
+    description = describe(error)
+    say(sentence.format(error, description, to_message(error.code, description)))
     return code
 
 

@@ -209,7 +209,7 @@ def test_closed_input(portal, arguments):
 
 @pytest.mark.parametrize(
     ("arguments", "code"),
-    [(["call", "echo"], 0), (["call", "no.such.method"], 1), (["call", "echo", "a"], 2), (["call"], 2)],
+    [(["call", "echo"], 0), (["call", "no.such.method"], 1), (["call", "echo", "a"], 2), (["call"], 2), ([], 2)],
 )
 def test_closed_errors(portal, arguments, code):
     """Without a standard error nothing of what would be said there lands in the output."""

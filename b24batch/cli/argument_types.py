@@ -1,7 +1,8 @@
-"""Numbers among the arguments. The library checks the others."""
+"""Types of arguments. Other numbers are checked by the library."""
 
 from __future__ import annotations
 
+import codecs
 from argparse import ArgumentTypeError
 
 from b24batch.options import MAX_CONCURRENCY
@@ -27,6 +28,25 @@ def to_port(text: str) -> int:
     if number is not None and number < 65536:
         return number
     raise ArgumentTypeError("expected a port number from 0 (any free port) to 65535")
+
+
+def to_delimiter(text: str) -> str:
+    """Return the character between the cells of a table."""
+    character = {"tab": "\t", "\\t": "\t"}.get(text, text)
+    if len(character) == 1 and character not in '"\r\n':
+        return character
+    raise ArgumentTypeError("expected one character, or tab")
+
+
+def to_encoding(text: str) -> str:
+    """Return the name of a text encoding."""
+    try:
+        "".encode(text)
+    except (LookupError, ValueError):
+        reason = "expected a text encoding that Python knows, such as cp1251"
+    else:
+        return "utf-8-sig" if codecs.lookup(text).name == "utf-8" else text
+    raise ArgumentTypeError(reason)
 
 
 def _to_whole(text: str) -> int | None:
