@@ -93,6 +93,16 @@ def test_a_command_that_fails(web, capsys, words, code, said):
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("alias", "what"), [("default", "webhook"), ("other", "token of the application")])
+def test_refused_credentials(installed, capsys, alias, what):
+    """A refusal names what is refused."""
+    installed.fail_next("unauthorized")
+    with pytest.raises(CommandError) as failed:
+        call_command("b24", "call", "echo", "--alias", alias)
+    assert failed.value.returncode == 1
+    assert f"the portal refuses the {what}: INVALID_CREDENTIALS: " in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("option", ["--webhook=https://portal.invalid/rest/1/c0de5ecret/", "--sandbox", "--attempts=2"])
 def test_the_portal_comes_from_the_settings(web, capsys, option):
     """Options that choose another portal do not exist here, and a webhook is not repeated."""
@@ -197,6 +207,16 @@ def test_a_signal_finishes_the_batch_in_hand(events, number):
     assert (handled, left(events)) == ([[1, 2], [3, 4]], [5])
     assert [row["PROCESS_ID"] for row in events.execute("event.offline.list")] == [""]
     assert signal.getsignal(number) is before
+
+
+def test_a_signal_that_is_ignored_stays_ignored(events):
+    """A signal that is ignored, as Ctrl-C is in the background of a script, ends nothing."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        behaviour[3] = signal.SIGINT
+        assert offline("--limit", "2") == "5 events\n"
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_second_signal_interrupts(events):

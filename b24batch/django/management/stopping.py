@@ -22,7 +22,8 @@ def told_to_stop() -> Iterator[threading.Event]:
         told.set()
 
     in_main = threading.current_thread() is threading.main_thread()
-    before = {number: signal.signal(number, handle) for number in _SIGNALS if in_main}
+    heeded = [number for number in _SIGNALS if in_main and signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, handle) for number in heeded}
     try:
         yield told
     finally:

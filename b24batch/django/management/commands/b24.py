@@ -13,10 +13,12 @@ from django.core.management.base import BaseCommand, CommandError
 from b24batch.cli.arguments import add_commands
 from b24batch.cli.parser import Parser
 from b24batch.cli.program import execute
-from b24batch.cli.terminal import Exit
+from b24batch.cli.terminal import Exit, say
 from b24batch.django.management.portals import add_portal, open_portal
-from b24batch.errors import UsageError
+from b24batch.errors import AuthError, UsageError
 from b24batch.redaction import redact
+from b24batch.session import Session
+from b24batch.wire.auth import Webhook
 
 
 class Command(BaseCommand):
@@ -65,6 +67,16 @@ def _run(arguments: Namespace) -> Exit:
     except ImproperlyConfigured as wrong:
         problem = str(wrong)
     else:
-        code: Exit = arguments.run(arguments, session)
-        return code
+        return _run_on(session, arguments)
     raise UsageError(problem)
+
+
+def _run_on(session: Session, arguments: Namespace) -> Exit:
+    try:
+        code: Exit = arguments.run(arguments, session)
+    except AuthError as refused:
+        if isinstance(session.auth, Webhook):
+            raise
+        say(f"the portal refuses the token of the application: {refused.code}: {refused.description}")
+        return Exit.FAILED
+    return code
