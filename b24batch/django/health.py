@@ -112,12 +112,12 @@ def _open(config: Config, token: Token | None) -> AbstractContextManager[Session
 
 
 def _ask(session: Session, until: float) -> str:
+    """Ask the portal once: without a wait, nothing is sent again."""
     left = until - time.monotonic()
     if left <= 0:
         raise _Unhealthy("not asked: the time is over")
-    once = attrs.evolve(session.retries, attempts=1)
     try:
-        session.with_options(retries=once, max_wait=0, timeout=left, deadline=left).call(_METHOD)
+        session.with_options(max_wait=0, timeout=left, deadline=left).call(_METHOD)
     except RateLimited:
         return "the rate limit is used up for the moment"
     return "the portal answers"

@@ -64,17 +64,25 @@ def _hand_out_all(session: Calls, asked: dict[str, JsonValue], wanted: dict[str,
     """Hand out what is reserved, and then what is free."""
     process_id = _find_reserved(session, asked)
     while process_id:
-        yield from _hand_out(session, asked | {"process_id": process_id})
+        yield from _hand_out_again(session, asked | {"process_id": process_id, "order": {"ID": "ASC"}})
         process_id = _find_reserved(session, asked, below=process_id)
     yield from _hand_out(session, wanted)
 
 
-def _hand_out(session: Calls, params: dict[str, JsonValue]) -> Iterator[OfflineBatch]:
-    last: tuple[OfflineEvent, ...] = ()
-    while (batch := _fetch(session, params)) and batch.events != last:  # events that stay reserved come once more
+def _hand_out_again(session: Calls, params: dict[str, JsonValue]) -> Iterator[OfflineBatch]:
+    """Hand out what one process id has reserved, each event once, also if it stays reserved."""
+    last = 0
+    while batch := _fetch(session, params | {"filter": {">ID": last}}):
         yield batch
         batch.clear()
-        last = batch.events
+        last = batch[-1].id
+
+
+def _hand_out(session: Calls, params: dict[str, JsonValue]) -> Iterator[OfflineBatch]:
+    """Reserve and hand out what is free."""
+    while batch := _fetch(session, params):
+        yield batch
+        batch.clear()
 
 
 def _find_reserved(session: Calls, asked: dict[str, JsonValue], below: str | None = None) -> str:

@@ -110,6 +110,15 @@ def test_resume(portal, b24):
     assert left(portal) == {}
 
 
+def test_resume_where_the_times_are_not_in_the_order_of_the_numbers(portal, b24):
+    """Of a batch that is fetched again in parts no event is left out, though an older event has happened again since."""
+    queue(portal, 2)
+    portal.clock.sleep(5.0)
+    queue(portal, 1)
+    assert deals(next(offline_events(b24))) == [2, 1]
+    assert [deals(batch) for batch in offline_events(b24, limit=1, resume=True)] == [[1], [2]]
+
+
 def test_leaving_the_loop(portal, b24):
     """A loop that is left keeps its batch in the queue, unless the batch was cleared before."""
     queue(portal, 3)
@@ -143,11 +152,27 @@ def test_a_loop_that_sets_everything_aside_ends(portal, b24, failed):
         batch.set_aside(*batch)
     queue(portal, 2, first=4)
     next(offline_events(b24, failed=failed))
+    turns = []
     for batch in itertools.islice(offline_events(b24, failed=failed, resume=True), 20):
         batch.set_aside(*batch)
-        rest = deals(batch)
-    assert len(rest) == 3 if failed else 2
+        turns.append(deals(batch))
+    assert turns == ([[1, 2, 3]] if failed else [[4, 5]])
     assert sorted(itertools.chain(*left(portal).values())) == [1, 2, 3, 4, 5]
+
+
+def test_several_batches_that_stay(portal, b24):
+    """Events that fail again stay reserved, and do not keep the loop from those of other batches."""
+    queue(portal, 4)
+    for batch in offline_events(b24):
+        batch.set_aside(*batch)
+    for _ in range(2):
+        next(offline_events(b24, failed=True, limit=2))
+    turns = []
+    for batch in itertools.islice(offline_events(b24, failed=True, resume=True, limit=1), 20):
+        batch.set_aside(*batch)
+        turns.append(deals(batch))
+    assert sorted(turns) == [[1], [2], [3], [4]]
+    assert left(portal) == {"reserved": [1, 2, 3, 4]}
 
 
 def test_an_event_that_is_not_of_the_batch(portal, b24):
