@@ -111,7 +111,7 @@ def test_resume(portal, b24):
 
 
 def test_resume_where_the_times_are_not_in_the_order_of_the_numbers(portal, b24):
-    """Of a batch that is fetched again in parts no event is left out, though an older event has happened again since."""
+    """Of a batch that is fetched again in parts no event is left out, though an older one has happened again since."""
     queue(portal, 2)
     portal.clock.sleep(5.0)
     queue(portal, 1)
