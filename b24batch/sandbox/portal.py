@@ -17,6 +17,7 @@ from b24batch.sandbox.php.values import JSON
 from b24batch.sandbox.rest.credentials import CODE, USER
 from b24batch.sandbox.rest.dispatcher import Dispatcher, Handler
 from b24batch.sandbox.rest.front import Front
+from b24batch.sandbox.rest.links import Links
 from b24batch.sandbox.rest.operating import OperatingTime
 from b24batch.sandbox.rest.rate import RateBucket
 from b24batch.sandbox.server.answers import Answer, PortalError
@@ -77,8 +78,9 @@ class Portal(Serving, OAuthPortal):
         self._operating = OperatingTime(operating_limit, time.time)
         self._dispatcher = Dispatcher(time, self._journal, self._operating)
         bucket = RateBucket(*rate, time.monotonic) if rate else None
-        self._front = Front(self._journal, self._dispatcher, self._plans["rest"], bucket, tokens)
-        methods.install(self._dispatcher)
+        links = Links(self._origin, self._dispatcher)
+        self._front = Front(self._journal, self._dispatcher, self._plans["rest"], bucket, tokens, links)
+        methods.install(self._dispatcher, links)
         self._offline = OfflineEvents(time.time)
         self._offline.install(self._dispatcher)
 

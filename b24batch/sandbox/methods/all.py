@@ -12,6 +12,7 @@ from b24batch.sandbox.methods import (
     crm_lookup,
     crm_products,
     disk,
+    disk_files,
     messenger,
     staff,
     storage_items,
@@ -23,9 +24,10 @@ from b24batch.sandbox.methods import (
 )
 from b24batch.sandbox.methods.crm_store import CrmStore
 from b24batch.sandbox.rest.dispatcher import Dispatcher
+from b24batch.sandbox.rest.links import Links
 
 
-def install(dispatcher: Dispatcher) -> None:
+def install(dispatcher: Dispatcher, links: Links) -> None:
     """Register every built-in method, over one new store."""
     crm = CrmStore(dispatcher.clock.time)
     data = storages.Storages()
@@ -35,7 +37,7 @@ def install(dispatcher: Dispatcher) -> None:
         module.install(dispatcher, crm)
     storages.install(dispatcher, data)
     storage_items.install(dispatcher, data)
-    disk.install(dispatcher, users)
+    disk_files.install(dispatcher, disk.install(dispatcher, links, users))
     task_items.install(dispatcher, tasks.install(dispatcher))
     for part in (application, calendars, catalogue, messenger, telephony, universal_lists):
         part.install(dispatcher)
