@@ -200,6 +200,12 @@ def django(gate: Gate) -> None:
         gate.test(python, "tests/django", "--ignore=tests/django/test_browser.py")
         gate.test(python, "-n", "0", "tests/django/test_browser.py", B24BATCH_BROWSER=browser)
         gate.run(python, "tests/django_load.py")
+    if not list(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
+        print("-- skipped: PostgreSQL for the tokens is not installed, and apt-get cannot install it", flush=True)
+        return
+    print("-- tokens on PostgreSQL", flush=True)
+    files = [f"tests/django/test_django_{name}.py" for name in ("tokens", "views")]
+    gate.test(python, "-n", "2", *files, B24BATCH_POSTGRES="1")
 
 
 def redis(gate: Gate) -> None:

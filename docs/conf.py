@@ -42,7 +42,7 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(django|requests|tenacity|urllib3)\..*"),
     (r"py:exc", r"(Base|Import|OS|Operational|Runtime|Type|Value)?(Exception|Error)|ImproperlyConfigured"),
     (r"py:.*", r"(.*\.)?(AnyResult|Connections|Data|Evidence|Exchange|HttpAddress|JSON|JsonValue|ProcessLock|Renewal)"),
-    (r"py:.*", r"(.*\.)?(ViewDecorator|P|R|Way|_H)"),
+    (r"py:.*", r"(.*\.)?(Calls|ViewDecorator|P|R|Way|_H)"),
     (r"py:class", "TypeAliasForwardRef"),  # what Sphinx makes of the aliases above
 ]
 

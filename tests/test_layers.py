@@ -34,7 +34,7 @@ ROOMS = {
     "files": f"{GROUND} wire options session",
     "__init__": f"{GROUND} calls wire results oauth session lookup",
     "sandbox": "session options oauth wire.auth",
-    "django": f"{GROUND} session options oauth wire calls results journal redis",
+    "django": f"{GROUND} session options oauth wire calls results journal redis cli",
     "cli": f"{GROUND} session options oauth wire results sandbox calls lists journal",
     "__main__": "cli errors",
 }

@@ -100,10 +100,12 @@ class OAuth(RenewedToken):
             client_id: The application's id.
             state: An unguessable text that you keep in the user's web session. It comes back with the code. Reject a
                 code that comes with another one.
-            region: The portal's region, such as ``de``, instead of a portal.
+            region: The portal's region, such as ``de``, instead of a portal: two or three letters. The regions ``ru``,
+                ``am``, ``az``, ``ge``, ``kz``, ``kg``, ``uz`` and ``by`` have the server ``oauth.bitrix24.tech``. Every
+                other one, also one that Bitrix24 does not know, has ``oauth.bitrix.info``, as in Bitrix24's own code.
 
         Raises:
-            UsageError: The portal is not a host name, or a value is empty.
+            UsageError: The portal is not a host name, the region is not two or three letters, or a value is empty.
         """
         return make_authorize_url(portal, client_id, state, region)
 
@@ -127,7 +129,7 @@ class OAuth(RenewedToken):
             client_secret: The application's secret.
             code: The code that came back with the browser.
             server_domain: The OAuth server that issued the code, as it came back with the browser.
-            region: The portal's region, such as ``de``, if the ``server_domain`` is not known.
+            region: The portal's region, as in `authorize_url`, if the ``server_domain`` is not known.
             portal: The portal's host, if the region is not known either; in the cloud it ends in the region. Default
                 of all three: ``oauth.bitrix24.tech``.
             http: Your own `requests.Session`, for proxies or a CA bundle.
@@ -135,7 +137,7 @@ class OAuth(RenewedToken):
                 class.
 
         Raises:
-            UsageError: The server or the region is unknown. The code is still unused.
+            UsageError: The server is unknown, or the region is not two or three letters. The code is still unused.
             NotSent: The OAuth server is unreachable. The code is still unused.
             TokenRefreshError: The server refused the code, its answer was lost twice, or the token could not be
                 stored.
