@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import chain
 from types import TracebackType
@@ -22,6 +23,7 @@ from b24batch.options import (
     Settings,
     checked,
     hide_arguments,
+    spell_options,
     to_concurrency,
     to_flag,
     to_request_id,
@@ -42,14 +44,18 @@ from b24batch.runs.substitution import mark_missed, targets_of
 from b24batch.streams import Stream
 from b24batch.wire.auth import Auth, Webhook, refuse_http
 from b24batch.wire.connections import Connections
-from b24batch.wire.rate import ReservingLimiter
+from b24batch.wire.rate import Limiter, ReservingLimiter
 from b24batch.wire.repeats import refuse_repeats
+from b24batch.wire.retries import RetryPolicy
 from b24batch.wire.settings import check_number, to_wait
 from b24batch.wire.transport import Transport
 
 if TYPE_CHECKING:
     import os
 
+    import requests
+
+    from b24batch.clock import Clock, Wait
     from b24batch.runs.progress import MakeBar
     from b24batch.runs.run_journal import RunJournal
 
@@ -57,7 +63,33 @@ _Group = TypeVar("_Group", bound=list[JsonValue])
 
 
 @attrs.frozen(init=False, eq=False, repr=False)
-class Session(Configured):
+class _Parts(Configured):
+    """What a `Session` consists of.
+
+    The session itself has no decorator: of a class that attrs makes, some editors show the fields as the arguments.
+    """
+
+    auth: Auth
+    _settings: Settings
+    _connections: Connections
+    _operating: OperatingTime
+    _last: LastResult
+    _transport: Transport = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        if not self.allow_http:
+            refuse_http(self.auth)
+        if self.http is not None:
+            refuse_repeats(self.http, self.auth.access().endpoint)
+        if self.redact_urllib3_log:
+            redact_urllib3_log()
+
+    @_transport.default
+    def _wire(self) -> Transport:
+        return Transport(self.auth, self._connections, self._settings)
+
+
+class Session(_Parts):
     """Calls the REST methods of one Bitrix24 portal, one by one or in batches.
 
     Threads may share a session. Create it once and keep it as long as the program runs; ``close``, or the end of a
@@ -71,8 +103,8 @@ class Session(Configured):
             lookup. Default 120.
         max_answer: Maximum size of a decoded answer in bytes. A larger one raises `AnswerLost`. Default 256 million.
         retries: When and how often a failed request is sent again. Default ``RetryPolicy()``.
-        limits: The rate limit: a `LeakyBucket`, any `b24batch.wire.Limiter`, or None for no limit. Default: the
-            bucket that all sessions of the process on this portal share.
+        limits: The rate limit: a `LeakyBucket`, any `b24batch.wire.Limiter`, or None for no limit. Default
+            ``"shared"``: the bucket that all sessions of the process on this portal share.
         max_wait: The longest single wait in seconds, whatever its reason. If a wait would be longer, the error is
             raised at once: a `RateLimited` with `retry_after`. Default None: no maximum.
         operating_wait: Maximum seconds that a chunked run waits for a method that has used up its operating time.
@@ -94,18 +126,37 @@ class Session(Configured):
         TypeError: If an option does not exist or has the wrong type.
     """
 
-    auth: Auth
-    _settings: Settings
-    _connections: Connections
-    _operating: OperatingTime
-    _last: LastResult
-    _transport: Transport = attrs.field(init=False)
+    __slots__ = ()
 
     @hide_arguments
-    def __init__(self, portal: str | Auth, /, **options: Unpack[Options]) -> None:
+    def __init__(
+        self,
+        portal: str | Auth,
+        /,
+        *,
+        timeout: float | tuple[float, float] = (10.0, 75.0),
+        deadline: float = 120.0,
+        max_answer: int = 256_000_000,
+        retries: RetryPolicy = RetryPolicy(),
+        limits: Limiter | Literal["shared"] | None = "shared",
+        max_wait: float | None = None,
+        operating_wait: float = 660.0,
+        concurrency: int = 1,
+        idempotent_methods: Collection[str] = (),
+        allow_http: bool = False,
+        http: requests.Session | None = None,
+        on_wait: Callable[[Wait], None] | None = None,
+        redact_urllib3_log: bool = True,
+        clock: Clock = time,
+    ) -> None:
         __tracebackhide__ = True
+        options: Options = {"timeout": timeout, "deadline": deadline, "max_answer": max_answer, "retries": retries}
+        options |= {"limits": limits, "max_wait": max_wait, "operating_wait": operating_wait, "on_wait": on_wait}
+        options |= {"concurrency": concurrency, "idempotent_methods": idempotent_methods, "allow_http": allow_http}
+        options |= {"http": http, "redact_urllib3_log": redact_urllib3_log, "clock": clock}
         credentials = Secret(portal) if isinstance(portal, str) else portal
-        del portal
+        del portal, timeout, deadline, max_answer, retries, limits, max_wait, operating_wait, concurrency, clock
+        del idempotent_methods, allow_http, http, on_wait, redact_urllib3_log  # one of all these may be a webhook URL
         auth: object = Webhook(credentials) if isinstance(credentials, Secret) else credentials
         if not isinstance(auth, Auth):
             kind = type(auth).__name__
@@ -118,32 +169,23 @@ class Session(Configured):
         connections = Connections(settings.clock.monotonic, settings.http)
         self.__attrs_init__(auth, settings, connections, OperatingTime(settings.clock), LastResult())
 
-    def __attrs_post_init__(self) -> None:
-        if not self.allow_http:
-            refuse_http(self.auth)
-        if self.http is not None:
-            refuse_repeats(self.http, self.auth.access().endpoint)
-        if self.redact_urllib3_log:
-            redact_urllib3_log()
-
-    @_transport.default
-    def _wire(self) -> Transport:
-        return Transport(self.auth, self._connections, self._settings)
-
+    @spell_options
     def with_options(self, **options: Unpack[Options]) -> Self:
         """Return a copy of this session with some options changed.
 
         It shares the connections and the rate limit, unless ``http`` or ``limits`` is given.
 
         Args:
-            options: As for `Session`; the others keep their values.
+            options: As for `Session`. What is not given keeps its value (``Ellipsis`` in the signature).
 
         Raises:
             UsageError: If a number is invalid.
             TypeError: If an option does not exist or has the wrong type.
         """
         __tracebackhide__ = True
-        settings = checked(vary, self._settings, options)
+        if TYPE_CHECKING:
+            Session(self.auth, **options)  # editors complete by it, and type checkers compare both
+        settings = checked(vary, self._settings, self.auth.host, options)
         del options
         if isinstance(settings, Exception):
             raise settings
