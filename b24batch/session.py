@@ -12,7 +12,7 @@ import attrs
 
 from b24batch.aliases import JsonValue, Params
 from b24batch.calls.chunks import MAX_COMMANDS, cut, cut_one, refuse_duplicates
-from b24batch.calls.commands import Call, Command
+from b24batch.calls.commands import Call, CallDict, CallList, Calls, Command
 from b24batch.calls.earlier import MEMORY
 from b24batch.calls.encoded import EncodedCommand, encode_calls, encode_direct
 from b24batch.calls.methods import is_read
@@ -241,16 +241,7 @@ class Session(_Parts):
     @overload
     def batch(
         self,
-        calls: Mapping[str, Call],
-        *,
-        halt_on_error: bool = True,
-        return_ajax_result: Literal[False] = False,
-        request_id: str | None = None,
-    ) -> Result[dict[str, JsonValue]]: ...
-    @overload
-    def batch(
-        self,
-        calls: Mapping[str, Call],
+        calls: Mapping[str, Call] | CallDict,
         *,
         halt_on_error: bool = True,
         return_ajax_result: Literal[True],
@@ -259,25 +250,34 @@ class Session(_Parts):
     @overload
     def batch(
         self,
-        calls: Iterable[Call],
+        calls: Mapping[str, Call] | CallDict,
         *,
         halt_on_error: bool = True,
-        return_ajax_result: Literal[False] = False,
+        return_ajax_result: bool = False,
         request_id: str | None = None,
-    ) -> Result[list[JsonValue]]: ...
+    ) -> Result[dict[str, JsonValue]]: ...
     @overload
     def batch(
         self,
-        calls: Iterable[Call],
+        calls: Iterable[Call] | CallList,
         *,
         halt_on_error: bool = True,
         return_ajax_result: Literal[True],
         request_id: str | None = None,
     ) -> Result[list[AjaxResult]]: ...
+    @overload
+    def batch(
+        self,
+        calls: Iterable[Call] | CallList,
+        *,
+        halt_on_error: bool = True,
+        return_ajax_result: bool = False,
+        request_id: str | None = None,
+    ) -> Result[list[JsonValue]]: ...
     @hide_arguments
     def batch(
         self,
-        calls: Iterable[Call] | Mapping[str, Call],
+        calls: Calls | CallList | CallDict,
         *,
         halt_on_error: bool = True,
         return_ajax_result: bool = False,
@@ -310,7 +310,7 @@ class Session(_Parts):
 
     def batch_by_chunk(
         self,
-        calls: Iterable[Call],
+        calls: Iterable[Call] | CallList,
         *,
         halt_on_error: bool = True,
         stop_on_error: bool = False,
@@ -389,7 +389,7 @@ class Session(_Parts):
     @hide_arguments
     def stream_batch(
         self,
-        calls: Iterable[Call],
+        calls: Iterable[Call] | CallList,
         *,
         halt_on_error: bool = True,
         stop_on_error: bool = False,
@@ -569,7 +569,11 @@ class Session(_Parts):
         self._connections.close()
 
     def _prepare(
-        self, calls: Iterable[Call], chunk_size: int, progress: bool | MakeBar | None, options: dict[str, JsonValue]
+        self,
+        calls: Iterable[JsonValue],
+        chunk_size: int,
+        progress: bool | MakeBar | None,
+        options: dict[str, JsonValue],
     ) -> tuple[Deliver, list[ChunkRun], Callable[[Iterable[list[AjaxResult]]], Iterable[list[AjaxResult]]]]:
         """Return a run that has not started, its chunks, and the function that reports its progress."""
         check_number("chunk_size", chunk_size, MAX_COMMANDS)
@@ -669,7 +673,7 @@ def _all_encoded(commands: Iterator[EncodedCommand]) -> list[EncodedCommand]:
     return encoded
 
 
-def _unnamed(calls: Iterable[Call], *, halt: bool, memory: int | None = None) -> Iterator[EncodedCommand]:
+def _unnamed(calls: Iterable[JsonValue], *, halt: bool, memory: int | None = None) -> Iterator[EncodedCommand]:
     if isinstance(calls, Mapping):
         raise UsageError("calls: expected a list, got a mapping; use batch, or a list of Command(..., name=...)")
     return encode_calls(calls, halt=halt, memory=memory)

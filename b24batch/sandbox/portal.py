@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, TypeVar, Unpack
 
-from b24batch.options import Options, spell_options
 from b24batch.sandbox.clocks import Clock
 from b24batch.sandbox.faults.plans import Plan, Planned, to_fault
 from b24batch.sandbox.journal import Executed, Journal, Request
@@ -24,6 +23,7 @@ from b24batch.sandbox.server.incoming import Wire
 from b24batch.sandbox.serving import Serving
 
 if TYPE_CHECKING:
+    from b24batch.options import Options
     from b24batch.session import Session
     from b24batch.wire.auth import Auth
 
@@ -98,7 +98,6 @@ class Portal(Serving, OAuthPortal):
         """All commands that took effect, in order, including reads and the commands of batches, but not ``batch``."""
         return self._journal.executed
 
-    @spell_options
     def session(self, auth: Auth | None = None, /, **options: Unpack[Options]) -> Session:
         """Return a `Session` for this portal.
 
