@@ -41,7 +41,7 @@ from b24batch.runs.requests import Requests
 from b24batch.runs.run import Run
 from b24batch.runs.streaming import Deliver, end, stream
 from b24batch.runs.substitution import mark_missed, targets_of
-from b24batch.streams import Stream
+from b24batch.streams import Stream, give_rows
 from b24batch.wire.auth import Auth, Webhook, refuse_http
 from b24batch.wire.connections import Connections
 from b24batch.wire.rate import Limiter, ReservingLimiter
@@ -517,7 +517,7 @@ class Session(_Parts):
             if isinstance(pages, Stream):
                 pages.close()
                 rows += pages.result
-            _give_rows(interrupt, rows)
+            give_rows(interrupt, rows)
             raise
 
     @hide_arguments
@@ -541,7 +541,7 @@ class Session(_Parts):
         The arguments are as in `call_list`, and are checked when this is called. Memory is needed for the rows of one
         request (up to 2,500), or of `concurrency` requests, and with ``paging="start"`` for the ids of all rows. Pages
         that were yielded before an error remain valid. Rows that arrived but were not yielded are in the iterator's
-        `result`, and in the `result` of the exception that stopped it.
+        `result`, and in the `result` of the exception that stopped it; a note in its message counts both.
 
         Raises:
             UsageError, UnexpectedAnswer, CursorStalled, SdkError: As in `call_list`.
@@ -677,10 +677,3 @@ def _unnamed(calls: Iterable[JsonValue], *, halt: bool, memory: int | None = Non
     if isinstance(calls, Mapping):
         raise UsageError("calls: expected a list, got a mapping; use batch, or a list of Command(..., name=...)")
     return encode_calls(calls, halt=halt, memory=memory)
-
-
-def _give_rows(error: BaseException, rows: list[dict[str, JsonValue]]) -> None:
-    """Give an exception that stopped a list the rows so far, and a note that counts them."""
-    vars(error)["result"] = rows
-    if rows:
-        error.add_note(f"{len(rows)} rows were read; they are in the `result` of this exception")
