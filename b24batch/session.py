@@ -97,29 +97,28 @@ class Session(_Parts):
 
     Args:
         portal: The URL of an inbound webhook, or credentials: a `Webhook` or an `OAuth`.
-        timeout: Timeouts in seconds: to connect, and between two bytes of the answer. One number sets both. Default
-            ``(10.0, 75.0)``; the portal itself ends a request after 60 seconds.
+        timeout: Timeouts in seconds: to connect, and between two bytes of the answer. One number sets both.
+            The portal itself ends a request after 60 seconds.
         deadline: Maximum seconds for a whole request: connecting, sending and reading the answer, but not the DNS
-            lookup. Default 120.
-        max_answer: Maximum size of a decoded answer in bytes. A larger one raises `AnswerLost`. Default 256 million.
-        retries: When and how often a failed request is sent again. Default ``RetryPolicy()``.
-        limits: The rate limit: a `LeakyBucket`, any `b24batch.wire.Limiter`, or None for no limit. Default
-            ``"shared"``: the bucket that all sessions of the process on this portal share.
+            lookup.
+        max_answer: Maximum size of a decoded answer in bytes. A larger one raises `AnswerLost`.
+        retries: When and how often a failed request is sent again.
+        limits: The rate limit: a `LeakyBucket`, any `b24batch.wire.Limiter`, or None for no limit.
+            ``"shared"`` is the bucket that all sessions of the process on this portal share.
         max_wait: The longest single wait in seconds, whatever its reason. If a wait would be longer, the error is
-            raised at once: a `RateLimited` with `retry_after`. Default None: no maximum.
+            raised at once: a `RateLimited` with `retry_after`. None: no maximum.
         operating_wait: Maximum seconds that a chunked run waits for a method that has used up its operating time.
-            With 0 such commands are ``failed``. Default 660, one full window of the portal.
+            With 0 such commands are ``failed``. 660 seconds are one full window of the portal.
         concurrency: How many requests of one run or list are on their way at once, 1 to 16: the default of
-            `batch_by_chunk`, `stream_batch`, `call_list` and `fetch_list`. Default 1: one after the other.
+            `batch_by_chunk`, `stream_batch`, `call_list` and `fetch_list`. 1: one after the other.
         idempotent_methods: Methods that may safely run twice, in addition to those that only read.
-        allow_http: Whether credentials may be sent unencrypted to another machine. Default False.
+        allow_http: Whether credentials may be sent unencrypted to another machine.
         http: Your own `requests.Session`, for proxies or a CA bundle; it is used as it is. Mount a
             `b24batch.wire.TrackingAdapter` on it; otherwise the library cannot tell which requests were never sent.
             Default: the library's own.
-        on_wait: Called with a `b24batch.wire.Wait` before every wait. Default None.
+        on_wait: Called with a `b24batch.wire.Wait` before every wait.
         redact_urllib3_log: Whether webhook codes and tokens are masked in the urllib3 log of the whole process.
-            Default True.
-        clock: Used to read the time and to sleep. Default: the module `time`.
+        clock: Used to read the time and to sleep.
 
     Raises:
         UsageError: If the URL or a number is invalid.
@@ -314,7 +313,7 @@ class Session(_Parts):
         *,
         halt_on_error: bool = True,
         stop_on_error: bool = False,
-        chunk_size: int = MAX_COMMANDS,
+        chunk_size: int = 50,
         concurrency: int | None = None,
         journal: str | os.PathLike[str] | RunJournal | None = None,
         stop_after: float | None = None,
@@ -393,7 +392,7 @@ class Session(_Parts):
         *,
         halt_on_error: bool = True,
         stop_on_error: bool = False,
-        chunk_size: int = MAX_COMMANDS,
+        chunk_size: int = 50,
         concurrency: int | None = None,
         journal: str | os.PathLike[str] | RunJournal | None = None,
         stop_after: float | None = None,

@@ -23,6 +23,7 @@ COMPLETED = [
     ('b24.call_list("x", des', "descending="),
     ('b24.fetch_list("x", lim', "limit="),
     ('Command("a.b", idem', "idempotent="),
+    ('OAuth("client", "secret", mem', "member_id="),
     ("RetryPolicy(att", "attempts="),
     ("LeakyBucket(leak", "leak_rate="),
     ("Portal(clo", "clock="),
@@ -75,7 +76,7 @@ def test_back_to_the_shared_limit(portal):
 def test_an_editor_completes(line, argument):
     """An editor that only reads the code completes the arguments, also those behind ``**options``."""
     code = (
-        "from b24batch import Command, LeakyBucket, RetryPolicy, Session\nfrom b24batch.sandbox import Portal\n"
+        "from b24batch import Command, LeakyBucket, OAuth, RetryPolicy, Session\nfrom b24batch.sandbox import Portal\n"
         f"b24 = Session('https://example.com')\nportal = Portal()\n{line}"
     )
     assert argument in [each.name for each in jedi.Script(code).complete()]
@@ -87,7 +88,7 @@ def test_a_notebook_completes(line, argument):
     """A notebook, which has the objects, completes the arguments too."""
     with Portal() as portal, portal.session() as b24:
         names = {"b24": b24, "portal": portal, "Portal": Portal, "Session": Session}
-        exec("from b24batch import Command, LeakyBucket, RetryPolicy", names)
+        exec("from b24batch import Command, LeakyBucket, OAuth, RetryPolicy", names)
         assert argument in [each.name for each in jedi.Interpreter(line, [names]).complete()]
 
 
