@@ -62,9 +62,8 @@ def to_limits(value: object) -> Limiter | None:
     """Return a limiter or None; raise `TypeError` for anything else."""
     if value is None or (isinstance(value, Limiter) and not isinstance(value, type)):
         return value
-    raise TypeError(
-        f"limits: expected a LeakyBucket or other b24batch.wire.Limiter, None or 'shared', got {shown(value)}"
-    )
+    wanted = "a LeakyBucket, another b24batch.wire.Limiter or None, or 'shared'"
+    raise TypeError(f"limits: expected {wanted}, got {shown(value)}")
 
 
 @attrs.frozen(kw_only=True)
