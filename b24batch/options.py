@@ -69,7 +69,7 @@ def hide_arguments(function: Callable[Given, Made]) -> Callable[Given, Made]:
             return function(*args, **kwargs)
         except BaseException as error:
             if error.__traceback__ and error.__traceback__.tb_next is None and isinstance(error, TypeError):
-                failure: list[BaseException] = [TypeError(redact(str(error)))]  # the call has wrong arguments
+                failure: list[BaseException] = [_wrong_arguments(function, str(error))]
             elif not (failure := without_frames(error)):
                 del args, kwargs
                 raise
@@ -77,6 +77,12 @@ def hide_arguments(function: Callable[Given, Made]) -> Callable[Given, Made]:
         raise failure.pop()
 
     return hidden
+
+
+def _wrong_arguments(function: Callable[..., object], message: str) -> TypeError:
+    """Return the error of a call with wrong arguments; if one has no such name, it lists the names there are."""
+    names = getattr(function, "__kwdefaults__", None) if "unexpected keyword" in message else None
+    return TypeError(redact(f"{message}; expected {', '.join(names)}" if names else message))
 
 
 def to_flag(name: str, value: object) -> bool:
