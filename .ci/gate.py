@@ -178,15 +178,29 @@ def install_servers(gate: Gate) -> None:
         print(f"-- no PostgreSQL and Redis here: {failure}", flush=True)
 
 
+def install_browser(gate: Gate) -> str:
+    """Return Chromium, installed by apt-get if it is not there; without one the tests of frames would be skipped."""
+    if not shutil.which("chromium") and shutil.which("apt-get") and os.geteuid() == 0:
+        gate.run("apt-get", "update", "-q", shown=0)
+        line = ("apt-get", "install", "-y", "-q", "--no-install-recommends", "chromium")
+        gate.run(*line, shown=1, DEBIAN_FRONTEND="noninteractive")
+    found = os.environ.get("B24BATCH_BROWSER") or shutil.which("chromium")
+    if not found:
+        raise Failed("Chromium is not here: install it, or name one in B24BATCH_BROWSER")
+    return found
+
+
 def django(gate: Gate) -> None:
-    """The Django project of the tests on the oldest and the newest Django, and under load by real servers."""
+    """The Django project of the tests on the oldest and the newest Django, in a browser, and under load."""
     install_servers(gate)
+    browser = install_browser(gate)
     for version, django in ((gate.oldest, "Django>=5.2,<5.3"), (gate.newest, "Django>=5.2")):
         print(f"-- {django} on Python {version}", flush=True)
         tools = ("pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "gunicorn>=22", "uvicorn>=0.30")
-        others = ("psycopg[binary]>=3.1.8", "celery>=5.4", "redis>=5")
+        others = ("psycopg[binary]>=3.1.8", "celery>=5.4", "redis>=5", "playwright>=1.50")
         python = gate.environment(f"django-{version}-{len(django)}", version, ".[django]", django, *tools, *others)
-        gate.test(python, "tests/django")
+        gate.test(python, "tests/django", "--ignore=tests/django/test_browser.py")
+        gate.test(python, "-n", "0", "tests/django/test_browser.py", B24BATCH_BROWSER=browser)
         gate.run(python, "tests/django_load.py")
 
 

@@ -51,6 +51,7 @@ calls/words         calls/test_calls calls/test_references calls/test_references
 calls/write_methods calls/test_calls lists/test_lists
 clock               wire/test_rate runs/test_operating
 errors              test_errors wire/test_answers
+files               files/test_contents files/test_downloads files/test_uploads
 html                test_notebook
 lists               lists/test_lists lists/test_list_endings lists/test_list_families lists/test_lists_property
 lists/hand          test_last_result lists/test_lists
@@ -61,6 +62,7 @@ journal/noted       journal/test_lives journal/test_journal
 journal/paths       journal/test_files
 locks               wire/test_rate wire/test_limits test_processes
 options             test_session calls/test_calls wire/test_rate wire/test_retries
+reading             test_reading
 redaction           test_secrets test_log calls/test_calls
 results             test_results calls/test_references runs/test_runs runs/test_operating
 runs                runs/test_runs calls/test_references_nowhere runs/test_progress runs/test_operating
@@ -86,6 +88,8 @@ wire/answers        wire/test_answers test_session wire/test_retries runs/test_m
 wire/auth           wire/test_auth test_secrets test_session oauth/test_oauth
 wire/codes          test_errors runs/test_runs wire/test_answers
 wire/extra          test_errors wire/test_answers
+wire/links          files/test_downloads files/test_uploads
+wire/messages       wire/test_wire wire/test_hostile_answers files/test_downloads
 wire/rate           wire/test_rate wire/test_limits redis/test_redis_bucket
 wire/repeats        wire/test_retries wire/test_wire
 wire/retries        wire/test_retries wire/test_limits

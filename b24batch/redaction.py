@@ -48,7 +48,7 @@ def _escape_character(character: str) -> str:
     return f"(?:{'|'.join([re.escape(character), *slash, *sorted(percents)])})"
 
 
-_SECRETS = r"""(?i)(/rest/[^/\s"'?]+/|\b(?:auth|access_token|refresh_token|client_secret|code)=)[^/\s"'?&]+"""
+_SECRETS = r"""(?i)(/rest/[^/\s"'?]+/|\b(?:auth|access_token|refresh_token|client_secret|code|token)=)[^/\s"'?&]+"""
 
 
 def redact(text: str) -> str:

@@ -38,7 +38,7 @@ napoleon_use_rtype = False
 #: Types of others, whose documentation is not ours (there is no intersphinx, so that a build needs no network); types
 #: of our own that signatures mention and no caller needs.
 nitpick_ignore_regex = [
-    (r"py:.*", r"(collections|contextlib|enum|os|pathlib|sqlite3|threading|types|typing)\..*"),
+    (r"py:.*", r"(collections|contextlib|datetime|decimal|enum|os|pathlib|sqlite3|threading|types|typing)\..*"),
     (r"py:.*", r"(django|requests|tenacity|urllib3)\..*"),
     (r"py:exc", r"(Base|Import|OS|Operational|Runtime|Type|Value)?(Exception|Error)|ImproperlyConfigured"),
     (

@@ -30,6 +30,8 @@ ROOMS = {
     "journal": f"{GROUND} calls results runs",
     "session": f"{GROUND} html calls wire results options runs lists journal",
     "lookup": f"{GROUND} calls lists results session",
+    "reading": GROUND,
+    "files": f"{GROUND} wire options session",
     "__init__": f"{GROUND} calls wire results oauth session lookup",
     "sandbox": "session options oauth wire.auth",
     "django": f"{GROUND} session options oauth wire calls results journal redis",

@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
 from typing import Any, assert_type
 
 from django.http import HttpRequest, HttpResponse  # pyright: ignore[reportMissingTypeStubs]
@@ -30,7 +33,9 @@ from b24batch import (
     ref,
 )
 from b24batch.django import event_view, get_session, install_view, placement_view, session_for
+from b24batch.files import download_file, file_data, file_value, upload_file
 from b24batch.oauth import Event, Install, Placement
+from b24batch.reading import to_bool, to_date, to_datetime, to_decimal
 from b24batch.runs.progress import Bar
 from b24batch.sandbox import Portal
 
@@ -215,3 +220,13 @@ def with_a_number(request: HttpRequest, session: int, install: Install) -> HttpR
 
 
 placement_view(name="application")  # type: ignore[call-overload]
+
+assert_type(file_value(Path("a.pdf")), list[str])
+assert_type(file_value(("a.pdf", b"")), list[str])
+assert_type(file_data("a.pdf"), dict[str, Any])
+assert_type(upload_file(b24, 1, "a.pdf", {"generateUniqueName": True}), dict[str, Any])
+assert_type(download_file(b24, "/a", "a.pdf", size="1", max_size=1, overwrite=True), Path)
+assert_type(to_date("2026-05-01"), date | None)
+assert_type(to_datetime("2026-05-01T10:00:00+03:00"), datetime | None)
+assert_type(to_decimal("1.5"), Decimal | None)
+assert_type(to_bool("Y"), bool | None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import os
 from datetime import date
 from typing import TYPE_CHECKING, NoReturn, SupportsIndex
 
@@ -97,13 +98,22 @@ def wire_date(value: date, *_: object) -> str:
 def refuse_type(value: object, *_: object) -> NoReturn:
     """Raise `InvalidValue` for a value of any other type."""
     kind = type(value).__name__
-    what_to_do = _EMPTY_CELL if kind == "NAType" else "convert it to a string, a number or a list first"  # pandas.NA
-    raise InvalidValue(f"is {shown(value)}: a value of type {kind} cannot be sent; {what_to_do}")
+    raise InvalidValue(f"is {shown(value)}: a value of type {kind} cannot be sent; {_advise(value, kind)}")
+
+
+def _advise(value: object, kind: str) -> str:
+    """Return what to do about a value that cannot be sent."""
+    if isinstance(value, os.PathLike):
+        return "pass a file as b24batch.files.file_value(path), a path as str(path)"
+    if hasattr(value, "read"):
+        return "pass a file as b24batch.files.file_value((name, file.read()))"
+    return _EMPTY_CELL if kind == "NAType" else "convert it to a string, a number or a list first"  # pandas.NA
 
 
 def refuse_bytes(*_: object) -> NoReturn:
     """Raise `InvalidValue` for the content of a file."""
-    raise InvalidValue("is bytes; send a file as text: base64.b64encode(content).decode('ascii')")
+    recipe = "base64.b64encode(content).decode('ascii')"
+    raise InvalidValue(f"is bytes; pass a file as b24batch.files.file_value((name, content)), other bytes as {recipe}")
 
 
 def is_boolean(kind: type) -> bool:

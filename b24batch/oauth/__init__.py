@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from b24batch.oauth.credentials import OAuth, OAuthOptions
     from b24batch.oauth.forms import FormOptions
-    from b24batch.oauth.posted import Event, Install, Placement
+    from b24batch.oauth.installations import Install
+    from b24batch.oauth.posted import Event, Placement
     from b24batch.oauth.servers import TOKEN_URL
     from b24batch.oauth.sqlite import SQLiteTokenStore
     from b24batch.oauth.stores import MemoryTokenStore, TokenStore
@@ -19,7 +20,7 @@ _PLACES = {
     "OAuthOptions": "credentials",
     "FormOptions": "forms",
     "Event": "posted",
-    "Install": "posted",
+    "Install": "installations",
     "Placement": "posted",
     "TOKEN_URL": "servers",
     "SQLiteTokenStore": "sqlite",

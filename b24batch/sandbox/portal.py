@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, TypeVar, Unpack
 
+from b24batch.sandbox.application.pages import Pages
+from b24batch.sandbox.application.portal import ApplicationPortal
+from b24batch.sandbox.application.state import Application
 from b24batch.sandbox.clocks import Clock
 from b24batch.sandbox.faults.plans import Plan, Planned, to_fault
 from b24batch.sandbox.journal import Executed, Journal, Request
 from b24batch.sandbox.methods import all as methods
-from b24batch.sandbox.oauth.portal import OAuthPortal
 from b24batch.sandbox.oauth.server import ROOT, OAuthServer
 from b24batch.sandbox.oauth.tokens import Tokens
 from b24batch.sandbox.php.values import JSON
 from b24batch.sandbox.rest.credentials import CODE, USER
 from b24batch.sandbox.rest.dispatcher import Dispatcher, Handler
 from b24batch.sandbox.rest.front import Front
+from b24batch.sandbox.rest.links import Links
 from b24batch.sandbox.rest.operating import OperatingTime
 from b24batch.sandbox.rest.rate import RateBucket
 from b24batch.sandbox.server.answers import Answer, PortalError
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
 _H = TypeVar("_H", bound=Handler)
 
 
-class Portal(Serving, OAuthPortal):
+class Portal(Serving, ApplicationPortal):
     """A fake portal with its own data. It serves its webhook `url` during the ``with`` block.
 
     It also has one OAuth 2.0 application, which can call the same methods.
@@ -76,8 +79,10 @@ class Portal(Serving, OAuthPortal):
         self._operating = OperatingTime(operating_limit, time.time)
         self._dispatcher = Dispatcher(time, self._journal, self._operating)
         bucket = RateBucket(*rate, time.monotonic) if rate else None
-        self._front = Front(self._journal, self._dispatcher, self._plans["rest"], bucket, tokens)
-        methods.install(self._dispatcher)
+        links, self._application = Links(self._origin, self._dispatcher), Application()
+        self._front = Front(self._journal, self._dispatcher, self._plans["rest"], bucket, tokens, links)
+        methods.install(self._dispatcher, links, self._application)
+        self._pages = Pages(self, self._application, self._dispatcher)
 
     @property
     def url(self) -> str:
@@ -186,4 +191,7 @@ class Portal(Serving, OAuthPortal):
         self._furnish()
 
     def _respond(self, wire: Wire) -> Answer:
+        show_page = self._pages.find(wire)
+        if show_page is not None:
+            return show_page()
         return (self._oauth if wire.target.startswith(ROOT) else self._front).respond(wire)

@@ -50,7 +50,7 @@ class Connections:
         try:
             self._on_way.add(delivery)
             response = self._prepare(post, delivery)(stream=True, timeout=delivery.timeouts(*post.timeout))
-            return read_reply(response, delivery, post.max_answer)
+            return read_reply(response, delivery, post)
         except SdkError as error:
             failure: BaseException = error
         except (requests.RequestException, HTTPError, OSError, ValueError) as fault:
@@ -71,7 +71,8 @@ class Connections:
     def _prepare(self, post: Post, delivery: Delivery) -> Callable[..., requests.Response]:
         if self._given is not None:
             hooks = {"response": [*self._given.hooks["response"], _hide_redirect]}
-            send = functools.partial(self._given.post, post.url, allow_redirects=False, hooks=hooks)
+            verb = self._given.get if post.verb == "GET" else self._given.post
+            send = functools.partial(verb, post.url, allow_redirects=False, hooks=hooks)
             return functools.partial(send, data=post.data, headers=post.headers)
         if self._is_idle(delivery) or self._pid != os.getpid():
             self._renew()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import attrs
 import requests
@@ -15,6 +15,13 @@ from b24batch.wire.delivery import Delivery, left_of
 
 #: Bytes of an answer to read at once.
 _PART = 65536
+#: Gets the status and the headers of an answer, and returns what takes the parts of its body, as they were sent; None
+#: for a body that is to be decoded and returned.
+Save: TypeAlias = Callable[[int, Mapping[str, str]], Callable[[bytes], object] | None]
+
+
+class FileFailed(Exception):
+    """The error in `args` was raised by a file, not by the network, so a request is not repeated for it."""
 
 
 @attrs.frozen(repr=False)
@@ -29,15 +36,19 @@ class Post:
         deadline: Seconds for the whole request.
         max_answer: The most bytes that the decoded answer may have.
         public_only: Whether to connect only to a public address.
+        verb: The HTTP verb.
+        save: Decides what happens to the body of the answer. Default None: it is returned.
     """
 
     url: str = attrs.field(repr=False)  # some printers look past the repr of the class
-    data: bytes | Mapping[str, str] = attrs.field(repr=False)
+    data: bytes | Mapping[str, str] | Iterable[bytes] | None = attrs.field(repr=False)
     headers: Mapping[str, str]
     timeout: tuple[float, float]
     deadline: float
     max_answer: int
     public_only: bool = False
+    verb: str = "POST"
+    save: Save | None = None
 
 
 @attrs.define(eq=False, repr=False)
@@ -81,11 +92,14 @@ class _Lease:
         self._raw.release_conn()
 
 
-def read_reply(response: requests.Response, delivery: Delivery, max_answer: int) -> Reply:
-    """Read an answer completely; if that fails, close its connection."""
+def read_reply(response: requests.Response, delivery: Delivery, post: Post) -> Reply:
+    """Read the answer to `post` completely; if that fails, close its connection."""
     lease = _Lease(response.raw)
     try:
-        content = _read_content(response, delivery, max_answer)
+        write = post.save and _call(post.save, response.status_code, response.raw.headers)
+        if write:
+            _save_content(response, delivery, write)
+        content = b"" if write else _read_content(response, delivery, post.max_answer)
         return Reply(response.status_code, response.raw.headers, content, lease)
     except BaseException:
         lease.end(reusable=False)
@@ -102,3 +116,18 @@ def _read_content(response: requests.Response, delivery: Delivery, max_answer: i
         parts.append(part)
         left_of(timeout)
     return b"".join(parts)
+
+
+def _save_content(response: requests.Response, delivery: Delivery, write: Callable[[bytes], object]) -> None:
+    timeout = delivery.timeouts(math.inf, math.inf)[0]
+    while part := response.raw.read1(_PART, decode_content=False):
+        _call(write, part)
+        left_of(timeout)
+
+
+def _call(function: Callable[..., Any], *args: object) -> Any:
+    """Call what saves an answer; its errors are told from those of the network."""
+    try:
+        return function(*args)
+    except OSError as error:
+        raise FileFailed(error) from None

@@ -32,11 +32,11 @@ class OwnHttp:
     def __init__(self) -> None:
         self._adapter = TrackingAdapter(pool_maxsize=POOL_SIZE)
         self._settings: dict[tuple[str | None, ...], dict[str, JsonValue]] = {}
-        self._prepared: dict[str, requests.PreparedRequest] = {}
+        self._prepared: dict[tuple[str, str], requests.PreparedRequest] = {}
 
     def prepare(self, post: Post) -> Callable[..., requests.Response]:
         """Return a function that sends a request; it takes the timeouts."""
-        prepared = self._get_template(post.url).copy()
+        prepared = self._get_template(post.verb, post.url).copy()
         prepared.prepare_body(post.data, None)
         prepared.headers.update(post.headers)
         return functools.partial(self._adapter.send, prepared, **self._read_environment(post.url))
@@ -45,13 +45,13 @@ class OwnHttp:
         """Close the sockets."""
         self._adapter.close()
 
-    def _get_template(self, url: str) -> requests.PreparedRequest:
-        template = self._prepared.get(url)
+    def _get_template(self, verb: str, url: str) -> requests.PreparedRequest:
+        template = self._prepared.get((verb, url))
         if template is None:
             if len(self._prepared) > _MANY_ADDRESSES:
                 self._prepared.clear()
-            template = requests.Request("POST", url, {**default_headers(), "User-Agent": _user_agent()}).prepare()
-            self._prepared[url] = template
+            template = requests.Request(verb, url, {**default_headers(), "User-Agent": _user_agent()}).prepare()
+            self._prepared[verb, url] = template
         return template
 
     def _read_environment(self, url: str) -> dict[str, JsonValue]:

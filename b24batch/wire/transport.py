@@ -59,7 +59,7 @@ class Transport:
             SdkError: The error of the last attempt, or `AnswerLost` if the answer to any attempt was lost. Any other
                 exception, such as Ctrl-C, has `request_sent`, which tells whether an attempt was sent.
         """
-        exchange = _Exchange(self, method, json.dumps(params).encode(), request_id, commands, claim)
+        exchange = Exchange(self, method, json.dumps(params).encode(), request_id, commands, claim)
         settings = self.settings
         retry = settings.retries.retrying(repeatable=repeatable, max_wait=settings.max_wait, sleep=exchange.pause)
         try:
@@ -86,7 +86,7 @@ class Transport:
 
 
 @attrs.define(eq=False)
-class _Exchange:
+class Exchange:
     """One request and its attempts."""
 
     transport: Transport

@@ -1,11 +1,13 @@
 """What a caller passes is what the portal receives."""
 
+import io
 import math
 import re
 from collections import OrderedDict, namedtuple
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from enum import Enum, IntEnum, StrEnum
+from pathlib import Path
 from uuid import UUID
 
 import numpy
@@ -273,11 +275,23 @@ class Undecided:
         return "undecided"
 
 
+class Readable:
+    """A file of a framework, such as an upload."""
+
+    def read(self):
+        return b""
+
+
 EMPTY_CELL = "an empty cell. pass None or omit the field"
 UNFIT = [
     pytest.param({"a": Undecided()}, "a is undecided: a value of type Undecided", id="object without a truth value"),
     pytest.param({"fields": {"PHOTO": b"x"}}, "fields.PHOTO is bytes", id="bytes"),
-    pytest.param({"fields": {"PHOTO": bytearray(b"x")}}, r"fields.PHOTO is bytes.*b64encode", id="bytearray"),
+    pytest.param(
+        {"fields": {"PHOTO": bytearray(b"x")}}, r"fields.PHOTO is bytes.*files.file_value.*b64encode", id="bytearray"
+    ),
+    pytest.param({"fields": {"PHOTO": Path("a.png")}}, r"fields.PHOTO is .*files.file_value\(path\)", id="path"),
+    pytest.param({"a": [io.BytesIO(b"x")]}, r"a.0 is .*files.file_value\(\(name, file.read", id="open file"),
+    pytest.param({"a": Readable()}, r"a is .*files.file_value\(\(name, file.read", id="like an open file"),
     pytest.param({"a": [1, {"b": {1, 2}}]}, "a.1.b is {1, 2}: a value of type set", id="set"),
     pytest.param({"a": object()}, "a is <object object at .*type object", id="object"),
     pytest.param({"a": Broken()}, "a is <Broken>: a value of type Broken", id="object without repr"),

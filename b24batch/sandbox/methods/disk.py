@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable
 from functools import partial
 
@@ -14,6 +12,7 @@ from b24batch.sandbox.methods.spellings import LEGACY
 from b24batch.sandbox.oauth.tokens import CLIENT_ID
 from b24batch.sandbox.php.values import FALSY, JSON, list_items, to_mapping, to_text
 from b24batch.sandbox.rest.dispatcher import Dispatcher, Handler, Params
+from b24batch.sandbox.rest.links import Links
 from b24batch.sandbox.server.answers import Page, PortalError
 from b24batch.sandbox.store import filters
 from b24batch.sandbox.store.queries import EXACT, Field, Query
@@ -23,7 +22,7 @@ _NUMBERS = ("ID", "STORAGE_ID", "PARENT_ID", "ROOT_OBJECT_ID", "SIZE")
 
 
 #: Finds the folder or file that params name.
-_Find = Callable[[Params], Row]
+Find = Callable[[Params], Row]
 
 
 @attrs.define
@@ -31,8 +30,10 @@ class Disk:
     """All storages, and all folders and files under ids of one kind; every user has a storage."""
 
     users: Table
+    links: Links
     storages: Table = attrs.field(factory=Table, init=False)
     objects: Table = attrs.field(factory=Table, init=False)
+    contents: dict[int, bytes] = attrs.field(factory=dict, init=False)
     _owners: set[int] = attrs.field(factory=set, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -58,36 +59,29 @@ class Disk:
         found = [row for row in self.storages.rows.values() if row["ENTITY_TYPE"] == "restapp"]
         return _show(found[0] if found else self._add_storage("Application", "restapp", CLIENT_ID))
 
-    def children(self, find: _Find, params: Params) -> JSON:
+    def children(self, find: Find, params: Params) -> JSON:
         """Return a page of what lies in a folder, not deeper."""
         query = Query()
         query.where("=", ("PARENT_ID", "integer"), find(params)["ID"])
         page = _make_page(self.objects, params, query)
-        return Page([_show(row) for row in page.rows], page.next, page.total)
+        return Page([self._show_object(row) for row in page.rows], page.next, page.total)
 
-    def add_folder(self, find: _Find, params: Params) -> JSON:
+    def add_folder(self, find: Find, params: Params) -> JSON:
         """Make a folder in a folder."""
         parent, name = find(params), to_text(to_mapping(read_array(params, "data")).get("NAME"))
         return _show(self._add(parent, self._find_free_name(parent, name, params), "folder", 0))
 
-    def upload(self, find: _Find, params: Params) -> JSON:
-        """Store the file in ``fileContent``: a list of name and base64, or base64 with a name in ``data``."""
-        parent, content = find(params), params.get("fileContent")
-        named = list(to_mapping(content).values()) or ["", content]
-        name = to_text(to_mapping(params.get("data")).get("NAME") or named[0])
-        size = len(_decode(to_text(named[-1])))
-        return _show(self._add(parent, self._find_free_name(parent, name, params), "file", size))
-
-    def get(self, find: _Find, params: Params) -> JSON:
+    def get(self, find: Find, params: Params) -> JSON:
         """Return one folder or file."""
-        return _show(find(params))
+        return self._show_object(find(params))
 
-    def delete(self, find: _Find, params: Params) -> JSON:
+    def delete(self, find: Find, params: Params) -> JSON:
         """Remove a folder or a file and its contents."""
         doomed = [find(params)["ID"]]
         for row_id in doomed:
             doomed += [row["ID"] for row in self.objects.rows.values() if row["PARENT_ID"] == row_id]
             self.objects.delete(row_id)
+            self.contents.pop(row_id, None)
         return True
 
     def _serve_users(self) -> None:
@@ -126,6 +120,16 @@ class Disk:
         about: Row = {"NAME": name, "TYPE": kind, "STORAGE_ID": parent["STORAGE_ID"], "PARENT_ID": parent["ID"]}
         return self.objects.rows[self.objects.add({**about, "SIZE": size})]
 
+    def store(self, parent: Row, name: str, content: bytes, params: Params) -> Row:
+        """Store a file in a folder, and return it as it is shown."""
+        row = self._add(parent, self._find_free_name(parent, name, params), "file", len(content))
+        self.contents[row["ID"]] = content
+        return self._show_object(row)
+
+    def _show_object(self, row: Row) -> Row:
+        link = {"DOWNLOAD_URL": self.links.make("download", {"id": row["ID"]})} if row["TYPE"] == "file" else {}
+        return {**_show(row), **link}
+
     def _find_free_name(self, parent: Row, name: str, params: Params) -> str:
         """Return a name that is not taken there; any text for ``generateUniqueName`` means yes, even N."""
         if not name:
@@ -136,15 +140,6 @@ class Disk:
         stem, dot, end = name.rpartition(".") if "." in name else (name, "", "")
         others = (f"{stem} ({number}){dot}{end}" for number in range(1, len(taken) + 2))
         return name if name not in taken else next(other for other in others if other not in taken)
-
-
-def _decode(text: str) -> bytes:
-    """Decode base64 like PHP, which skips invalid characters."""
-    kept = "".join(mark for mark in text if mark.isascii() and (mark.isalnum() or mark in "+/"))
-    try:
-        return base64.b64decode(kept + "=" * (-len(kept) % 4))
-    except binascii.Error:
-        return b""
 
 
 def _make_missing(row_id: JSON) -> PortalError:
@@ -177,19 +172,17 @@ def _show(row: Row) -> Row:
     return {name: LEGACY.printed(value) for name, value in row.items()}
 
 
-def install(dispatcher: Dispatcher, users: Table) -> None:
-    """Register the methods."""
-    disk = Disk(users)
+def install(dispatcher: Dispatcher, links: Links, users: Table) -> Disk:
+    """Register the methods, and return what they work on."""
+    disk = Disk(users, links)
     methods: dict[str, Handler] = {
         "storage.getlist": disk.list_storages,
         "storage.get": disk.get_storage,
         "storage.getforapp": disk.storage_of_app,
         "storage.getchildren": partial(disk.children, disk.root),
         "storage.addfolder": partial(disk.add_folder, disk.root),
-        "storage.uploadfile": partial(disk.upload, disk.root),
         "folder.getchildren": partial(disk.children, disk.folder),
         "folder.addsubfolder": partial(disk.add_folder, disk.folder),
-        "folder.uploadfile": partial(disk.upload, disk.folder),
         "folder.get": partial(disk.get, disk.folder),
         "folder.deletetree": partial(disk.delete, disk.folder),
         "file.get": partial(disk.get, disk.file),
@@ -197,3 +190,4 @@ def install(dispatcher: Dispatcher, users: Table) -> None:
     }
     for name, handler in methods.items():
         dispatcher.add(f"disk.{name}", handler)
+    return disk

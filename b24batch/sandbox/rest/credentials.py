@@ -36,7 +36,7 @@ def admit(incoming: Incoming, tokens: Tokens) -> Admitted:
 
     """
     params = incoming.request.params
-    token = _find_token(incoming.request)
+    token = find_token(incoming.request)
     if token in ("", "0"):
         _check_webhook(incoming)
         return Admitted(params, _WEBHOOK_NAMES)
@@ -46,7 +46,7 @@ def admit(incoming: Incoming, tokens: Tokens) -> Admitted:
     return Admitted(seen, _OAUTH_NAMES.intersection(params))
 
 
-def _find_token(request: Request) -> str:
+def find_token(request: Request) -> str:
     """Return the token; PHP treats two of the possible texts as missing."""
     bearer = _BEARER.match(request.headers.get("authorization", ""))
     if bearer:

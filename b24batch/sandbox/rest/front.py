@@ -14,9 +14,10 @@ from b24batch.sandbox.php import json as php_json
 from b24batch.sandbox.rest.batch import shorten
 from b24batch.sandbox.rest.credentials import Admitted, admit
 from b24batch.sandbox.rest.dispatcher import Dispatcher
+from b24batch.sandbox.rest.links import Links
 from b24batch.sandbox.rest.rate import RateBucket, make_rate_refusal
 from b24batch.sandbox.server.answers import Answer, PortalError, page, refusal
-from b24batch.sandbox.server.incoming import Incoming, Wire, decode
+from b24batch.sandbox.server.incoming import Incoming, Wire, decode, read_upload
 
 # PHP names the encoding of its pages.
 _HTML = {"Content-Type": "text/html; charset=utf-8"}
@@ -36,6 +37,7 @@ class Front:
     plan: Plan
     bucket: RateBucket | None
     tokens: Tokens
+    links: Links
 
     def respond(self, wire: Wire) -> Answer:
         """Return the answer to a request."""
@@ -43,9 +45,9 @@ class Front:
         self.journal.note_request(incoming.request)
         if self.bucket is not None and not self.bucket.admit():
             return refusal(make_rate_refusal())
-        return self.plan.carry_out(functools.partial(self._execute, incoming), wire.target)
+        return self.plan.carry_out(functools.partial(self._execute, incoming, wire), wire.target)
 
-    def _execute(self, incoming: Incoming, commands: int | None) -> Answer:
+    def _execute(self, incoming: Incoming, wire: Wire, commands: int | None) -> Answer:
         """Execute a request, or only its first commands."""
         if not incoming.known:
             return _NOT_HERE
@@ -54,7 +56,11 @@ class Front:
         try:
             # A portal looks for the method before it looks at the credentials.
             self.dispatcher.look_up(incoming.request.method)
-            return self._run(incoming.request.method, admit(incoming, self.tokens), commands)
+            admitted = admit(incoming, self.tokens)
+            if self.links.is_link(incoming.request.method):
+                return self.links.follow(incoming, read_upload(wire))
+            self.links.enter(incoming)
+            return self._run(incoming.request.method, admitted, commands)
         except PortalError as refused:
             return refusal(refused)
 

@@ -1,0 +1,89 @@
+"""Contents of files, as the params of a call take them."""
+
+from __future__ import annotations
+
+import base64
+import os
+from pathlib import Path
+from typing import TypeAlias
+
+from b24batch.aliases import JsonValue
+from b24batch.errors import UsageError
+from b24batch.redaction import shown
+
+#: A path, or the name and the content.
+Source: TypeAlias = str | os.PathLike[str] | tuple[str, bytes]
+
+_EXPECTED = "expected the path of a file or (name, content)"
+
+
+def file_value(source: Source) -> list[str]:
+    """Return a file as ``[name, base64]``.
+
+    Most methods take it so: ``crm.item.*``, ``user.*``, ``lists.element.*``, ``entity.item.*``; ``fileContent`` of
+    ``disk.*``; and, in a list of files, ``FILES`` of ``crm.timeline.comment.*`` and ``log.blogpost.*``. A field that
+    takes another form may silently stay empty: see `file_data`.
+
+    Args:
+        source: The path of a file, or a tuple of its name and its content in bytes.
+
+    Raises:
+        UsageError: It is neither, the name is invalid, or the file is empty, which the portal takes for no file.
+        OSError: The file cannot be read.
+    """
+    name, content = to_named(source)
+    read = content.read_bytes() if isinstance(content, Path) else content
+    if not read:
+        raise UsageError(f"file: {shown(name)} is empty, and the portal takes an empty file for none")
+    return [name, base64.b64encode(read).decode("ascii")]
+
+
+def file_data(source: Source) -> dict[str, JsonValue]:
+    """Return a file as ``{"fileData": [name, base64]}``.
+
+    The older methods of the CRM take it so (``crm.lead.*``, ``crm.deal.*``, ``crm.contact.*``, ``crm.company.*``), and
+    the pictures of ``catalog.product.*``.
+
+    Args:
+        source: As for `file_value`.
+
+    Raises:
+        UsageError: As for `file_value`.
+        OSError: The file cannot be read.
+    """
+    return {"fileData": file_value(source)}
+
+
+def to_named(source: Source) -> tuple[str, Path | bytes]:
+    """Return the name of a file, and its path or its content; raise `UsageError` for anything else."""
+    name, content = source if isinstance(source, tuple) and len(source) == 2 else (None, source)
+    if name is None and isinstance(content, str | os.PathLike) and isinstance(os.fspath(content), str):
+        path = to_path(content, f"file: {_EXPECTED}, got a URL; download the file first")
+        return _check_name(path.name), path
+    if name is not None and isinstance(content, bytes | bytearray | memoryview):
+        return _check_name(name), bytes(content)
+    what = type(content).__name__ if name is None else f"(name, {type(content).__name__})"
+    read = "; of an open file pass (name, file.read())" if hasattr(content, "read") else ""
+    raise UsageError(f"file: {_EXPECTED}, got {what}{read}")
+
+
+def to_path(path: str | os.PathLike[str], problem: str) -> Path:
+    """Return a path; raise `UsageError` with `problem` for a URL, which an `OSError` would show with its secret."""
+    made = Path(path)
+    if made.parts and made.parts[0].lower() in ("http:", "https:"):
+        raise UsageError(problem)
+    return made
+
+
+def _check_name(name: object) -> str:
+    is_name = isinstance(name, str) and name not in ("", ".", "..") and not any(map(_is_forbidden, name))
+    if not isinstance(name, str) or not is_name:
+        raise UsageError(
+            f"file: expected the name of a file, without slashes and control characters, got {shown(name)}"
+        )
+    return name
+
+
+def _is_forbidden(character: str) -> bool:
+    is_surrogate = "\ud800" <= character <= "\udfff"
+    return character in "/\\\x7f" or character < " " or is_surrogate

@@ -1,0 +1,78 @@
+"""Files in the params of a call: their forms, and what is refused."""
+
+import base64
+import io
+from pathlib import Path
+
+import pytest
+from drawing import drawn
+from hypothesis import given
+from hypothesis import strategies as st
+
+from b24batch import UsageError
+from b24batch.files import file_data, file_value
+
+
+def test_a_path(tmp_path):
+    """The file at a path, as text or as an object, is its name and its content in base64."""
+    path = tmp_path / "contract.pdf"
+    path.write_bytes(b"\x00\xff" * 3)
+    assert file_value(path) == file_value(str(path)) == ["contract.pdf", "AP8A/wD/"]
+    assert file_data(path) == {"fileData": ["contract.pdf", "AP8A/wD/"]}
+
+
+@drawn(100)
+@given(st.binary(min_size=1), st.sampled_from([bytes, bytearray, memoryview]))
+def test_a_content(content, kind):
+    """A name with a content in bytes is that name and the content, which comes back whole."""
+    name, encoded = file_value(("счёт 1.pdf", kind(content)))
+    assert (name, base64.b64decode(encoded, validate=True)) == ("счёт 1.pdf", content)
+
+
+@pytest.mark.parametrize("method", ["disk.folder.uploadfile", "disk.storage.uploadfile"])
+@pytest.mark.parametrize("batch", [True, False])
+def test_it_arrives_whole(portal, b24, method, batch):
+    """All 256 bytes arrive in a batch and in a call: no ``+`` of the base64 is lost."""
+    params = {"id": 1, "data": {"NAME": "a.bin"}, "fileContent": file_value(("a.bin", bytes(range(256)) * 3))}
+    row = (b24.batch([(method, params)]).data[0]) if batch else b24.call(method, params).data
+    assert row["SIZE"] == "768"
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        (b"x", r"expected the path of a file or \(name, content\), got bytes"),
+        (io.BytesIO(b"x"), r"got BytesIO; of an open file pass \(name, file.read\(\)\)"),
+        (("a.txt", io.BytesIO(b"x")), r"got \(name, BytesIO\); of an open file"),
+        (("a.txt", "text"), r"got \(name, str\)"),
+        (("a.txt", None), r"got \(name, NoneType\)"),
+        (("a.txt",), "got tuple"),
+        (["a.txt", b"x"], "got list"),
+        ("https://example.com/rest/1/code/download/?token=x", "got a URL; download the file first$"),
+        (Path("HTTP://example.com/rest/1/code/"), "got a URL; download the file first$"),
+        (None, "got NoneType"),
+        ((None, b"x"), "got bytes"),
+        ((7, b"x"), "expected the name of a file, .* got 7"),
+        *(
+            ((name, b"x"), "expected the name of a file, without slashes and control characters, got ")
+            for name in ("", ".", "..", "a/b", "../a", "a\\b", "a\nb", "a\x00", "a\x7f", "\ud800")
+        ),
+        (("a.txt", b""), "'a.txt' is empty, and the portal takes an empty file for none"),
+    ],
+    ids=lambda value: "",
+)
+def test_what_is_refused(source, reason):
+    """Anything else is refused; the message says what to pass, and does not print a content."""
+    with pytest.raises(UsageError, match=reason):
+        file_value(source)
+
+
+def test_paths_without_a_file(tmp_path):
+    """A path without a file is the system's own error; an empty file and a folder are errors, too."""
+    with pytest.raises(FileNotFoundError):
+        file_value(tmp_path / "missing")
+    with pytest.raises(IsADirectoryError):
+        file_data(tmp_path)
+    (tmp_path / "empty").touch()
+    with pytest.raises(UsageError, match="'empty' is empty"):
+        file_value(tmp_path / "empty")
