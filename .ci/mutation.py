@@ -54,6 +54,7 @@ errors              test_errors wire/test_answers
 files               files/test_contents files/test_downloads files/test_uploads
 html                test_notebook
 lists               lists/test_lists lists/test_list_endings lists/test_list_families lists/test_lists_property
+lists/hand          test_last_result lists/test_lists
 journal             journal/test_journal journal/test_lives journal/test_files
 journal/file        journal/test_files journal/test_journal journal/test_journal_processes
 journal/lock        journal/test_journal journal/test_journal_processes journal/test_lives
@@ -79,7 +80,7 @@ runs/progress       runs/test_progress
 runs/substitution   calls/test_references_nowhere calls/test_references runs/test_runs
 session             test_session calls/test_calls runs/test_runs runs/test_progress test_secrets lists/test_lists
 statuses            test_results
-streams             runs/test_runs lists/test_lists
+streams             runs/test_runs lists/test_lists test_last_result
 wire                wire/test_wire wire/test_connections wire/test_hostile_answers wire/test_foreign_exceptions
                     test_session runs/test_matrix[write-call]
 wire/addresses      wire/test_addresses test_session

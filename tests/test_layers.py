@@ -43,7 +43,7 @@ PAGES = sorted((PACKAGE.parent / "docs/api").glob("*.rst"))
 LISTED = re.compile(r"^\.\. (?:auto(?:class|data|exception|function)|py:type):: (\S+)$", re.MULTILINE)
 #: Types in public signatures that need no import, and the names that one package takes from another.
 TYPES = {
-    "b24batch": "Call ErrorCode Options Params Ref __version__",
+    "b24batch": "ErrorCode Options Params Ref __version__",
     "progress": "Bar MakeBar",
     "journal": "EncodedCommand",
 }
