@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import partial
 from itertools import chain
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, NoReturn, Self, TypeVar, Unpack, overload
@@ -37,14 +38,16 @@ from b24batch.runs.operating import OperatingTime
 from b24batch.runs.payload import load_direct
 from b24batch.runs.requests import Requests
 from b24batch.runs.run import Run
-from b24batch.runs.streaming import Deliver, end, stream
+from b24batch.runs.streaming import Deliver, end, known_of, stream
 from b24batch.runs.substitution import mark_missed, targets_of
 from b24batch.streams import Stream
 from b24batch.wire.auth import Auth, Webhook, refuse_http
 from b24batch.wire.connections import Connections
 from b24batch.wire.rate import ReservingLimiter
 from b24batch.wire.repeats import refuse_repeats
+from b24batch.wire.reports import Reports
 from b24batch.wire.settings import check_number, to_wait
+from b24batch.wire.statistics import Counts, Statistics
 from b24batch.wire.transport import Transport
 
 if TYPE_CHECKING:
@@ -85,6 +88,8 @@ class Session(Configured):
             `b24batch.wire.TrackingAdapter` on it; otherwise the library cannot tell which requests were never sent.
             Default: the library's own.
         on_wait: Called with a `b24batch.wire.Wait` before every wait. Default None.
+        on_request: Called with a `b24batch.wire.FinishedRequest` after every HTTP request, retries included.
+            Default None.
         redact_urllib3_log: Whether webhook codes and tokens are masked in the urllib3 log of the whole process.
             Default True.
         clock: Used to read the time and to sleep. Default: the module `time`.
@@ -99,6 +104,7 @@ class Session(Configured):
     _connections: Connections
     _operating: OperatingTime
     _last: LastResult
+    _counts: Counts
     _transport: Transport = attrs.field(init=False)
 
     @hide_arguments
@@ -116,7 +122,7 @@ class Session(Configured):
         if isinstance(settings, Exception):
             raise settings
         connections = Connections(settings.clock.monotonic, settings.http)
-        self.__attrs_init__(auth, settings, connections, OperatingTime(settings.clock), LastResult())
+        self.__attrs_init__(auth, settings, connections, OperatingTime(settings.clock), LastResult(), Counts())
 
     def __attrs_post_init__(self) -> None:
         if not self.allow_http:
@@ -128,7 +134,7 @@ class Session(Configured):
 
     @_transport.default
     def _wire(self) -> Transport:
-        return Transport(self.auth, self._connections, self._settings)
+        return Transport(self.auth, self._connections, self._settings, self._counts)
 
     def with_options(self, **options: Unpack[Options]) -> Self:
         """Return a copy of this session with some options changed.
@@ -153,7 +159,7 @@ class Session(Configured):
         if settings.clock is not self.clock:
             operating = OperatingTime(settings.clock)
         sibling = object.__new__(type(self))
-        sibling.__attrs_init__(self.auth, settings, connections, operating, self._last)
+        sibling.__attrs_init__(self.auth, settings, connections, operating, self._last, self._counts)
         return sibling
 
     @property
@@ -164,6 +170,14 @@ class Session(Configured):
         the next run ends. Sessions made by `with_options` share them, and so do threads. None before the first run.
         """
         return self._last.result
+
+    @property
+    def statistics(self) -> Statistics:
+        """What this session did so far: requests, commands by status, waits, and the operating time of each method.
+
+        Sessions made by `with_options` share the counts, and so do threads.
+        """
+        return self._counts.snapshot(self._operating.used)
 
     @hide_arguments
     def call(
@@ -193,8 +207,20 @@ class Session(Configured):
         command, wanted = Command(method, params), to_request_id(request_id)
         body = encode_direct(command)
         repeatable = self._repeatable(command) if idempotent is None else to_flag("idempotent", idempotent)
-        answer = self._transport.call(command.method, body, request_id=wanted, repeatable=repeatable)
-        return load_direct(command, answer)
+        reports = Reports(self.on_request)
+        try:
+            answer = self._transport.call(
+                command.method, body, request_id=wanted, repeatable=repeatable, reports=reports
+            )
+        except BaseException as error:
+            self._counts.count_failure(error, 1)
+            reports.check()
+            raise
+        row = load_direct(command, answer)
+        self._counts.count_commands([row.status])
+        self._operating.note_used(command.method, row.time)
+        reports.check()
+        return row
 
     @overload
     def batch(
@@ -337,7 +363,7 @@ class Session(Configured):
                 run.close_journal()
                 return self._last.keep(collect(rows))
             except BaseException as interrupt:
-                end(run, interrupt, lambda: collect([row for chunk in chunks for row in chunk.known()]), self._last)
+                end(run, interrupt, chunks, partial(known_of, chunks), self._last)
                 raise
         except BaseException as interrupt:
             if not (stopped := without_frames(interrupt)):
@@ -566,20 +592,22 @@ class Session(Configured):
         most = self.concurrency if concurrency is None else to_concurrency(concurrency)
         if most == 1:
             return self, None
-        lanes = Lanes(most, self.clock, self.on_wait)
-        return self.with_options(on_wait=lanes.announce), lanes
+        lanes = Lanes(most, self.clock, self.on_wait, self.on_request)
+        on_request = None if self.on_request is None else lanes.announce
+        return self.with_options(on_wait=lanes.announce, on_request=on_request), lanes
 
     def _run(self, *, halt_on_error: bool, stop_on_error: bool, request_id: str | None) -> Run:
         return Run(
-            self._requests(request_id),
+            self._requests(request_id, is_final=False),
             self._repeatable,
             halt_on_error=to_flag("halt_on_error", halt_on_error),
             stop_on_error=to_flag("stop_on_error", stop_on_error),
         )
 
-    def _requests(self, request_id: str | None) -> Requests:
+    def _requests(self, request_id: str | None, *, is_final: bool = True) -> Requests:
         longest_wait = self.operating_wait if self.max_wait is None else min(self.operating_wait, self.max_wait)
-        return Requests(self._transport, self._operating, to_request_id(request_id), longest_wait)
+        wanted = to_request_id(request_id)
+        return Requests(self._transport, self._operating, wanted, longest_wait, is_final=is_final)
 
     def _shown(
         self, progress: bool | MakeBar | None, unit: str, total: int | None = None
@@ -615,7 +643,8 @@ class Session(Configured):
         rate = f"{limits.level:.0f} requests" if limits else "no limit"
         if isinstance(limits, ReservingLimiter):
             rate = f"{limits.level:.0f} of {limits.capacity} requests, {limits.leak_rate:g} per second leak out"
-        return render_facts("Session", {"host": self.auth.host, "credentials": credentials, "rate": rate})
+        facts = {"host": self.auth.host, "credentials": credentials, "rate": rate}
+        return render_facts("Session", facts | self.statistics.to_facts())
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("cannot pickle a Session: it holds sockets and a secret; create one in each process")

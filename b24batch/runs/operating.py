@@ -1,4 +1,4 @@
-"""Operating time: when a method that has used it up may be called again."""
+"""Operating time: how much of it each method has used, and when one that has used it up may be called again."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Iterable
 import attrs
 
 from b24batch.clock import Clock
+from b24batch.locks import ProcessLock
+from b24batch.wire.statistics import MethodTime
 
 #: Added to the time that the portal gives, which is rounded to whole seconds.
 OPERATING_MARGIN = 1.0
@@ -24,9 +26,32 @@ class OperatingTime:
         #: By method: when it was learned, and the seconds to wait from then on.
         self._free: dict[str, tuple[float, float]] = {}
         self._reset_at: dict[str, float] = {}
+        self._used: dict[str, MethodTime] = {}
+        self._lock = ProcessLock()
+
+    @property
+    def used(self) -> dict[str, MethodTime]:
+        """How much each method has used, as of the last answers."""
+        return self._used.copy()
+
+    def note_used(self, method: str, time_block: object) -> None:
+        """Learn from the ``time`` block of an answer how much `method` has used.
+
+        A portal may count direct calls of a method apart from those in a batch, and answers may overtake each other.
+        Nothing leaves a count before its `reset_at`, so a lower number until then is of another count, or is older.
+        """
+        match time_block:
+            case {"operating": used, "operating_reset_at": reset_at, "finish": finish} if (
+                _is_time(used) and _is_time(reset_at) and _is_time(finish)
+            ):
+                with self._lock.lock:
+                    known = self._used.get(method)
+                    if known is None or finish >= known.reset_at or used >= known.operating:
+                        self._used[method] = MethodTime(float(used), float(reset_at))
 
     def note(self, method: str, time_block: object) -> None:
         """Learn from the ``time`` block of an answer of `method`; invalid numbers are ignored."""
+        self.note_used(method, time_block)
         match time_block:
             case {"operating_reset_at": reset_at, "finish": finish} if _is_time(reset_at) and _is_time(finish):
                 # The portal's clock may differ from ours, so only its differences count.
@@ -60,5 +85,5 @@ class Waited:
 
 
 def _is_time(value: object) -> bool:
-    """Return whether a value in an answer is a valid Unix time in seconds."""
+    """Return whether a value in an answer is a valid Unix time, or another number of seconds that is not negative."""
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _LATEST
