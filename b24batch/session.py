@@ -218,7 +218,7 @@ class Session(Configured):
             raise
         row = load_direct(command, answer)
         self._counts.count_commands([row.status])
-        self._operating.note_used(command.method, row.time)
+        self._operating.note(command.method, row.time, is_direct=True)
         reports.check()
         return row
 

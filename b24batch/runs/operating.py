@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeGuard
 
 import attrs
 
+from b24batch.aliases import JsonValue
 from b24batch.clock import Clock
 from b24batch.locks import ProcessLock
 from b24batch.wire.statistics import MethodTime
@@ -26,37 +28,44 @@ class OperatingTime:
         #: By method: when it was learned, and the seconds to wait from then on.
         self._free: dict[str, tuple[float, float]] = {}
         self._reset_at: dict[str, float] = {}
-        self._used: dict[str, MethodTime] = {}
+        #: By method: the seconds, and when they are reset.
+        self._used: dict[str, tuple[float, float]] = {}
         self._lock = ProcessLock()
 
     @property
     def used(self) -> dict[str, MethodTime]:
         """How much each method has used, as of the last answers."""
-        return self._used.copy()
+        return {method: MethodTime(*map(float, times)) for method, times in self._used.copy().items()}
 
-    def note_used(self, method: str, time_block: object) -> None:
-        """Learn from the ``time`` block of an answer how much `method` has used.
+    def note(self, method: str, time_block: JsonValue, *, is_direct: bool = False) -> None:
+        """Learn from the ``time`` block of an answer of `method`; invalid numbers are ignored.
 
-        A portal may count direct calls of a method apart from those in a batch, and answers may overtake each other.
-        Nothing leaves a count before its `reset_at`, so a lower number until then is of another count, or is older.
+        Args:
+            method: The method.
+            time_block: The block; anything else is ignored.
+            is_direct: Whether it was called outside of a run. Portals may count such calls apart from those in a
+                batch, so they do not tell when the method is available to a run.
         """
-        match time_block:
-            case {"operating": used, "operating_reset_at": reset_at, "finish": finish} if (
-                _is_time(used) and _is_time(reset_at) and _is_time(finish)
-            ):
-                with self._lock.lock:
-                    known = self._used.get(method)
-                    if known is None or finish >= known.reset_at or used >= known.operating:
-                        self._used[method] = MethodTime(float(used), float(reset_at))
-
-    def note(self, method: str, time_block: object) -> None:
-        """Learn from the ``time`` block of an answer of `method`; invalid numbers are ignored."""
-        self.note_used(method, time_block)
         match time_block:
             case {"operating_reset_at": reset_at, "finish": finish} if _is_time(reset_at) and _is_time(finish):
                 # The portal's clock may differ from ours, so only its differences count.
-                self._free[method] = self.clock.monotonic(), reset_at - finish + OPERATING_MARGIN
-                self._reset_at[method] = reset_at
+                if not is_direct:
+                    self._free[method] = self.clock.monotonic(), reset_at - finish + OPERATING_MARGIN
+                    self._reset_at[method] = reset_at
+                self._note_used(method, time_block.get("operating"), reset_at, finish)
+
+    def _note_used(self, method: str, used: object, reset_at: float, finish: float) -> None:
+        """Record how much a method has used.
+
+        Nothing leaves a count before its reset time. So a lower number until then is of another count, because the
+        portal counts direct calls apart, or of an older answer that another has overtaken.
+        """
+        if not _is_time(used):
+            return
+        with self._lock.lock:
+            seconds, ends = self._used.get(method, (0.0, 0.0))
+            if used >= seconds or finish >= ends:
+                self._used[method] = used, reset_at
 
     def reset_at(self, method: str) -> float | None:
         """Return the Unix time from which `method` may be called again, or None if it is not known."""
@@ -84,6 +93,6 @@ class Waited:
     attempt: int = 1
 
 
-def _is_time(value: object) -> bool:
+def _is_time(value: object) -> TypeGuard[float]:
     """Return whether a value in an answer is a valid Unix time, or another number of seconds that is not negative."""
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _LATEST

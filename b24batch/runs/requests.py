@@ -91,7 +91,7 @@ class Requests:
 
     def count(self, rows: Iterable[AjaxResult]) -> None:
         """Count commands by their final outcomes, and raise the exception of `on_request`, if there was one."""
-        self.transport.counts.count_commands(row.status for row in rows)
+        self.transport.counts.count_commands([row.status for row in rows])
         self.reports.check()
 
     def plan_wait(self, methods: Iterable[str], waited: Waited) -> Wait | None:

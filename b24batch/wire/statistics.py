@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import get_args
 
@@ -102,11 +102,11 @@ class Counts:
         with self._lock.lock:
             self._waited[wait.reason] += wait.seconds
 
-    def count_commands(self, statuses: Iterable[Status]) -> None:
+    def count_commands(self, statuses: Sequence[Status]) -> None:
         """Count commands by their final status."""
-        numbers = Counter(statuses)
-        with self._lock.lock:
-            for status, number in numbers.items():
+        for status in set(statuses):
+            number = statuses.count(status)
+            with self._lock.lock:
                 self._commands[status] += number
 
     def count_failure(self, error: BaseException, commands: int) -> None:
