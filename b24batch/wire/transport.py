@@ -11,16 +11,16 @@ from b24batch.aliases import WireParams
 from b24batch.clock import Wait
 from b24batch.errors import AnswerLost, ExpiredToken, RateLimited, SdkError
 from b24batch.wire.answers import Answer, Decoder
-from b24batch.wire.auth import Access, Auth, Renewal, with_max_wait
+from b24batch.wire.auth import Access, Auth
 from b24batch.wire.claim import Claim
 from b24batch.wire.connections import Connections
 from b24batch.wire.messages import Post, Reply
+from b24batch.wire.renewals import Renewals
 from b24batch.wire.reports import FinishedRequest, Reports
 from b24batch.wire.settings import WireSettings
 from b24batch.wire.statistics import Counts
 
 _log = logging.getLogger("b24batch")
-_MOST_RENEWALS = 2
 
 
 @attrs.frozen(eq=False)
@@ -105,12 +105,16 @@ class _Exchange:
     reports: Reports
     attempts: int = 0
     lost: bool = False
-    renewals: list[Renewal] = attrs.field(factory=list)
+    renewals: Renewals = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        wire = self.transport
+        self.renewals = Renewals(wire.auth, wire.connections, wire.settings.max_wait, wire.counts)
 
     def attempt(self) -> Answer:
         """Send the request; if its token is refused, renew the token and send the request again."""
         while True:
-            access = self._get_access()
+            access = self.renewals.access()
             self._keep_rate()
             if self.claim is not None:
                 self.claim.take()
@@ -130,7 +134,7 @@ class _Exchange:
             else:
                 self._report(began, answer)
                 return answer
-            if not self._renew(access):
+            if not self.renewals.renew(access):
                 raise refused
 
     def pause(self, seconds: float) -> None:
@@ -144,21 +148,6 @@ class _Exchange:
             return failure
         description = f"an answer was lost; when the request was sent again: {failure}"
         return AnswerLost(description, http_status=failure.http_status, request_id=self.request_id)
-
-    def _renew(self, access: Access) -> bool:
-        """Get a newer token: at most one refresh, and one token that another refreshed, so that the loop ends."""
-        if "refreshed" in self.renewals or len(self.renewals) == _MOST_RENEWALS:
-            return False
-        renew = with_max_wait(self.transport.auth.renew, self.transport.settings.max_wait)
-        renewal: Renewal = renew(access, self.transport.connections)
-        self.renewals.append(renewal)
-        if renewal == "refreshed":
-            self.transport.counts.count_refresh()
-        return renewal != "none"
-
-    def _get_access(self) -> Access:
-        access = self.transport.auth.access()
-        return self.transport.auth.access() if access.stale and self._renew(access) else access
 
     def _keep_rate(self) -> None:
         settings = self.transport.settings
@@ -174,8 +163,7 @@ class _Exchange:
     def _report(self, began: float, outcome: Answer | BaseException) -> None:
         """Log an attempt that has ended, and tell `on_request`."""
         seconds = self._now() - began
-        what = (self.method, self.commands, seconds, self.request_id)
-        _log.debug("%s: %d commands, %.3f s, request id %s", *what)
+        _log.debug("%s: %d commands, %.3f s, request id %s", self.method, self.commands, seconds, self.request_id)
         if self.reports.on_request is not None:
             began_at = self.transport.settings.clock.time() - seconds
             how = (self.attempts, self.request_id, began_at, seconds)
