@@ -173,9 +173,10 @@ class Session(Configured):
 
     @property
     def statistics(self) -> Statistics:
-        """What this session did so far: requests, commands by status, waits, and the operating time of each method.
+        """What this session did so far.
 
-        Sessions made by `with_options` share the counts, and so do threads.
+        These are exact counts of its requests, retries, commands and waits, and the operating time of each method.
+        Sessions made by `with_options` share them, and so do threads.
         """
         return self._counts.snapshot(self._operating.used)
 
