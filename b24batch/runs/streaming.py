@@ -61,26 +61,22 @@ def end(
         last: Keeps them.
     """
     try:
-        try:
-            run.stop()
-        finally:
-            run.close_journal()
+        _stop(run, chunks)
     except BaseException as later:  # such as a second Ctrl-C: no more waiting
-        _conclude(run, later, chunks, known, last)
+        last.give(later, known())
         raise
-    _conclude(run, interrupt, chunks, known, last)
-
-
-def _conclude(
-    run: Deliver,
-    interrupt: BaseException,
-    chunks: Iterable[ChunkRun],
-    known: Callable[[], AnyResult],
-    last: LastResult,
-) -> None:
-    for chunk in chunks:
-        run.count(chunk)
     last.give(interrupt, known())
+
+
+def _stop(run: Deliver, chunks: Iterable[ChunkRun]) -> None:
+    try:
+        run.stop()
+    finally:
+        try:
+            run.close_journal()
+        finally:
+            for chunk in chunks:
+                run.count(chunk)
 
 
 def known_of(chunks: Iterable[ChunkRun]) -> AnyResult:
