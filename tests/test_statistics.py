@@ -206,6 +206,18 @@ def test_a_count_that_falls(clock, blocks, seconds):
     assert operating.used["a.get"].operating == seconds
 
 
+def test_a_direct_call_beside_a_run(clock):
+    """A single call counts, but does not tell a run when its method is free: portals may count the two apart."""
+    operating = OperatingTime(clock)
+    operating.note("a.get", block(5, 1200))
+    operating.note("a.get", block(9, 1600), is_direct=True)
+    assert (operating.used, operating.reset_at("a.get")) == ({"a.get": MethodTime(9.0, 1600.0)}, 1200)
+    with Portal(clock=clock, operating_limit=480) as portal, portal.session() as b24:
+        portal.cost("server.time", 5.0)
+        b24.call(*GET)
+        assert (b24.statistics.methods["server.time"].operating, b24._operating.reset_at("server.time")) == (5.0, None)
+
+
 def test_a_blocked_call(clock):
     """A single call that is blocked is failed, and its method is known to be at its limit."""
     with Portal(clock=clock, operating_limit=10) as portal, portal.session() as b24:
