@@ -319,8 +319,8 @@ class Session(Configured):
         By default one request is sent after the other. With `concurrency` several are on their way at once, on
         threads that end with the run. The outcomes stay in order, but the portal executes requests in any order; only
         a command with a `ref` waits for the command that it refers to. When the run ends early, no further request
-        begins, and those on their way are waited for: up to 5 seconds if an exception such as Ctrl-C ends it. Waits
-        and progress are reported on the caller's thread.
+        begins, and those on their way are waited for: up to 5 seconds if an exception such as Ctrl-C ends it. Waits,
+        requests and progress are reported on the caller's thread.
 
         Args:
             calls: A list or another iterable of calls, as in `batch`; a mapping is refused.
