@@ -8,8 +8,6 @@ from b24batch.wire.auth import Access, Auth, Renewal, with_max_wait
 from b24batch.wire.connections import Connections
 from b24batch.wire.statistics import Counts
 
-_MOST_RENEWALS = 2
-
 
 @attrs.define(eq=False)
 class Renewals:
@@ -20,12 +18,14 @@ class Renewals:
         connections: The connections to ask for a token with.
         max_wait: The longest wait in seconds for another thread or process that renews it; None means no limit.
         counts: Counts the new tokens.
+        most: Maximum number of renewals; 0 for a request that needs no token.
     """
 
     auth: Auth
     connections: Connections
     max_wait: float | None
     counts: Counts
+    most: int = 2
     _done: list[Renewal] = attrs.field(factory=list, init=False)
 
     def access(self) -> Access:
@@ -35,7 +35,7 @@ class Renewals:
 
     def renew(self, access: Access) -> bool:
         """Get a newer token: at most one refresh, and one token that another refreshed, so that the loop ends."""
-        if "refreshed" in self._done or len(self._done) == _MOST_RENEWALS:
+        if "refreshed" in self._done or len(self._done) >= self.most:
             return False
         renew = with_max_wait(self.auth.renew, self.max_wait)
         renewal: Renewal = renew(access, self.connections)
