@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from b24batch.cli.arguments import parse
+from b24batch.cli.arguments import make_parser
 from b24batch.cli.interrupts import get_exit_code, handle_signals
 from b24batch.cli.terminal import Exit, report_error, report_unwritten, say
 from b24batch.errors import SdkError
@@ -18,9 +18,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The arguments after the program's name; by default those of this process.
 
     Raises:
-        SystemExit: For invalid arguments and ``--help``, as usual with argparse.
+        SystemExit: For no arguments, invalid ones and ``--help``, as usual with argparse.
     """
-    arguments = parse(argv)
+    arguments = make_parser().parse(argv)
     if sys.stdout is None:
         say("standard output is closed; nothing was sent")
         return Exit.USAGE

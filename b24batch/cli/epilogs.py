@@ -25,15 +25,22 @@ examples:
   b24batch call server.time --sandbox
 """
 RUN = """\
-Each line of the file is a command; name and idempotent are optional:
+Each line of the file is a command; all but the method is optional:
   {"method": "crm.deal.add", "params": {"fields": {"TITLE": "Deal"}},
    "name": "any text", "idempotent": false}          (all of it on one line)
+  ["crm.deal.add", {"fields": {"TITLE": "Deal"}}]
+So is each element of the file, if it is one JSON array.
 Each line of the output is the outcome of a command, in the same order:
   {"line": 1, "name": ..., "method": ..., "status": "ok", "data": 17, ...}
 status says whether it took effect: ok: yes; failed, skipped: no;
 unknown: perhaps. Blank lines have no outcome, but "line" counts them.
 Lines are read, checked and sent request by request: an invalid line ends the
 run, but the requests before it have been sent.
+
+With --csv, the whole table is checked first. Cells are sent as text. FIELD is
+  TITLE                    a field: fields[TITLE]
+  fields[PHONE][0][VALUE]  with brackets: the whole key, as for b24batch call
+  .id                      after a dot: a parameter beside the fields
 
 With --journal, the same command again goes on where it was, after a crash
 too; its output has all outcomes each time. The first Ctrl-C or SIGTERM then
@@ -42,8 +49,11 @@ unique. Without it, Ctrl-C stops at once.
 
 examples:
   b24batch run deals.jsonl > outcomes.jsonl
+  b24batch run deals.jsonl --remaining outcomes.jsonl > rest.jsonl
   b24batch run deals.jsonl --journal deals.journal > outcomes.jsonl
   b24batch run deals.jsonl --sandbox | jq 'select(.status != "ok")'
+  b24batch run --csv deals.csv --key id --method crm.deal.add \\
+    --map TITLE=name --map ORIGIN_ID=id 'fields[OPENED]=Y'
   b24batch list crm.lead.list 'filter[STATUS_ID]=NEW' |
     jq -c '{method: "crm.lead.update",
             params: {id: .ID, fields: {STATUS_ID: "JUNK"}}}' |
@@ -61,7 +71,8 @@ examples:
 LIST = """\
 examples:
   b24batch list crm.deal.list 'filter[>OPPORTUNITY]=1000' 'select[]=ID' --csv
-  b24batch list crm.item.list entityTypeId=2 > deals.jsonl
+  b24batch list crm.deal.list --csv --delimiter ';' --bom > deals.csv
+  b24batch list crm.item.list entityTypeId=2 --limit 100 > deals.jsonl
   b24batch list department.get --paging start
 """
 DEMO = """\

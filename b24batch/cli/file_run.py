@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ import attrs
 from b24batch.cli.interrupts import GivenUp, finish_first, get_exit_code, hold_back, is_told_to_end
 from b24batch.cli.lines import Lines, Report
 from b24batch.cli.terminal import Exit, drop_output, report_error, report_unwritten, say
+from b24batch.cli.wording import to_shell
 from b24batch.errors import JournalError, RunBusy, UsageError
 from b24batch.results import AjaxResult
 from b24batch.streams import Stream
@@ -31,7 +32,7 @@ class FileRun:
 
     Attributes:
         name: The name of the file; ``-`` is stdin.
-        options: The command line options with which to continue.
+        options: Returns the command line options with which to continue after so many commands.
         lines: The lines of the file.
         report: Writes their outcomes.
         outcomes: The outcomes, one for each line, in order.
@@ -40,7 +41,7 @@ class FileRun:
     """
 
     name: str
-    options: Sequence[str]
+    options: Callable[[int], list[str]]
     lines: Lines
     report: Report
     outcomes: Iterator[AjaxResult]
@@ -94,12 +95,12 @@ class FileRun:
 
     def _replace_position(self, error: UsageError) -> str:
         """Return the message, with the number of the line instead of the position of the call."""
-        return _CALL.sub(self._name_line, error.description, count=1)
+        return _CALL.sub(self._name_line, to_shell(error.description), count=1)
 
     def _name_line(self, call: re.Match[str]) -> str:
         following = [line.number for line in self.lines.pending]
         place = int(call[1]) - self.report.counts.total()
-        return f"line {following[place] if 0 <= place < len(following) else self.lines.number}"
+        return f"{self.lines.unit} {following[place] if 0 <= place < len(following) else self.lines.number}"
 
     def _end(self, error: KeyboardInterrupt | OSError) -> Exit:
         """Write the outcomes in hand, unless the output is closed or Ctrl-C is pressed again."""
@@ -127,9 +128,10 @@ class FileRun:
         drop_output()
         numbers = [line.number for line in self.lines.pending if line.number > self.report.last][: len(self.hand)]
         if numbers and self.journal is None:
-            lines = f"line {numbers[0]} was" if len(numbers) == 1 else f"lines {numbers[0]} to {numbers[-1]} were"
+            unit = self.lines.unit
+            lines = f"{unit} {numbers[0]} was" if len(numbers) == 1 else f"{unit}s {numbers[0]} to {numbers[-1]} were"
             done = f"{lines} sent, but the outcome could not be written: check the portal"
-            self._say_next(done, numbers[-1])
+            self._say_next(done, numbers[-1], len(numbers))
         else:
             self._say_rest()
         return code
@@ -140,7 +142,7 @@ class FileRun:
             return
         last = self.report.last
         if last:
-            self._say_next(f"lines up to {last} have an outcome", last)
+            self._say_next(f"{self.lines.unit}s up to {last} have an outcome", last, 0)
         else:
             say("nothing was sent")
 
@@ -150,8 +152,14 @@ class FileRun:
             self.outcomes.close()
         say(f"{journal.name}: {journal.summary()}; {_GOES_ON}")
 
-    def _say_next(self, done: str, last: int) -> None:
+    def _say_next(self, done: str, last: int, unwritten: int) -> None:
         """Say what is done, up to the line `last`, and how to continue."""
-        again = shlex.join(["b24batch", "run", "-", *self.options])
-        command = f"with: tail -n +{last + 1} {shlex.quote(self.name)} | {again}"
-        say(f"{done}; nothing after that was sent; continue {f'at line {last + 1}' if self.name == '-' else command}")
+        options = self.options(self.report.counts.total() + unwritten)
+        if self.name == "-":
+            way = f"at {self.lines.unit} {last + 1}"
+        elif self.lines.can_be_cut:
+            again = shlex.join(["b24batch", "run", "-", *options])
+            way = f"with: tail -n +{last + 1} {shlex.quote(self.name)} | {again}"
+        else:
+            way = f"with: {shlex.join(['b24batch', 'run', self.name, *options, '--from', str(last + 1)])}"
+        say(f"{done}; nothing after that was sent; continue {way}")

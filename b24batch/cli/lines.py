@@ -1,24 +1,23 @@
-"""A file of commands, one JSON object per line, and the outcomes of its lines."""
+"""The lines of a file of commands, and their outcomes."""
 
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TextIO
 
 import attrs
 
-from b24batch.aliases import JsonValue
 from b24batch.calls.commands import Command
 from b24batch.calls.earlier import MEMORY, Earlier
-from b24batch.cli.params import decode_json
-from b24batch.cli.terminal import Exit, to_json_line
+from b24batch.cli.part import Part
+from b24batch.cli.progress import Progress
+from b24batch.cli.sources import JsonFile
+from b24batch.cli.terminal import Exit, to_json_line, write
 from b24batch.errors import NotSent, UsageError
-from b24batch.redaction import shown
 from b24batch.results import AjaxResult
 from b24batch.statuses import Status, counted
 
-_KEYS = ("method", "params", "name", "idempotent")
 _NO_REFERENCES = "lines cannot refer to each other: use ref(...) in Python, or send it as text with b24batch call"
 
 
@@ -32,20 +31,30 @@ class Line:
 
 @attrs.define
 class Lines:
-    """The lines of a file, read one by one; blank lines are skipped.
+    """The lines of a file, read one by one.
 
     Attributes:
-        file: The file.
+        part: The commands of the file, or some of them, with their numbers.
         pending: The lines that were read and have no outcome yet.
         number: The number of the last line that was read.
         named: Whether commands keep their names, which must then be unique.
     """
 
-    file: Iterable[bytes]
+    part: Part
     named: bool = attrs.field(default=False, kw_only=True)
     pending: deque[Line] = attrs.field(factory=deque, init=False)
     number: int = attrs.field(default=0, init=False)
     _earlier: Earlier = attrs.field(factory=lambda: Earlier(MEMORY), init=False)
+
+    @property
+    def unit(self) -> str:
+        """What the numbers count: usually lines."""
+        return self.part.source.unit
+
+    @property
+    def can_be_cut(self) -> bool:
+        """Whether the rest of the file, from any line on, is such a file as well."""
+        return isinstance(self.part.source, JsonFile) and self.unit == "line" and self.part.only is None
 
     def commands(self) -> Iterator[Command]:
         """Yield the command of each line, if not `named` without its name: lines may repeat one, commands may not.
@@ -53,46 +62,21 @@ class Lines:
         Raises:
             UsageError: A line is invalid. The message begins with its number.
         """
-        for command in self._read():
+        for number, command in self.part:
+            self.number = number
+            self._refuse_references(command)
+            self._earlier.add(command.name or str(self.number), command.name)
             self.pending.append(Line(self.number, command))
             yield command if self.named else attrs.evolve(command, name=None)
 
-    def _read(self) -> Iterator[Command]:
+    def _refuse_references(self, command: Command) -> None:
         try:
-            for text in self.file:
-                self.number += 1
-                if text.strip():
-                    yield self._command(text)
-        except OSError as error:
-            reason = f"line {self.number + 1}: cannot be read: {error.strerror}"
-        else:
-            return
-        raise UsageError(reason)
-
-    def _command(self, text: bytes) -> Command:
-        try:
-            command = make_command(decode_json(text.rstrip()))
             self._earlier.refuse_spelt(command.params, "", _NO_REFERENCES)
         except UsageError as error:
             reason = error.description
         else:
-            self._earlier.add(command.name or str(self.number), command.name)
-            return command
-        raise UsageError(f"line {self.number}: {reason}")
-
-
-def make_command(value: JsonValue) -> Command:
-    """Return the command in the JSON value of a line; raise `UsageError` if it is invalid."""
-    if not isinstance(value, dict):
-        raise UsageError(f"expected an object with a method and params, got {shown(value)}")
-    if unknown := sorted(value.keys() - set(_KEYS)):
-        raise UsageError(f"expected only {', '.join(_KEYS)}, got {', '.join(map(shown, unknown))}")
-    if "method" not in value:
-        raise UsageError("has no method")
-    idempotent = value.get("idempotent", False)
-    if not isinstance(idempotent, bool):
-        raise UsageError(f"idempotent: expected true or false, got {shown(idempotent)}")
-    return Command(value["method"], value.get("params"), name=value.get("name"), idempotent=idempotent)
+            return
+        raise UsageError(f"{self.unit} {self.number}: {reason}")
 
 
 @attrs.define
@@ -101,6 +85,7 @@ class Report:
 
     Attributes:
         output: Gets one line of JSON for each outcome, at once.
+        progress: Counts the outcomes as well, and shows them; or None.
         counts: The number of outcomes with each status.
         last: The number of the last line whose outcome was written.
         first_error: The message of the first error.
@@ -108,6 +93,7 @@ class Report:
     """
 
     output: TextIO
+    progress: Progress | None = None
     counts: Counter[Status] = attrs.field(factory=Counter, init=False)
     last: int = attrs.field(default=0, init=False)
     first_error: str = attrs.field(default="", init=False)
@@ -115,10 +101,11 @@ class Report:
 
     def add(self, line: Line, row: AjaxResult) -> None:
         """Write the outcome of a line."""
-        self.output.write(to_json_line({"line": line.number, **row.to_dict(), "name": line.command.name}))
-        self.output.flush()
+        write(self.output, to_json_line({"line": line.number, **row.to_dict(), "name": line.command.name}))
         self.last = line.number
         self._count(line, row)
+        if self.progress is not None:
+            self.progress.add(1, row.status)
 
     def _count(self, line: Line, row: AjaxResult) -> None:
         self.counts[row.status] += 1

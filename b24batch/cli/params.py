@@ -13,7 +13,8 @@ from b24batch.cli.terminal import open_input
 from b24batch.errors import UsageError
 from b24batch.redaction import shown
 
-_PAIR = re.compile(r"(?P<name>[^\[\]=]+)(?P<path>(?:\[[^\[\]]*\])*)=(?P<value>.*)", re.DOTALL)
+#: A pair of key=value, with brackets as in PHP.
+PAIR = re.compile(r"(?P<name>[^\[\]=]+)(?P<path>(?:\[[^\[\]]*\])*)=(?P<value>.*)", re.DOTALL)
 _KEY = re.compile(r"\[([^\[\]]*)\]")
 #: PHP drops what is nested deeper (max_input_nesting_level), and appends only after keys of up to 64 bits.
 _DEEPEST = 64
@@ -51,7 +52,7 @@ def parse_pairs(pairs: Sequence[str]) -> Params:
 
 
 def _put(tree: dict[str, JsonValue], pair: str) -> None:
-    match = _PAIR.fullmatch(pair)
+    match = PAIR.fullmatch(pair)
     if match is None:
         raise UsageError(f"expected key=value, such as fields[TITLE]=Deal, got {shown(pair)}")
     *parents, last = [match["name"], *_KEY.findall(match["path"])]
@@ -108,7 +109,8 @@ def decode_json(content: bytes) -> JsonValue:
     except UnicodeDecodeError:
         reason = "is not UTF-8"
     except json.JSONDecodeError as error:
-        reason = f"is not JSON: {error.msg} (character {error.pos + 1})"
+        line = f"line {error.lineno}, " if error.lineno > 1 else ""
+        reason = f"is not JSON: {error.msg} ({line}character {error.colno})"
     except UsageError as error:
         reason = error.description
     except ValueError as error:

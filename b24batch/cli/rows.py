@@ -12,7 +12,7 @@ import attrs
 
 from b24batch.aliases import JsonValue
 from b24batch.cli.interrupts import hold_back
-from b24batch.cli.terminal import say, to_json_line
+from b24batch.cli.terminal import say, to_json_line, write
 from b24batch.lists.families import Row
 
 
@@ -35,8 +35,7 @@ class JsonLines:
     def add(self, page: list[Row]) -> None:
         """Write one page."""
         with hold_back():
-            self.output.write("".join(map(to_json_line, page)))
-            self.output.flush()
+            write(self.output, "".join(map(to_json_line, page)))
 
     def close(self) -> None:
         """Do nothing: everything is written."""
@@ -44,9 +43,17 @@ class JsonLines:
 
 @attrs.define
 class Table:
-    """Writes rows as CSV at the end, when all columns are known. Until then they are in a temporary file."""
+    """Writes rows as CSV at the end, when all columns are known. Until then they are in a temporary file.
+
+    Attributes:
+        output: Gets the table.
+        delimiter: The character between two cells.
+        mark: Whether the table begins with a byte order mark.
+    """
 
     output: TextIO
+    delimiter: str = ","
+    mark: bool = attrs.field(default=False, kw_only=True)
     _columns: dict[str, None] = attrs.field(factory=dict, init=False)
     _spool: IO[str] = attrs.field(init=False)
 
@@ -64,8 +71,9 @@ class Table:
         """Write the names of the columns, and all rows."""
         with self._spool:
             self._spool.seek(0)
-            table = csv.DictWriter(self.output, list(self._columns))
+            table = csv.DictWriter(self.output, list(self._columns), delimiter=self.delimiter)
             if self._columns:
+                self.output.write("\ufeff" * self.mark)
                 table.writeheader()
             table.writerows(self._read_cells())
             self.output.flush()

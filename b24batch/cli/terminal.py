@@ -9,12 +9,15 @@ import json
 import os
 import re
 import sys
+from collections.abc import Iterator
 from enum import IntEnum
 from typing import BinaryIO, TextIO
 
 from b24batch.aliases import JsonValue
+from b24batch.cli.live_lines import LiveLine
+from b24batch.cli.wording import describe
 from b24batch.clock import Wait
-from b24batch.errors import AnswerLost, AuthError, NotSent, SdkError, UsageError
+from b24batch.errors import AjaxError, AnswerLost, AuthError, NotSent, SdkError, UsageError, to_message
 from b24batch.redaction import redact
 
 #: Waits for the rate limit that are longer than this are reported, in seconds; shorter ones are normal in a long run.
@@ -43,14 +46,17 @@ class Exit(IntEnum):
 
 #: The exit code and the message for an error: the first class that matches.
 _ENDS: tuple[tuple[type[SdkError], Exit, str], ...] = (
-    (UsageError, Exit.USAGE, "{0.description}"),
-    (NotSent, Exit.UNREACHABLE, "the portal cannot be reached: {0.description}"),
-    (AuthError, Exit.FAILED, "the portal refuses the webhook: {0.code}: {0.description}"),
-    (AnswerLost, Exit.UNKNOWN, "{0}"),
-    (SdkError, Exit.FAILED, "{0}"),
+    (UsageError, Exit.USAGE, "{1}"),
+    (NotSent, Exit.UNREACHABLE, "the portal cannot be reached: {1}"),
+    (AuthError, Exit.FAILED, "the portal refuses the webhook: {2}"),
+    (AnswerLost, Exit.UNKNOWN, "{2}"),
+    (AjaxError, Exit.FAILED, "{0}"),
+    (SdkError, Exit.FAILED, "{2}"),
 )
 #: The library's example of a webhook URL contains no secret.
 _EXAMPLE = re.compile(r"""(/rest/[^/\s"'?]+/)<code>(?=[/\s"']|$)""")
+#: The line that shows the progress, if there is one.
+_live: list[LiveLine] = []
 #: Inserted before the code of the example, so that it is not redacted.
 _KEPT = "?<code>"
 
@@ -61,14 +67,42 @@ def say(sentence: str) -> None:
         return
     shown = redact(_EXAMPLE.sub(rf"\1{_KEPT}", sentence)).replace(_KEPT, "<code>")
     line = "".join(character if character.isprintable() else " " for character in shown)
-    with contextlib.suppress(OSError):
+    with _above_live(), contextlib.suppress(OSError):
         print(f"b24batch: {' '.join(line.split())}", file=sys.stderr, flush=True)
+
+
+def write(output: TextIO, text: str) -> None:
+    """Write results; on a terminal, above the line that shows the progress."""
+    with _above_live() if _live and output.isatty() else contextlib.nullcontext():
+        output.write(text)
+        output.flush()
+
+
+@contextlib.contextmanager
+def shown_live(line: LiveLine | None) -> Iterator[None]:
+    """Let everything in the block be written above a line, and hide the line at the end."""
+    _live.extend([line] if line else [])
+    try:
+        yield
+    finally:
+        while _live:
+            _live.pop().close()
+
+
+@contextlib.contextmanager
+def _above_live() -> Iterator[None]:
+    for line in _live:
+        line.hide()
+    yield
+    for line in _live:
+        line.show_again()
 
 
 def report_error(error: SdkError) -> Exit:
     """Print the message for an error, and return its exit code."""
     code, sentence = next((code, text) for kind, code, text in _ENDS if isinstance(error, kind))
-    say(sentence.format(error))
+    description = describe(error)
+    say(sentence.format(error, description, to_message(error.code, description)))
     return code
 
 

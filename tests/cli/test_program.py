@@ -70,17 +70,17 @@ def test_demo_fits_the_screen(told):
     assert all(len(line) <= 100 and line.isprintable() for line in told.splitlines())
 
 
-def test_demo_ignores_an_empty_variable():
-    """An empty B24_WEBHOOK_URL is none."""
-    assert "150 deals created" in run("demo", B24_WEBHOOK_URL="").stdout
+@pytest.mark.parametrize("url", ["", "https://example.com/rest/1/s3cret/", "{portal}"])
+def test_demo_never_leaves_this_machine(portal, url):
+    """Without --webhook the demo runs on its own sandbox, whatever B24_WEBHOOK_URL holds."""
+    ended = run("demo", B24_WEBHOOK_URL=url.format(portal=portal.url))
+    assert (ended.returncode, ended.stderr, portal.requests) == (0, "", [])
+    assert "150 deals created" in ended.stdout
 
 
-@pytest.mark.parametrize("given_by", ["argument", "environment"])
-def test_demo_only_reads_a_real_portal(portal, given_by):
+def test_demo_only_reads_a_real_portal(portal):
     """On the portal of a webhook the demo executes reads alone, says so, and shows the host but not the URL."""
-    given = {"argument": (["--webhook", portal.url], {}), "environment": ([], {"B24_WEBHOOK_URL": portal.url})}
-    arguments, environment = given[given_by]
-    ended = run("demo", *arguments, **environment)
+    ended = run("demo", "--webhook", portal.url)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert [executed.method for executed in portal.executed] == READS
     assert all(is_read(method) for method in READS)
@@ -209,7 +209,7 @@ def test_closed_input(portal, arguments):
 
 @pytest.mark.parametrize(
     ("arguments", "code"),
-    [(["call", "echo"], 0), (["call", "no.such.method"], 1), (["call", "echo", "a"], 2), (["call"], 2)],
+    [(["call", "echo"], 0), (["call", "no.such.method"], 1), (["call", "echo", "a"], 2), (["call"], 2), ([], 2)],
 )
 def test_closed_errors(portal, arguments, code):
     """Without a standard error nothing of what would be said there lands in the output."""
