@@ -15,6 +15,7 @@ from b24batch.clock import Clock, Wait
 from b24batch.errors import UsageError
 from b24batch.redaction import redact, shown, without_frames
 from b24batch.wire.rate import Limiter, shared_bucket
+from b24batch.wire.reports import FinishedRequest
 from b24batch.wire.retries import RetryPolicy
 from b24batch.wire.settings import WireSettings, check_number, to_clock, to_wait, validate_with
 
@@ -41,6 +42,7 @@ class Options(TypedDict, total=False):
     allow_http: bool
     http: requests.Session | None
     on_wait: Callable[[Wait], None] | None
+    on_request: Callable[[FinishedRequest], None] | None
     redact_urllib3_log: bool
     clock: Clock
 
@@ -180,6 +182,7 @@ class Configured:
     allow_http: _Option[bool] = _Option()
     http: _Option[requests.Session | None] = _Option()
     on_wait: _Option[Callable[[Wait], None] | None] = _Option()
+    on_request: _Option[Callable[[FinishedRequest], None] | None] = _Option()
     redact_urllib3_log: _Option[bool] = _Option()
 
 

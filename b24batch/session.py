@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import partial
 from itertools import chain
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, NoReturn, Self, TypeVar, Unpack, overload
@@ -39,15 +40,17 @@ from b24batch.runs.operating import OperatingTime
 from b24batch.runs.payload import load_direct
 from b24batch.runs.requests import Requests
 from b24batch.runs.run import Run
-from b24batch.runs.streaming import Deliver, end, stream
+from b24batch.runs.streaming import Deliver, end, known_of, stream
 from b24batch.runs.substitution import mark_missed, targets_of
 from b24batch.streams import Stream, give_rows
 from b24batch.wire.auth import Auth, Webhook, refuse_http
 from b24batch.wire.connections import Connections
 from b24batch.wire.rate import Limiter, ReservingLimiter
 from b24batch.wire.repeats import refuse_repeats
+from b24batch.wire.reports import FinishedRequest, Reports
 from b24batch.wire.retries import RetryPolicy
 from b24batch.wire.settings import check_number, to_wait
+from b24batch.wire.statistics import Counts, Statistics
 from b24batch.wire.transport import Transport
 
 if TYPE_CHECKING:
@@ -74,6 +77,7 @@ class _Parts(Configured):
     _connections: Connections
     _operating: OperatingTime
     _last: LastResult
+    _counts: Counts
     _transport: Transport = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -86,7 +90,7 @@ class _Parts(Configured):
 
     @_transport.default
     def _wire(self) -> Transport:
-        return Transport(self.auth, self._connections, self._settings)
+        return Transport(self.auth, self._connections, self._settings, self._counts)
 
 
 class Session(_Parts):
@@ -117,6 +121,7 @@ class Session(_Parts):
             `b24batch.wire.TrackingAdapter` on it; otherwise the library cannot tell which requests were never sent.
             Default: the library's own.
         on_wait: Called with a `b24batch.wire.Wait` before every wait.
+        on_request: Called with a `b24batch.wire.FinishedRequest` after every HTTP request, retries included.
         redact_urllib3_log: Whether webhook codes and tokens are masked in the urllib3 log of the whole process.
         clock: Used to read the time and to sleep.
 
@@ -145,6 +150,7 @@ class Session(_Parts):
         allow_http: bool = False,
         http: requests.Session | None = None,
         on_wait: Callable[[Wait], None] | None = None,
+        on_request: Callable[[FinishedRequest], None] | None = None,
         redact_urllib3_log: bool = True,
         clock: Clock = time,
     ) -> None:
@@ -152,10 +158,10 @@ class Session(_Parts):
         options: Options = {"timeout": timeout, "deadline": deadline, "max_answer": max_answer, "retries": retries}
         options |= {"limits": limits, "max_wait": max_wait, "operating_wait": operating_wait, "on_wait": on_wait}
         options |= {"concurrency": concurrency, "idempotent_methods": idempotent_methods, "allow_http": allow_http}
-        options |= {"http": http, "redact_urllib3_log": redact_urllib3_log, "clock": clock}
+        options |= {"http": http, "redact_urllib3_log": redact_urllib3_log, "clock": clock, "on_request": on_request}
         credentials = Secret(portal) if isinstance(portal, str) else portal
         del portal, timeout, deadline, max_answer, retries, limits, max_wait, operating_wait, concurrency, clock
-        del idempotent_methods, allow_http, http, on_wait, redact_urllib3_log  # one of all these may be a webhook URL
+        del idempotent_methods, allow_http, http, on_wait, on_request, redact_urllib3_log  # any may be a webhook URL
         auth: object = Webhook(credentials) if isinstance(credentials, Secret) else credentials
         if not isinstance(auth, Auth):
             kind = type(auth).__name__
@@ -166,7 +172,7 @@ class Session(_Parts):
         if isinstance(settings, Exception):
             raise settings
         connections = Connections(settings.clock.monotonic, settings.http)
-        self.__attrs_init__(auth, settings, connections, OperatingTime(settings.clock), LastResult())
+        self.__attrs_init__(auth, settings, connections, OperatingTime(settings.clock), LastResult(), Counts())
 
     @spell_options
     def with_options(self, **options: Unpack[Options]) -> Self:
@@ -194,7 +200,7 @@ class Session(_Parts):
         if settings.clock is not self.clock:
             operating = OperatingTime(settings.clock)
         sibling = object.__new__(type(self))
-        sibling.__attrs_init__(self.auth, settings, connections, operating, self._last)
+        sibling.__attrs_init__(self.auth, settings, connections, operating, self._last, self._counts)
         return sibling
 
     @property
@@ -205,6 +211,15 @@ class Session(_Parts):
         the next run ends. Sessions made by `with_options` share them, and so do threads. None before the first run.
         """
         return self._last.result
+
+    @property
+    def statistics(self) -> Statistics:
+        """What this session did so far.
+
+        These are exact counts of its requests, retries, commands and waits, and the operating time of each method.
+        Sessions made by `with_options` share them, and so do threads.
+        """
+        return self._counts.snapshot(self._operating.used)
 
     @hide_arguments
     def call(
@@ -234,8 +249,20 @@ class Session(_Parts):
         command, wanted = Command(method, params), to_request_id(request_id)
         body = encode_direct(command)
         repeatable = self._repeatable(command) if idempotent is None else to_flag("idempotent", idempotent)
-        answer = self._transport.call(command.method, body, request_id=wanted, repeatable=repeatable)
-        return load_direct(command, answer)
+        reports = Reports(self.on_request)
+        try:
+            answer = self._transport.call(
+                command.method, body, request_id=wanted, repeatable=repeatable, reports=reports
+            )
+        except BaseException as error:
+            self._counts.count_failure(error, 1)
+            reports.check()
+            raise
+        row = load_direct(command, answer)
+        self._counts.count_commands([row.status])
+        self._operating.note(command.method, row.time, is_direct=True)
+        reports.check()
+        return row
 
     @overload
     def batch(
@@ -333,8 +360,8 @@ class Session(_Parts):
         By default one request is sent after the other. With `concurrency` several are on their way at once, on
         threads that end with the run. The outcomes stay in order, but the portal executes requests in any order; only
         a command with a `ref` waits for the command that it refers to. When the run ends early, no further request
-        begins, and those on their way are waited for: up to 5 seconds if an exception such as Ctrl-C ends it. Waits
-        and progress are reported on the caller's thread.
+        begins, and those on their way are waited for: up to 5 seconds if an exception such as Ctrl-C ends it. Waits,
+        requests and progress are reported on the caller's thread.
 
         Args:
             calls: A list or another iterable of calls, as in `batch`; a mapping is refused.
@@ -378,7 +405,7 @@ class Session(_Parts):
                 run.close_journal()
                 return self._last.keep(collect(rows))
             except BaseException as interrupt:
-                end(run, interrupt, lambda: collect([row for chunk in chunks for row in chunk.known()]), self._last)
+                end(run, interrupt, chunks, partial(known_of, chunks), self._last)
                 raise
         except BaseException as interrupt:
             if not (stopped := without_frames(interrupt)):
@@ -611,20 +638,22 @@ class Session(_Parts):
         most = self.concurrency if concurrency is None else to_concurrency(concurrency)
         if most == 1:
             return self, None
-        lanes = Lanes(most, self.clock, self.on_wait)
-        return self.with_options(on_wait=lanes.announce), lanes
+        lanes = Lanes(most, self.clock, self.on_wait, self.on_request)
+        on_request = None if self.on_request is None else lanes.announce
+        return self.with_options(on_wait=lanes.announce, on_request=on_request), lanes
 
     def _run(self, *, halt_on_error: bool, stop_on_error: bool, request_id: str | None) -> Run:
         return Run(
-            self._requests(request_id),
+            self._requests(request_id, is_final=False),
             self._repeatable,
             halt_on_error=to_flag("halt_on_error", halt_on_error),
             stop_on_error=to_flag("stop_on_error", stop_on_error),
         )
 
-    def _requests(self, request_id: str | None) -> Requests:
+    def _requests(self, request_id: str | None, *, is_final: bool = True) -> Requests:
         longest_wait = self.operating_wait if self.max_wait is None else min(self.operating_wait, self.max_wait)
-        return Requests(self._transport, self._operating, to_request_id(request_id), longest_wait)
+        wanted = to_request_id(request_id)
+        return Requests(self._transport, self._operating, wanted, longest_wait, is_final=is_final)
 
     def _shown(
         self, progress: bool | MakeBar | None, unit: str, total: int | None = None
@@ -660,7 +689,8 @@ class Session(_Parts):
         rate = f"{limits.level:.0f} requests" if limits else "no limit"
         if isinstance(limits, ReservingLimiter):
             rate = f"{limits.level:.0f} of {limits.capacity} requests, {limits.leak_rate:g} per second leak out"
-        return render_facts("Session", {"host": self.auth.host, "credentials": credentials, "rate": rate})
+        facts = {"host": self.auth.host, "credentials": credentials, "rate": rate}
+        return render_facts("Session", facts | self.statistics.to_facts())
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("cannot pickle a Session: it holds sockets and a secret; create one in each process")

@@ -147,7 +147,8 @@ def test_the_public_line_of_the_wire():
     """What one needs for credentials, limiters, clocks and adapters of one's own is offered in one place."""
     from b24batch import wire
 
-    assert wire.__all__ == ["Access", "Auth", "Clock", "LeakyBucket", "Limiter", "Secret", "TrackingAdapter", "Wait"]
+    names = "Access Auth Clock FinishedRequest LeakyBucket Limiter MethodTime Secret Statistics TrackingAdapter Wait"
+    assert wire.__all__ == names.split()
     assert all(getattr(wire, name).__doc__ for name in wire.__all__)
 
 

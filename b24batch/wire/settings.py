@@ -12,6 +12,7 @@ from b24batch.clock import Clock, Wait
 from b24batch.errors import UsageError
 from b24batch.redaction import shown
 from b24batch.wire.rate import Limiter
+from b24batch.wire.reports import FinishedRequest
 from b24batch.wire.retries import RetryPolicy
 
 
@@ -79,6 +80,7 @@ class WireSettings:
         clock: The source of time.
         max_wait: The longest single wait, whatever its reason; None means no limit.
         on_wait: Called with every wait before it begins; None means no call.
+        on_request: Called with every HTTP request after it has ended; None means no call.
     """
 
     timeout: tuple[float, float] = attrs.field(converter=to_timeout)
@@ -89,3 +91,4 @@ class WireSettings:
     clock: Clock = attrs.field(converter=to_clock)
     max_wait: float | None = attrs.field(converter=to_max_wait)
     on_wait: Callable[[Wait], None] | None = attrs.field(validator=optional(is_callable()))
+    on_request: Callable[[FinishedRequest], None] | None = attrs.field(validator=optional(is_callable()))
