@@ -137,11 +137,13 @@ def tests(gate: Gate) -> None:
 
 
 def checks(gate: Gate) -> None:
-    """Ruff, mypy, and the documentation."""
+    """Ruff, mypy, pyright, and the documentation."""
     python = gate.environment("dev", gate.oldest, ".[dev,docs]")
     gate.run(python, "-m", "ruff", "check", ".")
     gate.run(python, "-m", "ruff", "format", "--check", ".")
-    gate.run(python, "-m", "mypy", "b24batch", "_b24batch_pytest.py", "tests/typing_api.py", "examples", "benchmarks")
+    typed = ("tests/typing_api.py", "tests/typing_programs.py")
+    gate.run(python, "-m", "mypy", "b24batch", "_b24batch_pytest.py", *typed, "examples", "benchmarks")
+    gate.run(python, "-m", "pyright", "--pythonpath", python, "--warnings", *typed)
     gate.run(python, "-m", "sphinx", "-W", "-n", "--keep-going", "-q", "docs", gate.work / "html")
 
 
@@ -200,6 +202,12 @@ def django(gate: Gate) -> None:
         gate.test(python, "tests/django", "--ignore=tests/django/test_browser.py")
         gate.test(python, "-n", "0", "tests/django/test_browser.py", B24BATCH_BROWSER=browser)
         gate.run(python, "tests/django_load.py")
+    if not list(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
+        print("-- skipped: PostgreSQL for the tokens is not installed, and apt-get cannot install it", flush=True)
+        return
+    print("-- tokens on PostgreSQL", flush=True)
+    files = [f"tests/django/test_django_{name}.py" for name in ("tokens", "views")]
+    gate.test(python, "-n", "2", *files, B24BATCH_POSTGRES="1")
 
 
 def redis(gate: Gate) -> None:

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar, overload
 
 from asgiref.sync import iscoroutinefunction
+from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseForbidden
 from django.http.response import HttpResponseBase
 from django.views.debug import get_default_exception_reporter_filter
@@ -133,6 +134,7 @@ def _decorate(
         return functools.partial(_decorate, alias=alias, read=read, open_session=open_session, frame=frame)
     _refuse_async(view)
 
+    @login_not_required
     @functools.wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         _hide_form(request)

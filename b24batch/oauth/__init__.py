@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from b24batch.oauth.credentials import OAuth, OAuthOptions
     from b24batch.oauth.forms import FormOptions
     from b24batch.oauth.installations import Install
+    from b24batch.oauth.offline import offline_events
+    from b24batch.oauth.offline_batch import OfflineBatch, OfflineEvent
     from b24batch.oauth.posted import Event, Placement
     from b24batch.oauth.servers import TOKEN_URL
     from b24batch.oauth.sqlite import SQLiteTokenStore
@@ -19,6 +21,9 @@ _PLACES = {
     "OAuth": "credentials",
     "OAuthOptions": "credentials",
     "FormOptions": "forms",
+    "OfflineBatch": "offline_batch",
+    "OfflineEvent": "offline_batch",
+    "offline_events": "offline",
     "Event": "posted",
     "Install": "installations",
     "Placement": "posted",
@@ -37,10 +42,13 @@ __all__ = [
     "MemoryTokenStore",
     "OAuth",
     "OAuthOptions",
+    "OfflineBatch",
+    "OfflineEvent",
     "Placement",
     "SQLiteTokenStore",
     "Token",
     "TokenStore",
+    "offline_events",
 ]
 
 

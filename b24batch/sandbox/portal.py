@@ -12,6 +12,7 @@ from b24batch.sandbox.clocks import Clock
 from b24batch.sandbox.faults.plans import Plan, Planned, to_fault
 from b24batch.sandbox.journal import Executed, Journal, Request
 from b24batch.sandbox.methods import all as methods
+from b24batch.sandbox.methods.offline_events import OfflineEvents
 from b24batch.sandbox.oauth.server import ROOT, OAuthServer
 from b24batch.sandbox.oauth.tokens import Tokens
 from b24batch.sandbox.php.values import JSON
@@ -83,6 +84,8 @@ class Portal(Serving, ApplicationPortal):
         self._front = Front(self._journal, self._dispatcher, self._plans["rest"], bucket, tokens, links)
         methods.install(self._dispatcher, links, self._application)
         self._pages = Pages(self, self._application, self._dispatcher)
+        self._offline = OfflineEvents(time.time)
+        self._offline.install(self._dispatcher)
 
     @property
     def url(self) -> str:
@@ -176,6 +179,10 @@ class Portal(Serving, ApplicationPortal):
         """Run a method in the portal without HTTP, at any time, and return its result or its error object."""
         envelope = self._dispatcher.call(method, params or {})[1]
         return envelope.get("result", envelope)
+
+    def queue_event(self, event: str, data: JSON = None, *, user_id: int = 1) -> None:
+        """Put an event such as ``ONCRMDEALADD`` into the queue of ``event.offline.get``, as if it was bound offline."""
+        self._offline.put(event, data, user_id)
 
     def clear(self, clock: Clock | None = None) -> None:
         """Reset the portal to a new one at the same address, with the same limits; open connections are closed.

@@ -23,7 +23,7 @@ MIDDLEWARE = [
 ]
 B24BATCH = {
     "default": {
-        "WEBHOOK_SECRET_URL": portal.url,  # in a project: os.environ["B24_WEBHOOK_SECRET_URL"]
+        "WEBHOOK_SECRET_URL": portal.url,  # in a project: os.environ["B24_WEBHOOK_URL"]
         "RATE": (12, 0.5),  # a quarter of the portal's limit, for each of four processes
     },
     "application": {

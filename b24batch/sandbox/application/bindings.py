@@ -12,7 +12,7 @@ from b24batch.sandbox.server.answers import PortalError
 
 @attrs.define
 class Handlers:
-    """The addresses that events go to."""
+    """The addresses that events go to, and which events are queued."""
 
     _bound: list[dict[str, str]] = attrs.field(factory=list, init=False)
 
@@ -34,19 +34,24 @@ class Handlers:
     def get(self, params: Params) -> JSON:
         """Return all addresses."""
         del params
-        return [{**bound, "auth_type": "0", "offline": "0"} for bound in self._bound]
+        return [{**bound, "auth_type": "0", "offline": str(int(not bound["handler"]))} for bound in self._bound]
 
     def find(self, event: str) -> list[str]:
         """Return the addresses that an event goes to."""
-        return [bound["handler"] for bound in self._bound if bound["event"] == event.upper()]
+        return [bound["handler"] for bound in self._bound if bound["event"] == event.upper() and bound["handler"]]
 
     def clear(self) -> None:
         """Forget all addresses."""
         self._bound.clear()
 
     def _read_names(self, params: Params) -> dict[str, str]:
+        """Return event and address; an event that is queued has none."""
         arguments = to_capitals(params)
-        return {"event": require(arguments, "EVENT").upper(), "handler": require(arguments, "HANDLER")}
+        offline = to_text(arguments.get("EVENT_TYPE")).strip().lower() == "offline"
+        return {
+            "event": require(arguments, "EVENT").upper(),
+            "handler": "" if offline else require(arguments, "HANDLER"),
+        }
 
 
 @attrs.define

@@ -8,9 +8,9 @@ from pathlib import Path
 from deals.sandbox import start_sandbox
 
 # Without a portal of your own, one inside the process.
-SANDBOX = None if "B24_WEBHOOK_SECRET_URL" in os.environ or "B24_CLIENT_ID" in os.environ else start_sandbox()
+SANDBOX = None if "B24_WEBHOOK_URL" in os.environ or "B24_CLIENT_ID" in os.environ else start_sandbox()
 
-# Names with SECRET in them are masked on Django's debug page, in the settings as in the environment.
+# Django's debug page masks settings with SECRET in their names; b24batch.django masks webhooks in the environment.
 B24BATCH: dict[str, dict[str, object]] = {}
 if SANDBOX:
     B24BATCH["default"] = {"WEBHOOK_SECRET_URL": SANDBOX.url}
@@ -20,8 +20,8 @@ if SANDBOX:
         "TOKEN_URL": SANDBOX.token_url,  # this and the next key are for the sandbox only
         "ALLOW_LOOPBACK": True,
     }
-if "B24_WEBHOOK_SECRET_URL" in os.environ:
-    B24BATCH["default"] = {"WEBHOOK_SECRET_URL": os.environ["B24_WEBHOOK_SECRET_URL"]}
+if "B24_WEBHOOK_URL" in os.environ:
+    B24BATCH["default"] = {"WEBHOOK_SECRET_URL": os.environ["B24_WEBHOOK_URL"]}
 if "B24_CLIENT_ID" in os.environ:
     B24BATCH["application"] = {
         "CLIENT_ID": os.environ["B24_CLIENT_ID"],
