@@ -8,7 +8,6 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 from django.core.management import call_command
 from django.db import connections
 
@@ -64,20 +63,3 @@ def added(alias, **values):
         connections[alias].close()
         del connections[alias]
         del connections.settings[alias]
-
-
-@pytest.fixture(scope="session")
-def second(tables, tmp_path_factory):
-    """A second SQLite file."""
-    with added("second", NAME=str(tmp_path_factory.mktemp("django") / "second.sqlite3")) as alias:
-        yield alias
-
-
-@pytest.fixture(scope="session")
-def postgres_alias(tables):
-    """A PostgreSQL database."""
-    if reason := why_not():
-        pytest.skip(reason)
-    values = {"ENGINE": "django.db.backends.postgresql", "NAME": "postgres", "USER": "tests", "PORT": PORT}
-    with postgres() as folder, added("postgres", HOST=folder, **values) as alias:
-        yield alias

@@ -5,6 +5,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connections
 from django.test import Client, override_settings
+from django_databases import PORT, added, postgres, why_not
 from django_server import token_of
 
 from b24batch.django.models import PortalToken
@@ -17,6 +18,26 @@ def tables():
     call_command("migrate", verbosity=0)
     yield
     connections.close_all()
+
+
+@pytest.fixture(scope="session")
+def second(tables, tmp_path_factory):
+    """A second SQLite file."""
+    with added("second", NAME=str(tmp_path_factory.mktemp("django") / "second.sqlite3")) as alias:
+        yield alias
+
+
+@pytest.fixture(scope="session")
+def postgres_alias(tables):
+    """A PostgreSQL database: that of the project, or one more."""
+    if connections["default"].vendor == "postgresql":
+        yield "default"
+        return
+    if reason := why_not():
+        pytest.skip(reason)
+    values = {"ENGINE": "django.db.backends.postgresql", "NAME": "postgres", "USER": "tests", "PORT": PORT}
+    with postgres() as folder, added("postgres", HOST=folder, **values) as alias:
+        yield alias
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from typing import Any, TypeVar
 
 from django.apps import apps
@@ -68,11 +68,9 @@ class DjangoTokenStore:
             application_token: The application token in the portal's events.
             exchanged: An access token that never was in the store, and that the new one was exchanged for.
         """
-        if not self._is_held():
-            with self.lock(token.member_id):
-                return self.put(token, application_token, exchanged=exchanged)
         try:
-            return self._write(token, application_token, exchanged)
+            with nullcontext() if self._is_held() else self.lock(token.member_id):
+                return self._write(token, application_token, exchanged)
         except DatabaseError as error:
             failure = _copy_error(error)
         except BaseException as interrupt:

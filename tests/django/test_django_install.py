@@ -11,7 +11,7 @@ import pytest
 
 from b24batch.sandbox import Portal
 
-pytest_plugins = ["django_databases", "django_fixtures"]
+pytest_plugins = ["django_fixtures"]
 
 import django  # noqa: E402
 from django.conf import settings  # noqa: E402

@@ -9,7 +9,7 @@ from datetime import timedelta
 import django_setup  # noqa: F401
 import pytest
 
-pytest_plugins = ["django_fixtures", "django_databases"]
+pytest_plugins = ["django_fixtures"]
 
 from django.db import connections, transaction  # noqa: E402
 from django.db.models import F  # noqa: E402

@@ -18,7 +18,7 @@ from django_triggers import refusing
 from b24batch import OAuth, TokenRefreshError, UsageError
 from b24batch.redaction import Secret
 
-pytest_plugins = ["django_databases", "django_fixtures"]
+pytest_plugins = ["django_fixtures"]
 
 from django.conf import settings  # noqa: E402
 from django.core.exceptions import ImproperlyConfigured  # noqa: E402
@@ -235,6 +235,7 @@ def in_between(database, member_id):
     return database.execute_wrapper(wrapper)
 
 
+@sqlite
 def test_two_first_tokens_at_once(portal, database):
     """Of two who store a portal's first token at once the later one's stays, and neither fails."""
     store, token = DjangoTokenStore(), token_of(portal)
