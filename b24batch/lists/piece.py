@@ -14,6 +14,9 @@ from b24batch.lists.places import FromPlace
 from b24batch.lists.reading import take_pages
 from b24batch.results import AjaxResult
 
+#: Rows are dense if there are at most so many times as many ids: then the number of rows between two ids is known.
+_DENSE = 1.05
+
 
 @attrs.define(eq=False)
 class Piece:
@@ -30,6 +33,7 @@ class Piece:
         rows: The number of rows that came and belong to it.
         is_begun: Whether a request for it was sent.
         is_on_way: Whether a request for it is on its way.
+        asked: The number of its pages in that request.
         is_done: Whether all of its rows came.
         is_alone: Whether the next request is for one page and is not sent again, because several pages crashed.
         start: The place behind which it begins.
@@ -44,10 +48,12 @@ class Piece:
     rows: int = attrs.field(default=0, init=False)
     is_begun: bool = attrs.field(default=False, init=False)
     is_on_way: bool = attrs.field(default=False, init=False)
+    asked: int = attrs.field(default=0, init=False)
     is_done: bool = attrs.field(default=False, init=False)
     is_alone: bool = attrs.field(default=False, init=False)
     start: int = attrs.field(init=False)
     left: int | None = attrs.field(default=None, init=False)
+    _uncut: tuple[int | None, int | None] = attrs.field(default=(None, None), init=False)
 
     def __attrs_post_init__(self) -> None:
         self.start = self._reached
@@ -79,7 +85,8 @@ class Piece:
     def end(self, until: int) -> None:
         """End the piece at a place where a row is known to follow; rows beyond it are dropped."""
         self.until = until
-        pages, self.pages, self.rows = self.pages, [], 0
+        pages, self.pages = self.pages, []
+        self.rows -= sum(map(len, pages))
         for rows in pages:
             self._keep(rows)
         self.reopen()
@@ -102,10 +109,14 @@ class Piece:
     def cut(self, pages: float, last: int) -> Piece:
         """Cut off and return what lies behind so many more pages, taking the rows to be spread evenly."""
         end = last if self.until is None else self.until
-        self.span, self.left = max(1.0, (end - self._reached) / self.rest(last)), None
+        self.span, left = max(1.0, (end - self._reached) / self.rest(last)), self.left
         place = self._reached + max(1, int(pages * self.span))
         behind = Piece(self.way.behind(place), self.until, self.span)
-        self.until = place
+        self._uncut = self.until, left
+        self.until, self.left = place, None
+        if left is not None and end - self._reached <= _DENSE * left:
+            behind.left = left * (end - place) // (end - self._reached)
+            self.left = left - behind.left
         return behind
 
     def leave(self) -> Piece:
@@ -122,6 +133,8 @@ class Piece:
         """Add a piece behind it, of which nothing was requested."""
         self.until = behind.until
         self.left = None if self.left is None or behind.left is None else self.left + behind.left
+        if self.until == self._uncut[0]:
+            self.left = self._uncut[1]
 
     @property
     def is_blank(self) -> bool:
