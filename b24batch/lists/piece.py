@@ -137,6 +137,11 @@ class Piece:
             self.left = self._uncut[1]
 
     @property
+    def is_full(self) -> bool:
+        """Whether there is a row for each id that is left, so that its last row has the id where it ends."""
+        return self.until is not None and self.left == self.until - self._reached
+
+    @property
     def is_blank(self) -> bool:
         """Whether nothing of it was requested."""
         return not self.is_begun and not self.read

@@ -88,13 +88,14 @@ class Pieces:
         for place, piece in enumerate(self.parts):
             if piece.is_done or piece.is_on_way:
                 continue
-            is_free = begins_gap(self.parts, place) or spare >= 1
+            is_free = begins_gap(self.parts, place) or spare >= (1 if piece.left is None else 0)
             if piece.is_begun or place == 0 or (kept < self.most and is_free):
                 return piece
         return None
 
     def _survey(self, piece: Piece, flight: Flight[Asked]) -> tuple[Asked, list[EncodedCommand]] | None:
         """Return a request that finds out where the rows are; None if that is known, or not worth a request."""
+        self.survey.is_over |= self.survey.is_dense and piece.left is not None
         if self.survey.is_over:
             return None
         if self.survey.last is None:
@@ -116,7 +117,7 @@ class Pieces:
         if self.survey.last is None:
             commands = piece.way.ask(1 if piece.is_alone else self._size)
             return Asked(piece, len(commands)), commands
-        target = self._target(piece, flight)
+        target, piece.is_begun = self._target(piece, flight), True
         wanted = self._cut(piece, target)
         if target < self._size and self.budget.spare(self.parts, flight.sent + 1) < 0:
             self._join(piece)
@@ -129,6 +130,9 @@ class Pieces:
         last = self.survey.last or 0
         if piece.rest(last) > target + 1:
             self.parts.insert(self.parts.index(piece) + 1, piece.cut(target, last))
+        if piece.is_full:
+            piece.asked = min(self._size, math.ceil(piece.rest(last)))
+            return piece.asked
         reserve = _RESERVE if self.survey.is_dense or piece.left is not None else _MORE_RESERVE
         pages = min(piece.rest(last) * reserve, self.budget.most_pages(piece, self.parts))
         piece.asked = min(self._size, int(pages) + 1)
@@ -140,9 +144,7 @@ class Pieces:
             return max(1, _SMALL - piece.read)
         last, left = self.survey.last, self._left(flight)
         rests = [other.rest(last) for other in self.parts if not other.is_done and not other.is_on_way]
-        if left <= sum(max(1, math.ceil(rest / self._size)) for rest in rests):
-            return self._size
-        share = max(sum(other.rest(last) for other in self.parts) / self.most, sum(rests) / left)
+        share = max(sum(other.rest(last) for other in self.parts) / self.most, sum(rests) / max(1, left))
         return min(self._size, max(_SMALLEST, math.ceil(share)))
 
     def _left(self, flight: Flight[Asked]) -> int:
