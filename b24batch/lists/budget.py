@@ -61,12 +61,13 @@ class Budget:
         pages = self.pages(sum(piece.rest(self.survey.last) for piece in parts))
         rest, needed = pages - self.rows / PAGE_SIZE, 0.0
         for gap in _gaps(parts):
+            on_way = gap[0].asked if gap[0].is_on_way else 0
             if self.survey.is_even or all(piece.left is not None for piece in gap):
                 left = sum(piece.rest(self.survey.last) for piece in gap)
                 rest -= left
-                needed += math.ceil(max(0.0, left - gap[0].asked) / size)
+                needed += math.ceil(max(0.0, left - on_way) / size)
             else:
-                needed += 1 - gap[0].asked / size
+                needed += 1 - on_way / size
         return self.planned(pages) - sent - needed - max(0.0, rest) / size
 
 

@@ -53,6 +53,7 @@ class Piece:
     is_alone: bool = attrs.field(default=False, init=False)
     start: int = attrs.field(init=False)
     left: int | None = attrs.field(default=None, init=False)
+    least: int = attrs.field(default=0, init=False)
     _uncut: tuple[int | None, int | None] = attrs.field(default=(None, None), init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -96,12 +97,20 @@ class Piece:
         self.is_done = self.until is not None and self._reached >= self.until
         self.way.ended = False
 
+    def ids(self, last: int | None) -> int:
+        """Return how many ids are left; `last` is the last place where a row is known to be."""
+        end = last if self.until is None else self.until
+        return 0 if end is None else max(0, end - self._reached)
+
+    def is_dense(self, last: int | None) -> bool:
+        """Whether there is a row for nearly every id that is left."""
+        return self.left is not None and self.ids(last) <= _DENSE * self.left
+
     def rest(self, last: int | None) -> float:
         """Return an estimate of the pages that are left; `last` is the last place where a row is known to be."""
         if self.is_done:
             return 0.0
-        end = last if self.until is None else self.until
-        ids = 0 if end is None else max(0, end - self._reached)
+        ids = self.ids(last)
         if self.left is not None and 0 <= self.left <= ids:  # otherwise the portal counted wrong
             return self.left / PAGE_SIZE
         return ids / self.span
@@ -109,20 +118,21 @@ class Piece:
     def cut(self, pages: float, last: int) -> Piece:
         """Cut off and return what lies behind so many more pages, taking the rows to be spread evenly."""
         end = last if self.until is None else self.until
-        self.span, left = max(1.0, (end - self._reached) / self.rest(last)), self.left
+        ids, left, is_dense = end - self._reached, self.left, self.is_dense(last)
+        self.span = PAGE_SIZE if is_dense else max(1.0, ids / self.rest(last))
         place = self._reached + max(1, int(pages * self.span))
         behind = Piece(self.way.behind(place), self.until, self.span)
         self._uncut = self.until, left
         self.until, self.left = place, None
-        if left is not None and end - self._reached <= _DENSE * left:
-            behind.left = left * (end - place) // (end - self._reached)
+        if is_dense and left is not None:
+            behind.left = left * (end - place) // ids
             self.left = left - behind.left
         return behind
 
     def leave(self) -> Piece:
         """Return all that has not come yet as a piece; `close` comes after it has its place in the list."""
         behind = Piece(self.way, self.until, self.span)
-        behind.left = self.left
+        behind.left, behind.least = self.left, 2 * self.asked
         return behind
 
     def close(self) -> None:
@@ -135,11 +145,6 @@ class Piece:
         self.left = None if self.left is None or behind.left is None else self.left + behind.left
         if self.until == self._uncut[0]:
             self.left = self._uncut[1]
-
-    @property
-    def is_full(self) -> bool:
-        """Whether there is a row for each id that is left, so that its last row has the id where it ends."""
-        return self.until is not None and self.left == self.until - self._reached
 
     @property
     def is_blank(self) -> bool:

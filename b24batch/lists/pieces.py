@@ -59,7 +59,7 @@ class Pieces:
     def take(self, order: Order[Asked], flight: Flight[Asked]) -> None:
         """Take what a request returned."""
         asked, piece = order.part, order.part.piece
-        piece.is_on_way, piece.asked = False, 0
+        piece.is_on_way = False
         if order.error is not None:
             self._take_error(order.error, order, flight)
             return
@@ -117,7 +117,10 @@ class Pieces:
         if self.survey.last is None:
             commands = piece.way.ask(1 if piece.is_alone else self._size)
             return Asked(piece, len(commands)), commands
-        target, piece.is_begun = self._target(piece, flight), True
+        if piece.left is not None or self.survey.is_even:
+            piece.least = 0
+        target = max(self._target(piece, flight), min(self._size, piece.least))
+        piece.is_begun = piece.is_on_way = True
         wanted = self._cut(piece, target)
         if target < self._size and self.budget.spare(self.parts, flight.sent + 1) < 0:
             self._join(piece)
@@ -130,13 +133,17 @@ class Pieces:
         last = self.survey.last or 0
         if piece.rest(last) > target + 1:
             self.parts.insert(self.parts.index(piece) + 1, piece.cut(target, last))
-        if piece.is_full:
-            piece.asked = min(self._size, math.ceil(piece.rest(last)))
-            return piece.asked
-        reserve = _RESERVE if self.survey.is_dense or piece.left is not None else _MORE_RESERVE
-        pages = min(piece.rest(last) * reserve, self.budget.most_pages(piece, self.parts))
-        piece.asked = min(self._size, int(pages) + 1)
+        piece.asked = min(self._size, self._wanted(piece))
         return piece.asked
+
+    def _wanted(self, piece: Piece) -> int:
+        """Return how many pages to request so that a piece is read to its end."""
+        last = self.survey.last
+        if piece.until is not None and piece.is_dense(last):
+            return max(1, math.ceil(piece.ids(last) / PAGE_SIZE))
+        reserve = _RESERVE if self.survey.is_dense or piece.left is not None else _MORE_RESERVE
+        pages = max(piece.least, piece.rest(last) * reserve)
+        return int(min(pages, self.budget.most_pages(piece, self.parts))) + 1
 
     def _target(self, piece: Piece, flight: Flight[Asked]) -> int:
         """Return how many pages of a piece one lane should read."""
@@ -174,8 +181,9 @@ class Pieces:
         left = self._planned(pages) - flight.sent
         fit = (kept for kept in _thinned(others) if self.survey.count_requests(piece, kept, self._size) <= left)
         kept = next(fit, [])
+        rows = piece.rows
         self.parts = self.survey.divide(piece, kept)
-        self.budget.rows += sum(other.rows for other, _ in kept)
+        self.budget.rows += piece.rows - rows + sum(other.rows for other, _ in kept)
 
     def _join(self, piece: Piece) -> None:
         """Join a piece with those behind it of which nothing was requested: perhaps the request reaches into them."""

@@ -12,7 +12,7 @@ import attrs
 from b24batch.calls.commands import Command
 from b24batch.calls.encoded import EncodedCommand
 from b24batch.errors import UsageError
-from b24batch.lists.page_commands import PAGE_SIZE, encode_for_batch, name_page
+from b24batch.lists.page_commands import PAGE_SIZE, encode_alone, encode_for_batch, name_page
 from b24batch.lists.piece import Piece
 
 #: Where a page is a request of its own, the last id is looked for after so many pages.
@@ -73,7 +73,7 @@ class Survey:
     def commands(self, piece: Piece, pages: int, others: list[Piece]) -> list[EncodedCommand] | None:
         """Return the commands for the next page of each; None if a batch would change them."""
         if not pages:
-            return others[0].way.ask(1)
+            return [encode_alone(_counted(others[0].way.page()))]
         try:
             calls = [piece.way.page(), *(_counted(other.way.page()) for other in others)]
             return [encode_for_batch(name_page(place), page) for place, page in enumerate(calls)]
