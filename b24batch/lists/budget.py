@@ -62,7 +62,7 @@ class Budget:
         rest, needed = pages - self.rows / PAGE_SIZE, 0.0
         for gap in _gaps(parts):
             on_way = gap[0].asked if gap[0].is_on_way else 0
-            if self.survey.is_even or all(piece.left is not None for piece in gap):
+            if (self.survey.total is None and self.survey.is_even) or all(piece.left is not None for piece in gap):
                 left = sum(piece.rest(self.survey.last) for piece in gap)
                 rest -= left
                 needed += math.ceil(max(0.0, left - on_way) / size)

@@ -132,7 +132,7 @@ class Piece:
     def leave(self) -> Piece:
         """Return all that has not come yet as a piece; `close` comes after it has its place in the list."""
         behind = Piece(self.way, self.until, self.span)
-        behind.left, behind.least = self.left, 2 * self.asked
+        behind.left, behind.least = self.left, self.least
         return behind
 
     def close(self) -> None:

@@ -59,7 +59,7 @@ class Pieces:
     def take(self, order: Order[Asked], flight: Flight[Asked]) -> None:
         """Take what a request returned."""
         asked, piece = order.part, order.part.piece
-        piece.is_on_way = False
+        piece.is_on_way, piece.least = False, 2 * piece.asked
         if order.error is not None:
             self._take_error(order.error, order, flight)
             return
