@@ -139,8 +139,8 @@ class Pieces:
     def _wanted(self, piece: Piece) -> int:
         """Return how many pages to request so that a piece is read to its end."""
         last = self.survey.last
-        if piece.until is not None and piece.is_dense(last):
-            return max(1, math.ceil(piece.ids(last) / PAGE_SIZE))
+        if piece.is_dense(last):  # no more rows than ids; the list itself ends with a page that is not full
+            return (piece.ids(last) - (piece.until is not None)) // PAGE_SIZE + 1
         reserve = _RESERVE if self.survey.is_dense or piece.left is not None else _MORE_RESERVE
         pages = max(piece.least, piece.rest(last) * reserve)
         return int(min(pages, self.budget.most_pages(piece, self.parts))) + 1
