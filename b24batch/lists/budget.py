@@ -47,10 +47,9 @@ class Budget:
 
     def most_pages(self, piece: Piece, parts: Sequence[Piece]) -> float:
         """Return how many pages a piece has at most, if the portal counted right."""
-        if self.survey.total is None:
-            return math.inf
         others = sum(other.left or 0 for other in parts if other is not piece)
-        return max(0, self.survey.total - self.rows - others) / PAGE_SIZE
+        rows = -1 if self.survey.total is None else self.survey.total - self.rows - others
+        return rows / PAGE_SIZE if rows >= 0 else math.inf
 
     def spare(self, parts: Sequence[Piece], sent: int) -> float:
         """Return how many requests may be sent besides those that the pieces need after so many were sent.

@@ -7,8 +7,10 @@ from collections.abc import Callable, Sequence
 
 import attrs
 
+from b24batch.aliases import JsonValue
 from b24batch.errors import SdkError
 from b24batch.lists.families import Row
+from b24batch.lists.packed import pack, unpack
 from b24batch.lists.page_commands import PAGE_SIZE
 from b24batch.lists.places import FromPlace
 from b24batch.lists.reading import take_pages
@@ -28,7 +30,7 @@ class Piece:
         way: The way through the list, behind the rows that came.
         until: The place of the last row that may belong to it; None for the last piece, which ends with the list.
         span: An estimate of how far the places of a page reach.
-        pages: The rows that came and were not returned yet.
+        pages: The rows that came and were not returned yet, packed.
         read: The number of pages that came.
         rows: The number of rows that came and belong to it.
         is_begun: Whether a request for it was sent.
@@ -43,7 +45,7 @@ class Piece:
     way: FromPlace
     until: int | None = None
     span: float = float(PAGE_SIZE)
-    pages: list[list[Row]] = attrs.field(factory=list, init=False)
+    pages: list[JsonValue] = attrs.field(factory=list, init=False)
     read: int = attrs.field(default=0, init=False)
     rows: int = attrs.field(default=0, init=False)
     is_begun: bool = attrs.field(default=False, init=False)
@@ -86,7 +88,7 @@ class Piece:
     def end(self, until: int) -> None:
         """End the piece at a place where a row is known to follow; rows beyond it are dropped."""
         self.until = until
-        pages, self.pages = self.pages, []
+        pages, self.pages = list(map(unpack, self.pages)), []
         self.rows -= sum(map(len, pages))
         for rows in pages:
             self._keep(rows)
@@ -159,7 +161,7 @@ class Piece:
         if rows and self.until is not None and self.way.place(rows[-1]) > self.until:
             rows = rows[: bisect_right(rows, self.until, key=self.way.place)]
         if rows:
-            self.pages.append(rows)
+            self.pages.append(pack(rows))
             self.rows += len(rows)
             self.left = None if self.left is None else self.left - len(rows)
 

@@ -117,7 +117,7 @@ class Pieces:
         if self.survey.last is None:
             commands = piece.way.ask(1 if piece.is_alone else self._size)
             return Asked(piece, len(commands)), commands
-        if piece.left is not None or self.survey.is_even:
+        if (piece.left or 0) > 0 or self.survey.is_even:
             piece.least = 0
         target = max(self._target(piece, flight), min(self._size, piece.least))
         piece.is_begun = piece.is_on_way = True

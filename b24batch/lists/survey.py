@@ -12,6 +12,7 @@ import attrs
 from b24batch.calls.commands import Command
 from b24batch.calls.encoded import EncodedCommand
 from b24batch.errors import UsageError
+from b24batch.lists.packed import unpack
 from b24batch.lists.page_commands import PAGE_SIZE, encode_alone, encode_for_batch, name_page
 from b24batch.lists.piece import Piece
 
@@ -85,7 +86,7 @@ class Survey:
         if not reverse.pages:
             self.is_over = True
             return
-        self.last, self.spans = piece.way.place(reverse.pages[0][0]), [piece.span, reverse.span]
+        self.last, self.spans = piece.way.place(unpack(reverse.pages[0])[0]), [piece.span, reverse.span]
         ids = max(0, self.last - (piece.way.reached or self.last))
         if ids:
             piece.reopen()
