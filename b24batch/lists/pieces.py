@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import attrs
 
@@ -11,7 +10,6 @@ from b24batch.calls.encoded import EncodedCommand
 from b24batch.errors import SdkError
 from b24batch.lists.budget import Budget, begins_gap
 from b24batch.lists.flight import Flight, Order
-from b24batch.lists.page_commands import PAGE_SIZE
 from b24batch.lists.piece import Piece
 from b24batch.lists.reading import SLOW_REQUEST, crashed_together
 from b24batch.lists.survey import Asked, Probe, Survey
@@ -20,8 +18,6 @@ from b24batch.lists.survey import Asked, Probe, Survey
 _SMALL = 8
 #: A piece is not cut off below so many pages.
 _SMALLEST = 4
-#: So many times the estimated pages are requested, and one more; the second if there are gaps between the ids.
-_RESERVE, _MORE_RESERVE = 1.05, 1.2
 
 
 @attrs.define(eq=False)
@@ -95,13 +91,13 @@ class Pieces:
 
     def _survey(self, piece: Piece, flight: Flight[Asked]) -> tuple[Asked, list[EncodedCommand]] | None:
         """Return a request that finds out where the rows are; None if that is known, or not worth a request."""
-        self.survey.is_over |= self.survey.is_dense and piece.left is not None
+        self.survey.is_over |= piece.is_dense(self.survey.last)
         if self.survey.is_over:
             return None
         if self.survey.last is None:
             pages, found = self.survey.to_last(piece, self.budget.pages_per_request)
         else:
-            left = self._left(flight) - (2 if self.survey.is_dense else 3)
+            left = self.budget.left(self.parts, flight.sent) - (2 if self.survey.is_dense else 3)
             most = min(self.most - 1, self.budget.pages_per_request - 1, left, int(piece.rest(self.survey.last) / 2))
             pages, found = self.survey.between(piece, most)
         if not found:
@@ -133,33 +129,15 @@ class Pieces:
         last = self.survey.last or 0
         if piece.rest(last) > target + 1:
             self.parts.insert(self.parts.index(piece) + 1, piece.cut(target, last))
-        piece.asked = min(self._size, self._wanted(piece))
+        piece.asked = min(self._size, self.budget.wanted(piece, self.parts))
         return piece.asked
-
-    def _wanted(self, piece: Piece) -> int:
-        """Return how many pages to request so that a piece is read to its end."""
-        last = self.survey.last
-        if piece.is_dense(last):  # no more rows than ids; the list itself ends with a page that is not full
-            return (piece.ids(last) - (piece.until is not None)) // PAGE_SIZE + 1
-        reserve = _RESERVE if self.survey.is_dense or piece.left is not None else _MORE_RESERVE
-        pages = max(piece.least, piece.rest(last) * reserve)
-        return int(min(pages, self.budget.most_pages(piece, self.parts))) + 1
 
     def _target(self, piece: Piece, flight: Flight[Asked]) -> int:
         """Return how many pages of a piece one lane should read."""
         if self._size < _SMALL:
             return max(1, _SMALL - piece.read)
-        last, left = self.survey.last, self._left(flight)
-        rests = [other.rest(last) for other in self.parts if not other.is_done and not other.is_on_way]
-        share = max(sum(other.rest(last) for other in self.parts) / self.most, sum(rests) / max(1, left))
+        share = self.budget.share(self.parts, flight.sent, self.most)
         return min(self._size, max(_SMALLEST, math.ceil(share)))
-
-    def _left(self, flight: Flight[Asked]) -> int:
-        """Return how many more requests may be sent, by what is known of the list."""
-        return self._planned(sum(piece.rest(self.survey.last) for piece in self.parts)) - flight.sent
-
-    def _planned(self, rest: float) -> int:
-        return self.budget.planned(self.budget.pages(rest))
 
     def _learn(self, order: Order[Asked], flight: Flight[Asked]) -> None:
         """Learn from the single pages: first the last place, then where the list is cut."""
@@ -172,16 +150,13 @@ class Pieces:
                 self._resize(order, self.budget.pages_per_request)
             return
         pairs = zip(asked.beside, outcomes, strict=True)
-        self._divide(asked.piece, [(other, outcome.total) for other, outcome in pairs if other.pages], flight)
+        distinct = {other.way.reached: (other, outcome.total) for other, outcome in pairs if other.pages}
+        self._divide(asked.piece, list(distinct.values()), flight)
 
     def _divide(self, piece: Piece, others: list[Probe], flight: Flight[Asked]) -> None:
         """Cut the list where single pages were read, but not into more pieces than there may be requests."""
-        others = list({other.way.reached: (other, total) for other, total in others}.values())
-        pages = len(others) + self.survey.pages(piece, [other for other, _ in others])
-        left = self._planned(pages) - flight.sent
-        fit = (kept for kept in _thinned(others) if self.survey.count_requests(piece, kept, self._size) <= left)
-        kept = next(fit, [])
-        rows = piece.rows
+        left = self.budget.planned(self.survey.pages(piece, others)) - flight.sent
+        kept, rows = self.survey.choose(piece, others, self._size, left), piece.rows
         self.parts = self.survey.divide(piece, kept)
         self.budget.rows += piece.rows - rows + sum(other.rows for other, _ in kept)
 
@@ -212,10 +187,3 @@ class Pieces:
             return
         self.budget.pages_per_request, self._size = max(1, order.size // 2), 1
         order.part.piece.is_alone = self.survey.is_over = True
-
-
-def _thinned(pieces: list[Probe]) -> Iterator[list[Probe]]:
-    """Yield these pieces, then fewer and fewer of them."""
-    for number in range(len(pieces), 0, -1):
-        yield [pieces[len(pieces) * n // number] for n in range(number)]
-    yield []

@@ -95,7 +95,12 @@ class Survey:
             self.total, piece.left = total, total - piece.rows
             self.spans.append(ids / max(1, piece.left) * PAGE_SIZE)
 
-    def count_requests(self, piece: Piece, others: Sequence[Probe], pages_per_request: int) -> int:
+    def choose(self, piece: Piece, others: Sequence[Probe], pages_per_request: int, most: int) -> list[Probe]:
+        """Return as many of the single pages as the list may be cut at, so that it needs at most `most` requests."""
+        fit = (kept for kept in _thinned(others) if self._count_requests(piece, kept, pages_per_request) <= most)
+        return next(fit, [])
+
+    def _count_requests(self, piece: Piece, others: Sequence[Probe], pages_per_request: int) -> int:
         """Return how many requests the pieces between these pages need; more if that is only estimated."""
         counted = [self.total, *(total for _, total in others), 0]
         behind = [total for total in counted if total is not None]
@@ -122,10 +127,11 @@ class Survey:
                 parts[-1].span = _between(one.span, spans[place])
         return parts
 
-    def pages(self, piece: Piece, others: Sequence[Piece]) -> float:
-        """Return an estimate of the pages of the list, by the single pages of `others`."""
-        self.spans += [other.span for other in others]
-        return sum(self._rests(piece, others))
+    def pages(self, piece: Piece, others: Sequence[Probe]) -> float:
+        """Return an estimate of the pages of the list, by the single pages of `others`, and learn from those."""
+        found = [other for other, _ in others]
+        self.spans += [other.span for other in found]
+        return piece.read + len(found) + sum(self._rests(piece, found))
 
     def _rests(self, piece: Piece, others: Sequence[Piece]) -> Iterator[float]:
         """Yield an estimate of the pages between the single pages."""
@@ -149,6 +155,13 @@ class Survey:
 def _between(one: float, other: float) -> float:
     """Estimate the span between two; where they differ much, half of what is between has no rows."""
     return min((one + other) / 2, _EVEN * min(one, other))
+
+
+def _thinned(pages: Sequence[Probe]) -> Iterator[list[Probe]]:
+    """Yield these pages, then fewer and fewer of them."""
+    for number in range(len(pages), 0, -1):
+        yield [pages[len(pages) * n // number] for n in range(number)]
+    yield []
 
 
 def _counted(page: Command) -> Command:
