@@ -129,8 +129,10 @@ def test_lanes_share_the_work():
             seen.update(lanes())
             return super().__call__(params)
 
-    found, _ = read(Spy(range(1, 20_001)), 4)
-    assert found == list(range(1, 20_001))
+    with Portal() as portal, portal.session() as b24:
+        portal.method(METHOD)(Spy(range(1, 20_001)))
+        portal.fail_next(threading.Barrier(4, timeout=20.0).wait, times=4, after=1)
+        assert ids_of(b24.call_list(METHOD, concurrency=4)) == list(range(1, 20_001))
     assert seen == {f"b24batch-{n}" for n in range(1, 5)}
 
 

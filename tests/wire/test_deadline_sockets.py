@@ -4,7 +4,6 @@ import gc
 import itertools
 import warnings
 
-
 from b24batch import NotSent, RetryPolicy, SdkError
 from b24batch.sandbox import FakeClock, Portal
 
