@@ -12,7 +12,7 @@ from b24batch.calls.chunks import Chunk, cut
 from b24batch.calls.encoded import EncodedCommand
 from b24batch.clock import Clock
 from b24batch.errors import OperatingLimitExceeded, SdkError
-from b24batch.lists.packed import pack_outcome
+from b24batch.lists.packed import pack_outcomes
 from b24batch.results import AjaxResult
 from b24batch.runs.gate import Stopped
 from b24batch.runs.lanes import Lanes, Sending
@@ -120,7 +120,8 @@ class Flight(Generic[_Part]):
         began = self._clock.monotonic()
         rows = call()
         order.seconds = self._clock.monotonic() - began
-        return list(map(pack_outcome, rows))
+        pack_outcomes(rows)
+        return rows
 
     def _landed(self, sending: Sending) -> Order[_Part]:
         order, error = self._on_way.pop(sending), sending.error

@@ -34,9 +34,10 @@ def unpack(value: JsonValue) -> JsonValue:
     return marshal.loads(value.data) if isinstance(value, Packed) else value
 
 
-def pack_outcome(outcome: AjaxResult) -> AjaxResult:
-    """Return an outcome with its data packed."""
-    return attrs.evolve(outcome, data=pack(outcome.data))
+def pack_outcomes(outcomes: list[AjaxResult]) -> None:
+    """Pack the data of each outcome in place, so that what was packed is free before the last one is."""
+    for place, outcome in enumerate(outcomes):
+        outcomes[place] = attrs.evolve(outcome, data=pack(outcome.data))
 
 
 def unpack_outcome(outcome: AjaxResult) -> AjaxResult:
