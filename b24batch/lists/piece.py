@@ -40,6 +40,7 @@ class Piece:
         is_alone: Whether the next request is for one page and is not sent again, because several pages crashed.
         start: The place behind which it begins.
         left: The number of rows that are left in it, by the portal's `total`; None if that is not known.
+        least: The number of pages to request at least, where nothing is known of the rows: twice as many as before.
     """
 
     way: FromPlace
@@ -56,6 +57,7 @@ class Piece:
     start: int = attrs.field(init=False)
     left: int | None = attrs.field(default=None, init=False)
     least: int = attrs.field(default=0, init=False)
+    #: Where it ended and how many rows were left before something was cut off that was not yet requested.
     _uncut: tuple[int | None, int | None] = attrs.field(default=(None, None), init=False)
 
     def __attrs_post_init__(self) -> None:

@@ -32,6 +32,7 @@ class Pieces:
         most: The number of requests on their way at once.
         pages_per_request: Maximum number of pages in one request.
         survey: Finds out where the rows are.
+        budget: Tells how many requests may be sent.
     """
 
     parts: list[Piece]
