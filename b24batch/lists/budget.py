@@ -61,7 +61,7 @@ class Budget:
         """Return how many pages to request so that a piece is read to its end."""
         last = self.survey.last
         if piece.is_dense(last):  # no more rows than ids; the list itself ends with a page that is not full
-            return (piece.ids(last) - (piece.until is not None)) // PAGE_SIZE + 1
+            return max(0, piece.ids(last) - (piece.until is not None)) // PAGE_SIZE + 1
         reserve = _RESERVE if self.survey.is_dense or piece.left is not None else _MORE_RESERVE
         return int(min(max(piece.least, piece.rest(last) * reserve), self._most_pages(piece, parts))) + 1
 

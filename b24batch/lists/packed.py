@@ -42,4 +42,4 @@ def pack_outcomes(outcomes: list[AjaxResult]) -> None:
 
 def unpack_outcome(outcome: AjaxResult) -> AjaxResult:
     """Return an outcome with its data as it came."""
-    return attrs.evolve(outcome, data=unpack(outcome.data))
+    return attrs.evolve(outcome, data=unpack(outcome.data)) if isinstance(outcome.data, Packed) else outcome
