@@ -5,7 +5,7 @@ import threading
 from bisect import bisect_left, bisect_right
 
 import pytest
-from drawing import drawn
+from drawing import drawn, some
 from hypothesis import given
 from hypothesis import strategies as st
 from list_model import ROWS, Model
@@ -185,7 +185,6 @@ def test_every_documented_method(row, number, hidden, pages, concurrency):
     assert [item["N"] for item in found] == model.expected
 
 
-@pytest.mark.parametrize("concurrency", [2, 4, 8, 16])
 @pytest.mark.parametrize(
     "ids",
     [
@@ -211,11 +210,13 @@ def test_every_documented_method(row, number, hidden, pages, concurrency):
         "middle deleted",
     ],
 )
-def test_few_more_requests(ids, concurrency):
+def test_few_more_requests(ids):
     """There are at most 1.25 times the requests of one after the other."""
-    (found, requests), (_, in_turn) = read(Store(ids), concurrency), read(Store(ids), 1)
-    assert found == list(ids)
-    assert requests <= 1.25 * in_turn
+    _, in_turn = read(Store(ids), 1)
+    for concurrency in some([2, 4, 8, 16], share=2):
+        found, requests = read(Store(ids), concurrency)
+        assert found == list(ids), concurrency
+        assert requests <= 1.25 * in_turn, concurrency
 
 
 def test_lanes_share_the_work():
@@ -405,7 +406,7 @@ def test_ids_that_are_not_numbers():
             b24.call_list(METHOD, concurrency=4)
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", some(range(5)))
 @pytest.mark.parametrize("total", [0, 1, 60, 10**6])
 def test_a_total_that_is_wrong(total, seed):
     """What the portal counts only decides what is read when: a wrong total costs few requests, and no row."""
