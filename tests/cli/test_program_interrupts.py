@@ -116,10 +116,12 @@ def test_interrupted_with_several_requests_on_their_way(portal, file):
     assert errors.splitlines()[0].endswith("| b24batch run - --chunk-size 2 --concurrency 3")
 
 
-ENDS = [(signal.SIGTERM, 143), (getattr(signal, "SIGHUP", None), 129)]
+ENDS = [(signal.SIGTERM, 143)]
+if hasattr(signal, "SIGHUP"):
+    ENDS += [pytest.param(signal.SIGHUP, 129, marks=pytest.mark.slow)]
 
 
-@pytest.mark.parametrize(("number", "code"), [end for end in ENDS if end[0]], ids=lambda value: str(value))
+@pytest.mark.parametrize(("number", "code"), ENDS, ids=lambda value: str(value))
 def test_told_to_end(portal, file, number, code):
     """SIGTERM and SIGHUP end a run as Ctrl-C does: each line that was executed has its outcome, and no other one."""
     gate = threading.Event()
