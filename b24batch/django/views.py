@@ -127,6 +127,7 @@ def _decorate(
 
     @functools.wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Call the view with what the portal posted, or answer with the error."""
         _hide_form(request)
         config = get_config(alias)
         try:

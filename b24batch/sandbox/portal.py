@@ -124,6 +124,7 @@ class Portal(Serving, OAuthPortal):
         """
 
         def register(handler: _H) -> _H:
+            """Register the function, and return it."""
             self._dispatcher.add(name, handler)
             return handler
 
