@@ -288,7 +288,7 @@ def test_option_of_the_session():
 @pytest.mark.parametrize("pick", [lambda _number: -1, lambda _number: 0])
 def test_pages_are_read_no_further_ahead(pick, wide):
     """fetch_list keeps the rows of as many requests as are on their way at once, also if the first one is the last."""
-    store, got, most = Store(range(1, 40_000 * wide, wide)), 0, 4
+    store, got, most = Store(range(1, 20_000 * wide, wide)), 0, 4
     with Portal() as portal, portal.session() as b24:
         portal.method(METHOD)(store)
         for page in shuffled(b24, most, pick):
