@@ -24,7 +24,8 @@ class Store:
 
     def __call__(self, params):
         with self.lock:
-            self.change(self.changes.get(self.pages, ((), 0)))
+            if self.pages in self.changes:
+                self.change(*self.changes[self.pages])
             self.pages += 1
             conditions = params.get("filter") or {}
             low = bisect_right(self.ids, bound(conditions.get(">ID", 0)))
@@ -34,10 +35,9 @@ class Store:
                 return Page(rows_of(self.ids[max(low, high - 50) : high][::-1]), total=total)
             return Page(rows_of(self.ids[low:high][:50]), total=total)
 
-    def change(self, change):
-        deleted, added = set(change[0]), change[1]
-        self.kept -= deleted
-        self.ids = [row_id for row_id in self.ids if row_id not in deleted]
+    def change(self, deleted, added):
+        self.kept.difference_update(deleted)
+        self.ids = sorted(set(self.ids).difference(deleted))
         new = range(max(self.ever, default=0) + 1, max(self.ever, default=0) + 1 + added)
         self.ids.extend(new)
         self.ever.update(new)
