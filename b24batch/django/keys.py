@@ -15,8 +15,9 @@ from django.conf import settings
 from b24batch.errors import UsageError
 from b24batch.oauth.servers import to_token_urls
 from b24batch.oauth.tokens import Token
-from b24batch.options import Settings, to_flag
+from b24batch.options import to_flag
 from b24batch.redaction import Secret, shown, to_secret
+from b24batch.session import Session
 from b24batch.wire.addresses import to_hosts
 from b24batch.wire.auth import Webhook
 from b24batch.wire.settings import check_number
@@ -99,7 +100,7 @@ def _check_redis_url(value: object) -> None:
 
 
 def _check_option(name: str, value: object) -> None:
-    Settings(limits=None, **{name: value})  # type: ignore[arg-type]
+    Session("https://portal.invalid/rest/1/none/", limits=None, **{name: value}).close()  # type: ignore[arg-type]
 
 
 def _check_methods(value: object) -> None:
