@@ -11,7 +11,8 @@ from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
 
-from b24batch.django.conf import Config, get_config, list_aliases
+from b24batch.django.alias_names import list_aliases
+from b24batch.django.conf import Config, get_config
 from b24batch.django.sessions import get_session, get_store, open_session
 from b24batch.errors import AuthError, RateLimited, SdkError, TokenRefreshError
 from b24batch.oauth.credentials import OAuth
@@ -61,7 +62,7 @@ def check_health(aliases: Iterable[str] | None = None, *, timeout: float = 5.0) 
         One entry for each alias, in their order. Nothing is raised for an alias that is not healthy.
 
     Raises:
-        ImproperlyConfigured: The setting ``B24BATCH`` is missing.
+        ImproperlyConfigured: The setting ``B24BATCH`` is missing or has another shape.
         UsageError: The timeout is invalid.
     """
     until = time.monotonic() + to_seconds("timeout", timeout)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
@@ -41,16 +41,24 @@ def find_refusal(key: str, value: object) -> str | None:
 
     It raises nothing, so that no traceback has a frame with the value, which may be a secret.
     """
-    written = f'write it as "{key}": {KEYS[key].example}'
     if value is None and key in _SECRETS:
-        return f"has no {key}: expected a str; {written}"
+        return describe_missing(key)
     try:
         KEYS[key].check(value)
         return None
     except (UsageError, TypeError, ValueError) as refused:
         problem = re.sub(rf"(?i)^{key}( is invalid)?: ", "", str(getattr(refused, "description", refused)))
     named = f"{key}: {problem}" if problem.startswith(("expected", *_POLICY)) else name_keys(problem)
-    return f"is invalid: {named}; {written}"
+    return f"is invalid: {named}; {_show_how(key)}"
+
+
+def describe_missing(key: str) -> str:
+    """Return what is said of a key that is missing, or unset by an environment variable that is missing."""
+    return f"has no {key}: expected a str; {_show_how(key)}"
+
+
+def _show_how(key: str) -> str:
+    return f'write it as "{key}": {KEYS[key].example}'
 
 
 def name_keys(problem: str) -> str:
@@ -60,11 +68,19 @@ def name_keys(problem: str) -> str:
     return problem
 
 
-def suggest(name: object, known: Iterable[str]) -> str:
+def suggest(name: object, known: Collection[str]) -> str:
     """Return a sentence with the known name that an unknown one is nearest to, else with all of them."""
+    inner = str(name).casefold()
+    if inner in _POLICY and inner not in known:
+        return f"Did you mean RETRIES, a dict with {inner}?"
+    near = find_near(name, known)
+    return f"Did you mean {near}?" if near else f"Valid keys: {', '.join(known)}."
+
+
+def find_near(name: object, known: Iterable[str]) -> str | None:
+    """Return the known name that an unknown one is nearest to, in whatever case."""
     names = {each.casefold(): each for each in known}
-    near = difflib.get_close_matches(str(name).casefold(), names, 1, cutoff=0.5)
-    return f"Did you mean {names[near[0]]}?" if near else f"Valid keys: {', '.join(names.values())}."
+    return next((names[near] for near in difflib.get_close_matches(str(name).casefold(), names, 1, cutoff=0.5)), None)
 
 
 def find_unknown(values: dict[object, object]) -> dict[str, str]:
@@ -84,9 +100,11 @@ def _check_database(value: object) -> None:
         raise UsageError(f"expected one of {', '.join(settings.DATABASES)}, got {shown(value)}")
 
 
-def _check_client_id(value: object) -> None:
-    if not isinstance(value, str) or not value:
-        raise UsageError(f"expected a string that is not empty, got {shown(value)}")
+def _check_text(key: str, value: Any) -> None:
+    """Check a text that the portal shows; a line break is that of a file it was read from."""
+    to_secret(value, what=key)
+    if re.search(r"\s", value):
+        raise UsageError(f"{key}: expected a string without spaces and line breaks")
 
 
 def _check_redis_url(value: object) -> None:
@@ -149,11 +167,11 @@ _POLICY: dict[str, Callable[[str, Any], object]] = {
 #: The credentials. Secrets have names that Django's debug page masks.
 CREDENTIALS = {
     "WEBHOOK_SECRET_URL": Key(lambda value: Webhook(Secret(value)), 'os.environ["B24_WEBHOOK_URL"]'),
-    "CLIENT_ID": Key(_check_client_id, '"app.1234567890abcd.12345678"'),
-    "CLIENT_SECRET": Key(partial(to_secret, what="CLIENT_SECRET"), 'os.environ["B24_CLIENT_SECRET"]'),
+    "CLIENT_ID": Key(partial(_check_text, "CLIENT_ID"), '"app.1234567890abcd.12345678"'),
+    "CLIENT_SECRET": Key(partial(_check_text, "CLIENT_SECRET"), 'os.environ["B24_CLIENT_SECRET"]'),
     "MEMBER_ID": Key(_check_member_id, '"a223c6b3710f85df22e9377d6c4f7553"'),
     "APPLICATION_TOKEN": Key(
-        partial(to_secret, what="APPLICATION_TOKEN"), 'os.environ["B24_APPLICATION_TOKEN"], or omit it'
+        partial(_check_text, "APPLICATION_TOKEN"), 'os.environ["B24_APPLICATION_TOKEN"], or omit it'
     ),
     "TOKEN_URL": Key(to_token_urls, '"https://oauth.bitrix.info/oauth/token/", or omit it'),
     "DATABASE": Key(_check_database, '"default", or omit it'),

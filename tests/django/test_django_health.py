@@ -133,7 +133,7 @@ def test_no_portal(web):
         ({"WEBHOOK_SECRET_URL": "https://portal.invalid/rest/1/c0de5ecret/", "TIMEUOT": 1}, "Did you mean TIMEOUT?"),
         ({"CLIENT_ID": "app.1", "CLIENT_SECRET": "c1ient5ecret", "RATE": 5}, "RATE: expected"),
         ({"CLIENT_ID": "app.1"}, "has no CLIENT_SECRET"),
-        (None, "is missing or not a dict"),
+        (None, "is not a dict"),
     ],
 )
 def test_wrong_settings(web, values, said):
