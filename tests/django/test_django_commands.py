@@ -86,6 +86,8 @@ def test_a_portal_of_an_application(installed, capsys, words):
         ),
         (("call", "echo", "--alias", "application", "--member-id", "abc"), 2, "no token of abc"),
         (("call", "echo", "nothing"), 2, "nothing"),
+        (("call", "echo", "--member-id", "abc"), 2, "B24BATCH['default'] is a webhook: omit --member-id"),
+        (("call", "echo", "--alias", "defualt"), 2, "Did you mean 'default'?"),
     ],
 )
 def test_a_command_that_fails(web, capsys, words, code, said):
