@@ -156,6 +156,16 @@ def test_events_set_aside(portal, b24):
     assert left(portal) == {}
 
 
+def test_an_event_set_aside_that_happens_again(portal, b24):
+    """While an event is set aside, the same event is not queued beside it: both come once, by `failed`."""
+    queue(portal, 1)
+    for batch in offline_events(b24):
+        batch.set_aside(*batch)
+    queue(portal, 1)
+    assert list(offline_events(b24)) == []
+    assert [deals(batch) for batch in offline_events(b24, failed=True)] == [[1]]
+
+
 @pytest.mark.parametrize("failed", [False, True])
 def test_a_loop_that_sets_everything_aside_ends(portal, b24, failed):
     """A loop ends even if nothing is ever removed, also where earlier programs left something."""
