@@ -53,7 +53,7 @@ def offline_events(
         AjaxError: The portal refuses: ``WRONG_AUTH_TYPE`` for a webhook, ``ACCESS_DENIED`` unless the user is an
             administrator, ``WRONG_LICENSE`` if its plan has no extended offline events.
         AnswerLost: Events may be reserved whose batch is unknown; `resume` finds it.
-        UnexpectedAnswer: The answer does not have the documented shape.
+        UnexpectedAnswer: The answer does not have the documented shape. Its events may be reserved, too.
     """
     check_number("limit", limit)
     conditions = dict(filter or {})

@@ -259,16 +259,16 @@ def test_a_signal_at_any_instant_of_the_waiting(instant):
     def give_up(number, frame):
         raise AssertionError("the handler waits for ever")
 
-    before = signal.signal(signal.SIGALRM, give_up)
-    signal.alarm(5)
+    before, tracer = signal.signal(signal.SIGALRM, give_up), sys.gettrace()
+    signal.alarm(30)
     try:
         with told_to_stop() as told:
             sys.settrace(trace)
             while not told.is_set():
                 told.wait(0.001)
-            sys.settrace(None)
+            sys.settrace(tracer)
     finally:
-        sys.settrace(None)
+        sys.settrace(tracer)
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)
 
@@ -322,6 +322,14 @@ def test_a_lost_answer(events):
     with pytest.raises(CommandError, match=r"(?s)the answer was lost.*reserved.*--resume"):
         offline()
     assert offline("--resume") == "5 events\n"
+
+
+def test_an_answer_of_another_shape(events):
+    """The events of an answer that cannot be read are reserved too, and the message says so."""
+    events.method("event.offline.get")(lambda params: {"process_id": "p", "events": {"1": "b0t5ecret"}})
+    with pytest.raises(CommandError, match=r"(?s)expected a process_id.*reserved.*--resume") as failed:
+        offline()
+    assert "b0t5ecret" not in str(failed.value)
 
 
 def test_a_removal_that_fails(events):

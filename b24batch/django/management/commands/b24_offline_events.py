@@ -16,7 +16,7 @@ from django.utils.module_loading import import_string
 
 from b24batch.django.management.portals import add_portal, open_portal
 from b24batch.django.management.stopping import Stop, told_to_stop
-from b24batch.errors import AnswerLost, SdkError
+from b24batch.errors import AnswerLost, SdkError, UnexpectedAnswer
 from b24batch.oauth.offline import offline_events
 from b24batch.oauth.offline_batch import OfflineBatch
 from b24batch.redaction import redact
@@ -57,7 +57,7 @@ class Command(BaseCommand):
         try:
             with told_to_stop() as told:
                 count = _work(handler, options, told)
-        except AnswerLost as lost:
+        except (AnswerLost, UnexpectedAnswer) as lost:
             failure = CommandError(f"{lost.description}\nEvents may be reserved now: {_AGAIN}", returncode=1)
         except (SdkError, ImproperlyConfigured) as error:
             failure = CommandError(str(getattr(error, "description", error)))
