@@ -116,6 +116,16 @@ def test_the_portal_comes_from_the_settings(web, capsys, option):
     assert "c0de5ecret" not in str(refused.value) + capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "words",
+    [("-v", "2"), ("--verbosity=0",), ("--traceback",), ("--no-color",), ("--force-color",), ("--skip-checks",)],
+)
+def test_the_options_of_django(portal, web, capsys, words):
+    """Django's own options may stand behind the command, as in every other command of manage.py."""
+    call_command("b24", "call", "echo", "--quiet", *words, "n=1")
+    assert json.loads(capsys.readouterr().out) == {"n": "1"}
+
+
 def test_a_command_waits_for_the_rate(portal, web):
     """A command waits where a view would raise: its session has no maximum."""
     from b24batch.django.management.portals import open_portal
