@@ -137,11 +137,13 @@ def tests(gate: Gate) -> None:
 
 
 def checks(gate: Gate) -> None:
-    """Ruff, mypy, and the documentation."""
+    """Ruff, mypy, pyright, and the documentation."""
     python = gate.environment("dev", gate.oldest, ".[dev,docs]")
     gate.run(python, "-m", "ruff", "check", ".")
     gate.run(python, "-m", "ruff", "format", "--check", ".")
-    gate.run(python, "-m", "mypy", "b24batch", "_b24batch_pytest.py", "tests/typing_api.py", "examples", "benchmarks")
+    typed = ("tests/typing_api.py", "tests/typing_programs.py")
+    gate.run(python, "-m", "mypy", "b24batch", "_b24batch_pytest.py", *typed, "examples", "benchmarks")
+    gate.run(python, "-m", "pyright", "--pythonpath", python, "--warnings", *typed)
     gate.run(python, "-m", "sphinx", "-W", "-n", "--keep-going", "-q", "docs", gate.work / "html")
 
 

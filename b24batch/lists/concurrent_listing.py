@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
-from copy import copy
+from collections.abc import Generator, Sequence
 from itertools import chain
 from typing import Generic, Protocol, TypeVar
 
 import attrs
 
+from b24batch.aliases import JsonValue
 from b24batch.lists.ahead import Ahead, Offset
 from b24batch.lists.families import Row
 from b24batch.lists.flight import Flight, Order
+from b24batch.lists.hand import Hand
 from b24batch.lists.listing import Listing
 from b24batch.lists.offsets import ByStart
+from b24batch.lists.packed import unpack
 from b24batch.lists.pages import ByCursor
 from b24batch.lists.piece import Piece
 from b24batch.lists.pieces import Pieces
@@ -23,7 +25,7 @@ from b24batch.lists.survey import Asked
 from b24batch.redaction import hide_frames
 from b24batch.runs.lanes import Lanes
 from b24batch.runs.requests import Requests
-from b24batch.streams import Stream
+from b24batch.streams import Stream, give_rows
 
 _Part = TypeVar("_Part")
 
@@ -32,11 +34,11 @@ class Arrived(Protocol):
     """A part of a list.
 
     Attributes:
-        pages: The pages that came and were not returned yet.
+        pages: The pages that came and were not returned yet, packed.
         is_done: Whether all of its rows came.
     """
 
-    pages: list[list[Row]]
+    pages: list[JsonValue]
     is_done: bool
 
 
@@ -68,8 +70,7 @@ class ConcurrentListing(Generic[_Part]):
 
     flight: Flight[_Part]
     plan: Plan[_Part]
-    #: The pages that arrived but were not yielded.
-    _hand: Iterator[list[Row]] = attrs.field(factory=lambda: iter(()), init=False)
+    _hand: Hand = attrs.field(factory=Hand, init=False)
 
     def pages(self) -> Stream[list[Row], list[Row]]:
         """Return a stream of the rows of each page that has any, in the order of the list.
@@ -84,8 +85,10 @@ class ConcurrentListing(Generic[_Part]):
         try:
             while self.plan.parts:
                 self.plan.begin(self.flight)
-                if self._take_hand():
-                    yield from self._hand
+                while self._take_page():
+                    yield from self._hand.left
+                if self.plan.parts[0].is_done:
+                    self.plan.drop_first()
                 elif self.flight.is_over:
                     break
                 elif order := self.flight.land():
@@ -95,19 +98,18 @@ class ConcurrentListing(Generic[_Part]):
                 raise self.flight.failure
         except BaseException as interrupt:
             self._stop(interrupt)
-            vars(interrupt)["result"] = self._known()
+            give_rows(interrupt, self._known(), yielded=self._hand.yielded)
             hide_frames(interrupt)
             raise
 
-    def _take_hand(self) -> bool:
-        """Take the pages of the first piece in hand; return whether anything changed."""
+    def _take_page(self) -> bool:
+        """Unpack the next page of the first part; return whether there is one."""
         first = self.plan.parts[0]
-        if first.pages:
-            self._hand, first.pages = iter(first.pages), []
-            return True
-        if first.is_done:
-            self.plan.drop_first()
-        return first.is_done
+        if not first.pages:
+            return False
+        hand, rest = self._hand.then([unpack(first.pages[0])]), first.pages[1:]
+        self._hand, first.pages = hand, rest
+        return True
 
     def _stop(self, interrupt: BaseException) -> None:
         """Send nothing more, and take what still comes; after a `break` in the caller's loop nothing is waited for."""
@@ -116,12 +118,12 @@ class ConcurrentListing(Generic[_Part]):
 
     def _known(self) -> list[Row]:
         """Return the rows that were not yielded, up to the first that is missing."""
-        pages = [copy(self._hand)]
+        pages: list[list[Row]] = [self._hand.unread]
         for piece in self.plan.parts:
-            pages.append(iter(piece.pages))
+            pages += map(unpack, piece.pages)
             if not piece.is_done:
                 break
-        return list(chain.from_iterable(chain.from_iterable(pages)))
+        return list(chain.from_iterable(pages))
 
 
 def listing_of(

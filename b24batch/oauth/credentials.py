@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection
 from contextlib import closing
 from typing import NoReturn, Self, TypedDict, Unpack
 
-import attrs
 import requests
 
 from b24batch.clock import Clock
@@ -24,7 +23,6 @@ from b24batch.wire.addresses import to_hosts
 from b24batch.wire.connections import Connections
 
 
-@attrs.define(eq=False, init=False, repr=False)
 class OAuth(RenewedToken):
     """The credentials of an application on one portal: a token that is renewed when it expires.
 
@@ -56,6 +54,8 @@ class OAuth(RenewedToken):
     Raises:
         UsageError: A value is invalid, or the store has no token of this portal.
     """
+
+    __slots__ = ()
 
     def __init__(
         self,
