@@ -230,5 +230,5 @@ def test_deployment_names_the_setting():
 
 def test_every_option_of_a_session_has_a_key():
     """Each option of a session that settings can hold is a key; the others are objects."""
-    objects = {"limits", "http", "on_wait", "clock"}
+    objects = {"limits", "http", "on_wait", "on_request", "clock"}
     assert {name.upper() for name in Options.__annotations__.keys() - objects} <= set(KEYS)

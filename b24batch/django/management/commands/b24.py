@@ -20,7 +20,6 @@ from b24batch.redaction import redact
 from b24batch.session import Session
 from b24batch.wire.auth import Webhook
 
-
 #: Django's own options, which may stand behind the command too. manage.py itself has read the first two.
 _DJANGO = {
     ("--settings",): "store",
