@@ -14,6 +14,7 @@ from b24batch import UsageError
 from b24batch.cli.mapping import ColumnMap
 
 TABLE = "id,name,price\n1,First,007\n2,Second,1e5\n"
+COLUMNS = [f"c{n}" for n in range(13)]
 
 
 @pytest.fixture
@@ -66,6 +67,8 @@ def test_a_row_is_a_command(portal, file):
         (["select[]=id", "select[]=name"], {"select": ["1", "First"]}),
         (["filter[>=ID]=id"], {"filter": {">=ID": "1"}}),
         (["A=a=b"], {"fields": {"A": "odd"}}),
+        ([".TAGS[]=name"], {"TAGS": ["First"]}),
+        (["arFields[A]=name"], {"arFields": {"A": "First"}}),
     ],
 )
 def test_targets(pairs, params):
@@ -99,7 +102,11 @@ def test_constants(go, file):
         ("имя;x\nЮля;1\n".encode(), ["--delimiter", ";"]),
         ("имя\tx\nЮля\t1\n".encode(), ["--delimiter", "tab"]),
         ("имя\tx\nЮля\t1\n".encode(), ["--delimiter", "\\t"]),
+        (codecs.BOM_UTF16_LE + "имя\nЮля\n".encode("utf-16-le"), ["--encoding", "utf-16"]),
+        (codecs.BOM_UTF16_LE + "имя\nЮля\n".encode("utf-16-le"), ["--encoding", "UTF-16LE"]),
+        ("имя\nЮля\n".encode("utf-16-le"), ["--encoding", "UTF-16LE"]),
         ("\n\nимя\n\nЮля\n\n".encode(), []),
+        ("имя,x\n,\nЮля,1\n , \n,,,\n".encode(), []),
         ("имя\rЮля\r".encode(), []),
     ],
 )
@@ -123,6 +130,12 @@ def test_encodings_and_delimiters(go, file, content, options):
         ('id,name\n1,x\n2,"y\n', "line 3: is not CSV: unexpected end of data"),
         ('id,name\n1,"x"y\n', "line 2: is not CSV: ',' expected after '\"'"),
         (b"id,name\n1,x\n2,\xff\n", "line 3: is not utf-8; name its encoding: --encoding cp1251"),
+        (
+            ",".join(COLUMNS),
+            f"line 1: has no column 'name', only {', '.join(map(repr, COLUMNS[:10]))} and 3 more",
+        ),
+        (b"PK\x03\x04\x14\0", "the table is a workbook or a zip archive: save the sheet as CSV"),
+        (b"\x1f\x8b\x08\0", "the table is compressed: gunzip it"),
     ],
 )
 def test_tables_that_are_refused(portal, go, file, content, reason):
@@ -130,6 +143,35 @@ def test_tables_that_are_refused(portal, go, file, content, reason):
     ended = go(file(content), "--map", "TITLE=name", "--map", "ORIGIN_ID=id", "--key", "id", "--chunk-size", "1")
     assert (ended.returncode, ended.stdout, portal.requests) == (2, "", [])
     assert ended.stderr == f"b24batch: {reason}\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "encoding"),
+    [
+        ("\ufeffid,имя\n1,Юля\n".encode(), "utf-8", "cp1251"),
+        ("\ufeffid,имя\n1,Юля\n".encode(), "utf-8", "latin-1"),
+        ("\ufeffid,имя\n1,Юля\n".encode(), "utf-8", "utf-16"),
+        ("\ufeffid,имя\n1,Юля\n".encode("utf-16-le"), "utf-16", "utf-8"),
+        ("\ufeffid,имя\n1,Юля\n".encode("utf-16-be"), "utf-16", "koi8-r"),
+    ],
+)
+def test_a_mark_and_another_encoding(portal, go, file, content, name, encoding):
+    """A table whose byte order mark says one encoding is not read in another: its texts would be wrong."""
+    ended = go(file(content), "--map", "A=id", "--encoding", encoding)
+    assert (ended.returncode, portal.requests) == (2, [])
+    assert f"b24batch: the table begins with the byte order mark of {name}: omit --encoding {encoding}" in ended.stderr
+
+
+def test_a_table_in_another_encoding_than_the_one_named(go, file):
+    """Who named an encoding is not told to name one."""
+    ended = go(file("имя\nЮля\n".encode("cp1251")), "--map", "A=имя", "--encoding", "ascii")
+    assert ended.stderr == "b24batch: line 1: is not ascii\n"
+
+
+def test_a_long_cell(go, file):
+    """A cell may be as long as a file in base64 is."""
+    ended = go(file(f"name\n{'x' * 200_000}\n"), "--map", "fields[PHOTO][fileData][1]=name")
+    assert data(ended) == [{"fields": {"PHOTO": {"fileData": {"1": "x" * 200_000}}}}]
 
 
 def test_a_table_from_standard_input(portal, go):
@@ -167,7 +209,9 @@ def test_where_a_table_goes_on(portal, go, file):
         (["a[b=name"], [], "expected FIELD=COLUMN"),
         (["id=id"], [], "write .id=id for the parameter id, or fields[id]=id for the field"),
         (["entityTypeId=id"], [], "write .entityTypeId=id for the parameter"),
-        (["A=x", "A=y"], [], "duplicate key"),
+        (["PHONE[0][VALUE]=x"], [], "write .PHONE[0][VALUE]=x for the parameter PHONE, or fields[PHONE][0][VALUE]=x for"),
+        (["TAGS[]=x"], [], "write .TAGS[]=x for the parameter TAGS, or fields[TAGS][]=x for the field"),
+        (["A=x", "A=y"], [], "duplicate key: 'fields[A]=y'"),
         (["A=x", "fields[A][B]=y"], [], "has a value already"),
         (["A=x"], ["fields[A]=y"], "duplicate key"),
         (["A=x"], ["title"], "expected key=value"),
