@@ -136,6 +136,17 @@ def open_output() -> TextIO:
     return sys.stdout
 
 
+def open_file(name: str) -> contextlib.AbstractContextManager[BinaryIO]:
+    """Open a file to read it, ``-`` for stdin; raise `UsageError` if it cannot be opened."""
+    try:
+        return contextlib.nullcontext(open_input()) if name == "-" else open(name, "rb")
+    except OSError as error:
+        reason = error.strerror
+    except ValueError as error:
+        reason = str(error)
+    raise UsageError(f"{name or repr(name)} cannot be read: {reason}")
+
+
 def open_input() -> BinaryIO:
     """Return stdin; raise `OSError` if it is closed."""
     if sys.stdin is None:
