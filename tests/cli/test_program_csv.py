@@ -209,7 +209,11 @@ def test_where_a_table_goes_on(portal, go, file):
         (["a[b=name"], [], "expected FIELD=COLUMN"),
         (["id=id"], [], "write .id=id for the parameter id, or fields[id]=id for the field"),
         (["entityTypeId=id"], [], "write .entityTypeId=id for the parameter"),
-        (["PHONE[0][VALUE]=x"], [], "write .PHONE[0][VALUE]=x for the parameter PHONE, or fields[PHONE][0][VALUE]=x for"),
+        (
+            ["PHONE[0][VALUE]=x"],
+            [],
+            "write .PHONE[0][VALUE]=x for the parameter PHONE, or fields[PHONE][0][VALUE]=x",
+        ),
         (["TAGS[]=x"], [], "write .TAGS[]=x for the parameter TAGS, or fields[TAGS][]=x for the field"),
         (["A=x", "A=y"], [], "duplicate key: 'fields[A]=y'"),
         (["A=x", "fields[A][B]=y"], [], "has a value already"),

@@ -156,7 +156,9 @@ def test_outcomes_of_another_file(portal, go, told, rows, reason):
 
 def test_blank_lines_between_outcomes(portal, go, told):
     """Blank lines between outcomes count as lines and are no outcomes, as in the file of commands."""
-    ended = go("--remaining", told("\n", outcome(1, "ok"), " \r\n", *(outcome(n, "skipped") for n in range(2, 7)), "\n"))
+    ended = go(
+        "--remaining", told("\n", outcome(1, "ok"), " \r\n", *(outcome(n, "skipped") for n in range(2, 7)), "\n")
+    )
     assert (ended.returncode, numbers(portal)) == (0, [2, 3, 4, 5, 6])
 
 
