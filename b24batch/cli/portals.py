@@ -65,4 +65,8 @@ def _find_url(given: str | None) -> str:
     url = os.environ.get(VARIABLE) if given is None else given
     if not url and given is None:
         raise UsageError(_NO_PORTAL)
+    if url and url.strip()[:1] in {"'", '"'}:
+        raise UsageError(
+            f"{VARIABLE if given is None else '--webhook'} begins with a quotation mark: remove the quotes"
+        )
     return url or ""
