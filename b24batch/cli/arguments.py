@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, get_args
 
@@ -17,12 +18,25 @@ from b24batch.cli.portals import add_portal, on_portal
 from b24batch.cli.terminal import Exit
 from b24batch.lists.families import Paging
 
+#: The column of the explanations leaves room for the longest option.
+_HelpFormatter = partial(argparse.RawDescriptionHelpFormatter, max_help_position=30)
+
 
 @attrs.frozen
 class Words:
-    """A command of the program: its name, the first sentence and the end of its help, its arguments, its function."""
+    """A command of the program.
+
+    Attributes:
+        name: Its name.
+        operands: The arguments that are no options, for its usage.
+        about: The first sentence of its help.
+        epilog: The end of its help.
+        add: Adds its arguments.
+        run: Its function.
+    """
 
     name: str
+    operands: str
     about: str
     epilog: str
     add: Callable[[argparse.ArgumentParser], None]
@@ -59,7 +73,8 @@ def _find_version() -> str:
 
 
 def _add(names: argparse._SubParsersAction[Any], words: Words) -> argparse.ArgumentParser:
-    layout: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
+    layout: dict[str, Any] = {"formatter_class": _HelpFormatter, "allow_abbrev": False}
+    layout["usage"] = f"%(prog)s [options] {words.operands}".rstrip()
     parser: argparse.ArgumentParser = names.add_parser(
         words.name, help=words.about, description=words.about, epilog=words.epilog, **layout
     )
@@ -149,19 +164,35 @@ def _add_voice(parser: argparse.ArgumentParser) -> None:
 
 
 _ON_PORTAL = (
-    Words("call", "Call one method and print its result as JSON.", epilogs.CALL, _add_call, commands.call),
+    Words(
+        "call",
+        "METHOD [key=value ...]",
+        "Call one method and print its result as JSON.",
+        epilogs.CALL,
+        _add_call,
+        commands.call,
+    ),
     Words(
         "run",
+        "FILE [key=value ...]",
         "Send a file of commands, 50 per request, and print the outcome of each.",
         epilogs.RUN,
         _add_run,
         commands.run,
     ),
-    Words("list", "Print all rows of a list method.", epilogs.LIST, _add_list, commands.list_rows),
+    Words(
+        "list",
+        "METHOD [key=value ...]",
+        "Print all rows of a list method.",
+        epilogs.LIST,
+        _add_list,
+        commands.list_rows,
+    ),
 )
 _ALONE = (
     Words(
         "journal",
+        "J",
         "Show what the journal of a run has, and settle its unknown commands.",
         epilogs.JOURNAL,
         _add_journal,
@@ -169,6 +200,7 @@ _ALONE = (
     ),
     Words(
         "demo",
+        "",
         "Show what the library does, on a sandbox portal inside this program.",
         epilogs.DEMO,
         _add_demo,
@@ -176,6 +208,7 @@ _ALONE = (
     ),
     Words(
         "sandbox",
+        "",
         "Run a sandbox portal on this machine until Ctrl-C, for experiments and tests.",
         epilogs.SANDBOX,
         _add_sandbox,

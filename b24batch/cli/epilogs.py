@@ -37,9 +37,10 @@ unknown: perhaps. Blank lines have no outcome, but "line" counts them.
 Lines are read, checked and sent request by request: an invalid line ends the
 run, but the requests before it have been sent.
 
-With --csv, the whole table is checked first. Cells are sent as text. FIELD is
+With --csv, the whole table is checked first. Cells are sent as text, and an
+empty one clears its field. FIELD is
   TITLE                    a field: fields[TITLE]
-  fields[PHONE][0][VALUE]  with brackets: the whole key, as for b24batch call
+  fields[PHONE][0][VALUE]  a whole key, as for b24batch call
   .id                      after a dot: a parameter beside the fields
 
 With --journal, the same command again goes on where it was, after a crash

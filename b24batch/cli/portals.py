@@ -66,7 +66,6 @@ def _find_url(given: str | None) -> str:
     if not url and given is None:
         raise UsageError(_NO_PORTAL)
     if url and url.strip()[:1] in {"'", '"'}:
-        raise UsageError(
-            f"{VARIABLE if given is None else '--webhook'} begins with a quotation mark: remove the quotes"
-        )
+        place = VARIABLE if given is None else "--webhook"
+        raise UsageError(f"{place} begins with a quotation mark: remove the quotes")
     return url or ""
