@@ -5,11 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from b24batch.cli.arguments import make_parser
-from b24batch.cli.interrupts import get_exit_code, handle_signals
-from b24batch.cli.terminal import Exit, report_error, report_unwritten, say
-from b24batch.errors import SdkError
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; ``b24batch --help`` lists them.
@@ -20,21 +15,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: For no arguments, invalid ones and ``--help``, as usual with argparse.
     """
-    arguments = make_parser().parse(argv)
-    if sys.stdout is None:
-        say("standard output is closed; nothing was sent")
-        return Exit.USAGE
     try:
-        with handle_signals():
-            code: Exit = arguments.run(arguments)
-            sys.stdout.flush()
-    except SdkError as error:
-        return report_error(error)
-    except KeyboardInterrupt:
-        return get_exit_code()
-    except OSError as error:
-        return report_unwritten(error)
-    return code
+        from b24batch.cli.program import run
+
+        return run(argv)
+    except KeyboardInterrupt:  # Ctrl-C before the program handles it
+        return 130
 
 
 if __name__ == "__main__":
