@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 import attrs
 
-from b24batch.cli import commands, epilogs
+from b24batch.cli import commands, help_texts
 from b24batch.cli.argument_types import to_port
 from b24batch.cli.file_arguments import add_concurrency, add_delimiter, add_file, add_limit, add_progress
 from b24batch.cli.parser import Parser
@@ -54,7 +54,7 @@ def add_commands(names: argparse._SubParsersAction[Any]) -> list[argparse.Argume
 def make_parser() -> Parser:
     """Return the parser of the program. The attribute `run` of the arguments is the function of the command."""
     about = "Send Bitrix24 REST calls in batches."
-    parser = Parser("b24batch", description=about, epilog=epilogs.CODES)
+    parser = Parser("b24batch", description=about, epilog=help_texts.CODES)
     parser.add_argument("-V", "--version", action="version", version=f"b24batch {_find_version()}")
     names = parser.add_subparsers(title="commands", required=True, metavar="command")
     for command in add_commands(names):
@@ -168,7 +168,7 @@ _ON_PORTAL = (
         "call",
         "METHOD [key=value ...]",
         "Call one method and print its result as JSON.",
-        epilogs.CALL,
+        help_texts.CALL,
         _add_call,
         commands.call,
     ),
@@ -176,7 +176,7 @@ _ON_PORTAL = (
         "run",
         "FILE [key=value ...]",
         "Send a file of commands, 50 per request, and print the outcome of each.",
-        epilogs.RUN,
+        help_texts.RUN,
         _add_run,
         commands.run,
     ),
@@ -184,7 +184,7 @@ _ON_PORTAL = (
         "list",
         "METHOD [key=value ...]",
         "Print all rows of a list method.",
-        epilogs.LIST,
+        help_texts.LIST,
         _add_list,
         commands.list_rows,
     ),
@@ -194,7 +194,7 @@ _ALONE = (
         "journal",
         "J",
         "Show what the journal of a run has, and settle its unknown commands.",
-        epilogs.JOURNAL,
+        help_texts.JOURNAL,
         _add_journal,
         commands.journal,
     ),
@@ -202,7 +202,7 @@ _ALONE = (
         "demo",
         "",
         "Show what the library does, on a sandbox portal inside this program.",
-        epilogs.DEMO,
+        help_texts.DEMO,
         _add_demo,
         commands.demo,
     ),
@@ -210,7 +210,7 @@ _ALONE = (
         "sandbox",
         "",
         "Run a sandbox portal on this machine until Ctrl-C, for experiments and tests.",
-        epilogs.SANDBOX,
+        help_texts.SANDBOX,
         _add_sandbox,
         commands.sandbox,
     ),

@@ -244,6 +244,15 @@ def test_a_list_for_a_spreadsheet(portal, options, text):
     assert ended.stdout == text
 
 
+def test_cells_are_as_the_portal_has_them(portal):
+    """A list is data: no text is changed, also where a spreadsheet would see a formula; rows may differ in their keys."""
+    portal.method("row.list")(
+        lambda params: [{"ID": "1", "A": "=1+1"}, {"ID": "2", "B": ["-1", {"C": None}], "A": None}]
+    )
+    ended = against(portal.url, "list", "row.list", "--paging", "whole", "--csv")
+    assert ended.stdout == 'ID,A,B\r\n1,=1+1,\r\n2,,"[""-1"", {""C"": null}]"\r\n'
+
+
 def test_an_empty_list_has_no_mark(portal):
     """A list without rows is an empty output, also with --bom."""
     portal.method("row.list")(lambda params: [])
