@@ -30,7 +30,8 @@ def open_part(arguments: Namespace) -> Iterator[tuple[Part, Remainder | None]]:
     """
     _refuse_misfits(arguments)
     columns = _read_map(arguments) if arguments.csv else None
-    with _open_file(arguments.file) as (file, again), contextlib.ExitStack() as stack:
+    with open_file(arguments.file) as file, contextlib.ExitStack() as stack:
+        again = arguments.file != "-" and file.seekable()  # others may read standard input as well
         if not again and (arguments.csv or arguments.remaining):
             file, again = stack.enter_context(_copy(file)), True
         source: Source = JsonFile(file, again)
@@ -64,13 +65,6 @@ def _read_map(arguments: Namespace) -> ColumnMap:
     if not arguments.map:
         raise UsageError("--csv needs --map FIELD=COLUMN, such as --map TITLE=name")
     return ColumnMap.read(arguments.method, arguments.params, arguments.map, arguments.key)
-
-
-@contextlib.contextmanager
-def _open_file(name: str) -> Iterator[tuple[BinaryIO, bool]]:
-    """Open a file, and yield it with whether it can be read again; standard input cannot, as others may read it too."""
-    with open_file(name) as file:
-        yield file, name != "-" and file.seekable()
 
 
 @contextlib.contextmanager

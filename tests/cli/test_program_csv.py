@@ -245,7 +245,7 @@ def test_a_list_for_a_spreadsheet(portal, options, text):
 
 
 def test_cells_are_as_the_portal_has_them(portal):
-    """A list is data: no text is changed, also where a spreadsheet would see a formula; rows may differ in their keys."""
+    """No text is changed, also where a spreadsheet would see a formula; rows may differ in their keys."""
     portal.method("row.list")(
         lambda params: [{"ID": "1", "A": "=1+1"}, {"ID": "2", "B": ["-1", {"C": None}], "A": None}]
     )
