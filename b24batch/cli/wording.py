@@ -33,8 +33,8 @@ _PHRASES = (
     (r"\bis False(?=[;,]|$)", "is false"),
     (r"\beven False\b", "even false"),
     (r"\b(pass|got) None\b", r"\1 null"),
-    (r"\bgot True$", "got true"),
-    (r"\bgot False$", "got false"),
+    (r"\bgot True\b", "got true"),
+    (r"\bgot False\b", "got false"),
 )
 _NAMES = "|".join(OPTIONS)
 _PAGING = re.compile(r"\bpaging='(\w+)'(?:(,? or) '(\w+)')?")

@@ -12,6 +12,7 @@ from shell import against, outcomes, run
 
 from b24batch import UsageError
 from b24batch.cli.mapping import ColumnMap
+from b24batch.sandbox import Page
 
 TABLE = "id,name,price\n1,First,007\n2,Second,1e5\n"
 COLUMNS = [f"c{n}" for n in range(13)]
@@ -251,6 +252,27 @@ def test_cells_are_as_the_portal_has_them(portal):
     )
     ended = against(portal.url, "list", "row.list", "--paging", "whole", "--csv")
     assert ended.stdout == 'ID,A,B\r\n1,=1+1,\r\n2,,"[""-1"", {""C"": null}]"\r\n'
+
+
+@pytest.mark.parametrize(
+    ("row", "got"), [("ab", "'ab'"), (7, "7"), (None, "null"), (True, "true"), ("", "''"), ([1, 2], "[1, 2]")]
+)
+def test_a_row_without_columns(portal, row, got):
+    """A row that is no object is refused as a table, and written as JSON; the rows before it are written."""
+    portal.method("row.list")(
+        lambda params: Page([{"ID": "1"}] if params.start == 0 else [row], next=50 - params.start or None, total=51)
+    )
+    ended = against(portal.url, "list", "row.list", "--paging", "start", "--csv")
+    assert (ended.returncode, ended.stdout) == (2, "ID\r\n1\r\n")
+    incomplete, reason = ended.stderr.splitlines()
+    assert incomplete == "b24batch: the list is incomplete: it ended after 1 row"
+    assert reason == f"b24batch: --csv: expected rows with the names of columns, got {got}; omit --csv"
+
+
+def test_an_empty_row(portal):
+    """PHP writes an object without keys as an empty list: a row of empty cells."""
+    portal.method("row.list")(lambda params: [[], {"ID": "1", "A": "x"}])
+    assert against(portal.url, "list", "row.list", "--paging", "whole", "--csv").stdout == "ID,A\r\n,\r\n1,x\r\n"
 
 
 def test_an_empty_list_has_no_mark(portal):
