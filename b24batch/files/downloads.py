@@ -66,7 +66,7 @@ def download_file(
     del url
     transport = get_transport(session)
     link = Link.of(transport.auth, secret)
-    place = to_path(path, "path: expected a path, got a URL")
+    place = to_path(path, "path: expected a path")
     partial = Partial(place, to_flag("overwrite", overwrite), _to_size(size), most)
     try:
         partial.open()

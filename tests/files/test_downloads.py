@@ -96,6 +96,8 @@ def test_a_folder(b24, stored, tmp_path, name):
         ("attachment; filename*=utf-8''a%00b", None),
         ("attachment; filename*=utf-8''a%0Ab", None),
         ('attachment; filename=""', None),
+        ("attachment; filename=c:evil.exe", None),
+        ("attachment; filename*=utf-8''c%3Aevil.exe", None),
         ("attachment", None),
     ],
 )
@@ -155,6 +157,21 @@ NO_FILE = [
         "web page",
     ),
     (Answer("", headers={"Content-Type": ""}), UnexpectedAnswer, "got no file"),
+    *(
+        (Answer(said, headers={"Content-Type": kind}), UnexpectedAnswer, reason)
+        for said, kind, reason in [
+            (HTML, "text/plain", "got a web page"),
+            (HTML, "application/vnd.wap.xhtml+xml", "got a web page"),
+            ('{"result": true}', "text/javascript; charset=UTF-8", "got no file"),
+            ('{"result": true}', "application/x-javascript", "got no file"),
+            ('{"result": true}', "application/problem+json", "got no file"),
+            ("<error/>", "text/xml", "got no file"),
+            ("<error/>", "application/xml", "got no file"),
+            ("Error", "Text/Plain", "got no file"),
+        ]
+    ),
+    (Answer('{"error": "X"}', headers={"Content-Type": "text/plain"}), AjaxError, "download: X"),
+    (Answer('{"error": "X"}', headers={"Content-Type": "application/x-javascript"}), AjaxError, "download: X"),
     (Answer('{"result": true}'), UnexpectedAnswer, "got no file"),
     (Answer(CONTENT, 206, FILE), UnexpectedAnswer, "got no file .HTTP 206"),
     (Answer(b"", 204, FILE), UnexpectedAnswer, "got no file .HTTP 204"),
@@ -200,6 +217,8 @@ def test_what_is_no_file(portal, b24, stored, tmp_path, answer, kind, reason):
         (HTML, {"Content-Type": "text/html", "Content-Disposition": "attachment; filename=page.html"}),
         ('{"error": "mine"}', {"Content-Type": "application/json", "Content-Disposition": 'inline; filename="a.json"'}),
         ("x", {"Content-Type": "image/png"}),
+        ("<svg/>", {"Content-Type": "image/svg+xml"}),
+        ("a,b", {"Content-Type": "text/csv", "Content-Disposition": "attachment"}),
         (CONTENT, {**FILE, "Content-Encoding": "identity"}),
         (CHUNKED, {**FILE, "Transfer-Encoding": "Chunked"}),
     ],
@@ -349,13 +368,17 @@ def test_no_secret_goes_out_unencrypted(tmp_path):
         {"max_size": 0},
         {"max_size": None},
         {"overwrite": 1},
+        {"path": None},
+        {"path": b"a"},
+        {"path": 5},
+        {"path": "a\x00b"},
     ],
     ids=str,
 )
 def test_options_are_checked(portal, b24, tmp_path, options):
     """An option with another value is refused before anything is sent."""
     with pytest.raises(UsageError, match=f"{next(iter(options))}: expected "):
-        download_file(b24, "/rest/download.json?token=x", tmp_path / "a", **options)
+        download_file(b24, "/rest/download.json?token=x", **{"path": tmp_path / "a", **options})
     assert portal.requests == []
 
 
