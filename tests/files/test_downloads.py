@@ -575,3 +575,33 @@ def test_secrets(portal, b24, tmp_path, caplog, answer):
     code = portal.url.rstrip("/").rpartition("/")[2]
     assert_hidden([*SECRETS, code], failed.value, caplog.records)
     assert re.search(r"GET /rest/1/\*\*\*/download/\?token=\*\*\*&auth=\*\*\* ", caplog.text)
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "/docs/pub/{}/default/?x=1",
+        "/~{}",
+        "/upload/a.png?sign={}",
+        "/upload/a.png?a=1&hash={}",
+        "/upload/a.png?X-Amz-Signature={}&b=2",
+        "/rest/download/?token={}",
+    ],
+)
+def test_secrets_of_other_links(portal, b24, tmp_path, caplog, link):
+    """A secret in the path of a link, or under another name in its query, is in no error and no log either."""
+    caplog.set_level("DEBUG")
+    said = {"error": "X", "error_description": f"see {SECRETS[0] * 2}"}
+    for answer in (Answer(json.dumps(said), 400), Answer(HTML, headers={"Content-Type": "text/html"})):
+        portal.fail_next(answer, times=9)
+        with pytest.raises(SdkError) as failed:
+            download_file(b24, link.format(SECRETS[0] * 2), tmp_path / "a")
+        assert_hidden([SECRETS[0]], failed.value, caplog.records)
+
+
+def test_a_secret_without_a_name(portal, b24, tmp_path):
+    """A query that is one word is masked where the portal repeats it."""
+    portal.fail_next(Answer(json.dumps({"error": "X", "error_description": f"see {SECRETS[0]}"}), 400), times=9)
+    with pytest.raises(AjaxError) as failed:
+        download_file(b24, f"/download?{SECRETS[0]}", tmp_path / "a")
+    assert_hidden([SECRETS[0]], failed.value)
