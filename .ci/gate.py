@@ -137,11 +137,13 @@ def tests(gate: Gate) -> None:
 
 
 def checks(gate: Gate) -> None:
-    """Ruff, mypy, and the documentation."""
+    """Ruff, mypy, pyright, and the documentation."""
     python = gate.environment("dev", gate.oldest, ".[dev,docs]")
     gate.run(python, "-m", "ruff", "check", ".")
     gate.run(python, "-m", "ruff", "format", "--check", ".")
-    gate.run(python, "-m", "mypy", "b24batch", "_b24batch_pytest.py", "tests/typing_api.py", "examples", "benchmarks")
+    typed = ("tests/typing_api.py", "tests/typing_programs.py")
+    gate.run(python, "-m", "mypy", "b24batch", "_b24batch_pytest.py", *typed, "examples", "benchmarks")
+    gate.run(python, "-m", "pyright", "--pythonpath", python, "--warnings", *typed)
     gate.run(python, "-m", "sphinx", "-W", "-n", "--keep-going", "-q", "docs", gate.work / "html")
 
 
@@ -176,16 +178,36 @@ def install_servers(gate: Gate) -> None:
         print(f"-- no PostgreSQL and Redis here: {failure}", flush=True)
 
 
+def install_browser(gate: Gate) -> str:
+    """Return Chromium, installed by apt-get if it is not there; without one the tests of frames would be skipped."""
+    if not shutil.which("chromium") and shutil.which("apt-get") and os.geteuid() == 0:
+        gate.run("apt-get", "update", "-q", shown=0)
+        line = ("apt-get", "install", "-y", "-q", "--no-install-recommends", "chromium")
+        gate.run(*line, shown=1, DEBIAN_FRONTEND="noninteractive")
+    found = os.environ.get("B24BATCH_BROWSER") or shutil.which("chromium")
+    if not found:
+        raise Failed("Chromium is not here: install it, or name one in B24BATCH_BROWSER")
+    return found
+
+
 def django(gate: Gate) -> None:
-    """The Django project of the tests on the oldest and the newest Django, and under load by real servers."""
+    """The Django project of the tests on the oldest and the newest Django, in a browser, and under load."""
     install_servers(gate)
+    browser = install_browser(gate)
     for version, django in ((gate.oldest, "Django>=5.2,<5.3"), (gate.newest, "Django>=5.2")):
         print(f"-- {django} on Python {version}", flush=True)
         tools = ("pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "gunicorn>=22", "uvicorn>=0.30")
-        others = ("psycopg[binary]>=3.1.8", "celery>=5.4", "redis>=5")
+        others = ("psycopg[binary]>=3.1.8", "celery>=5.4", "redis>=5", "playwright>=1.50")
         python = gate.environment(f"django-{version}-{len(django)}", version, ".[django]", django, *tools, *others)
-        gate.test(python, "tests/django")
+        gate.test(python, "tests/django", "--ignore=tests/django/test_browser.py")
+        gate.test(python, "-n", "0", "tests/django/test_browser.py", B24BATCH_BROWSER=browser)
         gate.run(python, "tests/django_load.py")
+    if not list(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
+        print("-- skipped: PostgreSQL for the tokens is not installed, and apt-get cannot install it", flush=True)
+        return
+    print("-- tokens on PostgreSQL", flush=True)
+    files = [f"tests/django/test_django_{name}.py" for name in ("tokens", "views")]
+    gate.test(python, "-n", "2", *files, B24BATCH_POSTGRES="1")
 
 
 def redis(gate: Gate) -> None:

@@ -54,6 +54,7 @@ errors              test_errors wire/test_answers
 files               files/test_contents files/test_downloads files/test_uploads
 html                test_notebook
 lists               lists/test_lists lists/test_list_endings lists/test_list_families lists/test_lists_property
+lists/hand          test_last_result lists/test_lists
 journal             journal/test_journal journal/test_lives journal/test_files
 journal/file        journal/test_files journal/test_journal journal/test_journal_processes
 journal/lock        journal/test_journal journal/test_journal_processes journal/test_lives
@@ -72,14 +73,14 @@ runs/gate           journal/test_journal runs/test_concurrency
 runs/lanes          runs/test_concurrency journal/test_journal
 runs/open_chunk     runs/test_concurrency
 runs/streaming      runs/test_runs runs/test_concurrency journal/test_journal
-runs/operating      runs/test_operating lists/test_list_endings
+runs/operating      runs/test_operating lists/test_list_endings test_statistics
 redis               redis/test_redis_bucket redis/test_redis_faults redis/test_redis_server
 runs/payload        wire/test_answers runs/test_runs lists/test_list_endings
 runs/progress       runs/test_progress
 runs/substitution   calls/test_references_nowhere calls/test_references runs/test_runs
 session             test_session calls/test_calls runs/test_runs runs/test_progress test_secrets lists/test_lists
 statuses            test_results
-streams             runs/test_runs lists/test_lists
+streams             runs/test_runs lists/test_lists test_last_result
 wire                wire/test_wire wire/test_connections wire/test_hostile_answers wire/test_foreign_exceptions
                     test_session runs/test_matrix[write-call]
 wire/addresses      wire/test_addresses test_session
@@ -90,11 +91,14 @@ wire/extra          test_errors wire/test_answers
 wire/links          files/test_downloads files/test_uploads
 wire/messages       wire/test_wire wire/test_hostile_answers files/test_downloads
 wire/rate           wire/test_rate wire/test_limits redis/test_redis_bucket
+wire/renewals       wire/test_auth wire/test_wire oauth/test_oauth test_statistics
 wire/repeats        wire/test_retries wire/test_wire
+wire/reports        test_on_request
 wire/retries        wire/test_retries wire/test_limits
 wire/settings       test_session wire/test_wire
+wire/statistics     test_statistics
 wire/transport      wire/test_auth wire/test_wire wire/test_retries wire/test_limits wire/test_connections
-                    wire/test_rate test_log oauth/test_oauth
+                    wire/test_rate test_log oauth/test_oauth test_on_request
 """
 #: Mutants that change nothing that a user could see, with the reason: the lines are the module, before, after, why.
 HARMLESS = Path(__file__).with_name("harmless.tsv")

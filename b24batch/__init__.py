@@ -3,7 +3,7 @@
 import logging
 from typing import TYPE_CHECKING
 
-from b24batch.calls.commands import Command
+from b24batch.calls.commands import Call, Calls, Command
 from b24batch.calls.crm import EntityTypeId
 from b24batch.calls.references import ref
 from b24batch.errors import (
@@ -26,7 +26,7 @@ from b24batch.errors import (
     UsageError,
 )
 from b24batch.lookup import look_up
-from b24batch.results import AjaxResult, BatchError, Result, outcomes_of
+from b24batch.results import AjaxResult, AnyResult, BatchError, Result, outcomes_of
 from b24batch.session import Session
 from b24batch.wire.auth import Webhook
 from b24batch.wire.rate import LeakyBucket
@@ -41,8 +41,11 @@ __all__ = [
     "AjaxError",
     "AjaxResult",
     "AnswerLost",
+    "AnyResult",
     "AuthError",
     "BatchError",
+    "Call",
+    "Calls",
     "Command",
     "CursorStalled",
     "EntityTypeId",

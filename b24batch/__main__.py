@@ -6,9 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from b24batch.cli.arguments import make_parser
-from b24batch.cli.interrupts import get_exit_code, handle_signals
-from b24batch.cli.terminal import Exit, report_error, report_unwritten, say
-from b24batch.errors import SdkError
+from b24batch.cli.program import execute
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -21,20 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         SystemExit: For no arguments, invalid ones and ``--help``, as usual with argparse.
     """
     arguments = make_parser().parse(argv)
-    if sys.stdout is None:
-        say("standard output is closed; nothing was sent")
-        return Exit.USAGE
-    try:
-        with handle_signals():
-            code: Exit = arguments.run(arguments)
-            sys.stdout.flush()
-    except SdkError as error:
-        return report_error(error)
-    except KeyboardInterrupt:
-        return get_exit_code()
-    except OSError as error:
-        return report_unwritten(error)
-    return code
+    return execute(lambda: arguments.run(arguments))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeAlias
 
 import attrs
 
@@ -20,6 +20,10 @@ class Clock(Protocol):
         """Sleep for `seconds`."""
 
 
+#: Why something waits.
+Reason: TypeAlias = Literal["rate", "retry", "operating"]
+
+
 @attrs.frozen
 class Wait:
     """A wait that is about to start, passed to `on_wait`.
@@ -32,7 +36,7 @@ class Wait:
         request_id: The id of the request that waits.
     """
 
-    reason: Literal["rate", "retry", "operating"]
+    reason: Reason
     seconds: float
     attempt: int
     request_id: str

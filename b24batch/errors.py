@@ -79,7 +79,7 @@ class SdkError(Exception):
 class UsageError(SdkError, ValueError):
     """The call is invalid. Nothing was sent."""
 
-    code = ErrorCode("USAGE")
+    code: ErrorCode = ErrorCode("USAGE")
     not_executed = True
 
 
@@ -90,7 +90,7 @@ class UnexpectedAnswer(SdkError):
         data: The answer. It is left out of a pickle if it is nested too deep.
     """
 
-    code = ErrorCode("UNEXPECTED_ANSWER")
+    code: ErrorCode = ErrorCode("UNEXPECTED_ANSWER")
     data: Any = None
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -105,14 +105,14 @@ class TransportError(SdkError):
 class NotSent(TransportError):
     """The request was not sent, so it was certainly not executed."""
 
-    code = ErrorCode("NOT_SENT")
+    code: ErrorCode = ErrorCode("NOT_SENT")
     not_executed = True
 
 
 class AnswerLost(TransportError):
     """The request was sent, but the answer is missing or unreadable. It may have been executed."""
 
-    code = ErrorCode("ANSWER_LOST")
+    code: ErrorCode = ErrorCode("ANSWER_LOST")
 
 
 def _is_deep(value: Any) -> bool:
@@ -156,7 +156,7 @@ class RateLimited(AjaxError):
         retry_after: Seconds to wait before the request may be repeated; None if unknown.
     """
 
-    code = ErrorCode("QUERY_LIMIT_EXCEEDED")
+    code: ErrorCode = ErrorCode("QUERY_LIMIT_EXCEEDED")
     not_executed = True
     retry_after: float | None = None
 
@@ -179,7 +179,7 @@ class PortalMoved(AjaxError):
         host: The new host, with its port if it has one.
     """
 
-    code = ErrorCode("PORTAL_MOVED")
+    code: ErrorCode = ErrorCode("PORTAL_MOVED")
     not_executed = True
     host: str = ""
 
@@ -205,7 +205,7 @@ class TokenRefreshError(SdkError):
         temporary: Whether the same call may succeed later.
     """
 
-    code = ErrorCode("TOKEN_REFRESH")
+    code: ErrorCode = ErrorCode("TOKEN_REFRESH")
     not_executed = True
     temporary: bool = False
 
@@ -217,23 +217,23 @@ class ReferenceMissed(SdkError):
     it may also be a read that was sent, and its answer was discarded.
     """
 
-    code = ErrorCode("REFERENCE_MISSED")
+    code: ErrorCode = ErrorCode("REFERENCE_MISSED")
 
 
 class CursorStalled(SdkError):
     """A list returned rows that it had already returned: the portal ignores the filter or the order."""
 
-    code = ErrorCode("CURSOR_STALLED")
+    code: ErrorCode = ErrorCode("CURSOR_STALLED")
 
 
 class JournalError(SdkError):
     """The journal of a run cannot be read or written, or the run is stuck. Nothing more was sent."""
 
-    code = ErrorCode("JOURNAL")
+    code: ErrorCode = ErrorCode("JOURNAL")
 
 
 class RunBusy(JournalError):
     """Another process or thread uses the journal of this run. Nothing was sent, or nothing more if it had begun."""
 
-    code = ErrorCode("RUN_BUSY")
+    code: ErrorCode = ErrorCode("RUN_BUSY")
     not_executed = True

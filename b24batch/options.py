@@ -1,11 +1,11 @@
-"""The options of a session and of its calls: names, types, checks and defaults."""
+"""The options of a session and of its calls: names, types and checks. Their defaults are in the signatures."""
 
 from __future__ import annotations
 
 import functools
-import time
+import inspect
 from collections.abc import Callable, Collection
-from typing import Any, Generic, ParamSpec, TypedDict, TypeVar, cast
+from typing import Any, Generic, Literal, ParamSpec, TypedDict, TypeVar, cast
 
 import attrs
 import requests
@@ -15,6 +15,7 @@ from b24batch.clock import Clock, Wait
 from b24batch.errors import UsageError
 from b24batch.redaction import redact, shown, without_frames
 from b24batch.wire.rate import Limiter, shared_bucket
+from b24batch.wire.reports import FinishedRequest
 from b24batch.wire.retries import RetryPolicy
 from b24batch.wire.settings import WireSettings, check_number, to_clock, to_wait, validate_with
 
@@ -27,13 +28,13 @@ MAX_REQUEST_ID = 128
 
 
 class Options(TypedDict, total=False):
-    """The keyword options of a `Session`."""
+    """The options of a `Session` as a dict, with the types that its signature has."""
 
     timeout: float | tuple[float, float]
     deadline: float
     max_answer: int
     retries: RetryPolicy
-    limits: Limiter | None
+    limits: Limiter | Literal["shared"] | None
     max_wait: float | None
     operating_wait: float
     concurrency: int
@@ -41,6 +42,7 @@ class Options(TypedDict, total=False):
     allow_http: bool
     http: requests.Session | None
     on_wait: Callable[[Wait], None] | None
+    on_request: Callable[[FinishedRequest], None] | None
     redact_urllib3_log: bool
     clock: Clock
 
@@ -69,7 +71,7 @@ def hide_arguments(function: Callable[Given, Made]) -> Callable[Given, Made]:
             return function(*args, **kwargs)
         except BaseException as error:
             if error.__traceback__ and error.__traceback__.tb_next is None and isinstance(error, TypeError):
-                failure: list[BaseException] = [TypeError(redact(str(error)))]  # the call has wrong arguments
+                failure: list[BaseException] = [_wrong_arguments(function, str(error))]
             elif not (failure := without_frames(error)):
                 del args, kwargs
                 raise
@@ -77,6 +79,12 @@ def hide_arguments(function: Callable[Given, Made]) -> Callable[Given, Made]:
         raise failure.pop()
 
     return hidden
+
+
+def _wrong_arguments(function: Callable[..., object], message: str) -> TypeError:
+    """Return the error of a call with wrong arguments; if one has no such name, it lists the names there are."""
+    names = getattr(function, "__kwdefaults__", None) if "unexpected keyword" in message else None
+    return TypeError(redact(f"{message}; expected {', '.join(names)}" if names else message))
 
 
 def to_flag(name: str, value: object) -> bool:
@@ -100,35 +108,49 @@ def to_concurrency(value: object) -> int:
 
 @attrs.frozen(kw_only=True)
 class Settings(WireSettings):
-    """The options of a `Session`, checked and converted, with their defaults."""
+    """The options of a `Session`, checked and converted."""
 
-    operating_wait: float = attrs.field(default=660.0, validator=validate_with(to_wait))
-    concurrency: int = attrs.field(default=1, converter=to_concurrency)
-    idempotent_methods: frozenset[str] = attrs.field(default=(), converter=to_methods)
-    allow_http: bool = attrs.field(default=False, validator=validate_with(to_flag))
-    http: requests.Session | None = attrs.field(default=None, validator=optional(instance_of(requests.Session)))
-    redact_urllib3_log: bool = attrs.field(default=True, validator=validate_with(to_flag))
+    operating_wait: float = attrs.field(validator=validate_with(to_wait))
+    concurrency: int = attrs.field(converter=to_concurrency)
+    idempotent_methods: frozenset[str] = attrs.field(converter=to_methods)
+    allow_http: bool = attrs.field(validator=validate_with(to_flag))
+    http: requests.Session | None = attrs.field(validator=optional(instance_of(requests.Session)))
+    redact_urllib3_log: bool = attrs.field(validator=validate_with(to_flag))
 
 
 def to_settings(host: str, options: Options) -> Settings:
-    """Return the settings of a session. By default all sessions on the portal `host` share one rate limit."""
-    refuse_unknown(options)
-    given: dict[str, Any] = {**options}
-    if "limits" not in given:
-        given["limits"] = shared_bucket(host, to_clock(given.get("clock", time)))
-    return Settings(**given)
+    """Return the settings of a session on the portal `host`."""
+    return Settings(**_with_bucket(host, options, options["clock"]))
 
 
-def refuse_unknown(options: Options) -> None:
-    """Raise `TypeError` for an option that a session does not have."""
+def vary(settings: Settings, host: str, options: Options) -> Settings:
+    """Return a copy of the settings of a session on `host` with some options changed."""
     if unknown := sorted(options.keys() - Options.__annotations__.keys()):
         raise TypeError(f"Session has no option {unknown[0]!r}; expected {', '.join(Options.__annotations__)}")
+    return attrs.evolve(settings, **_with_bucket(host, options, options.get("clock", settings.clock)))
 
 
-def vary(settings: Settings, options: Options) -> Settings:
-    """Return a copy of the settings with some options changed."""
-    refuse_unknown(options)
-    return attrs.evolve(settings, **options)
+def _with_bucket(host: str, options: Options, clock: Clock) -> dict[str, Any]:
+    """Return the options with the rate limit that all sessions on `host` share, if it is to be that one."""
+    given: dict[str, Any] = {**options}
+    if isinstance(limits := given.get("limits"), str) and limits == "shared":
+        given["limits"] = shared_bucket(host, to_clock(clock))
+    return given
+
+
+def spell_options(function: Callable[Given, Made]) -> Callable[Given, Made]:
+    """Return `function`, whose signature shows in the place of ``**options`` those of a `Session`.
+
+    The default that it shows for them, `Ellipsis`, stands for their present value.
+    """
+    signature = inspect.signature(function)
+    first = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
+    options = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=..., annotation=kind.__forward_arg__)
+        for name, kind in Options.__annotations__.items()
+    ]
+    vars(function)["__signature__"] = signature.replace(parameters=[*first, *options])
+    return function
 
 
 class _Option(Generic[Made]):
@@ -147,20 +169,21 @@ class Configured:
     __slots__ = ()
     _settings: Settings
 
-    timeout = _Option[tuple[float, float]]()
-    deadline = _Option[float]()
-    max_answer = _Option[int]()
-    retries = _Option[RetryPolicy]()
-    clock = _Option[Clock]()
-    limits = _Option[Limiter | None]()
-    max_wait = _Option[float | None]()
-    operating_wait = _Option[float]()
-    concurrency = _Option[int]()
-    idempotent_methods = _Option[frozenset[str]]()
-    allow_http = _Option[bool]()
-    http = _Option[requests.Session | None]()
-    on_wait = _Option[Callable[[Wait], None] | None]()
-    redact_urllib3_log = _Option[bool]()
+    timeout: _Option[tuple[float, float]] = _Option()
+    deadline: _Option[float] = _Option()
+    max_answer: _Option[int] = _Option()
+    retries: _Option[RetryPolicy] = _Option()
+    clock: _Option[Clock] = _Option()
+    limits: _Option[Limiter | None] = _Option()
+    max_wait: _Option[float | None] = _Option()
+    operating_wait: _Option[float] = _Option()
+    concurrency: _Option[int] = _Option()
+    idempotent_methods: _Option[frozenset[str]] = _Option()
+    allow_http: _Option[bool] = _Option()
+    http: _Option[requests.Session | None] = _Option()
+    on_wait: _Option[Callable[[Wait], None] | None] = _Option()
+    on_request: _Option[Callable[[FinishedRequest], None] | None] = _Option()
+    redact_urllib3_log: _Option[bool] = _Option()
 
 
 def to_request_id(value: object) -> str:

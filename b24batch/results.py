@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import Generic, NoReturn, Self, TypeAlias, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Generic, NoReturn, Self, TypeAlias, cast, overload
 
 import attrs
 
@@ -16,7 +16,14 @@ from b24batch.errors import ErrorCode, SdkError
 from b24batch.redaction import shown
 from b24batch.statuses import Status, counted
 
-Data = TypeVar("Data")
+if TYPE_CHECKING:  # type checkers know of a default in every version of Python
+    from typing_extensions import TypeVar
+
+    Data = TypeVar("Data", default=JsonValue)
+else:
+    from typing import TypeVar
+
+    Data = TypeVar("Data")
 
 
 @attrs.frozen(repr=False)
@@ -309,6 +316,7 @@ class Result(Generic[Data]):
 
 
 AnyResult: TypeAlias = Result[JsonValue]
+AnyResult.__doc__ = "A `Result` whose calls may have been a list or a mapping."
 
 
 def collect(rows: list[AjaxResult], *, named: bool = False, return_ajax_result: bool = False) -> AnyResult:
@@ -323,11 +331,11 @@ class BatchError(SdkError):
         result: The whole result, including the successful commands.
     """
 
-    code = ErrorCode("BATCH")
+    code: ErrorCode = ErrorCode("BATCH")
 
     def __init__(self, result: AnyResult) -> None:
         super().__init__(result.summary())
-        self.args = (result,)
+        self.args: tuple[JsonValue, ...] = (result,)
         self.result = result
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import partial
 from itertools import chain
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, NoReturn, Self, TypeVar, Unpack, overload
@@ -11,7 +13,7 @@ import attrs
 
 from b24batch.aliases import JsonValue, Params
 from b24batch.calls.chunks import MAX_COMMANDS, cut, cut_one, refuse_duplicates
-from b24batch.calls.commands import Call, Command
+from b24batch.calls.commands import Call, CallDict, CallList, Calls, Command
 from b24batch.calls.earlier import MEMORY
 from b24batch.calls.encoded import EncodedCommand, encode_calls, encode_direct
 from b24batch.calls.methods import is_read
@@ -22,6 +24,7 @@ from b24batch.options import (
     Settings,
     checked,
     hide_arguments,
+    spell_options,
     to_concurrency,
     to_flag,
     to_request_id,
@@ -37,19 +40,25 @@ from b24batch.runs.operating import OperatingTime
 from b24batch.runs.payload import load_direct
 from b24batch.runs.requests import Requests
 from b24batch.runs.run import Run
-from b24batch.runs.streaming import Deliver, end, stream
+from b24batch.runs.streaming import Deliver, end, known_of, stream
 from b24batch.runs.substitution import mark_missed, targets_of
-from b24batch.streams import Stream
+from b24batch.streams import Stream, give_rows
 from b24batch.wire.auth import Auth, Webhook, refuse_http
 from b24batch.wire.connections import Connections
-from b24batch.wire.rate import ReservingLimiter
+from b24batch.wire.rate import Limiter, ReservingLimiter
 from b24batch.wire.repeats import refuse_repeats
+from b24batch.wire.reports import FinishedRequest, Reports
+from b24batch.wire.retries import RetryPolicy
 from b24batch.wire.settings import check_number, to_wait
+from b24batch.wire.statistics import Counts, Statistics
 from b24batch.wire.transport import Transport
 
 if TYPE_CHECKING:
     import os
 
+    import requests
+
+    from b24batch.clock import Clock, Wait
     from b24batch.runs.progress import MakeBar
     from b24batch.runs.run_journal import RunJournal
 
@@ -57,41 +66,10 @@ _Group = TypeVar("_Group", bound=list[JsonValue])
 
 
 @attrs.frozen(init=False, eq=False, repr=False)
-class Session(Configured):
-    """Calls the REST methods of one Bitrix24 portal, one by one or in batches.
+class _Parts(Configured):
+    """What a `Session` consists of.
 
-    Threads may share a session. Create it once and keep it as long as the program runs; ``close``, or the end of a
-    ``with`` block, closes its connections. All sessions of a process on the same portal share one rate limit.
-
-    Args:
-        portal: The URL of an inbound webhook, or credentials: a `Webhook` or an `OAuth`.
-        timeout: Timeouts in seconds: to connect, and between two bytes of the answer. One number sets both. Default
-            ``(10.0, 75.0)``; the portal itself ends a request after 60 seconds.
-        deadline: Maximum seconds for a whole request: connecting, sending and reading the answer, but not the DNS
-            lookup. Default 120.
-        max_answer: Maximum size of a decoded answer in bytes. A larger one raises `AnswerLost`. Default 256 million.
-        retries: When and how often a failed request is sent again. Default ``RetryPolicy()``.
-        limits: The rate limit: a `LeakyBucket`, any `b24batch.wire.Limiter`, or None for no limit. Default: the
-            bucket that all sessions of the process on this portal share.
-        max_wait: The longest single wait in seconds, whatever its reason. If a wait would be longer, the error is
-            raised at once: a `RateLimited` with `retry_after`. Default None: no maximum.
-        operating_wait: Maximum seconds that a chunked run waits for a method that has used up its operating time.
-            With 0 such commands are ``failed``. Default 660, one full window of the portal.
-        concurrency: How many requests of one run or list are on their way at once, 1 to 16: the default of
-            `batch_by_chunk`, `stream_batch`, `call_list` and `fetch_list`. Default 1: one after the other.
-        idempotent_methods: Methods that may safely run twice, in addition to those that only read.
-        allow_http: Whether credentials may be sent unencrypted to another machine. Default False.
-        http: Your own `requests.Session`, for proxies or a CA bundle; it is used as it is. Mount a
-            `b24batch.wire.TrackingAdapter` on it; otherwise the library cannot tell which requests were never sent.
-            Default: the library's own.
-        on_wait: Called with a `b24batch.wire.Wait` before every wait. Default None.
-        redact_urllib3_log: Whether webhook codes and tokens are masked in the urllib3 log of the whole process.
-            Default True.
-        clock: Used to read the time and to sleep. Default: the module `time`.
-
-    Raises:
-        UsageError: If the URL or a number is invalid.
-        TypeError: If an option does not exist or has the wrong type.
+    The session itself has no decorator: of a class that attrs makes, some editors show the fields as the arguments.
     """
 
     auth: Auth
@@ -99,24 +77,8 @@ class Session(Configured):
     _connections: Connections
     _operating: OperatingTime
     _last: LastResult
+    _counts: Counts
     _transport: Transport = attrs.field(init=False)
-
-    @hide_arguments
-    def __init__(self, portal: str | Auth, /, **options: Unpack[Options]) -> None:
-        __tracebackhide__ = True
-        credentials = Secret(portal) if isinstance(portal, str) else portal
-        del portal
-        auth: object = Webhook(credentials) if isinstance(credentials, Secret) else credentials
-        if not isinstance(auth, Auth):
-            kind = type(auth).__name__
-            del auth, credentials, options
-            raise UsageError(f"portal: expected a webhook URL as a string, a Webhook or an OAuth, got {kind}")
-        settings = checked(to_settings, auth.host, options)
-        del options
-        if isinstance(settings, Exception):
-            raise settings
-        connections = Connections(settings.clock.monotonic, settings.http)
-        self.__attrs_init__(auth, settings, connections, OperatingTime(settings.clock), LastResult())
 
     def __attrs_post_init__(self) -> None:
         if not self.allow_http:
@@ -128,22 +90,107 @@ class Session(Configured):
 
     @_transport.default
     def _wire(self) -> Transport:
-        return Transport(self.auth, self._connections, self._settings)
+        return Transport(self.auth, self._connections, self._settings, self._counts)
 
+
+class Session(_Parts):
+    """Calls the REST methods of one Bitrix24 portal, one by one or in batches.
+
+    Threads may share a session. Create it once and keep it as long as the program runs; ``close``, or the end of a
+    ``with`` block, closes its connections. All sessions of a process on the same portal share one rate limit.
+
+    Args:
+        portal: The URL of an inbound webhook, or credentials: a `Webhook` or an `OAuth`.
+        timeout: Timeouts in seconds: to connect, and between two bytes of the answer. One number sets both.
+            The portal itself ends a request after 60 seconds.
+        deadline: Maximum seconds for a whole request: connecting, sending and reading the answer, but not the DNS
+            lookup.
+        max_answer: Maximum size of a decoded answer in bytes. A larger one raises `AnswerLost`.
+        retries: When and how often a failed request is sent again.
+        limits: The rate limit: a `LeakyBucket`, any `b24batch.wire.Limiter`, or None for no limit.
+            ``"shared"`` is the bucket that all sessions of the process on this portal share.
+        max_wait: The longest single wait in seconds, whatever its reason. If a wait would be longer, the error is
+            raised at once: a `RateLimited` with `retry_after`. None: no maximum.
+        operating_wait: Maximum seconds that a chunked run waits for a method that has used up its operating time.
+            With 0 such commands are ``failed``. 660 seconds are one full window of the portal.
+        concurrency: How many requests of one run or list are on their way at once, 1 to 16: the default of
+            `batch_by_chunk`, `stream_batch`, `call_list` and `fetch_list`. 1: one after the other.
+        idempotent_methods: Methods that may safely run twice, in addition to those that only read.
+        allow_http: Whether credentials may be sent unencrypted to another machine.
+        http: Your own `requests.Session`, for proxies or a CA bundle; it is used as it is. Mount a
+            `b24batch.wire.TrackingAdapter` on it; otherwise the library cannot tell which requests were never sent.
+            Default: the library's own.
+        on_wait: Called with a `b24batch.wire.Wait` before every wait.
+        on_request: Called with a `b24batch.wire.FinishedRequest` after every HTTP request, retries included.
+        redact_urllib3_log: Whether webhook codes and tokens are masked in the urllib3 log of the whole process.
+        clock: Used to read the time and to sleep.
+
+    Raises:
+        UsageError: If the URL or a number is invalid.
+        TypeError: If an option does not exist or has the wrong type.
+    """
+
+    __slots__ = ()
+
+    @hide_arguments
+    def __init__(
+        self,
+        portal: str | Auth,
+        /,
+        *,
+        timeout: float | tuple[float, float] = (10.0, 75.0),
+        deadline: float = 120.0,
+        max_answer: int = 256_000_000,
+        retries: RetryPolicy = RetryPolicy(),
+        limits: Limiter | Literal["shared"] | None = "shared",
+        max_wait: float | None = None,
+        operating_wait: float = 660.0,
+        concurrency: int = 1,
+        idempotent_methods: Collection[str] = (),
+        allow_http: bool = False,
+        http: requests.Session | None = None,
+        on_wait: Callable[[Wait], None] | None = None,
+        on_request: Callable[[FinishedRequest], None] | None = None,
+        redact_urllib3_log: bool = True,
+        clock: Clock = time,
+    ) -> None:
+        __tracebackhide__ = True
+        options: Options = {"timeout": timeout, "deadline": deadline, "max_answer": max_answer, "retries": retries}
+        options |= {"limits": limits, "max_wait": max_wait, "operating_wait": operating_wait, "on_wait": on_wait}
+        options |= {"concurrency": concurrency, "idempotent_methods": idempotent_methods, "allow_http": allow_http}
+        options |= {"http": http, "redact_urllib3_log": redact_urllib3_log, "clock": clock, "on_request": on_request}
+        credentials = Secret(portal) if isinstance(portal, str) else portal
+        del portal, timeout, deadline, max_answer, retries, limits, max_wait, operating_wait, concurrency, clock
+        del idempotent_methods, allow_http, http, on_wait, on_request, redact_urllib3_log  # any may be a webhook URL
+        auth: object = Webhook(credentials) if isinstance(credentials, Secret) else credentials
+        if not isinstance(auth, Auth):
+            kind = type(auth).__name__
+            del auth, credentials, options
+            raise UsageError(f"portal: expected a webhook URL as a string, a Webhook or an OAuth, got {kind}")
+        settings = checked(to_settings, auth.host, options)
+        del options
+        if isinstance(settings, Exception):
+            raise settings
+        connections = Connections(settings.clock.monotonic, settings.http)
+        self.__attrs_init__(auth, settings, connections, OperatingTime(settings.clock), LastResult(), Counts())
+
+    @spell_options
     def with_options(self, **options: Unpack[Options]) -> Self:
         """Return a copy of this session with some options changed.
 
         It shares the connections and the rate limit, unless ``http`` or ``limits`` is given.
 
         Args:
-            options: As for `Session`; the others keep their values.
+            options: As for `Session`. What is not given keeps its value (``Ellipsis`` in the signature).
 
         Raises:
             UsageError: If a number is invalid.
             TypeError: If an option does not exist or has the wrong type.
         """
         __tracebackhide__ = True
-        settings = checked(vary, self._settings, options)
+        if TYPE_CHECKING:
+            Session(self.auth, **options)  # editors complete by it, and type checkers compare both
+        settings = checked(vary, self._settings, self.auth.host, options)
         del options
         if isinstance(settings, Exception):
             raise settings
@@ -153,7 +200,7 @@ class Session(Configured):
         if settings.clock is not self.clock:
             operating = OperatingTime(settings.clock)
         sibling = object.__new__(type(self))
-        sibling.__attrs_init__(self.auth, settings, connections, operating, self._last)
+        sibling.__attrs_init__(self.auth, settings, connections, operating, self._last, self._counts)
         return sibling
 
     @property
@@ -164,6 +211,15 @@ class Session(Configured):
         the next run ends. Sessions made by `with_options` share them, and so do threads. None before the first run.
         """
         return self._last.result
+
+    @property
+    def statistics(self) -> Statistics:
+        """What this session did so far.
+
+        These are exact counts of its requests, retries, commands and waits, and the operating time of each method.
+        Sessions made by `with_options` share them, and so do threads.
+        """
+        return self._counts.snapshot(self._operating.used)
 
     @hide_arguments
     def call(
@@ -193,22 +249,25 @@ class Session(Configured):
         command, wanted = Command(method, params), to_request_id(request_id)
         body = encode_direct(command)
         repeatable = self._repeatable(command) if idempotent is None else to_flag("idempotent", idempotent)
-        answer = self._transport.call(command.method, body, request_id=wanted, repeatable=repeatable)
-        return load_direct(command, answer)
+        reports = Reports(self.on_request)
+        try:
+            answer = self._transport.call(
+                command.method, body, request_id=wanted, repeatable=repeatable, reports=reports
+            )
+        except BaseException as error:
+            self._counts.count_failure(error, 1)
+            reports.check()
+            raise
+        row = load_direct(command, answer)
+        self._counts.count_commands([row.status])
+        self._operating.note(command.method, row.time, is_direct=True)
+        reports.check()
+        return row
 
     @overload
     def batch(
         self,
-        calls: Mapping[str, Call],
-        *,
-        halt_on_error: bool = True,
-        return_ajax_result: Literal[False] = False,
-        request_id: str | None = None,
-    ) -> Result[dict[str, JsonValue]]: ...
-    @overload
-    def batch(
-        self,
-        calls: Mapping[str, Call],
+        calls: Mapping[str, Call] | CallDict,
         *,
         halt_on_error: bool = True,
         return_ajax_result: Literal[True],
@@ -217,25 +276,34 @@ class Session(Configured):
     @overload
     def batch(
         self,
-        calls: Iterable[Call],
+        calls: Mapping[str, Call] | CallDict,
         *,
         halt_on_error: bool = True,
-        return_ajax_result: Literal[False] = False,
+        return_ajax_result: bool = False,
         request_id: str | None = None,
-    ) -> Result[list[JsonValue]]: ...
+    ) -> Result[dict[str, JsonValue]]: ...
     @overload
     def batch(
         self,
-        calls: Iterable[Call],
+        calls: Iterable[Call] | CallList,
         *,
         halt_on_error: bool = True,
         return_ajax_result: Literal[True],
         request_id: str | None = None,
     ) -> Result[list[AjaxResult]]: ...
+    @overload
+    def batch(
+        self,
+        calls: Iterable[Call] | CallList,
+        *,
+        halt_on_error: bool = True,
+        return_ajax_result: bool = False,
+        request_id: str | None = None,
+    ) -> Result[list[JsonValue]]: ...
     @hide_arguments
     def batch(
         self,
-        calls: Iterable[Call] | Mapping[str, Call],
+        calls: Calls | CallList | CallDict,
         *,
         halt_on_error: bool = True,
         return_ajax_result: bool = False,
@@ -268,11 +336,11 @@ class Session(Configured):
 
     def batch_by_chunk(
         self,
-        calls: Iterable[Call],
+        calls: Iterable[Call] | CallList,
         *,
         halt_on_error: bool = True,
         stop_on_error: bool = False,
-        chunk_size: int = MAX_COMMANDS,
+        chunk_size: int = 50,
         concurrency: int | None = None,
         journal: str | os.PathLike[str] | RunJournal | None = None,
         stop_after: float | None = None,
@@ -292,8 +360,8 @@ class Session(Configured):
         By default one request is sent after the other. With `concurrency` several are on their way at once, on
         threads that end with the run. The outcomes stay in order, but the portal executes requests in any order; only
         a command with a `ref` waits for the command that it refers to. When the run ends early, no further request
-        begins, and those on their way are waited for: up to 5 seconds if an exception such as Ctrl-C ends it. Waits
-        and progress are reported on the caller's thread.
+        begins, and those on their way are waited for: up to 5 seconds if an exception such as Ctrl-C ends it. Waits,
+        requests and progress are reported on the caller's thread.
 
         Args:
             calls: A list or another iterable of calls, as in `batch`; a mapping is refused.
@@ -337,7 +405,7 @@ class Session(Configured):
                 run.close_journal()
                 return self._last.keep(collect(rows))
             except BaseException as interrupt:
-                end(run, interrupt, lambda: collect([row for chunk in chunks for row in chunk.known()]), self._last)
+                end(run, interrupt, chunks, partial(known_of, chunks), self._last)
                 raise
         except BaseException as interrupt:
             if not (stopped := without_frames(interrupt)):
@@ -347,11 +415,11 @@ class Session(Configured):
     @hide_arguments
     def stream_batch(
         self,
-        calls: Iterable[Call],
+        calls: Iterable[Call] | CallList,
         *,
         halt_on_error: bool = True,
         stop_on_error: bool = False,
-        chunk_size: int = MAX_COMMANDS,
+        chunk_size: int = 50,
         concurrency: int | None = None,
         journal: str | os.PathLike[str] | RunJournal | None = None,
         stop_after: float | None = None,
@@ -475,7 +543,7 @@ class Session(Configured):
             if isinstance(pages, Stream):
                 pages.close()
                 rows += pages.result
-            _give_rows(interrupt, rows)
+            give_rows(interrupt, rows)
             raise
 
     @hide_arguments
@@ -499,7 +567,7 @@ class Session(Configured):
         The arguments are as in `call_list`, and are checked when this is called. Memory is needed for the rows of one
         request (up to 2,500), or of `concurrency` requests, and with ``paging="start"`` for the ids of all rows. Pages
         that were yielded before an error remain valid. Rows that arrived but were not yielded are in the iterator's
-        `result`, and in the `result` of the exception that stopped it.
+        `result`, and in the `result` of the exception that stopped it; a note in its message counts both.
 
         Raises:
             UsageError, UnexpectedAnswer, CursorStalled, SdkError: As in `call_list`.
@@ -527,7 +595,11 @@ class Session(Configured):
         self._connections.close()
 
     def _prepare(
-        self, calls: Iterable[Call], chunk_size: int, progress: bool | MakeBar | None, options: dict[str, JsonValue]
+        self,
+        calls: Iterable[JsonValue],
+        chunk_size: int,
+        progress: bool | MakeBar | None,
+        options: dict[str, JsonValue],
     ) -> tuple[Deliver, list[ChunkRun], Callable[[Iterable[list[AjaxResult]]], Iterable[list[AjaxResult]]]]:
         """Return a run that has not started, its chunks, and the function that reports its progress."""
         check_number("chunk_size", chunk_size, MAX_COMMANDS)
@@ -566,20 +638,22 @@ class Session(Configured):
         most = self.concurrency if concurrency is None else to_concurrency(concurrency)
         if most == 1:
             return self, None
-        lanes = Lanes(most, self.clock, self.on_wait)
-        return self.with_options(on_wait=lanes.announce), lanes
+        lanes = Lanes(most, self.clock, self.on_wait, self.on_request)
+        on_request = None if self.on_request is None else lanes.announce
+        return self.with_options(on_wait=lanes.announce, on_request=on_request), lanes
 
     def _run(self, *, halt_on_error: bool, stop_on_error: bool, request_id: str | None) -> Run:
         return Run(
-            self._requests(request_id),
+            self._requests(request_id, is_final=False),
             self._repeatable,
             halt_on_error=to_flag("halt_on_error", halt_on_error),
             stop_on_error=to_flag("stop_on_error", stop_on_error),
         )
 
-    def _requests(self, request_id: str | None) -> Requests:
+    def _requests(self, request_id: str | None, *, is_final: bool = True) -> Requests:
         longest_wait = self.operating_wait if self.max_wait is None else min(self.operating_wait, self.max_wait)
-        return Requests(self._transport, self._operating, to_request_id(request_id), longest_wait)
+        wanted = to_request_id(request_id)
+        return Requests(self._transport, self._operating, wanted, longest_wait, is_final=is_final)
 
     def _shown(
         self, progress: bool | MakeBar | None, unit: str, total: int | None = None
@@ -615,7 +689,8 @@ class Session(Configured):
         rate = f"{limits.level:.0f} requests" if limits else "no limit"
         if isinstance(limits, ReservingLimiter):
             rate = f"{limits.level:.0f} of {limits.capacity} requests, {limits.leak_rate:g} per second leak out"
-        return render_facts("Session", {"host": self.auth.host, "credentials": credentials, "rate": rate})
+        facts = {"host": self.auth.host, "credentials": credentials, "rate": rate}
+        return render_facts("Session", facts | self.statistics.to_facts())
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("cannot pickle a Session: it holds sockets and a secret; create one in each process")
@@ -627,14 +702,7 @@ def _all_encoded(commands: Iterator[EncodedCommand]) -> list[EncodedCommand]:
     return encoded
 
 
-def _unnamed(calls: Iterable[Call], *, halt: bool, memory: int | None = None) -> Iterator[EncodedCommand]:
+def _unnamed(calls: Iterable[JsonValue], *, halt: bool, memory: int | None = None) -> Iterator[EncodedCommand]:
     if isinstance(calls, Mapping):
         raise UsageError("calls: expected a list, got a mapping; use batch, or a list of Command(..., name=...)")
     return encode_calls(calls, halt=halt, memory=memory)
-
-
-def _give_rows(error: BaseException, rows: list[dict[str, JsonValue]]) -> None:
-    """Give an exception that stopped a list the rows so far, and a note that counts them."""
-    vars(error)["result"] = rows
-    if rows:
-        error.add_note(f"{len(rows)} rows were read; they are in the `result` of this exception")

@@ -53,3 +53,24 @@ class Stream(chain[_Item], Generic[_Item, _Known]):
         finally:
             vars(error)["result"] = self.result
         raise error
+
+
+#: The end of a note that counts the rows of a list.
+_ROWS = "in the `result` of this exception"
+
+
+def give_rows(error: BaseException, rows: list[_Item], *, yielded: int | None = None) -> None:
+    """Give an exception that stopped a list its rows, and a note that counts them in the place of an earlier one.
+
+    Args:
+        error: The exception.
+        rows: The rows that the caller does not have yet.
+        yielded: The number of rows that the caller has; None if rows are not yielded.
+    """
+    vars(error)["result"] = rows
+    notes = getattr(error, "__notes__", [])
+    notes[:] = [note for note in notes if not note.endswith(_ROWS)]
+    if yielded:
+        error.add_note(f"{yielded} rows were yielded; {len(rows)} more are {_ROWS}")
+    elif rows:
+        error.add_note(f"{len(rows)} rows were read; they are {_ROWS}")

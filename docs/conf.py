@@ -29,7 +29,7 @@ maximum_signature_line_length = 90
 autodoc_default_options = {"members": True, "member-order": "bysource"}
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
-autodoc_type_aliases = {"Call": "b24batch.Call", "Params": "b24batch.Params"}
+autodoc_type_aliases = {"Call": "b24batch.Call", "Params": "b24batch.Params", "Calls": "b24batch.Calls"}
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
@@ -41,8 +41,8 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(collections|contextlib|datetime|decimal|enum|os|pathlib|sqlite3|threading|types|typing)\..*"),
     (r"py:.*", r"(django|requests|tenacity|urllib3)\..*"),
     (r"py:exc", r"(Base|Import|OS|Operational|Runtime|Type|Value)?(Exception|Error)|ImproperlyConfigured"),
-    (r"py:.*", r"(.*\.)?(AnyResult|Connections|Data|Evidence|Exchange|HttpAddress|JSON|JsonValue|ProcessLock|Renewal)"),
-    (r"py:.*", r"(.*\.)?(ViewDecorator|P|R|Way|_H)"),
+    (r"py:.*", r"(.*\.)?(Connections|Data|Evidence|Exchange|HttpAddress|JSON|JsonValue|ProcessLock|Renewal)"),
+    (r"py:.*", r"(.*\.)?(CallDict|CallList|ViewDecorator|P|R|Way|_H)"),
     (r"py:class", "TypeAliasForwardRef"),  # what Sphinx makes of the aliases above
 ]
 

@@ -26,7 +26,7 @@ def environment(portal, database, **others):
     left_out = ("http_proxy", "https_proxy", "all_proxy", "django_settings_module")
     return {
         **{name: value for name, value in os.environ.items() if name.lower() not in left_out},
-        "B24_WEBHOOK_SECRET_URL": portal.url,
+        "B24_WEBHOOK_URL": portal.url,
         "B24_TOKEN_URL": portal.token_url,
         "DATABASE": str(database),
         "PYTHONPATH": str(Path(__file__).parent.parent),

@@ -12,7 +12,7 @@ COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 #: A portal in the kernel whose 101st call says so and then answers only once `over` is set.
 SLOW_PORTAL = """
 import threading
-from b24batch.sandbox import Portal
+from b24batch.sandbox import Page, Portal
 portal, called, over = Portal().start(), [], threading.Event()
 @portal.method("slow")
 def slow(params):
@@ -21,6 +21,12 @@ def slow(params):
         print("interrupt me", flush=True)
         over.wait(30)
     return called[-1]
+@portal.method("slow.list")
+def slow_list(params):
+    if params.start == 100:
+        print("interrupt me", flush=True)
+        over.wait(30)
+    return Page([{"ID": n} for n in range(params.start, params.start + 50)], next=params.start + 50, total=1000)
 b24 = portal.session()
 calls = [("slow", {"n": n}) for n in range(1000)]
 """
@@ -69,6 +75,31 @@ def test_interrupt_in_a_notebook(kernel):
     assert kernel("b24.last_result")[0].startswith(
         f"<Result of {NOTE.partition(';')[0]}; first error: 100 (ANSWER_LOST"
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("line", "note"),
+    [
+        ("for row in b24.stream_batch(calls): pass", "50 commands: 50 unknown; their outcomes: b24.last_result"),
+        (
+            'b24.call_list("slow.list", paging="start", pages_per_request=1)',
+            "100 rows were read; they are in the `result` of this exception",
+        ),
+        (
+            'for page in b24.fetch_list("slow.list", paging="start", pages_per_request=1): pass',
+            "100 rows were yielded; 0 more are in the `result` of this exception",
+        ),
+    ],
+)
+def test_interrupts_of_streams_and_lists(kernel, line, note):
+    """*Interrupt* of a stream or a list shows at most one frame of ours, and where its outcomes or rows are."""
+    assert kernel("called.clear(); over.clear()") == []
+    lines = kernel(line)
+    assert len(lines) <= 14
+    assert f"----> 1 {line}" in lines
+    assert lines[-1] == note
+    assert kernel("over.set()") == []
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,9 @@ import weakref
 import pytest
 
 from b24batch import AjaxError, AnswerLost, BatchError, UsageError, outcomes_of
+from b24batch.lists.hand import Hand
 from b24batch.sandbox import PortalError
+from b24batch.streams import give_rows
 
 CALLS = [("echo", {"n": n}) for n in range(120)]
 
@@ -158,6 +160,46 @@ def test_a_list(b24, portal):
     assert error.__notes__ == ["50 rows were read; they are in the `result` of this exception"]
     assert len(error.result) == 50
     assert not hasattr(stopped(lambda: b24.call_list("no.such.method", paging="whole"), AjaxError), "__notes__")
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+@pytest.mark.parametrize("paging", ["cursor", "start"])
+def test_a_list_page_by_page(b24, portal, paging, concurrency):
+    """The exception that stops `fetch_list` has one note, which counts the rows that were yielded and the others."""
+    b24.batch_by_chunk([("crm.deal.add", {"fields": {"TITLE": str(n)}}) for n in range(420)])
+
+    def interrupt(_wait):
+        raise KeyboardInterrupt
+
+    portal.fail_next("rate_limited", after=4)
+    options = {"pages_per_request": 1, "paging": paging, "concurrency": concurrency}
+    pages = b24.with_options(on_wait=interrupt).fetch_list("crm.deal.list", **options)
+    read = []
+    error = stopped(lambda: read.extend(row for page in pages for row in page))
+    assert [int(row["ID"]) for row in read + error.result] == list(range(1, len(read + error.result) + 1))
+    rest = f"{len(error.result)} more are in the `result` of this exception"
+    assert error.__notes__ == [f"{len(read)} rows were yielded; {rest}"]
+
+
+def test_rows_in_hand():
+    """Rows that arrived and were not yielded are counted apart from those that were."""
+    hand = Hand().then([[{"ID": 1}, {"ID": 2}], [{"ID": 3}]])
+    assert (hand.yielded, len(hand.unread)) == (0, 3)
+    next(hand.left)
+    assert (hand.yielded, hand.unread) == (2, [{"ID": 3}])
+    list(hand.left)
+    later = hand.then([[{"ID": 4}]])
+    assert (later.yielded, later.unread) == (3, [{"ID": 4}])
+
+
+def test_a_list_that_is_refused(b24):
+    """An exception before the first row has no note, and the note of an exception that is raised again is replaced."""
+    assert not hasattr(stopped(lambda: list(b24.fetch_list("no.such.method", paging="whole")), AjaxError), "__notes__")
+    error = ValueError("mine")
+    error.add_note("a note of mine")
+    for rows in ([{"ID": 1}] * 9, [{"ID": 1}] * 7):
+        give_rows(error, rows)
+    assert error.__notes__ == ["a note of mine", "7 rows were read; they are in the `result` of this exception"]
 
 
 def test_no_secret_in_a_note(b24, portal):

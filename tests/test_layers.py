@@ -34,7 +34,7 @@ ROOMS = {
     "files": f"{GROUND} wire options session",
     "__init__": f"{GROUND} calls wire results oauth session lookup",
     "sandbox": "session options oauth wire.auth",
-    "django": f"{GROUND} session options oauth wire calls results journal redis",
+    "django": f"{GROUND} session options oauth wire calls results journal redis cli",
     "cli": f"{GROUND} session options oauth wire results sandbox calls lists journal",
     "__main__": "cli errors",
 }
@@ -43,7 +43,7 @@ PAGES = sorted((PACKAGE.parent / "docs/api").glob("*.rst"))
 LISTED = re.compile(r"^\.\. (?:auto(?:class|data|exception|function)|py:type):: (\S+)$", re.MULTILINE)
 #: Types in public signatures that need no import, and the names that one package takes from another.
 TYPES = {
-    "b24batch": "Call ErrorCode Options Params Ref __version__",
+    "b24batch": "ErrorCode Options Params Ref __version__",
     "progress": "Bar MakeBar",
     "journal": "EncodedCommand",
 }
@@ -147,7 +147,8 @@ def test_the_public_line_of_the_wire():
     """What one needs for credentials, limiters, clocks and adapters of one's own is offered in one place."""
     from b24batch import wire
 
-    assert wire.__all__ == ["Access", "Auth", "Clock", "LeakyBucket", "Limiter", "Secret", "TrackingAdapter", "Wait"]
+    names = "Access Auth Clock FinishedRequest LeakyBucket Limiter MethodTime Secret Statistics TrackingAdapter Wait"
+    assert wire.__all__ == names.split()
     assert all(getattr(wire, name).__doc__ for name in wire.__all__)
 
 

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import threading
 import warnings
 
 import pytest
@@ -103,14 +104,26 @@ def test_the_bucket_after_a_fork(clock):
     assert bucket.acquire() == 0.0
 
 
-def test_a_lock_that_is_held_during_a_fork():
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_a_lock_that_is_held_during_a_fork(reentrant):
     """A lock that a thread holds while the process forks is free in the child, and still held in the parent."""
-    kept = ProcessLock()
+    kept = ProcessLock(reentrant=reentrant)
     read, write = os.pipe()
-    with kept.lock:
-        child = forked(lambda: json.dumps(kept.lock.acquire(blocking=False)), write)
-        os.waitpid(child, 0)
-        assert kept.lock.locked()
+    held, done = threading.Event(), threading.Event()
+
+    def hold():
+        with kept.lock:
+            held.set()
+            done.wait(20)
+
+    holder = threading.Thread(target=hold, daemon=True)
+    holder.start()
+    assert held.wait(20)
+    child = forked(lambda: json.dumps(kept.lock.acquire(blocking=False)), write)
+    os.waitpid(child, 0)
+    assert not kept.lock.acquire(blocking=False)
+    done.set()
+    holder.join()
     os.close(write)
     with os.fdopen(read) as reports:
         assert reports.read() == "true\n"

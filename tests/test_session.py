@@ -594,3 +594,9 @@ def test_an_unknown_option_is_named(b24):
     """An option that does not exist is refused by its name, with those there are."""
     with pytest.raises(TypeError, match=r"Session has no option 'foo'; expected timeout, .*clock"):
         b24.with_options(foo=1)
+    with pytest.raises(TypeError, match=r"unexpected keyword argument 'foo'.*; expected timeout, .*clock"):
+        Session("https://example.com/rest/1/code/", foo=1)
+    with pytest.raises(TypeError, match=r"'progress'.*; expected request_id, idempotent"):
+        b24.call("echo", progress=True)
+    with pytest.raises(TypeError, match=r"missing 1 required positional argument: 'method'$"):
+        b24.call()

@@ -1,4 +1,5 @@
-"""Never run: mypy --strict reads it, and so pins the types of the public interface."""
+# pyright: strict
+"""Never run: mypy --strict and pyright read it, and so pin the types of the public interface."""
 
 from __future__ import annotations
 
@@ -8,12 +9,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, assert_type
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse  # pyright: ignore[reportMissingTypeStubs]
 
 from b24batch import (
     AjaxError,
     AjaxResult,
+    AnyResult,
     BatchError,
+    Call,
+    Calls,
     Command,
     EntityTypeId,
     LeakyBucket,
@@ -25,6 +29,7 @@ from b24batch import (
     SdkError,
     Session,
     Webhook,
+    outcomes_of,
     ref,
 )
 from b24batch.django import event_view, get_session, install_view, placement_view, session_for
@@ -40,7 +45,8 @@ Session("", timeout=(1, 2.5), deadline=60, retries=RetryPolicy(), limits=LeakyBu
 
 with b24 as entered:
     assert_type(entered, Session)
-assert_type(b24.with_options(timeout=5), Session)
+assert_type(b24.with_options(timeout=5, limits="shared"), Session)
+assert_type(b24.timeout, tuple[float, float])
 assert_type(LeakyBucket.enterprise(), LeakyBucket)
 
 assert_type(b24.call("crm.deal.get", {"id": 1}), AjaxResult)
@@ -52,6 +58,44 @@ assert_type(b24.batch({"a": ("crm.deal.get", {"id": 1})}), Result[dict[str, Any]
 assert_type(b24.batch([Command("a.b")], return_ajax_result=True), Result[list[AjaxResult]])
 assert_type(b24.batch({"a": Command("a.b")}, return_ajax_result=True), Result[dict[str, AjaxResult]])
 assert_type(b24.batch([("a.b", {"x": n}) for n in range(3)], halt_on_error=False).data, list[Any])
+
+# In a variable, where mypy infers only what the calls have in common:
+tuples = [("a.b",), ("a.b", {"x": 1}), ("a.b", {"x": {"y": "z"}}), ("a.b", [1, {"x": 2}]), ("a.b", None)]
+lists = [["a.b"], ["a.b", {"x": 1}], ["a.b", [1]]]
+mappings = [{"method": "a.b"}, {"method": "a.b", "params": {"x": 1}}]
+mixed = [("a.b", {"x": ref(0)}), ["a.b"], {"method": "a.b"}, Command("a.b")]
+names = {"a": ("a.b",), "b": ["a.b", {"x": 1}], "c": Command("a.b")}
+named_tuples = {"a": ("a.b", {"x": 1}), "b": ("a.b", {"x": {"y": 2}}), "c": ("a.b",)}
+grown: list[Call] = [("a.b",), Command("a.b")]
+assert_type(b24.batch(tuples), Result[list[Any]])
+assert_type(b24.batch(lists, return_ajax_result=True), Result[list[AjaxResult]])
+assert_type(b24.batch(mappings), Result[list[Any]])
+assert_type(b24.batch(mixed), Result[list[Any]])
+assert_type(b24.batch(names), Result[dict[str, Any]])
+assert_type(b24.batch(named_tuples, return_ajax_result=True), Result[dict[str, AjaxResult]])
+assert_type(b24.batch(grown), Result[list[Any]])
+assert_type(b24.batch_by_chunk(tuples), Result[list[Any]])
+assert_type(b24.batch_by_chunk(lists), Result[list[Any]])
+assert_type(b24.batch_by_chunk(mixed), Result[list[Any]])
+assert_type(b24.stream_batch(tuples), Iterator[AjaxResult])
+assert_type(b24.stream_batch(mixed), Iterator[AjaxResult])
+
+
+def send(calls: Calls, *, whole: bool) -> AnyResult:
+    assert_type(b24.batch(tuples, return_ajax_result=whole), Result[list[Any]])
+    assert_type(b24.batch(names, return_ajax_result=whole), Result[dict[str, Any]])
+    return b24.batch(calls, return_ajax_result=whole)
+
+
+def keep(result: Result) -> Result[Any]:
+    assert_type(result, AnyResult)
+    return result
+
+
+keep(send(grown, whole=True))
+send(names, whole=True)  # type: ignore[arg-type]
+keep(b24.batch({"a": ("a.b",)}, return_ajax_result=True))
+assert_type(outcomes_of(KeyboardInterrupt()), Result[Any] | None)
 
 result = b24.batch_by_chunk((("a.b", {"x": n}) for n in range(3)), stop_on_error=True, chunk_size=10)
 assert_type(result, Result[list[Any]])
@@ -121,6 +165,13 @@ except SdkError as error:
 b24.batch([("a.b", "params")])  # type: ignore[list-item]
 b24.batch(["a.b"])  # type: ignore[list-item]
 b24.batch_by_chunk({"a": ("a.b",)})  # type: ignore[dict-item]
+b24.batch_by_chunk(names)  # type: ignore[arg-type]
+b24.batch(["a.b" for _ in lists])  # type: ignore[misc]
+texts, pair = ["a.b"], ("a.b", {"x": 1})
+b24.batch(texts)  # type: ignore[arg-type]
+b24.batch_by_chunk(texts)  # type: ignore[arg-type]
+b24.batch_by_chunk(pair)  # type: ignore[arg-type]
+b24.batch({"a": "a.b"})  # type: ignore[dict-item]
 b24.batch([("a.b",)], halt=True)  # type: ignore[call-overload]
 b24.batch_by_chunk([("a.b",)], progress="yes")  # type: ignore[arg-type]
 b24.batch_by_chunk([("a.b",)], progress=int)  # type: ignore[arg-type]
@@ -129,6 +180,9 @@ b24.fetch_list("a.b", paging="next")  # type: ignore[arg-type]
 b24.fetch_list("a.b", progress=True)  # type: ignore[call-arg]
 b24.batch([("a.b",)], True)  # type: ignore[call-overload]
 Session("", read_timeout=5)  # type: ignore[call-arg]
+Session("", limits="share")  # type: ignore[arg-type]
+Session("", 5)  # type: ignore[call-arg]
+b24.with_options(read_timeout=5)  # type: ignore[call-arg]
 
 with Portal(rate=(50, 2.0)) as portal:
     assert_type(portal.session(timeout=1), Session)

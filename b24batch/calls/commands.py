@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import NoneType
-from typing import Self, TypeAlias
+from typing import Self, TypeAlias, TypeVar
 
 import attrs
 
@@ -57,7 +57,16 @@ def _wrong_params(params: object) -> str:
 
 
 @attrs.frozen(init=False)
-class Command:
+class _Parts:
+    """What a `Command` consists of. Of a class that attrs makes, some editors do not show the arguments."""
+
+    method: str
+    params: Params = None
+    name: str | None = attrs.field(default=None, kw_only=True)
+    idempotent: bool = attrs.field(default=False, kw_only=True)
+
+
+class Command(_Parts):
     """One call of a method, to be sent alone or in a batch.
 
     Args:
@@ -71,10 +80,7 @@ class Command:
         UsageError: If the method, the name or the params are invalid.
     """
 
-    method: str
-    params: Params = None
-    name: str | None = attrs.field(default=None, kw_only=True)
-    idempotent: bool = attrs.field(default=False, kw_only=True)
+    __slots__ = ()
 
     def __init__(
         self, method: str, params: Params = None, *, name: str | None = None, idempotent: bool = False
@@ -125,9 +131,21 @@ class Command:
 
 #: A call in any of its three formats.
 Call: TypeAlias = Command | Mapping[str, JsonValue] | tuple[str] | tuple[str, Params] | list[JsonValue]
+#: Calls, or calls by name.
+Calls: TypeAlias = Iterable[Call] | Mapping[str, Call]
+_Tuple: TypeAlias = tuple[JsonValue, ...]
+#: A variable with calls in several formats. mypy infers for it only what the formats have in common; an argument that
+#: is written out in the call is still checked against `Call`.
+CallList = TypeVar(
+    "CallList", bound=list[object] | list[_Tuple] | list[Sequence[JsonValue]] | list[Collection[JsonValue]]
+)
+CallDict = TypeVar(
+    "CallDict",
+    bound=dict[str, object] | dict[str, _Tuple] | dict[str, Sequence[JsonValue]] | dict[str, Collection[JsonValue]],
+)
 
 
-def normalize(calls: Iterable[Call] | Mapping[str, Call]) -> Iterator[tuple[str, Command]]:
+def normalize(calls: Iterable[JsonValue]) -> Iterator[tuple[str, Command]]:
     """Yield the key in the request and the `Command` of each call, so that later code sees one format only.
 
     Raises:

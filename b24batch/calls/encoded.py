@@ -9,7 +9,7 @@ from enum import Enum
 import attrs
 
 from b24batch.aliases import JsonValue, Params, WireParams
-from b24batch.calls.commands import Call, Command, normalize
+from b24batch.calls.commands import Command, normalize
 from b24batch.calls.earlier import Earlier
 from b24batch.calls.query import Query
 from b24batch.calls.references import Ref, find_references, has_references, replace_references
@@ -65,9 +65,7 @@ class EncodedCommand:
         return command_size(self.name, self.text)
 
 
-def encode_calls(
-    calls: Iterable[Call] | Mapping[str, Call], *, halt: bool, memory: int | None = None
-) -> Iterator[EncodedCommand]:
+def encode_calls(calls: Iterable[JsonValue], *, halt: bool, memory: int | None = None) -> Iterator[EncodedCommand]:
     """Return an iterator over `calls` that normalises and encodes each call when it is reached.
 
     Args:

@@ -14,6 +14,7 @@ except ModuleNotFoundError as missing:
         raise
     raise ImportError("b24batch.django needs Django: pip install 'b24batch[django]'") from None
 
+from b24batch.django.health import AliasHealth, check_health
 from b24batch.django.middleware import RateLimitedMiddleware
 from b24batch.django.sessions import get_session, session_for
 from b24batch.django.stores import DjangoTokenStore
@@ -24,12 +25,14 @@ if TYPE_CHECKING:
     from b24batch.django.models import JournalCommand, JournalRun, PortalToken
 
 __all__ = [
+    "AliasHealth",
     "DjangoJournal",
     "DjangoTokenStore",
     "JournalCommand",
     "JournalRun",
     "PortalToken",
     "RateLimitedMiddleware",
+    "check_health",
     "event_view",
     "get_session",
     "install_view",

@@ -6,7 +6,7 @@ from django.apps import AppConfig
 
 
 class B24BatchConfig(AppConfig):
-    """The application ``b24batch``; it registers the system checks."""
+    """The application ``b24batch``; it registers the system checks, and masks webhooks on Django's debug page."""
 
     name = "b24batch.django"
     label = "b24batch"
@@ -15,6 +15,7 @@ class B24BatchConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the checks when all applications are loaded."""
-        from b24batch.django import checks
+        from b24batch.django import checks, environment
 
         checks.register()
+        environment.mask_environment()

@@ -7,34 +7,37 @@
 ``E004``  a credential is invalid, for example a malformed or http URL
 ``E005``  an option is invalid
 ``W001``  each process uses the portal's whole rate (with ``--deploy``)
-``W002``  a switch for tests is on (with ``--deploy``)
+``W002``  ``ALLOW_LOOPBACK`` or ``ALLOW_HTTP`` is on (with ``--deploy``)
 ``W003``  tokens are kept on SQLite, and views run in transactions
 ========  ==============================================================
 """
 
 from __future__ import annotations
 
-import difflib
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 
-from b24batch.django.conf import KEYS, Config, get_config, list_aliases
+from b24batch.django.conf import Config, find_config, list_aliases
+from b24batch.django.keys import CREDENTIALS, find_unknown
 from b24batch.django.limits import has_limits
 from b24batch.django.sessions import open_session
-from b24batch.errors import UsageError
-from b24batch.oauth.server import TokenServer
-from b24batch.oauth.tokens import Token
 from b24batch.redaction import Secret, shown
-from b24batch.wire.addresses import to_hosts
-from b24batch.wire.auth import Webhook, refuse_http
+from b24batch.wire.auth import Webhook
 
 _TAG = "b24batch"
 _HARMLESS = Secret("https://portal.invalid/rest/1/code/")
+#: What is said of a setting that is not fit for production, and what to do.
+_RISKS = {
+    "ALLOW_LOOPBACK": ("so that a form may name this machine as its portal", "Remove it; it is for the sandbox."),
+    "ALLOW_HTTP": (
+        "so that credentials may be sent to a portal unencrypted",
+        "Remove it, unless the portal has no https and is in your own network.",
+    ),
+}
 
 
 def register() -> None:
@@ -71,70 +74,30 @@ def _check_names(names: Iterable[object]) -> Iterator[Any]:
 
 def _check_alias(alias: str) -> Iterator[Any]:
     try:
-        config = get_config(alias)
+        config = find_config(alias)
     except ImproperlyConfigured as wrong:
         yield checks.Error(f"{wrong}.", id=f"{_TAG}.E001")
         return
-    yield from _check_keys(config)
-    contradiction = _find_contradiction(config)
-    if contradiction:
+    unknown = find_unknown(settings.B24BATCH[alias])
+    for problem, meant in unknown.items():
+        yield _error(config, problem, "E003", meant)
+    if contradiction := config.find_contradiction():
         yield _error(config, contradiction, "E002")
         return
-    yield from _report_refusal(config, "E004", lambda: _check_credentials(config))
-    for problem in _find_problems(config):
-        yield _error(config, problem, "E004")
-    yield from _report_refusal(config, "E005", lambda: open_session(config, lambda: Webhook(_HARMLESS)))
+    refusals = list(config.find_refusals())
+    for key, problem in refusals:
+        yield _error(config, problem, "E004" if key in CREDENTIALS else "E005")
+    if not refusals and not unknown:
+        yield from _check_session(config)
     yield from _check_sqlite(config)
 
 
-def _check_keys(config: Config) -> Iterator[Any]:
-    for key in settings.B24BATCH[config.alias]:
-        if key not in KEYS:
-            near = difflib.get_close_matches(str(key).upper(), KEYS, 1)
-            hint = f"Did you mean {near[0]}?" if near else f"Valid keys: {', '.join(KEYS)}."
-            yield _error(config, f"has an unknown key {key!r}", "E003", hint)
-
-
-def _find_contradiction(config: Config) -> str | None:
-    application = [key for key in ("CLIENT_ID", "CLIENT_SECRET", "MEMBER_ID") if key in config]
-    if config.is_webhook and application:
-        return f"has both WEBHOOK_SECRET_URL and {application[0]}: expected either a webhook or an application"
-    missing = [key for key in ("CLIENT_ID", "CLIENT_SECRET") if not config.get(key)]
-    if config.is_webhook or not missing:
-        return None
-    return f"has no {missing[0]}" if application else "has neither a WEBHOOK_SECRET_URL nor a CLIENT_ID"
-
-
-def _check_credentials(config: Config) -> None:
-    if config.is_webhook:
-        webhook = Webhook(config.get_secret("WEBHOOK_SECRET_URL"))
-        if config.get("ALLOW_HTTP") is not True:
-            refuse_http(webhook)
-    else:
-        application = config.get_application()
-        TokenServer(application["client_id"], application["client_secret"], application["token_url"], time)
-        to_hosts("ALLOWED_PORTALS", config.get("ALLOWED_PORTALS", ()))
-    if "MEMBER_ID" in config:
-        Token(_HARMLESS, None, 0.0, "https://portal.invalid/rest/", config.get("MEMBER_ID"))
-
-
-def _find_problems(config: Config) -> Iterator[str]:
-    database, token = config.get("DATABASE"), config.get("APPLICATION_TOKEN")
-    if database is not None and database not in list(settings.DATABASES):
-        yield f"has an unknown DATABASE: expected one of {', '.join(settings.DATABASES)}, got {shown(database)}"
-    if "APPLICATION_TOKEN" in config and not (isinstance(token, str) and token):
-        yield "has an invalid APPLICATION_TOKEN: expected a str that is not empty; omit it if it is not known"
-    if not isinstance(config.get("ALLOW_LOOPBACK", False), bool):
-        yield "has an invalid ALLOW_LOOPBACK: expected True or False"
-
-
-def _report_refusal(config: Config, number: str, make: Callable[[], object]) -> Iterator[Any]:
+def _check_session(config: Config) -> Iterator[Any]:
+    """Make a session, without connecting to anything, to find what no single key shows."""
     try:
-        make()
-    except UsageError as wrong:
-        yield _error(config, f"is invalid: {wrong.description}", number)
+        open_session(config, lambda: Webhook(_HARMLESS))
     except ImproperlyConfigured as wrong:
-        yield checks.Error(f"{wrong}.", id=f"{_TAG}.{number}")
+        yield checks.Error(f"{wrong}.", id=f"{_TAG}.E005")
 
 
 def _check_sqlite(config: Config) -> Iterator[Any]:
@@ -153,9 +116,9 @@ def _find_risks(config: Config) -> Iterator[Any]:
             'the number of processes, such as "RATE": (12, 0.5) for 4 processes.'
         )
         yield _warning(config, "has no RATE: each process of the deployment uses the portal's whole rate", "W001", hint)
-    for key in ("ALLOW_LOOPBACK", "ALLOW_HTTP"):
+    for key, (risk, hint) in _RISKS.items():
         if config.get(key):
-            yield _warning(config, f"has {key}, which is for tests only", "W002")
+            yield _warning(config, f'has "{key}": True, {risk}', "W002", hint)
 
 
 def _error(config: Config, problem: str, number: str, hint: str | None = None) -> Any:

@@ -19,51 +19,29 @@
                          process
 ``RETRIES``              the arguments of `b24batch.RetryPolicy` as a dict
 ``MAX_WAIT``             as in `b24batch.Session`, but 0 by default, so that a view does not sleep
-``TIMEOUT DEADLINE``     as in `b24batch.Session`, like ``MAX_ANSWER OPERATING_WAIT IDEMPOTENT_METHODS ALLOW_HTTP
-                         REDACT_URLLIB3_LOG``
+``TIMEOUT DEADLINE``     as in `b24batch.Session`, like ``MAX_ANSWER OPERATING_WAIT CONCURRENCY
+                         IDEMPOTENT_METHODS ALLOW_HTTP REDACT_URLLIB3_LOG``
 =======================  ==========================================================================================
 """
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterator
 from typing import Any, TypedDict, cast
 
 import attrs
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from b24batch.django.keys import KEYS, OPTIONS, find_refusal, find_unknown, name_keys
 from b24batch.errors import UsageError
 from b24batch.oauth.forms import FormOptions, Rules
 from b24batch.oauth.servers import TokenUrl
 from b24batch.options import Options
 from b24batch.redaction import Secret
+from b24batch.wire.auth import Webhook, refuse_http
 from b24batch.wire.retries import RetryPolicy
-
-#: The credentials. Secrets have names that Django's debug page masks.
-CREDENTIALS = (
-    "WEBHOOK_SECRET_URL",
-    "CLIENT_ID",
-    "CLIENT_SECRET",
-    "MEMBER_ID",
-    "APPLICATION_TOKEN",
-    "TOKEN_URL",
-    "DATABASE",
-    "ALLOW_LOOPBACK",
-    "ALLOWED_PORTALS",
-)
-#: Options of `b24batch.Session`, in upper case.
-OPTIONS = (
-    "TIMEOUT",
-    "DEADLINE",
-    "MAX_ANSWER",
-    "RETRIES",
-    "MAX_WAIT",
-    "OPERATING_WAIT",
-    "IDEMPOTENT_METHODS",
-    "ALLOW_HTTP",
-    "REDACT_URLLIB3_LOG",
-)
-KEYS = (*CREDENTIALS, *OPTIONS, "RATE", "REDIS_SECRET_URL", "EGRESS")
 
 
 class Application(TypedDict):
@@ -120,7 +98,7 @@ class Config:
             return options
         except UsageError as wrong:
             problem = wrong.description
-        raise self.error(f"is invalid: {problem.replace('allowed_hosts', 'ALLOWED_PORTALS')}")
+        raise self.error(f"is invalid: {name_keys(problem)}")
 
     @property
     def allowed_hosts(self) -> frozenset[str]:
@@ -145,26 +123,77 @@ class Config:
         chosen["retries"] = RetryPolicy(**chosen.get("retries", {}))
         return cast("Options", chosen)
 
+    def find_contradiction(self) -> str | None:
+        """Return which credential is missing, or does not go with another one."""
+        application = [key for key in ("CLIENT_ID", "CLIENT_SECRET", "MEMBER_ID") if key in self]
+        if self.is_webhook and application:
+            return f"has both WEBHOOK_SECRET_URL and {application[0]}: expected either a webhook or an application"
+        missing = [key for key in ("CLIENT_ID", "CLIENT_SECRET") if not self.get(key)]
+        if self.is_webhook or not missing:
+            return None
+        return f"has no {missing[0]}" if application else "has no CLIENT_ID and no WEBHOOK_SECRET_URL: expected one"
+
+    def find_refusals(self) -> Iterator[tuple[str, str]]:
+        """Find each key with an invalid value, and why it is invalid."""
+        for key in KEYS:
+            problem = find_refusal(key, self.get(key)) if key in self else None
+            if problem is not None:
+                yield key, problem
+            elif key == "WEBHOOK_SECRET_URL" and self.is_webhook and self.get("ALLOW_HTTP") is not True:
+                yield from self._refuse_http()
+
+    def _refuse_http(self) -> Iterator[tuple[str, str]]:
+        try:
+            refuse_http(Webhook(self.get_secret("WEBHOOK_SECRET_URL")))
+            return
+        except UsageError as refused:
+            problem = refused.description
+        yield "WEBHOOK_SECRET_URL", f"is invalid: {name_keys(problem)}"
+
     def error(self, problem: str) -> ImproperlyConfigured:
         """Return an error that names this alias."""
         return ImproperlyConfigured(f"B24BATCH[{self.alias!r}] {problem}")
 
 
 def get_config(alias: str) -> Config:
-    """Return an alias of ``B24BATCH``.
+    """Return an alias of ``B24BATCH``, with the keys that it should have.
+
+    Raises:
+        ImproperlyConfigured: The setting or the alias is missing, a key is unknown, or credentials are missing.
+    """
+    config = find_config(alias)
+    for problem, meant in find_unknown(settings.B24BATCH[alias]).items():
+        raise config.error(f"{problem}. {meant}")
+    if contradiction := config.find_contradiction():
+        raise config.error(contradiction)
+    return config
+
+
+def find_config(alias: str) -> Config:
+    """Return an alias of ``B24BATCH``, whatever keys it has.
 
     Raises:
         ImproperlyConfigured: The setting or the alias is missing.
     """
-    if not isinstance(getattr(settings, "B24BATCH", None), dict):
-        raise ImproperlyConfigured('B24BATCH is missing: expected {"default": {"WEBHOOK_SECRET_URL": ...}}')
-    if not isinstance(settings.B24BATCH.get(alias), dict):
-        raise ImproperlyConfigured(
-            f"B24BATCH[{alias!r}] is missing or not a dict; aliases: {', '.join(list_aliases())}"
-        )
+    names = list_aliases()
+    if alias not in names or not isinstance(settings.B24BATCH[alias], dict):
+        raise ImproperlyConfigured(f"B24BATCH[{alias!r}] is missing or not a dict; {_describe_aliases(alias, names)}")
     return Config(alias)
 
 
+def _describe_aliases(alias: str, names: list[str]) -> str:
+    if bare := [key for key in KEYS if key in settings.B24BATCH]:
+        return f'put the keys under an alias: B24BATCH = {{"default": {{"{bare[0]}": ...}}}}'
+    near = difflib.get_close_matches(alias, [name for name in names if name != alias], 1)
+    return f"aliases: {', '.join(names)}" + (f". Did you mean {near[0]}?" if near else "")
+
+
 def list_aliases() -> list[str]:
-    """Return the names in ``B24BATCH``."""
+    """Return the names in ``B24BATCH``.
+
+    Raises:
+        ImproperlyConfigured: The setting is missing.
+    """
+    if not isinstance(getattr(settings, "B24BATCH", None), dict):
+        raise ImproperlyConfigured('B24BATCH is missing: expected {"default": {"WEBHOOK_SECRET_URL": ...}}')
     return [alias for alias in settings.B24BATCH if isinstance(alias, str)]

@@ -14,7 +14,7 @@ from b24batch.calls.encoded import EncodedCommand
 from b24batch.django import command_rows
 from b24batch.django.claims import Claim
 from b24batch.django.connection import OwnConnection
-from b24batch.django.lease import Lease, check, get_model, to_local
+from b24batch.django.lease import Lease, check, check_vendor, get_model, to_local
 from b24batch.errors import JournalError
 from b24batch.journal.asked import Asked
 from b24batch.journal.inspection import summary_of, to_keys
@@ -33,7 +33,7 @@ class DjangoJournal:
 
     It has a database connection of its own, so each claim is committed before its request leaves, also inside
     ``atomic()``. On SQLite that connection has to wait for a transaction that has used the file, so pass `using`
-    there to keep journals in a separate file. PostgreSQL and SQLite are supported.
+    there to keep journals in a separate file. Other databases than PostgreSQL and SQLite are refused.
 
     The rows have no URL, no secrets and no params of commands; they have what the portal returned.
 
@@ -50,6 +50,7 @@ class DjangoJournal:
         check(name, using, lease)
         self.name = name
         alias = using or str(router.db_for_write(get_model("JournalRun")))
+        check_vendor(alias)
         self._connection = OwnConnection(alias)
         self._lease = Lease(name, lease, alias)
         self._repeatable: Callable[[Command], bool] = bool  # replaced when a run begins

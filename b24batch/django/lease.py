@@ -21,6 +21,8 @@ from b24batch.redaction import shown
 
 #: The most characters of a run's name.
 _LONGEST_NAME = 200
+#: The databases that can hold journals.
+_VENDORS = ("postgresql", "sqlite")
 #: The longest lease, seconds.
 _DAY = 86400.0
 
@@ -136,6 +138,13 @@ def check(name: object, using: object, seconds: object) -> None:
         raise UsageError(f"using: expected one of {', '.join(connections)}, got {shown(using)}")
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= _DAY:
         raise UsageError(f"lease: expected a number of seconds of at most {_DAY:g}, got {shown(seconds)}")
+
+
+def check_vendor(alias: str) -> None:
+    """Raise `UsageError` if a database cannot hold journals: MySQL and MariaDB take keys for equal that are not."""
+    vendor = connections[alias].vendor
+    if vendor not in _VENDORS:
+        raise UsageError(f"using: expected a database of {' or '.join(_VENDORS)}, got {alias!r}, which is {vendor}")
 
 
 def get_model(name: str) -> Any:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable
 
 from b24batch.django.conf import Config
-from b24batch.redaction import Secret, shown
+from b24batch.redaction import Secret
 from b24batch.wire.auth import Auth
 from b24batch.wire.rate import LeakyBucket, Limiter
 
@@ -31,12 +30,8 @@ def get_limits(config: Config, auth: Auth) -> Limiter | None:
         ValueError: A setting is invalid.
     """
     make_bucket = _choose_bucket(config, auth)
-    match config.get("RATE", _RATE):
-        case None:
-            return None
-        case (int() as capacity, int() | float() as leak_rate):
-            return make_bucket(capacity, leak_rate)
-    raise ValueError("RATE: expected None or (capacity, leak_rate)")
+    rate = config.get("RATE", _RATE)
+    return None if rate is None else make_bucket(*rate)
 
 
 def forget_limits() -> None:
@@ -51,15 +46,8 @@ def _choose_bucket(config: Config, auth: Auth) -> Callable[[int, float], Limiter
             raise ValueError("EGRESS: expected a REDIS_SECRET_URL too; without it no limit is shared")
         return functools.partial(_get_leaky_bucket, auth.host)
     portal = getattr(auth, "member_id", None) or auth.host
-    name = f"{portal}@{_get_egress(config)}" if "EGRESS" in config else portal
+    name = f"{portal}@{config.get('EGRESS')}" if "EGRESS" in config else portal
     return functools.partial(_get_redis_bucket, config.get_secret("REDIS_SECRET_URL"), name)
-
-
-def _get_egress(config: Config) -> str:
-    egress = config.get("EGRESS")
-    if isinstance(egress, str) and re.fullmatch(r"[\w.:-]{1,100}", egress):
-        return egress
-    raise ValueError(f"EGRESS: expected an IP address or another name of letters and digits, got {shown(egress)}")
 
 
 @functools.lru_cache(_MAX_BUCKETS)

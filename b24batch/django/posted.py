@@ -9,14 +9,22 @@ from django.http import HttpRequest, QueryDict
 
 from b24batch.django.conf import Config
 from b24batch.django.sessions import forget, get_session, get_store, open_session, session_for
+from b24batch.django.stores import DjangoTokenStore
 from b24batch.errors import AuthError, TokenRefreshError, UsageError
-from b24batch.oauth.posted import Event, Install, Placement
+from b24batch.oauth.installations import Install
+from b24batch.oauth.posted import Event, Placement
 from b24batch.oauth.server import AGAIN
 from b24batch.oauth.tokens import Token
 from b24batch.redaction import Secret
 from b24batch.session import Session
 from b24batch.wire.auth import Access, Renewal
 from b24batch.wire.connections import Connections
+
+#: The answer to the events of a portal that is not installed, or whose installation is not complete.
+_UNKNOWN = (
+    "no application token is known for this portal: it comes with the event ONAPPINSTALL, "
+    "which has to be bound to the view with install_view"
+)
 
 #: Limits for the portal of an installation, since anyone can post a form that names a slow one. In seconds.
 _MAX_WAIT, _TIMEOUT, _DEADLINE, _ATTEMPTS = 5.0, (5.0, 10.0), 10.0, 2
@@ -46,7 +54,7 @@ def read_event(request: HttpRequest, config: Config) -> Event:
         raise UsageError("auth[member_id] is missing")
     expected = _find_application_token(member_id, config)
     if expected is None:
-        raise AuthError("the application token is not this portal's")
+        raise AuthError(_UNKNOWN)
     return Event.from_form(request.POST, application_token=expected, **config.form_options)
 
 
@@ -87,14 +95,22 @@ class _NoToken:
 
 def complete_install(request: HttpRequest, config: Config) -> Install:
     """Return the installation in a form, once it is verified and stored."""
-    install = Install.from_form(request.POST, **config.form_options)
+    install = Install.from_form(_read_form(request), **config.form_options)
     _refuse_users(install, config)
     store = get_store(config)
     with store.lock(install.token.member_id):  # before the token is used up, since the new one has to be stored
-        token = _prove(install, config)
-        store.put(token, install.application_token)
+        token = _find_proven(install, store) or _prove(install, config)
+        store.put(token, install.application_token, exchanged=install.token.access_token)
     forget(token.member_id)
     return attrs.evolve(install, token=token)
+
+
+def _find_proven(install: Install, store: DjangoTokenStore) -> Token | None:
+    """Return the stored token if this form was proven before: a reload posts it again, after its token is used up."""
+    stored = store.get(install.token.member_id)
+    if stored is None or stored.refresh_token is None or stored.address.host != install.token.address.host:
+        return None
+    return stored if store.has_replaced(install.token) else None
 
 
 def _refuse_users(install: Install, config: Config) -> None:

@@ -9,6 +9,7 @@ from django.core.signals import setting_changed
 
 from b24batch.django.cache import Sessions
 from b24batch.django.conf import Config, get_config
+from b24batch.django.keys import name_keys
 from b24batch.django.limits import forget_limits, get_limits, has_limits
 from b24batch.django.stores import DjangoTokenStore
 from b24batch.oauth.credentials import OAuth
@@ -100,6 +101,8 @@ def open_session(config: Config, credentials: Callable[[], Auth]) -> Session:
     Raises:
         ImproperlyConfigured: A setting is invalid.
     """
+    for _, problem in config.find_refusals():
+        raise config.error(problem)
     auth = credentials()
     try:
         options = config.get_options()
@@ -107,8 +110,8 @@ def open_session(config: Config, credentials: Callable[[], Auth]) -> Session:
             options["limits"] = get_limits(config, auth)
         return Session(auth, **options)
     except (TypeError, ValueError, ImportError) as error:
-        problem = str(error)
-    raise config.error(f"is invalid: {problem}")
+        problem = str(getattr(error, "description", error))
+    raise config.error(f"is invalid: {name_keys(problem)}")
 
 
 _sessions = Sessions(MAX_SESSIONS)

@@ -58,13 +58,19 @@ class DjangoTokenStore:
         replaced = self._read_row(token.member_id, ("replaced",), lambda row: str(row[0]))
         return is_replaced(replaced or "", token.access_token)
 
-    def put(self, token: Token, application_token: Secret | None = None) -> None:
-        """Store a token in place of the portal's last one; the application token stays unless a new one is given."""
+    def put(self, token: Token, application_token: Secret | None = None, *, exchanged: Secret | None = None) -> None:
+        """Store a token in place of the portal's last one; the application token stays unless a new one is given.
+
+        Args:
+            token: The new token.
+            application_token: The application token in the portal's events.
+            exchanged: An access token that never was in the store, and that the new one was exchanged for.
+        """
         if not self._is_held():
             with self.lock(token.member_id):
-                return self.put(token, application_token)
+                return self.put(token, application_token, exchanged=exchanged)
         try:
-            return self._write(token, application_token)
+            return self._write(token, application_token, exchanged)
         except DatabaseError as error:
             failure = _copy_error(error)
         except BaseException as interrupt:
@@ -97,14 +103,14 @@ class DjangoTokenStore:
     def _is_held(self) -> bool:
         return bool(getattr(self._held, "now", False))
 
-    def _write(self, token: Token, application_token: Secret | None) -> None:
+    def _write(self, token: Token, application_token: Secret | None, exchanged: Secret | None) -> None:
         values = {
             "access_token": token.access_token.reveal(),
             "refresh_token": token.refresh_token and token.refresh_token.reveal(),
             "expires": token.expires,
             "client_endpoint": token.client_endpoint,
             "server_endpoint": token.server_endpoint or "",
-            "replaced": self._add_replaced(token),
+            "replaced": self._add_replaced(token, exchanged),
             "updated": timezone.now(),
             **({"application_token": application_token.reveal()} if application_token else {}),
         }
@@ -120,10 +126,12 @@ class DjangoTokenStore:
         if not rows.update(**values):
             raise refused
 
-    def _add_replaced(self, token: Token) -> str:
+    def _add_replaced(self, token: Token, exchanged: Secret | None) -> str:
         kept = self._read_row(token.member_id, ("access_token", "replaced"), lambda row: (Secret(row[0]), str(row[1])))
         old, replaced = kept or (None, "")
-        return with_replaced(replaced, old, token.access_token)
+        replaced = with_replaced(replaced, old, token.access_token)
+        known = exchanged is None or is_replaced(replaced, exchanged)
+        return replaced if known else with_replaced(replaced, exchanged, token.access_token)
 
     def _read_row(self, member_id: str, columns: tuple[str, ...], made: Callable[[tuple[Any, ...]], _T]) -> _T | None:
         """Convert a row; no frame keeps the row itself, so that a traceback cannot show it."""

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar, overload
 
 from asgiref.sync import iscoroutinefunction
+from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseForbidden
 from django.http.response import HttpResponseBase
 from django.views.debug import get_default_exception_reporter_filter
@@ -18,9 +19,10 @@ from django.views.decorators.http import require_POST
 
 from b24batch.django import posted as posts
 from b24batch.django.conf import Config, get_config
-from b24batch.django.middleware import try_later
+from b24batch.django.middleware import IN_FRAME, try_later
 from b24batch.errors import AuthError, NotSent, SdkError, TokenRefreshError, UsageError
-from b24batch.oauth.posted import Event, Install, Placement
+from b24batch.oauth.installations import Install
+from b24batch.oauth.posted import Event, Placement
 from b24batch.session import Session
 
 P = ParamSpec("P")
@@ -91,12 +93,18 @@ def install_view(view: View[Install, P, R], *, alias: str = "default") -> Decora
 @overload
 def install_view(view: None = None, *, alias: str = "default") -> ViewDecorator[Install]: ...
 def install_view(view: Callable[..., Any] | None = None, *, alias: str = "default") -> Any:
-    """Turn a view into the handler of ONAPPINSTALL: it is called with request, session and `b24batch.oauth.Install`.
+    """Turn a view into the handler of an installation: it is called with request, session and `b24batch.oauth.Install`.
+
+    It takes both forms. One opens the application's installation page in a frame of the portal: the view returns the
+    page, which calls ``BX24.installFinish()``; the template tag ``b24_install_finish`` does so. The other one is the
+    event ONAPPINSTALL, or ONAPPUPDATE: nobody sees the answer. ``install.event`` tells which it is.
 
     Before the view is called, the form is verified in two steps. ``user.admin`` must confirm that the posted token is
     an administrator's, since every user who opens a placement has a token. Then the OAuth server must renew the token,
-    for the same portal at the same host as in the form. The new token and the application token are stored at once,
-    even if the view fails. The view is exempt from the CSRF check.
+    for the same portal at the same host as in the form. The new token and the application token, which only the event
+    has, are stored at once, even if the view fails. If the same form is posted again, as by a reload of the page, it is
+    verified by its access token, and nothing is renewed. So the view may be called more than once for an installation.
+    The view is exempt from the CSRF check, and its answer may be shown in a frame.
 
     The answer is 405 for anything but a POST, 400 for any other form, and 403 if the OAuth server refuses the token or
     the token is not an administrator's. It is 503 if the portal or the OAuth server cannot be reached; the same form
@@ -109,7 +117,7 @@ def install_view(view: Callable[..., Any] | None = None, *, alias: str = "defaul
     Raises:
         TypeError: The view is async.
     """
-    return _decorate(view, alias, posts.complete_install, posts.open_install_session)
+    return _decorate(view, alias, posts.complete_install, posts.open_install_session, frame=True)
 
 
 #: Returns the parsed form; raises if it is refused.
@@ -125,9 +133,11 @@ def _decorate(
         return functools.partial(_decorate, alias=alias, read=read, open_session=open_session, frame=frame)
     _refuse_async(view)
 
+    @login_not_required
     @functools.wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         _hide_form(request)
+        setattr(request, IN_FRAME, frame)
         config = get_config(alias)
         try:
             posted = read(request, config)

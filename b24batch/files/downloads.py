@@ -18,6 +18,7 @@ from b24batch.wire.answers import Answer, decode_object
 from b24batch.wire.auth import Access
 from b24batch.wire.links import Link, LinkExchange, make_post
 from b24batch.wire.messages import FileFailed, Post, Reply
+from b24batch.wire.reports import Reports
 from b24batch.wire.settings import check_number
 from b24batch.wire.transport import Transport
 
@@ -87,8 +88,8 @@ def _to_size(size: int | str | None) -> int | None:
 def _receive(transport: Transport, link: Link, partial: Partial) -> None:
     headers = {"Referer": link.origin, **_HEADERS}
     post = attrs.evolve(make_post(link, transport.settings), verb="GET", headers=headers, save=partial.begin)
-    request_id = to_request_id(None)
-    exchange = Download(transport, "download", b"", request_id, 1, None, link=link, post=post, partial=partial)
+    how = (to_request_id(None), 1, None, Reports(transport.settings.on_request))
+    exchange = Download(transport, "download", b"", *how, link=link, post=post, partial=partial)
     try:
         exchange.send(repeatable=True)
         return

@@ -17,6 +17,7 @@ from b24batch.redaction import Secret, shown
 from b24batch.session import Session
 from b24batch.wire.links import Link, LinkExchange, make_post
 from b24batch.wire.messages import FileFailed
+from b24batch.wire.reports import Reports
 from b24batch.wire.transport import Transport
 
 _METHOD = "disk.folder.uploadfile"
@@ -71,7 +72,8 @@ def _send(transport: Transport, link: Link, form: Form) -> dict[str, JsonValue]:
     """Send the form to a link, and return the row of the file."""
     headers = {"Content-Type": f"multipart/form-data; boundary={form.boundary}"}
     post = attrs.evolve(make_post(link, transport.settings), data=form, headers=headers)
-    exchange = LinkExchange(transport, _METHOD, b"", to_request_id(None), 1, None, link=link, post=post)
+    reports = Reports(transport.settings.on_request)
+    exchange = LinkExchange(transport, _METHOD, b"", to_request_id(None), 1, None, reports, link=link, post=post)
     try:
         return _check(exchange.send(repeatable=False).envelope["result"], form)
     except FileFailed as failed:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
-from copy import copy
+from collections.abc import Generator, Sequence
 from itertools import chain
 from typing import Generic, Protocol, TypeVar
 
@@ -12,6 +11,7 @@ import attrs
 from b24batch.lists.ahead import Ahead, Offset
 from b24batch.lists.families import Row
 from b24batch.lists.flight import Flight, Order
+from b24batch.lists.hand import Hand
 from b24batch.lists.listing import Listing
 from b24batch.lists.offsets import ByStart
 from b24batch.lists.pages import ByCursor
@@ -23,7 +23,7 @@ from b24batch.lists.survey import Asked
 from b24batch.redaction import hide_frames
 from b24batch.runs.lanes import Lanes
 from b24batch.runs.requests import Requests
-from b24batch.streams import Stream
+from b24batch.streams import Stream, give_rows
 
 _Part = TypeVar("_Part")
 
@@ -68,8 +68,7 @@ class ConcurrentListing(Generic[_Part]):
 
     flight: Flight[_Part]
     plan: Plan[_Part]
-    #: The pages that arrived but were not yielded.
-    _hand: Iterator[list[Row]] = attrs.field(factory=lambda: iter(()), init=False)
+    _hand: Hand = attrs.field(factory=Hand, init=False)
 
     def pages(self) -> Stream[list[Row], list[Row]]:
         """Return a stream of the rows of each page that has any, in the order of the list.
@@ -85,7 +84,7 @@ class ConcurrentListing(Generic[_Part]):
             while self.plan.parts:
                 self.plan.begin(self.flight)
                 if self._take_hand():
-                    yield from self._hand
+                    yield from self._hand.left
                 elif self.flight.is_over:
                     break
                 elif order := self.flight.land():
@@ -95,7 +94,7 @@ class ConcurrentListing(Generic[_Part]):
                 raise self.flight.failure
         except BaseException as interrupt:
             self._stop(interrupt)
-            vars(interrupt)["result"] = self._known()
+            give_rows(interrupt, self._known(), yielded=self._hand.yielded)
             hide_frames(interrupt)
             raise
 
@@ -103,7 +102,7 @@ class ConcurrentListing(Generic[_Part]):
         """Take the pages of the first piece in hand; return whether anything changed."""
         first = self.plan.parts[0]
         if first.pages:
-            self._hand, first.pages = iter(first.pages), []
+            self._hand, first.pages = self._hand.then(first.pages), []
             return True
         if first.is_done:
             self.plan.drop_first()
@@ -116,12 +115,12 @@ class ConcurrentListing(Generic[_Part]):
 
     def _known(self) -> list[Row]:
         """Return the rows that were not yielded, up to the first that is missing."""
-        pages = [copy(self._hand)]
+        pages: list[list[Row]] = [self._hand.unread]
         for piece in self.plan.parts:
-            pages.append(iter(piece.pages))
+            pages += piece.pages
             if not piece.is_done:
                 break
-        return list(chain.from_iterable(chain.from_iterable(pages)))
+        return list(chain.from_iterable(pages))
 
 
 def listing_of(

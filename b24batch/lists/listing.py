@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from copy import copy
-from itertools import chain
+from collections.abc import Generator
 
 import attrs
 
@@ -13,6 +11,7 @@ from b24batch.calls.commands import Command
 from b24batch.calls.write_methods import is_known_write
 from b24batch.errors import OperatingLimitExceeded, SdkError, UsageError
 from b24batch.lists.families import Family, Row
+from b24batch.lists.hand import Hand
 from b24batch.lists.offsets import ByStart
 from b24batch.lists.page_commands import PAGE_SIZE
 from b24batch.lists.pages import ByCursor
@@ -21,7 +20,7 @@ from b24batch.redaction import hide_frames
 from b24batch.results import AjaxResult
 from b24batch.runs.operating import Waited
 from b24batch.runs.requests import Requests
-from b24batch.streams import Stream
+from b24batch.streams import Stream, give_rows
 
 
 @attrs.define(eq=False)
@@ -43,8 +42,7 @@ class Listing:
     left: int | None = attrs.field(kw_only=True)
     _size: int = attrs.field(default=1, init=False)
     _waited: Waited = attrs.field(factory=Waited, init=False)
-    #: The pages that arrived but were not yielded.
-    _arrived: Iterator[list[Row]] = attrs.field(factory=lambda: iter(()), init=False)
+    _hand: Hand = attrs.field(factory=Hand, init=False)
 
     def pages(self) -> Stream[list[Row], list[Row]]:
         """Return a stream of the rows of each page that has any, in the order of the list.
@@ -53,24 +51,20 @@ class Listing:
             SdkError: The list could not be read to its end. Pages that were yielded before remain valid. This, like any
                 other exception that stops the list, has `Stream.result` as its `result`.
         """
-        return Stream(self._read_pages(), self._collect_unread)
-
-    def _collect_unread(self) -> list[Row]:
-        return list(chain.from_iterable(copy(self._arrived)))
+        return Stream(self._read_pages(), lambda: self._hand.unread)
 
     def _read_pages(self) -> Generator[list[Row], None, None]:
         try:
             while not self.way.ended and self.left != 0:
-                pages: list[list[Row]] = []
-                self._arrived = iter(pages)
-                end = self._take(self._request(), pages)
-                yield from self._arrived
+                self._hand = self._hand.then([])
+                end = self._take(self._request(), self._hand.pages)
+                yield from self._hand.left
                 if isinstance(end, OperatingLimitExceeded) and self.requests.wait([end.method], self._waited):
                     continue
                 if end is not None:
                     raise end
         except BaseException as interrupt:
-            vars(interrupt)["result"] = self._collect_unread()
+            give_rows(interrupt, self._hand.unread, yielded=self._hand.yielded)
             hide_frames(interrupt)
             raise
 

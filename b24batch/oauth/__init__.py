@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from b24batch.oauth.credentials import OAuth, OAuthOptions
     from b24batch.oauth.forms import FormOptions
-    from b24batch.oauth.posted import Event, Install, Placement
+    from b24batch.oauth.installations import Install
+    from b24batch.oauth.offline import offline_events
+    from b24batch.oauth.offline_batch import OfflineBatch, OfflineEvent
+    from b24batch.oauth.posted import Event, Placement
     from b24batch.oauth.servers import TOKEN_URL
     from b24batch.oauth.sqlite import SQLiteTokenStore
     from b24batch.oauth.stores import MemoryTokenStore, TokenStore
@@ -18,8 +21,11 @@ _PLACES = {
     "OAuth": "credentials",
     "OAuthOptions": "credentials",
     "FormOptions": "forms",
+    "OfflineBatch": "offline_batch",
+    "OfflineEvent": "offline_batch",
+    "offline_events": "offline",
     "Event": "posted",
-    "Install": "posted",
+    "Install": "installations",
     "Placement": "posted",
     "TOKEN_URL": "servers",
     "SQLiteTokenStore": "sqlite",
@@ -36,10 +42,13 @@ __all__ = [
     "MemoryTokenStore",
     "OAuth",
     "OAuthOptions",
+    "OfflineBatch",
+    "OfflineEvent",
     "Placement",
     "SQLiteTokenStore",
     "Token",
     "TokenStore",
+    "offline_events",
 ]
 
 

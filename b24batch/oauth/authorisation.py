@@ -17,8 +17,8 @@ from b24batch.wire.addresses import http_address
 
 def make_authorize_url(portal: str | None, client_id: str, state: str, region: str | None) -> str:
     """Return the URL at a portal, or at the OAuth server of a region."""
-    if portal is None and region is not None:
-        portal = find_server_of_region(region)
+    server = None if region is None else find_server_of_region(region)
+    portal = server if portal is None else portal
     for name, text in (("portal", portal), ("client_id", client_id), ("state", state)):
         if not isinstance(text, str) or not text:
             raise UsageError(f"{name}: expected a string that is not empty")
@@ -30,13 +30,13 @@ def make_authorize_url(portal: str | None, client_id: str, state: str, region: s
 
 def find_server_of_code(server: TokenServer, domain: str | None, region: str | None, portal: str | None) -> Server:
     """Return the server of a code: the one that was named, or that of the region or of the portal."""
+    of_region = None if region is None else find_server_of_region(region)
     if domain is not None and not isinstance(domain, str):
         raise UsageError(f"server_domain: expected a host such as {SERVERS[0]}, got {type(domain).__name__}")
     endpoint = None if domain is None else f"https://{domain}/rest/"
     if endpoint or "" in server.urls:
         return find_servers(endpoint, "", server.urls)[0]
-    host = find_server(portal or "") if region is None else find_server_of_region(region)
-    return make_server(host, server.urls)
+    return make_server(of_region or find_server(portal or ""), server.urls)
 
 
 def make_grant(code: Secret) -> dict[str, Secret]:

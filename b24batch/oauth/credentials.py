@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection
 from contextlib import closing
 from typing import NoReturn, Self, TypedDict, Unpack
 
-import attrs
 import requests
 
 from b24batch.clock import Clock
@@ -24,7 +23,6 @@ from b24batch.wire.addresses import to_hosts
 from b24batch.wire.connections import Connections
 
 
-@attrs.define(eq=False, init=False, repr=False)
 class OAuth(RenewedToken):
     """The credentials of an application on one portal: a token that is renewed when it expires.
 
@@ -56,6 +54,8 @@ class OAuth(RenewedToken):
     Raises:
         UsageError: A value is invalid, or the store has no token of this portal.
     """
+
+    __slots__ = ()
 
     def __init__(
         self,
@@ -100,10 +100,12 @@ class OAuth(RenewedToken):
             client_id: The application's id.
             state: An unguessable text that you keep in the user's web session. It comes back with the code. Reject a
                 code that comes with another one.
-            region: The portal's region, such as ``de``, instead of a portal.
+            region: The portal's region, such as ``de``, instead of a portal: two or three letters. The regions ``ru``,
+                ``am``, ``az``, ``ge``, ``kz``, ``kg``, ``uz`` and ``by`` have the server ``oauth.bitrix24.tech``. Every
+                other one, also one that Bitrix24 does not know, has ``oauth.bitrix.info``, as in Bitrix24's own code.
 
         Raises:
-            UsageError: The portal is not a host name, or a value is empty.
+            UsageError: The portal is not a host name, the region is not two or three letters, or a value is empty.
         """
         return make_authorize_url(portal, client_id, state, region)
 
@@ -127,7 +129,7 @@ class OAuth(RenewedToken):
             client_secret: The application's secret.
             code: The code that came back with the browser.
             server_domain: The OAuth server that issued the code, as it came back with the browser.
-            region: The portal's region, such as ``de``, if the ``server_domain`` is not known.
+            region: The portal's region, as in `authorize_url`, if the ``server_domain`` is not known.
             portal: The portal's host, if the region is not known either; in the cloud it ends in the region. Default
                 of all three: ``oauth.bitrix24.tech``.
             http: Your own `requests.Session`, for proxies or a CA bundle.
@@ -135,7 +137,7 @@ class OAuth(RenewedToken):
                 class.
 
         Raises:
-            UsageError: The server or the region is unknown. The code is still unused.
+            UsageError: The server is unknown, or the region is not two or three letters. The code is still unused.
             NotSent: The OAuth server is unreachable. The code is still unused.
             TokenRefreshError: The server refused the code, its answer was lost twice, or the token could not be
                 stored.

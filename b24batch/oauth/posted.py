@@ -1,4 +1,4 @@
-"""The forms that a portal posts to an application: placements, installations and events.
+"""The forms that a portal posts to an application: placements and events; see also `b24batch.oauth.installations`.
 
 Anyone can post a form. Until the portal or the OAuth server has answered a request made with its token, a `Placement`
 and an `Install` only claim to come from their portal; see `b24batch.OAuth.refresh`.
@@ -15,22 +15,24 @@ import attrs
 
 from b24batch.aliases import JsonValue
 from b24batch.clock import Clock
-from b24batch.errors import AuthError, UsageError
+from b24batch.errors import AuthError
 from b24batch.oauth.credentials import OAuth, OAuthOptions
 from b24batch.oauth.forms import Form, FormOptions, Names, Rules
 from b24batch.oauth.servers import TokenUrl
 from b24batch.oauth.tokens import Token
-from b24batch.redaction import Secret, shown, to_secret
+from b24batch.redaction import Secret, to_secret
 
 _AUTH_NAMES = "access_token refresh_token expires_in domain client_endpoint server_endpoint member_id".split()
 #: The fields with the token, in a placement and in an event.
-_PLACEMENT = Names("AUTH_ID", "REFRESH_ID", "AUTH_EXPIRES", "DOMAIN", "PROTOCOL", "SERVER_ENDPOINT", "member_id")
-_AUTH = Names(*map("auth[{}]".format, _AUTH_NAMES))
-_APPLICATION_TOKEN = "auth[application_token]"
+PLACEMENT = Names("AUTH_ID", "REFRESH_ID", "AUTH_EXPIRES", "DOMAIN", "PROTOCOL", "SERVER_ENDPOINT", "member_id")
+AUTH = Names(*map("auth[{}]".format, _AUTH_NAMES))
+APPLICATION_TOKEN = "auth[application_token]"
 
 
 @attrs.frozen(kw_only=True)
-class _UserForm:
+class UserForm:
+    """A form with the token of a user."""
+
     token: Token
     allowed_hosts: frozenset[str] = attrs.field(default=frozenset(), repr=False)
 
@@ -47,7 +49,7 @@ class _UserForm:
 
 
 @attrs.frozen(kw_only=True)
-class Placement(_UserForm):
+class Placement(UserForm):
     """A page of the application that a user opened inside the portal.
 
     Attributes:
@@ -79,7 +81,7 @@ class Placement(_UserForm):
         rules = Rules(**options)
         return cls(
             allowed_hosts=rules.hosts,
-            token=posted.read_token(_PLACEMENT, rules),
+            token=posted.read_token(PLACEMENT, rules),
             placement=posted.read_text("PLACEMENT", "DEFAULT"),
             options=posted.read_json("PLACEMENT_OPTIONS"),
             language=posted.read_text("LANG", ""),
@@ -128,7 +130,7 @@ class Event:
         posted, expected = Form(form), to_secret(application_token, "application_token")
         del form, application_token
         rules = Rules(**options)
-        if not _is_equal(posted.read_secret(_APPLICATION_TOKEN), expected):
+        if not _is_equal(posted.read_secret(APPLICATION_TOKEN), expected):
             raise AuthError("the application token is not this portal's", code="INVALID_APPLICATION_TOKEN")
         has_token = posted.has("auth[access_token]")
         return cls(
@@ -137,7 +139,7 @@ class Event:
             data=posted.read_nested("data"),
             timestamp=posted.read_integer("ts"),
             member_id=posted.read_text("auth[member_id]"),
-            token=posted.read_token(_AUTH, rules) if has_token else None,
+            token=posted.read_token(AUTH, rules) if has_token else None,
         )
 
     def oauth(self, client_id: str, client_secret: str | Secret, **options: Unpack[OAuthOptions]) -> OAuth:
@@ -152,44 +154,6 @@ class Event:
         token = self.token if options.get("store") is None else None
         options.setdefault("allowed_hosts", self.allowed_hosts)
         return OAuth(client_id, client_secret, token, member_id=self.member_id, **options)
-
-
-@attrs.frozen(kw_only=True)
-class Install(_UserForm):
-    """The event ``ONAPPINSTALL``: the application was installed.
-
-    Attributes:
-        token: The token of the user who installed it. Keep it in a store.
-        allowed_hosts: As in `Placement`.
-        application_token: Keep it, to check every later event.
-        data: ``VERSION``, ``ACTIVE``, ``INSTALLED`` and ``LANGUAGE_ID``, as text.
-    """
-
-    application_token: Secret
-    data: dict[str, JsonValue] = attrs.field(repr=False)
-
-    @classmethod
-    def from_form(cls, form: Mapping[str, str], **options: Unpack[FormOptions]) -> Self:
-        """Read the form that a portal posted to the installation handler.
-
-        Args:
-            form: As in `Event.from_form`.
-            options: What the form may name; see `b24batch.oauth.FormOptions`.
-
-        Raises:
-            UsageError: It is another event, or a field is missing or invalid. The message names it.
-        """
-        posted = Form(form)
-        del form
-        rules = Rules(**options)
-        if posted.read_text("event").upper() != "ONAPPINSTALL":
-            raise UsageError(f"expected the event ONAPPINSTALL, got {shown(posted.read_text('event'))}")
-        return cls(
-            allowed_hosts=rules.hosts,
-            token=posted.read_token(_AUTH, rules),
-            application_token=posted.read_secret(_APPLICATION_TOKEN),
-            data=posted.read_nested("data"),
-        )
 
 
 def _is_equal(given: Secret, expected: Secret) -> bool:

@@ -31,6 +31,7 @@ class ChunkRun:
         waited: The waits for operating time.
         request_id: The ``X-Request-ID`` of the request that is being sent.
         told: The names of commands whose outcome is from an earlier life of the run.
+        is_counted: Whether its outcomes are final and in the statistics.
     """
 
     commands: tuple[EncodedCommand, ...]
@@ -39,6 +40,7 @@ class ChunkRun:
     waited: Waited = attrs.field(factory=Waited, init=False)
     request_id: str = attrs.field(default="", init=False)
     told: frozenset[str] = attrs.field(default=frozenset(), init=False)
+    is_counted: bool = attrs.field(default=False, init=False)
 
     def tell(self, rows: list[AjaxResult | None]) -> None:
         """Record the outcomes from an earlier life of the run: None for a command that is to be sent."""

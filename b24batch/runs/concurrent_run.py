@@ -80,6 +80,10 @@ class ConcurrentRun:
         """Begin no further request. A signal handler may call it."""
         self.run.wind_down()
 
+    def count(self, chunk: ChunkRun) -> None:
+        """Add the outcomes of a chunk to the statistics."""
+        self.run.count(chunk)
+
     def catch_up(self) -> None:
         """Record the answers that have arrived."""
         for sending in list(self._on_way):

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TypeAlias
 
 import attrs
 
@@ -14,6 +15,7 @@ from b24batch.clock import Clock, Wait
 from b24batch.results import AjaxResult
 from b24batch.runs.gate import Stopped
 from b24batch.wire.claim import Claim
+from b24batch.wire.reports import FinishedRequest
 
 #: Seconds that a stopped run waits for the requests on their way.
 GRACE = 5.0
@@ -64,6 +66,10 @@ class Sending:
         self.is_sent = False
 
 
+#: What lanes tell the thread that waits for them.
+_Event: TypeAlias = Sending | Wait | FinishedRequest
+
+
 class Lanes:
     """Threads that send requests. They start when they are needed, and never keep a program from ending.
 
@@ -71,19 +77,26 @@ class Lanes:
         most: Maximum number of threads.
         clock: Measures the grace of `stop`.
         on_wait: Called with each wait of a lane, on the thread that calls `finish_next`; or None.
+        on_request: Called in the same way with each HTTP request that has ended; or None.
     """
 
-    def __init__(self, most: int, clock: Clock, on_wait: Callable[[Wait], None] | None) -> None:
+    def __init__(
+        self,
+        most: int,
+        clock: Clock,
+        on_wait: Callable[[Wait], None] | None,
+        on_request: Callable[[FinishedRequest], None] | None = None,
+    ) -> None:
         self.most = most
         self.lock = threading.RLock()  # a garbage collection inside it may close an abandoned stream
         self.is_closing = self.is_stopped = False
         self._clock = clock
-        self._on_wait = on_wait
+        self._on_wait, self._on_request = on_wait, on_request
         self._threads: list[threading.Thread] = []
         self._unfinished = 0
         # Looked up now: gevent and eventlet replace the class when they patch the process.
         self._waiting: queue.SimpleQueue[Sending | None] = queue.SimpleQueue()
-        self._events: queue.SimpleQueue[Sending | Wait] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
 
     def reserve(self, on_way: int) -> None:
         """Start one more thread if all of them have a request.
@@ -105,20 +118,30 @@ class Lanes:
         return sending
 
     def finish_next(self, until: float) -> Sending | None:
-        """Wait for the next request to finish and return it, or None at the time `until`; meanwhile call `on_wait`."""
+        """Wait for the next request to finish and return it, or None at the time `until`.
+
+        Meanwhile call `on_wait` and `on_request`.
+        """
         while not isinstance(event := self._look(until), Sending):
-            if event is not None and self._on_wait is not None:
-                self._on_wait(event)
+            if event is not None:
+                self._tell(event)
             if self._clock.monotonic() >= until:
                 return None
         return event
 
-    def announce(self, wait: Wait) -> None:
-        """Have `on_wait` called on the thread of the caller."""
+    def announce(self, event: Wait | FinishedRequest) -> None:
+        """Have `on_wait` or `on_request` called on the thread of the caller."""
         if threading.current_thread() in self._threads:
-            self._events.put(wait)
+            self._events.put(event)
+        else:
+            self._tell(event)
+
+    def _tell(self, event: Wait | FinishedRequest) -> None:
+        if isinstance(event, FinishedRequest):
+            if self._on_request is not None:
+                self._on_request(event)
         elif self._on_wait is not None:
-            self._on_wait(wait)
+            self._on_wait(event)
 
     def close(self) -> None:
         """Let no further request begin, and the threads end once they are idle."""
@@ -147,9 +170,9 @@ class Lanes:
         # The threads do not run any more when the interpreter ends, nor in a forked process.
         return is_awaited and not sys.is_finalizing() and any(thread.is_alive() for thread in self._threads)
 
-    def _look(self, until: float) -> Sending | Wait | None:
+    def _look(self, until: float) -> _Event | None:
         """Return the next event; None if none comes within a moment."""
-        event: Sending | Wait | None = None
+        event: _Event | None = None
         with suppress(queue.Empty):
             event = self._events.get(timeout=max(0.0, min(_LOOK, until - self._clock.monotonic())))
         self._unfinished -= isinstance(event, Sending)
@@ -168,7 +191,7 @@ def _start(thread: threading.Thread) -> None:
         raise raised if interrupt is None or interrupt is outer else interrupt
 
 
-def _work(waiting: queue.SimpleQueue[Sending | None], events: queue.SimpleQueue[Sending | Wait]) -> None:
+def _work(waiting: queue.SimpleQueue[Sending | None], events: queue.SimpleQueue[_Event]) -> None:
     while (sending := waiting.get()) is not None:
         sending.run()
         events.put(sending)

@@ -1,12 +1,16 @@
-"""Operating time: when a method that has used it up may be called again."""
+"""Operating time: how much of it each method has used, and when one that has used it up may be called again."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeGuard
 
 import attrs
 
+from b24batch.aliases import JsonValue
 from b24batch.clock import Clock
+from b24batch.locks import ProcessLock
+from b24batch.wire.statistics import MethodTime
 
 #: Added to the time that the portal gives, which is rounded to whole seconds.
 OPERATING_MARGIN = 1.0
@@ -24,14 +28,44 @@ class OperatingTime:
         #: By method: when it was learned, and the seconds to wait from then on.
         self._free: dict[str, tuple[float, float]] = {}
         self._reset_at: dict[str, float] = {}
+        #: By method: the seconds, and when they are reset.
+        self._used: dict[str, tuple[float, float]] = {}
+        self._lock = ProcessLock()
 
-    def note(self, method: str, time_block: object) -> None:
-        """Learn from the ``time`` block of an answer of `method`; invalid numbers are ignored."""
+    @property
+    def used(self) -> dict[str, MethodTime]:
+        """How much each method has used, as of the last answers."""
+        return {method: MethodTime(*map(float, times)) for method, times in self._used.copy().items()}
+
+    def note(self, method: str, time_block: JsonValue, *, is_direct: bool = False) -> None:
+        """Learn from the ``time`` block of an answer of `method`; invalid numbers are ignored.
+
+        Args:
+            method: The method.
+            time_block: The block; anything else is ignored.
+            is_direct: Whether it was called outside of a run. Portals may count such calls apart from those in a
+                batch, so they do not tell when the method is available to a run.
+        """
         match time_block:
             case {"operating_reset_at": reset_at, "finish": finish} if _is_time(reset_at) and _is_time(finish):
                 # The portal's clock may differ from ours, so only its differences count.
-                self._free[method] = self.clock.monotonic(), reset_at - finish + OPERATING_MARGIN
-                self._reset_at[method] = reset_at
+                if not is_direct:
+                    self._free[method] = self.clock.monotonic(), reset_at - finish + OPERATING_MARGIN
+                    self._reset_at[method] = reset_at
+                self._note_used(method, time_block.get("operating"), reset_at, finish)
+
+    def _note_used(self, method: str, used: object, reset_at: float, finish: float) -> None:
+        """Record how much a method has used.
+
+        Nothing leaves a count before its reset time. So a lower number until then is of another count, because the
+        portal counts direct calls apart, or of an older answer that another has overtaken.
+        """
+        if not _is_time(used):
+            return
+        with self._lock.lock:
+            seconds, ends = self._used.get(method, (0.0, 0.0))
+            if used >= seconds or finish >= ends:
+                self._used[method] = used, reset_at
 
     def reset_at(self, method: str) -> float | None:
         """Return the Unix time from which `method` may be called again, or None if it is not known."""
@@ -59,6 +93,6 @@ class Waited:
     attempt: int = 1
 
 
-def _is_time(value: object) -> bool:
-    """Return whether a value in an answer is a valid Unix time in seconds."""
+def _is_time(value: object) -> TypeGuard[float]:
+    """Return whether a value in an answer is a valid Unix time, or another number of seconds that is not negative."""
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _LATEST

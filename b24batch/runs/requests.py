@@ -17,6 +17,7 @@ from b24batch.runs.run_journal import RunJournal
 from b24batch.wire.answers import Answer
 from b24batch.wire.claim import Claim
 from b24batch.wire.extra import mask_value
+from b24batch.wire.reports import Reports
 from b24batch.wire.transport import Transport
 
 _NEVER = float("inf")
@@ -33,6 +34,9 @@ class Requests:
         longest_wait: Maximum seconds to wait for operating time while none of the blocked commands run.
         journal: Keeps the outcomes of the run; or None.
         ends: When the last request may begin, by the clock.
+        is_final: Whether an answer is the outcome of its commands. A run may send a command again; it counts its
+            commands and checks the reports itself.
+        reports: Told of each HTTP request.
     """
 
     transport: Transport
@@ -41,7 +45,13 @@ class Requests:
     longest_wait: float
     journal: RunJournal | None = None
     ends: float = _NEVER
+    is_final: bool = attrs.field(default=True, kw_only=True)
+    reports: Reports = attrs.field(init=False)
     _sent: int = attrs.field(default=0, init=False)
+
+    @reports.default
+    def _make_reports(self) -> Reports:
+        return Reports(self.transport.settings.on_request)
 
     def send(
         self, chunk: Chunk, *, halt: bool, repeatable: bool, request_id: str | None = None, claim: Claim | None = None
@@ -62,14 +72,27 @@ class Requests:
         wanted = request_id or self.take_id()
         try:
             answer = self.transport.call(
-                method, params, request_id=wanted, repeatable=repeatable, commands=size, claim=claim
+                method,
+                params,
+                request_id=wanted,
+                repeatable=repeatable,
+                commands=size,
+                claim=claim,
+                reports=self.reports,
             )
-        except OperatingLimitExceeded as error:
-            self._note_reset(error)
+        except BaseException as error:
+            self._note_failure(error, size)
             raise
         rows = load(chunk, answer, halt=halt)
         self._learn(method, answer, rows)
+        if self.is_final:
+            self.count(rows)
         return rows
+
+    def count(self, rows: Iterable[AjaxResult]) -> None:
+        """Count commands by their final outcomes, and raise the exception of `on_request`, if there was one."""
+        self.transport.counts.count_commands([row.status for row in rows])
+        self.reports.check()
 
     def plan_wait(self, methods: Iterable[str], waited: Waited) -> Wait | None:
         """Return the wait until these blocked methods may be called again; None if it would take too long.
@@ -141,6 +164,13 @@ class Requests:
         for row in rows:
             if row.error is not None:
                 self._note_reset(row.error)
+
+    def _note_failure(self, error: BaseException, commands: int) -> None:
+        if isinstance(error, SdkError):
+            self._note_reset(error)
+        if self.is_final:
+            self.transport.counts.count_failure(error, commands)
+            self.reports.check()
 
     def _note_reset(self, error: SdkError) -> None:
         if isinstance(error, OperatingLimitExceeded):

@@ -173,12 +173,26 @@ class Run:
             self.ended = not all(row.is_success or encoded.name in chunk.told for encoded, row in pairs)
         self.answered.note_all(chunk.commands, rows)
         self.answered.forget(encoded.name for encoded in chunk.commands)
+        self._count(chunk, rows)
         return rows
+
+    def count(self, chunk: ChunkRun) -> None:
+        """Add the outcomes of a chunk to the statistics, except those from an earlier life; a second call adds none."""
+        if not chunk.is_counted:
+            self._count(chunk, chunk.known())
+
+    def _count(self, chunk: ChunkRun, rows: list[AjaxResult]) -> None:
+        chunk.is_counted = True
+        if chunk.told:
+            pairs = zip(chunk.commands, rows, strict=True)
+            rows = [row for encoded, row in pairs if encoded.name not in chunk.told]
+        self.requests.transport.counts.count_commands([row.status for row in rows])
 
     def _note(self, chunk: ChunkRun, part: Part, rows: list[AjaxResult]) -> None:
         chunk.note(part, rows)
         if self.requests.journal is not None:
             self.requests.journal.note(chunk.request_id, chunk.originals(part), rows)
+        self.requests.reports.check()
         self.answered.note_all(part.values(), rows)
         if self.stop_on_error and not any(map(is_blocked, rows)) and not all(row.is_success for row in rows):
             self.ended = True

@@ -37,21 +37,51 @@ class Deliver(Protocol):
     def wind_down(self) -> None:
         """Begin no further request. A signal handler may call it."""
 
+    def count(self, chunk: ChunkRun) -> None:
+        """Add the outcomes of a chunk to the statistics, unless they are there."""
+
     def catch_up(self) -> None:
         """Record the answers that have arrived."""
 
 
-def end(run: Deliver, interrupt: BaseException, known: Callable[[], AnyResult], last: LastResult) -> None:
-    """Stop a run because of `interrupt`; it gets the outcomes that are `known` then, and `last` keeps them."""
+def end(
+    run: Deliver,
+    interrupt: BaseException,
+    chunks: Iterable[ChunkRun],
+    known: Callable[[], AnyResult],
+    last: LastResult,
+) -> None:
+    """Stop a run because of `interrupt`; it gets the outcomes that are `known` then, and `last` keeps them.
+
+    Args:
+        run: The run.
+        interrupt: The exception that stops it.
+        chunks: Its chunks that may not be in the statistics yet.
+        known: Returns the outcomes to give.
+        last: Keeps them.
+    """
     try:
-        try:
-            run.stop()
-        finally:
-            run.close_journal()
+        _stop(run, chunks)
     except BaseException as later:  # such as a second Ctrl-C: no more waiting
         last.give(later, known())
         raise
     last.give(interrupt, known())
+
+
+def _stop(run: Deliver, chunks: Iterable[ChunkRun]) -> None:
+    try:
+        run.stop()
+    finally:
+        try:
+            run.close_journal()
+        finally:
+            for chunk in chunks:
+                run.count(chunk)
+
+
+def known_of(chunks: Iterable[ChunkRun]) -> AnyResult:
+    """Return the outcome of each command of these chunks so far."""
+    return collect([row for chunk in chunks for row in chunk.known()])
 
 
 def stream(run: Deliver, chunks: Iterable[Chunk], last: LastResult) -> Stream[AjaxResult, AnyResult]:
@@ -90,7 +120,8 @@ class _Streaming:
             self.run.close_journal()
         except BaseException as interrupt:
             is_closed = isinstance(interrupt, GeneratorExit)  # perhaps much later, by the garbage collection
-            end(self.run, interrupt, self.known, LastResult() if is_closed else self.last)
+            last = LastResult() if is_closed else self.last
+            end(self.run, interrupt, self.state[1], self.known, last)
             hide_frames(interrupt)
             raise
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, TypeVar, Unpack
 
+from b24batch.sandbox.application.pages import Pages
+from b24batch.sandbox.application.portal import ApplicationPortal
+from b24batch.sandbox.application.state import Application
 from b24batch.sandbox.clocks import Clock
 from b24batch.sandbox.faults.plans import Plan, Planned, to_fault
 from b24batch.sandbox.journal import Executed, Journal, Request
 from b24batch.sandbox.methods import all as methods
-from b24batch.sandbox.oauth.portal import OAuthPortal
+from b24batch.sandbox.methods.offline_events import OfflineEvents
 from b24batch.sandbox.oauth.server import ROOT, OAuthServer
 from b24batch.sandbox.oauth.tokens import Tokens
 from b24batch.sandbox.php.values import JSON
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
 _H = TypeVar("_H", bound=Handler)
 
 
-class Portal(Serving, OAuthPortal):
+class Portal(Serving, ApplicationPortal):
     """A fake portal with its own data. It serves its webhook `url` during the ``with`` block.
 
     It also has one OAuth 2.0 application, which can call the same methods.
@@ -77,9 +80,12 @@ class Portal(Serving, OAuthPortal):
         self._operating = OperatingTime(operating_limit, time.time)
         self._dispatcher = Dispatcher(time, self._journal, self._operating)
         bucket = RateBucket(*rate, time.monotonic) if rate else None
-        links = Links(self._origin, self._dispatcher)
+        links, self._application = Links(self._origin, self._dispatcher), Application()
         self._front = Front(self._journal, self._dispatcher, self._plans["rest"], bucket, tokens, links)
-        methods.install(self._dispatcher, links)
+        methods.install(self._dispatcher, links, self._application)
+        self._pages = Pages(self, self._application, self._dispatcher)
+        self._offline = OfflineEvents(time.time)
+        self._offline.install(self._dispatcher)
 
     @property
     def url(self) -> str:
@@ -174,6 +180,10 @@ class Portal(Serving, OAuthPortal):
         envelope = self._dispatcher.call(method, params or {})[1]
         return envelope.get("result", envelope)
 
+    def queue_event(self, event: str, data: JSON = None, *, user_id: int = 1) -> None:
+        """Put an event such as ``ONCRMDEALADD`` into the queue of ``event.offline.get``, as if it was bound offline."""
+        self._offline.put(event, data, user_id)
+
     def clear(self, clock: Clock | None = None) -> None:
         """Reset the portal to a new one at the same address, with the same limits; open connections are closed.
 
@@ -188,4 +198,7 @@ class Portal(Serving, OAuthPortal):
         self._furnish()
 
     def _respond(self, wire: Wire) -> Answer:
+        show_page = self._pages.find(wire)
+        if show_page is not None:
+            return show_page()
         return (self._oauth if wire.target.startswith(ROOT) else self._front).respond(wire)

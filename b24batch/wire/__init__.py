@@ -8,5 +8,19 @@ from b24batch.redaction import Secret
 from b24batch.wire.adapter import TrackingAdapter
 from b24batch.wire.auth import Access, Auth
 from b24batch.wire.rate import LeakyBucket, Limiter
+from b24batch.wire.reports import FinishedRequest
+from b24batch.wire.statistics import MethodTime, Statistics
 
-__all__ = ["Access", "Auth", "Clock", "LeakyBucket", "Limiter", "Secret", "TrackingAdapter", "Wait"]
+__all__ = [
+    "Access",
+    "Auth",
+    "Clock",
+    "FinishedRequest",
+    "LeakyBucket",
+    "Limiter",
+    "MethodTime",
+    "Secret",
+    "Statistics",
+    "TrackingAdapter",
+    "Wait",
+]

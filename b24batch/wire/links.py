@@ -88,6 +88,10 @@ class LinkExchange(Exchange):
     link: Link = attrs.field(kw_only=True, repr=False)
     post: Post = attrs.field(kw_only=True, repr=False)
 
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        self.renewals.most = 0
+
     def send(self, *, repeatable: bool) -> Answer:
         """Send the request, again where that is safe, and return the answer.
 
@@ -96,11 +100,10 @@ class LinkExchange(Exchange):
         """
         settings = self.transport.settings
         retry = settings.retries.retrying(repeatable=repeatable, max_wait=settings.max_wait, sleep=self.pause)
-        return retry(self.attempt)
-
-    def _renew(self, access: Access) -> bool:
-        del access
-        return False
+        try:
+            return retry(self.attempt)
+        finally:
+            self.reports.check()
 
     def _make_post(self, access: Access) -> Post:
         headers = {"X-Request-ID": self.request_id, **self.post.headers}

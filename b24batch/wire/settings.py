@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -13,6 +12,7 @@ from b24batch.clock import Clock, Wait
 from b24batch.errors import UsageError
 from b24batch.redaction import shown
 from b24batch.wire.rate import Limiter
+from b24batch.wire.reports import FinishedRequest
 from b24batch.wire.retries import RetryPolicy
 
 
@@ -63,7 +63,8 @@ def to_limits(value: object) -> Limiter | None:
     """Return a limiter or None; raise `TypeError` for anything else."""
     if value is None or (isinstance(value, Limiter) and not isinstance(value, type)):
         return value
-    raise TypeError(f"limits: expected a LeakyBucket, another b24batch.wire.Limiter or None, got {shown(value)}")
+    wanted = "a LeakyBucket, another b24batch.wire.Limiter or None, or 'shared'"
+    raise TypeError(f"limits: expected {wanted}, got {shown(value)}")
 
 
 @attrs.frozen(kw_only=True)
@@ -79,13 +80,15 @@ class WireSettings:
         clock: The source of time.
         max_wait: The longest single wait, whatever its reason; None means no limit.
         on_wait: Called with every wait before it begins; None means no call.
+        on_request: Called with every HTTP request after it has ended; None means no call.
     """
 
-    timeout: tuple[float, float] = attrs.field(default=(10.0, 75.0), converter=to_timeout)
-    deadline: float = attrs.field(default=120.0, validator=validate_with(to_seconds))
-    max_answer: int = attrs.field(default=256_000_000, validator=validate_with(check_number))
-    retries: RetryPolicy = attrs.field(factory=RetryPolicy, validator=instance_of(RetryPolicy))
+    timeout: tuple[float, float] = attrs.field(converter=to_timeout)
+    deadline: float = attrs.field(validator=validate_with(to_seconds))
+    max_answer: int = attrs.field(validator=validate_with(check_number))
+    retries: RetryPolicy = attrs.field(validator=instance_of(RetryPolicy))
     limits: Limiter | None = attrs.field(converter=to_limits)
-    clock: Clock = attrs.field(default=time, converter=to_clock)
-    max_wait: float | None = attrs.field(default=None, converter=to_max_wait)
-    on_wait: Callable[[Wait], None] | None = attrs.field(default=None, validator=optional(is_callable()))
+    clock: Clock = attrs.field(converter=to_clock)
+    max_wait: float | None = attrs.field(converter=to_max_wait)
+    on_wait: Callable[[Wait], None] | None = attrs.field(validator=optional(is_callable()))
+    on_request: Callable[[FinishedRequest], None] | None = attrs.field(validator=optional(is_callable()))

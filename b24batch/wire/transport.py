@@ -11,14 +11,16 @@ from b24batch.aliases import WireParams
 from b24batch.clock import Wait
 from b24batch.errors import AnswerLost, ExpiredToken, RateLimited, SdkError
 from b24batch.wire.answers import Answer, Decoder
-from b24batch.wire.auth import Access, Auth, Renewal, with_max_wait
+from b24batch.wire.auth import Access, Auth
 from b24batch.wire.claim import Claim
 from b24batch.wire.connections import Connections
 from b24batch.wire.messages import Post, Reply
+from b24batch.wire.renewals import Renewals
+from b24batch.wire.reports import FinishedRequest, Reports
 from b24batch.wire.settings import WireSettings
+from b24batch.wire.statistics import Counts
 
 _log = logging.getLogger("b24batch")
-_MOST_RENEWALS = 2
 
 
 @attrs.frozen(eq=False)
@@ -29,11 +31,13 @@ class Transport:
         auth: The credentials: the portal's address and secret.
         connections: The connections to send requests with.
         settings: How requests are sent.
+        counts: Counts what is sent.
     """
 
     auth: Auth
     connections: Connections
     settings: WireSettings
+    counts: Counts
 
     def call(
         self,
@@ -44,6 +48,7 @@ class Transport:
         repeatable: bool,
         commands: int = 1,
         claim: Claim | None = None,
+        reports: Reports,
     ) -> Answer:
         """Send a request, again where that is safe, and return the portal's answer.
 
@@ -54,12 +59,13 @@ class Transport:
             repeatable: Whether the request may be executed twice.
             commands: The number of commands in the request, for the log.
             claim: Called around each attempt. Default None.
+            reports: Told of each attempt. Its exception is to be raised by the caller, once the outcome is recorded.
 
         Raises:
             SdkError: The error of the last attempt, or `AnswerLost` if the answer to any attempt was lost. Any other
                 exception, such as Ctrl-C, has `request_sent`, which tells whether an attempt was sent.
         """
-        exchange = Exchange(self, method, json.dumps(params).encode(), request_id, commands, claim)
+        exchange = Exchange(self, method, json.dumps(params).encode(), request_id, commands, claim, reports)
         settings = self.settings
         retry = settings.retries.retrying(repeatable=repeatable, max_wait=settings.max_wait, sleep=exchange.pause)
         try:
@@ -77,7 +83,8 @@ class Transport:
         self.settings.clock.sleep(wait.seconds)
 
     def announce(self, wait: Wait) -> None:
-        """Log a wait that is about to begin, and call ``on_wait``."""
+        """Count and log a wait that is about to begin, and call ``on_wait``."""
+        self.counts.count_wait(wait)
         if wait.reason == "retry" or wait.seconds > 1:
             what = (wait.seconds, wait.reason, wait.attempt, wait.request_id)
             _log.warning("waiting %.1f s (%s) before attempt %d, request id %s", *what)
@@ -95,36 +102,44 @@ class Exchange:
     request_id: str
     commands: int
     claim: Claim | None
+    reports: Reports
     attempts: int = 0
     lost: bool = False
-    renewals: list[Renewal] = attrs.field(factory=list)
+    renewals: Renewals = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        wire = self.transport
+        self.renewals = Renewals(wire.auth, wire.connections, wire.settings.max_wait, wire.counts)
 
     def attempt(self) -> Answer:
         """Send the request; if its token is refused, renew the token and send the request again."""
-        self.attempts += 1
         while True:
-            access = self._get_access()
+            access = self.renewals.access()
             self._keep_rate()
             if self.claim is not None:
                 self.claim.take()
+            self.attempts += 1
+            self.transport.counts.count_request(is_retry=self.attempts > 1)
             lost_before, began = self.lost, self._now()
             self.lost = True  # until the opposite is known, in case of an interrupt
             try:
                 with self.transport.connections.post(self._make_post(access)) as reply:
-                    return self._open(reply, access)
+                    answer = self._open(reply, access)
             except BaseException as error:
                 self._note(error, lost_before=lost_before)
+                self._report(began, error)
                 if not isinstance(error, ExpiredToken):
                     raise
                 refused = error
-            finally:
-                what = (self.method, self.commands, self._now() - began, self.request_id)
-                _log.debug("%s: %d commands, %.3f s, request id %s", *what)
-            if not self._renew(access):
+            else:
+                self._report(began, answer)
+                return answer
+            if not self.renewals.renew(access):
                 raise refused
 
     def pause(self, seconds: float) -> None:
         """Wait before the next attempt."""
+        self.reports.check()
         self.transport.pause(Wait("retry", seconds, self.attempts + 1, self.request_id))
 
     def outcome(self, failure: SdkError) -> SdkError:
@@ -134,29 +149,25 @@ class Exchange:
         description = f"an answer was lost; when the request was sent again: {failure}"
         return AnswerLost(description, http_status=failure.http_status, request_id=self.request_id)
 
-    def _renew(self, access: Access) -> bool:
-        """Get a newer token: at most one refresh, and one token that another refreshed, so that the loop ends."""
-        if "refreshed" in self.renewals or len(self.renewals) == _MOST_RENEWALS:
-            return False
-        renew = with_max_wait(self.transport.auth.renew, self.transport.settings.max_wait)
-        renewal: Renewal = renew(access, self.transport.connections)
-        self.renewals.append(renewal)
-        return renewal != "none"
-
-    def _get_access(self) -> Access:
-        access = self.transport.auth.access()
-        return self.transport.auth.access() if access.stale and self._renew(access) else access
-
     def _keep_rate(self) -> None:
         settings = self.transport.settings
         if settings.limits is not None:
             settings.limits.acquire(max_wait=settings.max_wait, on_wait=self._announce_rate)
 
     def _announce_rate(self, seconds: float) -> None:
-        self.transport.announce(Wait("rate", seconds, self.attempts, self.request_id))
+        self.transport.announce(Wait("rate", seconds, self.attempts + 1, self.request_id))
 
     def _now(self) -> float:
         return self.transport.settings.clock.monotonic()
+
+    def _report(self, began: float, outcome: Answer | BaseException) -> None:
+        """Log an attempt that has ended, and tell `on_request`."""
+        seconds = self._now() - began
+        _log.debug("%s: %d commands, %.3f s, request id %s", self.method, self.commands, seconds, self.request_id)
+        if self.reports.on_request is not None:
+            began_at = self.transport.settings.clock.time() - seconds
+            how = (self.attempts, self.request_id, began_at, seconds)
+            self.reports.report(FinishedRequest(self.transport.auth.host, self.method, self.commands, *how), outcome)
 
     def _note(self, error: BaseException, *, lost_before: bool) -> None:
         """Record whether an attempt may have been executed, and slow down if the portal refused it for its rate."""

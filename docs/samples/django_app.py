@@ -23,7 +23,7 @@ MIDDLEWARE = [
 ]
 B24BATCH = {
     "default": {
-        "WEBHOOK_SECRET_URL": portal.url,  # in a project: os.environ["B24_WEBHOOK_SECRET_URL"]
+        "WEBHOOK_SECRET_URL": portal.url,  # in a project: os.environ["B24_WEBHOOK_URL"]
         "RATE": (12, 0.5),  # a quarter of the portal's limit, for each of four processes
     },
     "application": {
@@ -52,9 +52,8 @@ from django.test import Client, override_settings
 from django.urls import path
 
 from b24batch import Command, Session
-from b24batch.django import DjangoJournal, event_view, get_session, install_view, placement_view, session_for
-from b24batch.django.models import PortalToken
-from b24batch.oauth import Event, Install, Placement
+from b24batch.django import DjangoJournal, get_session, install_view, session_for
+from b24batch.oauth import Install
 
 
 def deals(request: HttpRequest) -> HttpResponse:
@@ -67,28 +66,6 @@ def deals(request: HttpRequest) -> HttpResponse:
 def install(request: HttpRequest, session: Session, install: Install) -> HttpResponse:
     """Greet the user who installed the application; its token is already stored."""
     return HttpResponse(f"Hello, user {session.call('user.current').data['ID']}")
-
-
-@placement_view(alias="application")
-def tab(request: HttpRequest, session: Session, placement: Placement) -> HttpResponse:
-    """Show a tab in a deal, with the rights of the user who opened it."""
-    deal = session.call("crm.deal.get", {"id": placement.options["ID"]}).data
-    return HttpResponse(f"About {deal['TITLE']}")
-
-
-@event_view(alias="application")
-def deal_added(request: HttpRequest, session: Session, event: Event) -> HttpResponse:
-    """Give each new deal a source."""
-    deal = {"id": event.data["FIELDS"]["ID"], "fields": {"SOURCE_ID": "WEB"}}
-    session.call("crm.deal.update", deal)
-    return HttpResponse()
-
-
-@event_view(alias="application")
-def uninstalled(request: HttpRequest, session: Session, event: Event) -> HttpResponse:
-    """Forget a portal; its token is no longer valid."""
-    PortalToken.objects.filter(member_id=event.member_id).delete()
-    return HttpResponse()
 
 
 def nightly(member_id: str) -> int:
@@ -107,9 +84,6 @@ def export(name: str, orders: dict[int, str]) -> list[int]:
 urlpatterns = [
     path("deals/", deals),
     path("install/", install),
-    path("tab/", tab),
-    path("deal-added/", deal_added),
-    path("uninstalled/", uninstalled),
 ]
 # views: end
 
@@ -129,16 +103,8 @@ def main() -> None:
     portal.execute("crm.deal.add", {"fields": {"TITLE": "Deal 1"}})
     web = Client()
     print(web.get("/deals/").json())
-    event = portal.event_form("ONCRMDEALADD", {"FIELDS": {"ID": "1"}})
-    print(web.post("/deal-added/", event).status_code)
     print(web.post("/install/", portal.install_form()).content.decode())
-    print(web.post("/deal-added/", event).status_code)
-    print(portal.execute("crm.deal.get", {"id": 1})["SOURCE_ID"])
-    print(web.post("/tab/", portal.placement_form(options={"ID": "1"})).content.decode())
     print(nightly(portal.member_id))
-    event = portal.event_form("ONAPPUNINSTALL", {"CLEAN": "1"}, **{"auth[access_token]": None})
-    print(web.post("/uninstalled/", event).status_code)
-    print(web.post("/uninstalled/", event).status_code)
     for _ in range(2):
         print(export("export-7", {501: "Apples", 502: "Pears"}))
     test_deals()

@@ -640,3 +640,15 @@ def test_a_run_journal():
     journal = DjangoJournal("import")
     assert isinstance(journal, RunJournal)
     assert repr(journal) == "<DjangoJournal import>"
+
+
+def test_another_database(second):
+    """A journal is refused on a database that would take different keys for equal, before anything is sent."""
+    connections.settings["other"] = {**connections.settings["default"], "ENGINE": "django.db.backends.dummy"}
+    try:
+        with pytest.raises(
+            UsageError, match="using: expected a database of postgresql or sqlite, got 'other', which is"
+        ):
+            DjangoJournal("import", using="other")
+    finally:
+        del connections["other"], connections.settings["other"]

@@ -45,7 +45,7 @@ def test_tests_of_users(portal, database):
 @pytest.mark.slow
 def test_a_wrong_setting_stops_the_project(portal, database):
     """A wrong URL of a webhook stops each command of the project, and is not shown."""
-    env = environment(portal, database) | {"B24_WEBHOOK_SECRET_URL": "https://portal.invalid/1/c0de5ecret/"}
+    env = environment(portal, database) | {"B24_WEBHOOK_URL": "https://portal.invalid/1/c0de5ecret/"}
     ended = manage("check", env=env)
     assert ended.returncode == 1
     assert "b24batch.E004) B24BATCH['default'] is invalid: a webhook URL looks like" in ended.stderr
@@ -66,13 +66,13 @@ def test_a_portal_and_its_application(portal, database):
         stored = requests.get(f"{address}/stored/?member_id={portal.member_id}&n=1", timeout=10).text
     assert "ERROR_METHOD_NOT_FOUND" in page
     assert "INVALID_CREDENTIALS" in stored
-    assert "B24_WEBHOOK_SECRET_URL" in page  # the server's environment is on the page
+    assert "B24_WEBHOOK_URL" in page  # the server's environment is on the page, without the code
     secrets = ("sandboxc0de", portal.client_secret, portal.application_token, *stored_tokens(database))
     assert not [secret for secret in secrets if secret in page or secret in stored]
 
 
 def example_environment(portal, database):
-    env = {name: text for name, text in environment(portal, database).items() if name != "B24_WEBHOOK_SECRET_URL"}
+    env = {name: text for name, text in environment(portal, database).items() if name != "B24_WEBHOOK_URL"}
     return env | {"PYTHONDONTWRITEBYTECODE": "1"}
 
 
@@ -97,7 +97,7 @@ def test_the_example(portal, tmp_path):
 def test_the_example_on_a_portal(portal, tmp_path):
     """With a webhook in the environment the example talks to that portal, one request for its page."""
     portal.execute("crm.deal.add", {"fields": {"TITLE": "Mine"}})
-    env = example_environment(portal, tmp_path / "example.sqlite3") | {"B24_WEBHOOK_SECRET_URL": portal.url}
+    env = example_environment(portal, tmp_path / "example.sqlite3") | {"B24_WEBHOOK_URL": portal.url}
     with serving("runserver", env, EXAMPLE) as address:
         page = requests.get(address, timeout=10).text
     assert "<h1>1 deals</h1>" in page

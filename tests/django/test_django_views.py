@@ -15,7 +15,7 @@ pytest_plugins = ["django_fixtures"]
 
 from django.conf import settings  # noqa: E402
 from django.core.exceptions import ImproperlyConfigured  # noqa: E402
-from django.db import OperationalError, transaction  # noqa: E402
+from django.db import OperationalError, connection, transaction  # noqa: E402
 from django.http import HttpResponse  # noqa: E402
 from django.test import AsyncClient, RequestFactory, override_settings  # noqa: E402
 from django.views import View  # noqa: E402
@@ -261,6 +261,7 @@ def test_an_installation_while_the_oauth_server_fails(portal, web):
     assert web.post("/install/", form).status_code == 200
 
 
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="it is about the file of SQLite")
 def test_an_installation_that_cannot_be_stored(portal, web, monkeypatch):
     """A token is not spent before the database is ready to store the next one."""
     monkeypatch.setattr("b24batch.django.database._PATIENCE_IN_TRANSACTION", 0)
@@ -473,3 +474,19 @@ def test_debug_page_of_a_row_that_is_no_token(portal, web, expired, wrong):
     assert page.status_code == 500
     assert f"the stored token of {expired.member_id}: " in page.text
     assert not [secret for secret in filter(None, secrets_of(portal)) if secret in page.text]
+
+
+def test_a_portal_is_no_user(portal, web):
+    """The views work in a project without users and sessions, and are exempt where views need a login by default."""
+    names = (*settings.INSTALLED_APPS, *settings.MIDDLEWARE)
+    assert not [name for name in names if name.startswith("django.contrib.")]
+    assert web.post("/install/", portal.install_form()).status_code == 200
+    assert web.post("/placement/", portal.placement_form(options={"ID": "7"})).status_code == 200
+    assert web.post("/event/", deal_event(portal)).status_code == 200
+    for decorator in (install_view, placement_view, event_view):
+        for decorated in (decorator(view_of_nothing), decorator(alias="application")(view_of_nothing)):
+            assert decorated.login_required is False  # LoginRequiredMiddleware, since Django 5.1
+
+
+def view_of_nothing(request, session, posted):
+    """A view."""

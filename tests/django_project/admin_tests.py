@@ -13,7 +13,7 @@ CALLS = [("crm.deal.add", {"fields": {"TITLE": f"Deal {n}"}}) for n in range(9)]
 
 
 def run(concurrency):
-    with Session(os.environ["B24_WEBHOOK_SECRET_URL"], limits=None) as b24:
+    with Session(os.environ["B24_WEBHOOK_URL"], limits=None) as b24:
         return b24.batch_by_chunk(CALLS, journal=DjangoJournal("export"), chunk_size=2, concurrency=concurrency)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from b24batch.sandbox import Portal
 
-WEBHOOK_SECRET_URL = os.environ.get("B24_WEBHOOK_SECRET_URL", "https://portal.invalid/rest/1/c0de/")
+WEBHOOK_SECRET_URL = os.environ.get("B24_WEBHOOK_URL", "https://portal.invalid/rest/1/c0de/")
 SECRET_KEY = "not-a-secret-in-a-test" * 3
 DEBUG = os.environ.get("DEBUG") == "1"
 ALLOWED_HOSTS = ["*"]
@@ -22,13 +22,19 @@ MIDDLEWARE = [
     "b24batch.django.middleware.RateLimitedMiddleware",
 ]
 TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates"}]
-DATABASES = {
-    "default": {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": os.environ.get("DATABASE") or Path(tempfile.gettempdir()) / "b24batch-tests.sqlite3",
-        "ATOMIC_REQUESTS": True,
-    },
+SQLITE = {
+    "ENGINE": "django.db.backends.sqlite3",
+    "NAME": os.environ.get("DATABASE") or Path(tempfile.gettempdir()) / "b24batch-tests.sqlite3",
 }
+#: A server by the folder of its socket.
+SERVER = {
+    "ENGINE": f"django.db.backends.{os.environ.get('DATABASE_ENGINE', 'postgresql')}",
+    "NAME": os.environ.get("DATABASE_NAME", "postgres"),
+    "USER": os.environ.get("DATABASE_USER", "tests"),
+    "HOST": os.environ.get("DATABASE_HOST"),
+    "PORT": os.environ.get("DATABASE_PORT", "5432"),
+}
+DATABASES = {"default": {**(SERVER if SERVER["HOST"] else SQLITE), "ATOMIC_REQUESTS": True}}
 B24BATCH = {
     "default": {"WEBHOOK_SECRET_URL": WEBHOOK_SECRET_URL, "RATE": None, "TIMEOUT": 30},
     "application": {

@@ -238,6 +238,8 @@ def test_a_code_by_server_region_and_portal(regions):
         {"server_domain": 7},
         {"region": "Germany"},
         {"region": ""},
+        {"region": "d", "server_domain": OTHER},
+        {"region": "Germany", "portal": "example.bitrix24.de"},
     ],
     ids=repr,
 )
@@ -268,7 +270,7 @@ def test_the_server_of_a_portal(portal, expected):
 
 def test_the_table_of_regions():
     """Eight regions have the first server, all others the second."""
-    regions = "ru am az ge kz kg uz by de en ua pl br cn"
+    regions = "ru am az ge kz kg uz by de en ua pl br cn zz com"
     first = [region for region in regions.split() if find_server_of_region(region) == EASTERN]
     assert first == "ru am az ge kz kg uz by".split()
 
@@ -280,6 +282,15 @@ def test_the_page_of_a_region():
     )
     assert OAuth.authorize_url(None, "local.1", state="s", region="pl").startswith(f"https://{OTHER}/oauth/authorize/?")
     assert "//xn--80awhdgm.xn--p1ai/" in OAuth.authorize_url("портал.рф", "local.1", state="s")
+
+
+@pytest.mark.parametrize("region", ["", "d", "Germany", "de-DE", "d1", "дe", "de\n", 7, ["de"]], ids=repr)
+@pytest.mark.parametrize("portal", [None, "example.bitrix24.de"])
+def test_what_is_no_region(portal, region):
+    """A region that is not two or three letters is refused, also with a portal; any other one has a server."""
+    with pytest.raises(UsageError, match="region: expected the code of a country, such as de"):
+        OAuth.authorize_url(portal, "local.1", state="s", region=region)
+    assert f"//{OTHER}/" in OAuth.authorize_url(None, "local.1", state="s", region="zz")
 
 
 @pytest.mark.parametrize("url", [7, {"a.example": "http://a.example/"}, {"a.example": None}, "a.example"], ids=repr)

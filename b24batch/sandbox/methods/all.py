@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from b24batch.sandbox.application.state import Application
 from b24batch.sandbox.methods import (
     application,
     calendars,
@@ -27,8 +28,8 @@ from b24batch.sandbox.rest.dispatcher import Dispatcher
 from b24batch.sandbox.rest.links import Links
 
 
-def install(dispatcher: Dispatcher, links: Links) -> None:
-    """Register every built-in method, over one new store."""
+def install(dispatcher: Dispatcher, links: Links, installed: Application) -> None:
+    """Register every built-in method, over one new store and the portal's application."""
     crm = CrmStore(dispatcher.clock.time)
     data = storages.Storages()
     users = staff.users()
@@ -39,5 +40,6 @@ def install(dispatcher: Dispatcher, links: Links) -> None:
     storage_items.install(dispatcher, data)
     disk_files.install(dispatcher, disk.install(dispatcher, links, users))
     task_items.install(dispatcher, tasks.install(dispatcher))
-    for part in (application, calendars, catalogue, messenger, telephony, universal_lists):
+    application.install(dispatcher, installed)
+    for part in (calendars, catalogue, messenger, telephony, universal_lists):
         part.install(dispatcher)

@@ -1,10 +1,11 @@
-"""Facts about the portal, and what an application stores there: options and event handlers."""
+"""Facts about the portal, and what an application stores there: options, and handlers of events and placements."""
 
 from __future__ import annotations
 
 import attrs
 
-from b24batch.sandbox.methods.arguments import require, to_capitals
+from b24batch.sandbox.application.state import Application
+from b24batch.sandbox.methods.arguments import require
 from b24batch.sandbox.methods.staff import SCOPE
 from b24batch.sandbox.php.values import JSON, to_mapping
 from b24batch.sandbox.rest.dispatcher import Dispatcher, Params
@@ -37,43 +38,12 @@ class Options:
         return True
 
 
-@attrs.define
-class Handlers:
-    """The addresses that events go to.  Nothing is sent to them; a test posts events itself."""
-
-    _bound: list[dict[str, str]] = attrs.field(factory=list, init=False)
-
-    def bind(self, params: Params) -> JSON:
-        """Store an address; the same one for the same event is refused."""
-        bound = self._read_names(params)
-        if bound in self._bound:
-            raise PortalError("ERROR_CORE", "Unable to set event handler: Handler already binded")
-        self._bound.append(bound)
-        return True
-
-    def unbind(self, params: Params) -> JSON:
-        """Forget an address."""
-        bound = self._read_names(params)
-        count = self._bound.count(bound)
-        self._bound = [other for other in self._bound if other != bound]
-        return {"count": count}
-
-    def get(self, params: Params) -> JSON:
-        """Return all addresses."""
-        del params
-        return [{**bound, "auth_type": "0", "offline": "0"} for bound in self._bound]
-
-    def _read_names(self, params: Params) -> dict[str, str]:
-        arguments = to_capitals(params)
-        return {"event": require(arguments, "EVENT").upper(), "handler": require(arguments, "HANDLER")}
-
-
 def _describe_feature(params: Params) -> JSON:
     code = require({str(name).lower(): value for name, value in params.items()}, "code")
     return {"value": "Y" if code in _FEATURES else "N"}
 
 
-def install(dispatcher: Dispatcher) -> None:
+def install(dispatcher: Dispatcher, application: Application) -> None:
     """Register the methods."""
 
     def known(params: Params) -> JSON:
@@ -81,14 +51,14 @@ def install(dispatcher: Dispatcher) -> None:
         is_known = name.lower() in dispatcher.names()
         return {"isExisting": is_known, "isAvailable": is_known}
 
-    handlers = Handlers()
     for name in ("bind", "unbind", "get"):
-        dispatcher.add(f"event.{name}", getattr(handlers, name))
+        dispatcher.add(f"event.{name}", getattr(application.handlers, name))
+        dispatcher.add(f"placement.{name}", getattr(application.placements, name))
     for owner in ("app", "user"):
         options = Options()
         dispatcher.add(f"{owner}.option.get", options.get)
         dispatcher.add(f"{owner}.option.set", options.set)
-    dispatcher.add("app.info", lambda _params: _ABOUT)
+    dispatcher.add("app.info", lambda _params: {**_ABOUT, "INSTALLED": application.is_installed})
     dispatcher.add("scope", lambda _params: list(SCOPE))
     dispatcher.add("method.get", known)
     dispatcher.add("feature.get", _describe_feature)

@@ -34,8 +34,8 @@ _USERS = 3
 
 #: What the webhook and every token are good for.
 SCOPE = (
-    "biconnector bizproc booking calendar catalog crm department disk documentgenerator entity im lists rpa sale "
-    "sign.b2e sonet_group task telephony user userfieldconfig"
+    "biconnector bizproc booking calendar catalog crm department disk documentgenerator entity im lists placement rpa "
+    "sale sign.b2e sonet_group task telephony user userfieldconfig"
 ).split()
 
 _NEW_USER: Row = {"ACTIVE": True, "WORK_POSITION": "", "UF_DEPARTMENT": [1], "USER_TYPE": "employee"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Mapping
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import requests
 
@@ -83,10 +83,17 @@ def replace_fields(form: Form, fields: Mapping[str, str | int | None]) -> Form:
     return {name: str(value) for name, value in merged.items() if value is not None}
 
 
+def split(url: str, form: Form) -> tuple[str, Form]:
+    """Return the address with the fields that a portal puts into the query, and the fields of the body."""
+    query = {name: form[name] for name in PLACEMENT_QUERY if name in form}
+    joint = "&" if urlsplit(url).query else "?"
+    address = f"{url}{joint}{urlencode(query)}" if query else url
+    return address, {name: value for name, value in form.items() if name not in query}
+
+
 def post(url: str, form: Form) -> requests.Response:
     """Post a form to an application, past all proxies, and return its answer; redirects are not followed."""
-    query = {name: form[name] for name in PLACEMENT_QUERY if name in form}
-    body = {name: value for name, value in form.items() if name not in query}
+    address, body = split(url, form)
     with requests.Session() as http:
         http.trust_env = False
-        return http.post(url, params=query, data=body, timeout=_TIMEOUT, allow_redirects=False)
+        return http.post(address, data=body, timeout=_TIMEOUT, allow_redirects=False)

@@ -19,12 +19,13 @@ from b24batch.sandbox.server.answers import Page, PortalError
 
 
 class Params(dict[JSON, JSON]):
-    """What a handler gets: the decoded params, and the page asked for in ``start``.
+    """What a handler gets: the decoded params, the page asked for in ``start``, and whether a webhook calls.
 
     Keys are int or str as PHP has them; nested maps with the keys 0..n-1 are lists, empty ones too.
     """
 
     start: int = 0
+    by_webhook: bool = False
 
 
 #: A method's code: decoded params in, a JSON value or a `Page` out; it may raise `PortalError`.
@@ -81,7 +82,7 @@ class Dispatcher:
         params = {key: value for key, value in params.items() if key not in credentials}
         try:
             handler = self._find(name, params)
-            return 200, self._run(name, handler, params) if handler else self._batch(params, credentials)
+            return 200, self._run(name, handler, params, credentials) if handler else self._batch(params, credentials)
         except PortalError as refusal:
             return refusal.http_status, refusal.envelope()
 
@@ -110,10 +111,14 @@ class Dispatcher:
         if method != "batch" and method not in self._handlers:
             raise _make_not_found(method)
 
-    def _run(self, name: str, handler: Handler, params: dict[JSON, JSON]) -> dict[str, JSON]:
+    def _run(
+        self, name: str, handler: Handler, params: dict[JSON, JSON], credentials: Collection[str]
+    ) -> dict[str, JSON]:
         self.operating.check(name)
         began = self.clock.time()
-        envelope = _make_envelope(handler(_clean(params)))
+        cleaned = _clean(params)
+        cleaned.by_webhook = "ap" in credentials
+        envelope = _make_envelope(handler(cleaned))
         self.journal.note_executed(name, params)
         if "error" not in envelope:
             envelope["time"] = self._times.block(began) | self.operating.charge(name)

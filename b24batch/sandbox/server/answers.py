@@ -43,7 +43,7 @@ class PortalError(Exception):
         self.code = code
         self.description = description
         self.http_status = http_status
-        self.extra = dict(extra or {})
+        self.extra: dict[str, JSON] = dict(extra or {})
 
     def envelope(self) -> dict[str, JSON]:
         """Return the error object to send."""

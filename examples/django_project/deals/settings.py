@@ -1,19 +1,51 @@
-"""The settings: three of them are for b24batch, the others are what any project has."""
+"""The settings: the first part is for b24batch, the rest is as ``django-admin startproject`` writes it."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-from deals.sandbox import sandbox_url
+from deals.sandbox import start_sandbox
 
-# Names with SECRET in them are masked on Django's debug page, in the settings as in the environment.
-INSTALLED_APPS = ["b24batch.django", "deals"]
+# Without a portal of your own, one inside the process.
+SANDBOX = None if "B24_WEBHOOK_URL" in os.environ or "B24_CLIENT_ID" in os.environ else start_sandbox()
+
+# Django's debug page masks settings with SECRET in their names; b24batch.django masks webhooks in the environment.
+B24BATCH: dict[str, dict[str, object]] = {}
+if SANDBOX:
+    B24BATCH["default"] = {"WEBHOOK_SECRET_URL": SANDBOX.url}
+    B24BATCH["application"] = {
+        "CLIENT_ID": SANDBOX.client_id,
+        "CLIENT_SECRET": SANDBOX.client_secret,
+        "TOKEN_URL": SANDBOX.token_url,  # this and the next key are for the sandbox only
+        "ALLOW_LOOPBACK": True,
+    }
+if "B24_WEBHOOK_URL" in os.environ:
+    B24BATCH["default"] = {"WEBHOOK_SECRET_URL": os.environ["B24_WEBHOOK_URL"]}
+if "B24_CLIENT_ID" in os.environ:
+    B24BATCH["application"] = {
+        "CLIENT_ID": os.environ["B24_CLIENT_ID"],
+        "CLIENT_SECRET": os.environ["B24_CLIENT_SECRET"],
+    }
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "b24batch.django",
+    "deals",
+]
 MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "b24batch.django.middleware.RateLimitedMiddleware",
 ]
-B24BATCH = {"default": {"WEBHOOK_SECRET_URL": os.environ.get("B24_WEBHOOK_SECRET_URL") or sandbox_url()}}
 
 SECRET_KEY = os.environ.get("SECRET_KEY", "only-for-this-example-never-for-a-server-that-others-reach")
 DEBUG = True

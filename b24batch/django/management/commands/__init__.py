@@ -1,0 +1,1 @@
+"""The commands: ``b24`` and ``b24_offline_events``."""

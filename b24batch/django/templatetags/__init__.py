@@ -1,0 +1,1 @@
+"""The template tags of b24batch: ``{% load b24batch %}``."""

@@ -1,0 +1,75 @@
+"""Reports: tells `on_request` of each HTTP request that has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+from b24batch.errors import SdkError
+from b24batch.wire.answers import Answer
+
+
+@attrs.frozen
+class FinishedRequest:
+    """An HTTP request that has ended, however it ended, passed to `on_request`. It holds no secret and no parameter.
+
+    Attributes:
+        host: The portal's host, with the port if there is one.
+        method: ``batch``, or the method if it was called directly.
+        commands: The number of commands in the request.
+        attempt: How often it was sent, this time included: more than 1 for a retry.
+        request_id: Its ``X-Request-ID``; retries have the same.
+        began: When it was sent, as a Unix time.
+        seconds: How long it took.
+        http_status: The status of the answer; None without an answer.
+        error: The name of the class of its error, such as ``AnswerLost``; None if it was answered with a result.
+            Commands in it may have failed all the same.
+        code: The code of its error, such as ``QUERY_LIMIT_EXCEEDED``; None without one.
+    """
+
+    host: str
+    method: str
+    commands: int
+    attempt: int
+    request_id: str
+    began: float
+    seconds: float
+    http_status: int | None = None
+    error: str | None = None
+    code: str | None = None
+
+
+@attrs.define(eq=False)
+class Reports:
+    """The reports of one call, run or list.
+
+    An exception of `on_request` is kept until the outcome of the request is recorded. Otherwise it would be taken for
+    the error of the request, and a command that was executed for one that was not.
+
+    Attributes:
+        on_request: Called with each request that has ended; or None.
+    """
+
+    on_request: Callable[[FinishedRequest], None] | None
+    _raised: BaseException | None = attrs.field(default=None, init=False)
+
+    def report(self, request: FinishedRequest, outcome: Answer | BaseException) -> None:
+        """Call `on_request` with a request that ended with an answer or an error."""
+        status: int | None = getattr(outcome, "http_status", None)
+        error = type(outcome).__name__ if isinstance(outcome, BaseException) else None
+        code = str(outcome.code) if isinstance(outcome, SdkError) else None
+        try:
+            if self.on_request is not None:
+                self.on_request(attrs.evolve(request, http_status=status, error=error, code=code))
+        except BaseException as error:
+            self._raised = error
+
+    def check(self) -> None:
+        """Raise the exception of `on_request`, if there was one."""
+        if self._raised is None:
+            return
+        try:
+            raise self._raised
+        finally:
+            self._raised = None
