@@ -605,3 +605,34 @@ def test_a_secret_without_a_name(portal, b24, tmp_path):
     with pytest.raises(AjaxError) as failed:
         download_file(b24, f"/download?{SECRETS[0]}", tmp_path / "a")
     assert_hidden([SECRETS[0]], failed.value)
+
+
+def test_what_is_counted(portal, tmp_path):
+    """Each request for a file is counted and told to `on_request`, retries included; no secret is in either."""
+    told = []
+    with portal.session(on_request=told.append) as b24:
+        root = b24.call("disk.storage.get", {"id": 1}).data["ROOT_OBJECT_ID"]
+        url = upload_file(b24, root, ("a.bin", CONTENT))["DOWNLOAD_URL"]
+        portal.fail_next("half_body")
+        download_file(b24, url, tmp_path / "a")
+        assert (b24.statistics.requests, b24.statistics.retries) == (5, 1)
+    seen = [(request.method, request.attempt, request.error) for request in told[1:]]
+    assert seen == [
+        ("disk.folder.uploadfile", 1, None),
+        ("disk.folder.uploadfile", 1, None),
+        ("download", 1, "AnswerLost"),
+        ("download", 2, None),
+    ]
+    assert_hidden([url.partition("token=")[2], portal.url.rstrip("/").rpartition("/")[2]], others=told)
+
+
+def test_on_request_that_raises(portal, stored, tmp_path):
+    """An exception of `on_request` leaves as it is, and nothing of the file is left."""
+    url = stored(CONTENT)["DOWNLOAD_URL"]
+
+    def stop(request):
+        raise KeyError(request.method)
+
+    with portal.session(on_request=stop) as b24, pytest.raises(KeyError, match="download"):
+        download_file(b24, url, tmp_path / "a")
+    assert names_in(tmp_path) == []
