@@ -627,12 +627,29 @@ def test_what_is_counted(portal, tmp_path):
 
 
 def test_on_request_that_raises(portal, stored, tmp_path):
-    """An exception of `on_request` leaves as it is, and nothing of the file is left."""
+    """An exception of `on_request` leaves as it is, with no secret in its frames; nothing of the file is left."""
     url = stored(CONTENT)["DOWNLOAD_URL"]
 
     def stop(request):
         raise KeyError(request.method)
 
-    with portal.session(on_request=stop) as b24, pytest.raises(KeyError, match="download"):
+    with portal.session(on_request=stop) as b24, pytest.raises(KeyError, match="download") as raised:
         download_file(b24, url, tmp_path / "a")
+    assert_hidden([url.partition("token=")[2], portal.url.rstrip("/").rpartition("/")[2]], raised.value)
     assert names_in(tmp_path) == []
+
+
+def test_what_is_overwritten(b24, stored, tmp_path):
+    """A link is replaced, not what it leads to; a pipe, a device or a folder is never replaced."""
+    url = stored(CONTENT)["DOWNLOAD_URL"]
+    (tmp_path / "mine").write_bytes(b"mine")
+    (tmp_path / "link").symlink_to("mine")
+    download_file(b24, url, tmp_path / "link", overwrite=True)
+    assert ((tmp_path / "mine").read_bytes(), (tmp_path / "link").read_bytes()) == (b"mine", CONTENT)
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder" / "a.bin").mkdir(parents=True)
+    for path in (tmp_path / "pipe", tmp_path / "folder"):
+        with pytest.raises(FileExistsError, match="not a file, so it is not replaced"):
+            download_file(b24, url, path, overwrite=True)
+    assert (tmp_path / "pipe").is_fifo()
+    assert names_in(tmp_path / "folder") == ["a.bin"]
