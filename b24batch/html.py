@@ -111,6 +111,7 @@ def _choose(parts: list[tuple[str, str]], most: int) -> list[tuple[str, str]]:
     """Return at most so many parts, in order: half are the first ones, then user fields go before others."""
 
     def rank(place: int) -> tuple[int, int]:
+        """Return the sort key of a part: the lower, the sooner it is kept."""
         is_own = parts[place][0].rpartition(".")[2].casefold().startswith("uf")
         return 0 if place < MAX_ROWS // 2 else 1 if is_own else 2, place
 

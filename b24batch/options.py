@@ -66,6 +66,7 @@ def hide_arguments(function: Callable[Given, Made]) -> Callable[Given, Made]:
 
     @functools.wraps(function)
     def hidden(*args: Given.args, **kwargs: Given.kwargs) -> Made:
+        """Call the function."""
         __tracebackhide__ = True
         try:
             return function(*args, **kwargs)

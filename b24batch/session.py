@@ -565,9 +565,9 @@ class Session(_Parts):
         """Read a list method like `call_list`, and yield the rows of each page; empty pages are left out.
 
         The arguments are as in `call_list`, and are checked when this is called. Memory is needed for the rows of one
-        request (up to 2,500), or of `concurrency` requests, and with ``paging="start"`` for the ids of all rows. Pages
-        that were yielded before an error remain valid. Rows that arrived but were not yielded are in the iterator's
-        `result`, and in the `result` of the exception that stopped it; a note in its message counts both.
+        request (up to 2,500), or of `concurrency` requests, which wait packed, and with ``paging="start"`` for the ids
+        of all rows. Pages that were yielded before an error remain valid. Rows that arrived but were not yielded are in
+        the iterator's `result`, and in the `result` of the exception that stopped it, whose note counts both.
 
         Raises:
             UsageError, UnexpectedAnswer, CursorStalled, SdkError: As in `call_list`.

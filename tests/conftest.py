@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 
 import pytest
@@ -14,6 +15,17 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: Retries without pauses, for tests that do not look at the time.
 AT_ONCE = RetryPolicy(wait_initial=0.0)
+
+#: The thousands of tests stay to the end: no garbage collection looks at them, while they come nor later.
+gc.disable()
+
+
+def pytest_collection_finish():
+    """Collect garbage again, of what the tests leave."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000)
+    gc.enable()
 
 
 @pytest.fixture

@@ -4,13 +4,13 @@ import os
 
 from hypothesis import settings
 
-#: Whether all are drawn; otherwise a fifth or less.
+#: Whether all are drawn; otherwise a tenth or less.
 ALL = bool(os.environ.get("B24BATCH_ALL_EXAMPLES"))
 
 
 def drawn(number, **options):
     """Draw so many examples in the gate."""
-    return settings(max_examples=number if ALL else number // 5, deadline=None, **options)
+    return settings(max_examples=number if ALL else number // 10, deadline=None, **options)
 
 
 def some(cases, *, share=5):

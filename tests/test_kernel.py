@@ -123,6 +123,7 @@ def test_errors_in_a_notebook(kernel, line, last):
     assert lines[-1].startswith(last)
 
 
+@pytest.mark.slow
 def test_names_are_completed(kernel):
     """Tab completes the names of commands in ``result["``."""
     kernel('result = b24.batch({"first": ("user.current",), "second": ("no.such.method",)})')

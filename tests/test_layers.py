@@ -74,17 +74,27 @@ def module_of(name):
     return next((file for file in (place.with_suffix(".py"), place / "__init__.py") if file.is_file()), None)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_point_down(path):
+@pytest.fixture(scope="module")
+def imports():
+    """What each module imports."""
+    return {path: set(imports_of(path)) for path in FILES}
+
+
+def test_imports_point_down(imports):
     """A module imports from its own room and from the rooms below it, for types as well."""
-    room = room_of(path)
-    allowed = {room, *ROOMS[room].split()}
-    assert not {name for name in imports_of(path) if not {name, name.split(".")[0]} & allowed}
+    climbing = [
+        f"{path.relative_to(PACKAGE)} imports {name}"
+        for path, names in imports.items()
+        for room in [room_of(path)]
+        for name in names
+        if not {name, name.split(".")[0]} & {room, *ROOMS[room].split()}
+    ]
+    assert climbing == []
 
 
-def test_no_circle():
+def test_no_circle(imports):
     """No module imports itself, by whatever way round."""
-    imported = {path: {module_of(name) for name in imports_of(path)} for path in FILES}
+    imported = {path: set(map(module_of, names)) for path, names in imports.items()}
     while leaves := [path for path in imported if not imported[path] & set(imported)]:
         for path in leaves:
             del imported[path]
@@ -112,6 +122,7 @@ def test_all_is_what_the_package_offers():
     assert {*b24batch.__all__, "__version__"} <= set(dir(b24batch))
 
 
+@pytest.mark.slow
 def test_every_test_states_its_rule():
     """The docstring of a test is the rule that it proves."""
     tests = [

@@ -66,6 +66,7 @@ def test_says_where_it_goes(name):
     assert "B24_WEBHOOK_URL" in code_of(notebook)[0].source
 
 
+@pytest.mark.slow
 def test_bulk_creation(play, alone):
     """The notebook of errors shows a bar, each table, and ends with every deal there once."""
     outputs = play("bulk_creation")

@@ -13,7 +13,7 @@ from b24batch import LeakyBucket
 from b24batch.locks import ProcessLock
 from b24batch.sandbox import Portal
 
-CHILDREN, CALLS = 4, 200 if ALL else 40
+CHILDREN, CALLS = 4, 200 if ALL else 10
 
 
 def wrong_answers(b24, child):

@@ -123,6 +123,7 @@ def _make_text_encoder(*, halt: bool) -> Callable[[str], str]:
     """Return a function that writes text, and refuses text in which the portal would find a reference."""
 
     def text(value: str) -> str:
+        """Quote a text; refuse one that the portal would read as a reference."""
         if value.isascii() and value.isalnum():
             return value
         if "$" in value and may_refer(value, halt=halt):

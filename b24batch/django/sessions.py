@@ -65,10 +65,12 @@ def session_for(member_id: str, alias: str = "default") -> Session:
     config = get_config(alias)
 
     def make_credentials() -> OAuth:
+        """Return the credentials of the portal."""
         allowed, store = config.allowed_hosts, get_store(config)
         return OAuth(**config.get_application(), member_id=member_id, store=store, allowed_hosts=allowed)
 
     def is_current(session: Session) -> bool:
+        """Return whether the session has the stored token."""
         return _is_stored(session, get_store(config).get(member_id))
 
     return _sessions.get(alias, member_id, lambda: open_session(config, make_credentials), is_current)

@@ -136,6 +136,7 @@ def _decorate(
     @login_not_required
     @functools.wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Call the view with what the portal posted, or answer with the error."""
         _hide_form(request)
         setattr(request, IN_FRAME, frame)
         config = get_config(alias)

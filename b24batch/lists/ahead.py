@@ -7,10 +7,11 @@ from collections import deque
 
 import attrs
 
+from b24batch.aliases import JsonValue
 from b24batch.errors import SdkError
-from b24batch.lists.families import Row
 from b24batch.lists.flight import Flight, Order
 from b24batch.lists.offsets import ByStart
+from b24batch.lists.packed import pack
 from b24batch.lists.page_commands import PAGE_SIZE
 from b24batch.lists.reading import MOST_REQUESTS, SLOW_REQUEST, crashed_together, requests_in_turn, take_pages
 
@@ -35,11 +36,11 @@ class Front:
     """The rows that came in order.
 
     Attributes:
-        pages: Those that were not returned yet.
+        pages: Those that were not returned yet, packed.
         is_done: Whether all rows came.
     """
 
-    pages: list[list[Row]] = attrs.field(factory=list, init=False)
+    pages: list[JsonValue] = attrs.field(factory=list, init=False)
     is_done: bool = attrs.field(default=False, init=False)
 
 
@@ -154,7 +155,7 @@ class Ahead:
                 flight.progress()
                 self._total = outcome.total
                 if rows:
-                    front.pages.append(rows[: self.left])
+                    front.pages.append(pack(rows[: self.left]))
                 self.left = None if self.left is None else max(0, self.left - len(rows))
                 front.is_done = self.way.ended or self.left == 0
                 if front.is_done:

@@ -8,12 +8,14 @@ from typing import Generic, Protocol, TypeVar
 
 import attrs
 
+from b24batch.aliases import JsonValue
 from b24batch.lists.ahead import Ahead, Offset
 from b24batch.lists.families import Row
 from b24batch.lists.flight import Flight, Order
 from b24batch.lists.hand import Hand
 from b24batch.lists.listing import Listing
 from b24batch.lists.offsets import ByStart
+from b24batch.lists.packed import unpack
 from b24batch.lists.pages import ByCursor
 from b24batch.lists.piece import Piece
 from b24batch.lists.pieces import Pieces
@@ -32,11 +34,11 @@ class Arrived(Protocol):
     """A part of a list.
 
     Attributes:
-        pages: The pages that came and were not returned yet.
+        pages: The pages that came and were not returned yet, packed.
         is_done: Whether all of its rows came.
     """
 
-    pages: list[list[Row]]
+    pages: list[JsonValue]
     is_done: bool
 
 
@@ -83,8 +85,10 @@ class ConcurrentListing(Generic[_Part]):
         try:
             while self.plan.parts:
                 self.plan.begin(self.flight)
-                if self._take_hand():
+                while self._take_page():
                     yield from self._hand.left
+                if self.plan.parts[0].is_done:
+                    self.plan.drop_first()
                 elif self.flight.is_over:
                     break
                 elif order := self.flight.land():
@@ -98,15 +102,14 @@ class ConcurrentListing(Generic[_Part]):
             hide_frames(interrupt)
             raise
 
-    def _take_hand(self) -> bool:
-        """Take the pages of the first piece in hand; return whether anything changed."""
+    def _take_page(self) -> bool:
+        """Unpack the next page of the first part; return whether there is one."""
         first = self.plan.parts[0]
-        if first.pages:
-            self._hand, first.pages = self._hand.then(first.pages), []
-            return True
-        if first.is_done:
-            self.plan.drop_first()
-        return first.is_done
+        if not first.pages:
+            return False
+        hand, rest = self._hand.then([unpack(first.pages[0])]), first.pages[1:]
+        self._hand, first.pages = hand, rest
+        return True
 
     def _stop(self, interrupt: BaseException) -> None:
         """Send nothing more, and take what still comes; after a `break` in the caller's loop nothing is waited for."""
@@ -117,7 +120,7 @@ class ConcurrentListing(Generic[_Part]):
         """Return the rows that were not yielded, up to the first that is missing."""
         pages: list[list[Row]] = [self._hand.unread]
         for piece in self.plan.parts:
-            pages += piece.pages
+            pages += map(unpack, piece.pages)
             if not piece.is_done:
                 break
         return list(chain.from_iterable(pages))

@@ -12,6 +12,7 @@ from b24batch.calls.chunks import Chunk, cut
 from b24batch.calls.encoded import EncodedCommand
 from b24batch.clock import Clock
 from b24batch.errors import OperatingLimitExceeded, SdkError
+from b24batch.lists.packed import pack_outcomes
 from b24batch.results import AjaxResult
 from b24batch.runs.gate import Stopped
 from b24batch.runs.lanes import Lanes, Sending
@@ -115,10 +116,11 @@ class Flight(Generic[_Part]):
             yield self._landed(sending)
 
     def _measure(self, order: Order[_Part], call: Callable[[], list[AjaxResult]]) -> list[AjaxResult]:
-        """Send a request, on a lane's thread, and note how long it took."""
+        """Send a request, on a lane's thread, note how long it took, and pack its outcomes."""
         began = self._clock.monotonic()
         rows = call()
         order.seconds = self._clock.monotonic() - began
+        pack_outcomes(rows)
         return rows
 
     def _landed(self, sending: Sending) -> Order[_Part]:

@@ -8,20 +8,16 @@ import attrs
 
 from b24batch.calls.encoded import EncodedCommand
 from b24batch.errors import SdkError
+from b24batch.lists.budget import Budget, begins_gap
 from b24batch.lists.flight import Flight, Order
-from b24batch.lists.page_commands import PAGE_SIZE
 from b24batch.lists.piece import Piece
-from b24batch.lists.reading import MOST_REQUESTS, SLOW_REQUEST, crashed_together, requests_in_turn
-from b24batch.lists.survey import Asked, Survey
+from b24batch.lists.reading import SLOW_REQUEST, crashed_together
+from b24batch.lists.survey import Asked, Probe, Survey
 
 #: A piece has at least so many pages where a request has fewer: up to one page is read twice at its end.
 _SMALL = 8
 #: A piece is not cut off below so many pages.
 _SMALLEST = 4
-#: So many times the estimated pages are requested, and one more; the second if there are gaps between the ids.
-_RESERVE, _MORE_RESERVE = 1.05, 1.2
-#: Where rows are spread unevenly, the list is taken to have at most so many times the rows that came.
-_MOST_ESTIMATED = 1.5
 
 
 @attrs.define(eq=False)
@@ -36,27 +32,31 @@ class Pieces:
         most: The number of requests on their way at once.
         pages_per_request: Maximum number of pages in one request.
         survey: Finds out where the rows are.
+        budget: Tells how many requests may be sent.
     """
 
     parts: list[Piece]
     most: int
     pages_per_request: int
     survey: Survey = attrs.field(factory=Survey, init=False)
+    budget: Budget = attrs.field(init=False)
     _size: int = attrs.field(default=1, init=False)
-    _rows: int = attrs.field(default=0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.budget = Budget(self.survey, self.pages_per_request)
 
     def begin(self, flight: Flight[Asked]) -> None:
         """Send what can be sent, from the front of the list."""
         while flight.has_room and (piece := self._next(flight)) is not None:
             asked, commands = self._survey(piece, flight) or self._ask(piece, flight)
-            piece.is_begun = piece.is_on_way = True
+            piece.is_begun, piece.is_on_way, piece.asked = True, True, asked.pages
             flight.send(asked, commands, once=piece.is_alone)
             piece.is_alone = False
 
     def take(self, order: Order[Asked], flight: Flight[Asked]) -> None:
         """Take what a request returned."""
         asked, piece = order.part, order.part.piece
-        piece.is_on_way = False
+        piece.is_on_way, piece.least = False, 2 * piece.asked
         if order.error is not None:
             self._take_error(order.error, order, flight)
             return
@@ -64,7 +64,7 @@ class Pieces:
         self._join(piece)
         error = piece.take(order.outcomes[: asked.pages], flight.requests.mask, self.survey.last)
         if piece.read > before:
-            self._rows += piece.rows - rows
+            self.budget.rows += piece.rows - rows
             self.survey.spans += [piece.span] if self.survey.spans else []
             flight.progress()
             self._resize(order)
@@ -81,66 +81,64 @@ class Pieces:
     def _next(self, flight: Flight[Asked]) -> Piece | None:
         """Return the first piece that may be read."""
         kept = sum(piece.is_begun for piece in self.parts) + (not self.parts[0].is_begun)
+        spare = self.budget.spare(self.parts, flight.sent)
         for place, piece in enumerate(self.parts):
-            is_free = piece.is_begun or place == 0 or (kept < self.most and self._left(flight) > 0)
-            if is_free and not piece.is_done and not piece.is_on_way:
+            if piece.is_done or piece.is_on_way:
+                continue
+            is_free = begins_gap(self.parts, place) or spare >= (1 if piece.left is None else 0)
+            if piece.is_begun or place == 0 or (kept < self.most and is_free):
                 return piece
         return None
 
     def _survey(self, piece: Piece, flight: Flight[Asked]) -> tuple[Asked, list[EncodedCommand]] | None:
         """Return a request that finds out where the rows are; None if that is known, or not worth a request."""
+        self.survey.is_over |= piece.is_dense(self.survey.last)
         if self.survey.is_over:
             return None
         if self.survey.last is None:
-            pages, found = self.survey.to_last(piece, self.pages_per_request)
+            pages, found = self.survey.to_last(piece, self.budget.pages_per_request)
         else:
-            left = self._left(flight) - (2 if self.survey.is_dense else 3)
-            most = min(self.most - 1, self.pages_per_request - 1, left, int(piece.rest(self.survey.last) / 2))
+            left = self.budget.left(self.parts, flight.sent) - (2 if self.survey.is_dense else 3)
+            most = min(self.most - 1, self.budget.pages_per_request - 1, left, int(piece.rest(self.survey.last) / 2))
             pages, found = self.survey.between(piece, most)
         if not found:
             return None
         commands = self.survey.commands(piece, pages, found)
         if commands is None:
-            self.pages_per_request = 1
+            self.budget.pages_per_request = 1
             return None
         return Asked(piece, pages, found), commands
 
     def _ask(self, piece: Piece, flight: Flight[Asked]) -> tuple[Asked, list[EncodedCommand]]:
         """Return the next request of a piece, which is cut off to its size."""
-        wanted, last = self._size, self.survey.last
-        if last is not None:
-            target = self._target(piece, flight)
-            if piece.rest(last) > target + 1:
-                self.parts.insert(self.parts.index(piece) + 1, piece.cut(target, last))
-            reserve = _RESERVE if self.survey.is_dense or piece.left is not None else _MORE_RESERVE
-            wanted = min(wanted, int(piece.rest(last) * reserve) + 1)
+        if self.survey.last is None:
+            commands = piece.way.ask(1 if piece.is_alone else self._size)
+            return Asked(piece, len(commands)), commands
+        if (piece.left or 0) > 0 or self.survey.is_even:
+            piece.least = 0
+        target = max(self._target(piece, flight), min(self._size, piece.least))
+        piece.is_begun = piece.is_on_way = True
+        wanted = self._cut(piece, target)
+        if target < self._size and self.budget.spare(self.parts, flight.sent + 1) < 0:
+            self._join(piece)
+            wanted = self._cut(piece, self._size)
         commands = piece.way.ask(1 if piece.is_alone else wanted)
         return Asked(piece, len(commands)), commands
+
+    def _cut(self, piece: Piece, target: int) -> int:
+        """Cut a piece off to so many pages and return how many to request."""
+        last = self.survey.last or 0
+        if piece.rest(last) > target + 1:
+            self.parts.insert(self.parts.index(piece) + 1, piece.cut(target, last))
+        piece.asked = min(self._size, self.budget.wanted(piece, self.parts))
+        return piece.asked
 
     def _target(self, piece: Piece, flight: Flight[Asked]) -> int:
         """Return how many pages of a piece one lane should read."""
         if self._size < _SMALL:
             return max(1, _SMALL - piece.read)
-        last, left = self.survey.last, self._left(flight)
-        rests = [other.rest(last) for other in self.parts if not other.is_done and not other.is_on_way]
-        if left <= sum(max(1, math.ceil(rest / self._size)) for rest in rests):
-            return self._size
-        share = max(sum(other.rest(last) for other in self.parts) / self.most, sum(rests) / left)
+        share = self.budget.share(self.parts, flight.sent, self.most)
         return min(self._size, max(_SMALLEST, math.ceil(share)))
-
-    def _left(self, flight: Flight[Asked]) -> int:
-        """Return how many more requests may be sent, by what is known of the list."""
-        return self._plan(self._rows, sum(piece.rest(self.survey.last) for piece in self.parts)) - flight.sent
-
-    def _plan(self, rows: int, rest: float) -> int:
-        """Return how many requests may be sent for the whole list, if so many rows came and so many pages are left."""
-        pages = rows / PAGE_SIZE + rest
-        if self.survey.total is not None:
-            pages = max(rows, self.survey.total) / PAGE_SIZE
-        if self.survey.total is not None or self.survey.is_even:
-            return int(MOST_REQUESTS * requests_in_turn(pages, self.pages_per_request))
-        pages = min(pages, _SMALL + _MOST_ESTIMATED * rows / PAGE_SIZE)
-        return int(requests_in_turn(pages, self.pages_per_request))
 
     def _learn(self, order: Order[Asked], flight: Flight[Asked]) -> None:
         """Learn from the single pages: first the last place, then where the list is cut."""
@@ -150,20 +148,18 @@ class Pieces:
         if self.survey.last is None:
             self.survey.learn_last(asked.piece, asked.beside[0], outcomes[0].total)
             if "thinned" not in asked.piece.way.family.word:
-                self._resize(order, self.pages_per_request)
+                self._resize(order, self.budget.pages_per_request)
             return
         pairs = zip(asked.beside, outcomes, strict=True)
-        self._divide(asked.piece, [(other, outcome.total) for other, outcome in pairs if other.pages], flight)
+        distinct = {other.way.reached: (other, outcome.total) for other, outcome in pairs if other.pages}
+        self._divide(asked.piece, list(distinct.values()), flight)
 
-    def _divide(self, piece: Piece, others: list[tuple[Piece, int | None]], flight: Flight[Asked]) -> None:
+    def _divide(self, piece: Piece, others: list[Probe], flight: Flight[Asked]) -> None:
         """Cut the list where single pages were read, but not into more pieces than there may be requests."""
-        pages = self.survey.pages(piece, [other for other, _ in others])
-        came = self._rows + len({other.way.reached for other, _ in others}) * PAGE_SIZE
-        left = self._plan(came, pages) - flight.sent - (1 if self.survey.is_dense else 2)
-        number = min(max(0, left), len(others))
-        kept = [others[len(others) * n // number] for n in range(number)]
+        left = self.budget.planned(self.survey.pages(piece, others)) - flight.sent
+        kept, rows = self.survey.choose(piece, others, self._size, left), piece.rows
         self.parts = self.survey.divide(piece, kept)
-        self._rows += sum(other.rows for other, _ in kept)
+        self.budget.rows += piece.rows - rows + sum(other.rows for other, _ in kept)
 
     def _join(self, piece: Piece) -> None:
         """Join a piece with those behind it of which nothing was requested: perhaps the request reaches into them."""
@@ -181,14 +177,14 @@ class Pieces:
     def _resize(self, order: Order[Asked], most: int | None = None) -> None:
         """Set the size of the next requests: as many pages as the portal answers in time."""
         piece = order.part.piece
-        in_time = SLOW_REQUEST * order.size / order.seconds if order.seconds > 0 else self.pages_per_request
+        in_time = SLOW_REQUEST * order.size / order.seconds if order.seconds > 0 else self.budget.pages_per_request
         is_broken = not piece.is_done and not piece.way.unbroken
         grown = 1 if is_broken else most or 2 * max(self._size, order.part.pages)
-        self._size = max(1, min(self.pages_per_request, grown, int(in_time)))
+        self._size = max(1, min(self.budget.pages_per_request, grown, int(in_time)))
 
     def _take_error(self, error: SdkError, order: Order[Asked], flight: Flight[Asked]) -> None:
         if not crashed_together(error, order.size):
             flight.fail(error)
             return
-        self.pages_per_request, self._size = max(1, order.size // 2), 1
+        self.budget.pages_per_request, self._size = max(1, order.size // 2), 1
         order.part.piece.is_alone = self.survey.is_over = True

@@ -9,6 +9,7 @@ from b24batch.calls.commands import Command
 from b24batch.calls.encoded import EncodedCommand
 from b24batch.errors import AnswerLost, SdkError
 from b24batch.lists.families import Row
+from b24batch.lists.packed import unpack_outcome
 from b24batch.results import AjaxResult
 
 #: After a request that took longer, in seconds, the next has fewer pages; the portal ends one after 60.
@@ -49,7 +50,7 @@ def take_pages(way: Pages, outcomes: Iterable[AjaxResult], mask: Callable[[SdkEr
         if outcome.error is not None:
             raise outcome.error
         try:
-            rows = way.take(outcome)
+            rows = way.take(unpack_outcome(outcome))
         except SdkError as error:
             error.http_status, error.request_id = outcome.http_status, outcome.request_id
             mask(error)

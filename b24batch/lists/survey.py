@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import TypeAlias
 
 import attrs
 
 from b24batch.calls.commands import Command
 from b24batch.calls.encoded import EncodedCommand
 from b24batch.errors import UsageError
-from b24batch.lists.page_commands import encode_for_batch, name_page
+from b24batch.lists.packed import unpack
+from b24batch.lists.page_commands import PAGE_SIZE, encode_alone, encode_for_batch, name_page
 from b24batch.lists.piece import Piece
 
 #: Where a page is a request of its own, the last id is looked for after so many pages.
@@ -19,6 +22,9 @@ _PAGES_BEFORE = 4
 _DENSE = 51.0
 #: How many times as far the widest page may reach as the narrowest.
 _EVEN = 2.0
+
+#: A piece of which a single page came, and the rows behind its start as the portal counted them, or None.
+Probe: TypeAlias = tuple[Piece, int | None]
 
 
 @attrs.frozen(eq=False)
@@ -68,7 +74,7 @@ class Survey:
     def commands(self, piece: Piece, pages: int, others: list[Piece]) -> list[EncodedCommand] | None:
         """Return the commands for the next page of each; None if a batch would change them."""
         if not pages:
-            return others[0].way.ask(1)
+            return [encode_alone(_counted(others[0].way.page()))]
         try:
             calls = [piece.way.page(), *(_counted(other.way.page()) for other in others)]
             return [encode_for_batch(name_page(place), page) for place, page in enumerate(calls)]
@@ -80,15 +86,31 @@ class Survey:
         if not reverse.pages:
             self.is_over = True
             return
-        self.last, self.spans = piece.way.place(reverse.pages[0][0]), [piece.span, reverse.span]
+        self.last, self.spans = piece.way.place(unpack(reverse.pages[0])[0]), [piece.span, reverse.span]
         ids = max(0, self.last - (piece.way.reached or self.last))
         if ids:
             piece.reopen()
             piece.span = (piece.span + reverse.span) / 2
         if total is not None and 0 <= total - piece.rows <= ids:  # otherwise the portal counted wrong
             self.total, piece.left = total, total - piece.rows
+            self.spans.append(ids / max(1, piece.left) * PAGE_SIZE)
 
-    def divide(self, piece: Piece, others: Sequence[tuple[Piece, int | None]]) -> list[Piece]:
+    def choose(self, piece: Piece, others: Sequence[Probe], pages_per_request: int, most: int) -> list[Probe]:
+        """Return as many of the single pages as the list may be cut at, so that it needs at most `most` requests."""
+        fit = (kept for kept in _thinned(others) if self._count_requests(piece, kept, pages_per_request) <= most)
+        return next(fit, [])
+
+    def _count_requests(self, piece: Piece, others: Sequence[Probe], pages_per_request: int) -> int:
+        """Return how many requests the pieces between these pages need; more if that is only estimated."""
+        counted = [self.total, *(total for _, total in others), 0]
+        behind = [total for total in counted if total is not None]
+        if len(behind) == len(counted):
+            rests = [(one - other - PAGE_SIZE) / PAGE_SIZE for one, other in pairwise(behind)]
+            return sum(max(0, math.ceil(rest / pages_per_request)) for rest in rests)
+        rests = list(self._rests(piece, [other for other, _ in others]))
+        return sum(max(1, math.ceil(rest / pages_per_request)) for rest in rests) + (0 if self.is_dense else 1)
+
+    def divide(self, piece: Piece, others: Sequence[Probe]) -> list[Piece]:
         """Return the pieces of the list, cut where single pages were read; with the portal's `total` behind each."""
         found = [piece, *(other for other, _ in others)]
         spans = [*(other.span for other, _ in others), self.spans[1]]
@@ -105,15 +127,19 @@ class Survey:
                 parts[-1].span = _between(one.span, spans[place])
         return parts
 
-    def pages(self, piece: Piece, others: Sequence[Piece]) -> float:
-        """Return an estimate of the pages of the list, by the single pages of `others`."""
-        self.spans += [other.span for other in others]
-        found, last = [piece, *others], self.last or 0
-        starts = [*(other.start for other in others), last]
+    def pages(self, piece: Piece, others: Sequence[Probe]) -> float:
+        """Return an estimate of the pages of the list, by the single pages of `others`, and learn from those."""
+        found = [other for other, _ in others]
+        self.spans += [other.span for other in found]
+        return piece.read + len(found) + sum(self._rests(piece, found))
+
+    def _rests(self, piece: Piece, others: Sequence[Piece]) -> Iterator[float]:
+        """Yield an estimate of the pages between the single pages."""
+        found = [piece, *others]
+        starts = [*(other.start for other in others), self.last or 0]
         spans = [*(other.span for other in others), self.spans[1]]
-        reached = [one.way.reached or 0 for one in found]
-        ranges = zip(reached, starts, found, spans, strict=True)
-        return sum(max(0, end - start) / _between(one.span, span) for start, end, one, span in ranges)
+        for one, end, span in zip(found, starts, spans, strict=True):
+            yield max(0, end - (one.way.reached or 0)) / _between(one.span, span)
 
     @property
     def is_dense(self) -> bool:
@@ -129,6 +155,13 @@ class Survey:
 def _between(one: float, other: float) -> float:
     """Estimate the span between two; where they differ much, half of what is between has no rows."""
     return min((one + other) / 2, _EVEN * min(one, other))
+
+
+def _thinned(pages: Sequence[Probe]) -> Iterator[list[Probe]]:
+    """Yield these pages, then fewer and fewer of them."""
+    for number in range(len(pages), 0, -1):
+        yield [pages[len(pages) * n // number] for n in range(number)]
+    yield []
 
 
 def _counted(page: Command) -> Command:

@@ -149,6 +149,7 @@ class RenewedToken:
 
     def _ask(self, token: Token, connections: Connections) -> None:
         def keep(new: Token) -> None:
+            """Remember a new token of the same portal, as one that is not stored yet."""
             refuse_stranger(new, token)
             self._unstored[new.access_token] = token.access_token
             self._token = new

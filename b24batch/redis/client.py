@@ -27,6 +27,7 @@ class _Credentials(CredentialProvider):
         self._parts = parts
 
     def get_credentials(self) -> Any:
+        """Return the parts as plain text."""
         return tuple(part.reveal() for part in self._parts)
 
 

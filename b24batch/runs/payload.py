@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from b24batch.aliases import JsonValue, WireParams
 from b24batch.calls.chunks import Chunk
@@ -37,7 +37,7 @@ def load(chunk: Chunk, answer: Answer, *, halt: bool) -> list[AjaxResult]:
 
 def load_direct(command: Command, answer: Answer) -> AjaxResult:
     """Return the outcome of a command that was called directly."""
-    return _ok(command, answer, *map(answer.envelope.get, DIRECT_ANSWER))
+    return _ok(command, answer, map(answer.envelope.get, DIRECT_ANSWER))
 
 
 def _rows(chunk: Chunk, answer: Answer, maps: BatchAnswer, *, halt: bool) -> Iterator[AjaxResult]:
@@ -47,7 +47,7 @@ def _rows(chunk: Chunk, answer: Answer, maps: BatchAnswer, *, halt: bool) -> Ite
         succeeded, refused = name in maps.result, name in maps.error
         if succeeded and not refused:
             total, following, time = maps.total.get(name), maps.next.get(name), maps.time.get(name)
-            yield _ok(command, answer, maps.result[name], total, following, time)
+            yield _ok(command, answer, (maps.result[name], total, following, time))
         elif refused and not succeeded:
             halted = halt
             yield _not_ok(command, answer, "failed", _command_error(command, maps.error[name], answer))
@@ -57,16 +57,15 @@ def _rows(chunk: Chunk, answer: Answer, maps: BatchAnswer, *, halt: bool) -> Ite
             yield _not_ok(command, answer, "unknown", _untold(answer))
 
 
-def _ok(
-    command: Command, answer: Answer, data: JsonValue, total: JsonValue, next: JsonValue, time: JsonValue
-) -> AjaxResult:
+def _ok(command: Command, answer: Answer, values: Iterable[JsonValue]) -> AjaxResult:
+    data, total, following, time = values
     return AjaxResult(
         command,
         "ok",
         data,
         failed_elements(command.method, data, answer.secrets),
         _count(total),
-        _count(next),
+        _count(following),
         time if isinstance(time, dict) else None,
         answer.http_status,
         answer.request_id,

@@ -156,14 +156,17 @@ class _LogLines:
         self.logged_at = self.clock.monotonic()
 
     def update(self, n: int, /) -> None:
+        """Add to the count, and log it if it is time."""
         self.count += n
         if self.clock.monotonic() - self.logged_at >= LOG_STEP:
             self._log()
 
     def set_postfix_str(self, s: str, /) -> None:
+        """Show the text in the next log line."""
         self.text = s
 
     def close(self) -> None:
+        """Log the last count, if it was not."""
         if 0 < self.logged < self.count:
             self._log()
 

@@ -111,6 +111,7 @@ class _Streaming:
     state: tuple[Iterator[AjaxResult], list[ChunkRun]] = attrs.field(factory=lambda: (iter(()), []), init=False)
 
     def rows(self) -> Generator[AjaxResult, None, None]:
+        """Yield the outcomes of all requests, in order."""
         __tracebackhide__ = True
         try:
             self.run.open_journal(())

@@ -132,6 +132,7 @@ class Portal(Serving, ApplicationPortal):
         """
 
         def register(handler: _H) -> _H:
+            """Register the function, and return it."""
             self._dispatcher.add(name, handler)
             return handler
 

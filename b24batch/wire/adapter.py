@@ -72,9 +72,13 @@ class _Connection(HTTPConnection):
             refuse_private(self, address)
         self._dns_host, self.timeout = address, left_of(timeout)
         sock = super()._new_conn()
-        if public_only:
-            refuse_private_peer(self, sock)
-        sock.settimeout(left_of(timeout))  # for a handshake
+        try:
+            if public_only:
+                refuse_private_peer(self, sock)
+            sock.settimeout(left_of(timeout))  # for a handshake
+        except BaseException:
+            sock.close()
+            raise
         return sock
 
     def _is_public_only(self, timeout: float | None) -> bool:

@@ -18,6 +18,7 @@ class _Reader(io.RawIOBase):
         self._raw, self._sock, self._timeout, self._is_over = raw, sock, timeout, False
 
     def readable(self) -> bool:
+        """Return True."""
         return True
 
     def readinto(self, buffer: Any) -> int | None:

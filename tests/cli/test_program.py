@@ -190,7 +190,9 @@ def test_no_output(portal, monkeypatch, capsys, arguments):
     assert capsys.readouterr().err == "b24batch: standard output is closed; nothing was sent\n"
 
 
-@pytest.mark.parametrize("arguments", [["call", "crm.deal.add"], ["sandbox", "--port", "0"]])
+@pytest.mark.parametrize(
+    "arguments", [["call", "crm.deal.add"], pytest.param(["sandbox", "--port", "0"], marks=pytest.mark.slow)]
+)
 def test_closed_output(portal, arguments):
     """So it is when a shell starts the program with its standard output closed."""
     code, output, errors = closing(">&-", *arguments, B24_WEBHOOK_URL=portal.url)
@@ -198,7 +200,9 @@ def test_closed_output(portal, arguments):
     assert errors == "b24batch: standard output is closed; nothing was sent\n"
 
 
-@pytest.mark.parametrize("arguments", [["run", "-"], ["call", "echo", "--params", "-"]])
+@pytest.mark.parametrize(
+    "arguments", [["run", "-"], pytest.param(["call", "echo", "--params", "-"], marks=pytest.mark.slow)]
+)
 def test_closed_input(portal, arguments):
     """Without a standard input a command that is to read from it is refused before anything is sent."""
     code, output, errors = closing("<&-", *arguments, B24_WEBHOOK_URL=portal.url)
@@ -209,7 +213,13 @@ def test_closed_input(portal, arguments):
 
 @pytest.mark.parametrize(
     ("arguments", "code"),
-    [(["call", "echo"], 0), (["call", "no.such.method"], 1), (["call", "echo", "a"], 2), (["call"], 2), ([], 2)],
+    [
+        (["call", "echo"], 0),
+        (["call", "no.such.method"], 1),
+        ([], 2),
+        pytest.param(["call", "echo", "a"], 2, marks=pytest.mark.slow),
+        pytest.param(["call"], 2, marks=pytest.mark.slow),
+    ],
 )
 def test_closed_errors(portal, arguments, code):
     """Without a standard error nothing of what would be said there lands in the output."""

@@ -346,7 +346,9 @@ def test_nobody_reads_the_list_on(portal):
     assert len(errors.splitlines()) == 1
 
 
-@pytest.mark.parametrize("arguments", [["call", "server.time"], ["list", "user.get"]])
+@pytest.mark.parametrize(
+    "arguments", [pytest.param(["call", "server.time"], marks=pytest.mark.slow), ["list", "user.get"]]
+)
 def test_full_disk(arguments):
     """An output that cannot be written is one sentence and exit code 1, also while a list is written."""
     with Path("/dev/full").open("w") as full, Portal() as portal:

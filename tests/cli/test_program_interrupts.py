@@ -64,8 +64,8 @@ TIME = '{"method": "server.time"}\n'
     ("options", "statuses"),
     [
         ([], ["ok", "ok", "ok", "failed", "failed", "ok"]),
-        (["--chunk-size", "6"], ["ok", "ok", "ok", "failed", "failed", "ok"]),
-        (["--chunk-size", "5"], ["ok", "ok", "ok", "failed", "failed"]),
+        pytest.param(["--chunk-size", "6"], ["ok", "ok", "ok", "failed", "failed", "ok"], marks=pytest.mark.slow),
+        pytest.param(["--chunk-size", "5"], ["ok", "ok", "ok", "failed", "failed"], marks=pytest.mark.slow),
         (["--halt"], ["ok", "ok", "ok", "failed", "skipped", "skipped"]),
     ],
 )
@@ -116,10 +116,12 @@ def test_interrupted_with_several_requests_on_their_way(portal, file):
     assert errors.splitlines()[0].endswith("| b24batch run - --chunk-size 2 --concurrency 3")
 
 
-ENDS = [(signal.SIGTERM, 143), (getattr(signal, "SIGHUP", None), 129)]
+ENDS = [(signal.SIGTERM, 143)]
+if hasattr(signal, "SIGHUP"):
+    ENDS += [pytest.param(signal.SIGHUP, 129, marks=pytest.mark.slow)]
 
 
-@pytest.mark.parametrize(("number", "code"), [end for end in ENDS if end[0]], ids=lambda value: str(value))
+@pytest.mark.parametrize(("number", "code"), ENDS, ids=lambda value: str(value))
 def test_told_to_end(portal, file, number, code):
     """SIGTERM and SIGHUP end a run as Ctrl-C does: each line that was executed has its outcome, and no other one."""
     gate = threading.Event()
@@ -171,7 +173,10 @@ def is_blocked(process):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
-@pytest.mark.parametrize(("size", "unbuffered"), [(50, ""), (30, ""), (20, ""), (50, "1")])
+@pytest.mark.parametrize(
+    ("size", "unbuffered"),
+    [(50, ""), (20, ""), pytest.param(30, "", marks=pytest.mark.slow), pytest.param(50, "1", marks=pytest.mark.slow)],
+)
 def test_interrupted_while_a_slow_reader_blocks(portal, file, size, unbuffered):
     """Ctrl-C within a record leaves it whole, and every line whose answer has come its true outcome."""
     portal.method("big")(lambda params: BIG)
@@ -253,7 +258,13 @@ def test_ctrl_c_is_held_back():
     assert first.type is KeyboardInterrupt
 
 
-@pytest.mark.parametrize(("text", "said"), [(ADD * 2 + ALONE + ADD, "lines 1 to 2 were"), (ALONE * 2, "line 1 was")])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (ADD * 2 + ALONE + ADD, "lines 1 to 2 were"),
+        pytest.param(ALONE * 2, "line 1 was", marks=pytest.mark.slow),
+    ],
+)
 def test_full_disk_before_a_line_that_goes_alone(portal, file, text, said):
     """Of lines that were read ahead and not sent, nobody says that they were."""
     line, options = command("run", file(text), B24_WEBHOOK_URL=portal.url)

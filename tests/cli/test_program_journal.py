@@ -79,7 +79,9 @@ def test_stop_after_needs_no_journal(portal, file):
     assert against(portal.url, "run", file, "--stop-after", "-1").returncode == 2
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
 def test_the_first_signal_finishes_the_request(portal, file, path, go, number, code):
     """The first Ctrl-C or SIGTERM lets the request in hand come back; nothing is unknown, and it goes on later."""
     calls = iter(range(1, 99))
@@ -103,7 +105,9 @@ def test_the_first_signal_finishes_the_request(portal, file, path, go, number, c
     assert all_once(portal)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow), (signal.SIGTERM, 143)]
+)
 def test_the_first_signal_finishes_the_requests_of_all_lanes(portal, file, path, go, number, code):
     """With lanes, the first Ctrl-C or SIGTERM lets all requests in hand come back; nothing is unknown or doubled."""
     calls = iter(range(1, 99))

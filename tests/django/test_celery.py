@@ -1,11 +1,9 @@
 """The task of the page on task queues, with a real worker on Redis: killed in the middle, it doubles nothing."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -19,6 +17,7 @@ pytest_plugins = ["django_fixtures"]
 from django.db import connections  # noqa: E402
 from django.db.models import F  # noqa: E402
 from django_server import PROJECT, environment  # noqa: E402
+from redis_server import RedisServer, needs_server  # noqa: E402
 
 from b24batch.django import JournalRun  # noqa: E402
 
@@ -31,17 +30,11 @@ PATIENCE = 60
 @contextmanager
 def redis(folder):
     """A Redis server, by the URL of its socket."""
-    program = shutil.which("redis-server")
-    if program is None:
-        pytest.skip("Redis is not installed")
-    line = [program, "--port", "0", "--unixsocket", f"{folder}/redis", "--save", "", "--dir", str(folder)]
-    server = subprocess.Popen(line, stdout=subprocess.DEVNULL)
+    server = RedisServer(folder)
     try:
-        wait_until((folder / "redis").exists)
-        yield f"redis+socket://{folder}/redis"
+        yield f"redis+socket://{server.path}"
     finally:
-        server.terminate()
-        server.wait(PATIENCE)
+        server.stop()
 
 
 @contextmanager
@@ -57,18 +50,12 @@ def working(env):
         worker.wait(PATIENCE)
 
 
-def wait_until(holds):
-    until = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.05)  # other processes tell nobody how far they are
-
-
 def children(pid):
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 @pytest.mark.slow
+@needs_server
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux")
 def test_a_killed_child(portal, database, tmp_path):
     """A child that is killed in the middle of a task: the task is delivered again and goes on, and nothing doubles."""

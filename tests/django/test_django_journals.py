@@ -48,7 +48,7 @@ def alias(request, second):
     connections[alias].close()
 
 
-@pytest.fixture(params=[1, 4])
+@pytest.fixture(params=[1, pytest.param(4, marks=pytest.mark.slow)])
 def concurrency(request):
     return request.param
 

@@ -52,6 +52,7 @@ def test_a_wrong_setting_stops_the_project(portal, database):
     assert "c0de5ecret" not in ended.stderr
 
 
+@pytest.mark.slow
 def test_a_portal_and_its_application(portal, database):
     """A portal installs the application on a real server, opens a placement and sends an event; errors tell nothing."""
     env = environment(portal, database, DEBUG="1")

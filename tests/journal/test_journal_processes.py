@@ -52,7 +52,7 @@ def is_true(status, times):
     return times in {"ok": {1}, "unknown": {0, 1}}.get(status, {0})
 
 
-@pytest.mark.parametrize("concurrency", [1, 4])
+@pytest.mark.parametrize("concurrency", [pytest.param(1, marks=pytest.mark.slow), 4])
 def test_two_processes_without_the_lock(portal, path, concurrency):
     """Without the lock, two processes send each command once; the one that comes late is told, and stops."""
     argv = [sys.executable, "-c", dedent(STREAM), portal.url, str(path), str(concurrency)]
@@ -133,6 +133,7 @@ OPENING = """
 """
 
 
+@pytest.mark.slow
 def test_many_open_a_new_file_at_once(path):
     """Processes that create the same journal at the same moment all get one."""
     argv = [sys.executable, "-c", dedent(OPENING), str(path)]

@@ -372,7 +372,7 @@ def test_an_interrupt_at_any_instant_after_the_answer(portal, tmp_path, kind):
 
     force = functools.partial(refresh, stale=False)
     lines, lost = traced(force), []
-    for line in some(range(1, lines + 1), share=3):
+    for line in some(range(1, lines + 1)):
         asked = len(portal.token_requests)
         with pytest.raises(KeyboardInterrupt):
             traced(force, line)

@@ -36,7 +36,7 @@ SANDBOX = str(Path(PACKAGE) / "sandbox")
 #: Whether every instant is tried; otherwise some of each scenario, drawn anew each time. Of scenarios with lanes or a
 #: journal, whose instants are many and slow, some are drawn in any case.
 EVERY = bool(os.environ.get("B24BATCH_EVERY_INSTANT"))
-DRAWN = 6
+DRAWN = 3
 MANY_DRAWN = 150 if EVERY else DRAWN
 SIGNALS = 300 if EVERY else DRAWN
 AT_ONCE = RetryPolicy(wait_initial=0.0)

@@ -12,6 +12,7 @@ import gates
 import pytest
 import trustme
 from canary import assert_hidden
+from drawing import some
 
 from b24batch import (
     AjaxError,
@@ -354,7 +355,7 @@ OF_ONE = [row for row in ROWS if row.scheme == "http" and row.name not in STALLS
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("row", OF_ONE, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", some(OF_ONE, share=3), ids=lambda row: row.name)
 def test_a_fault_beside_others(row, kind, world, caplog):
     """With 4 requests on their way, a fault means for its own request what it means alone, and nothing for others."""
     caplog.set_level(logging.DEBUG)

@@ -11,7 +11,8 @@ BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "stream.py"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak of its memory in /proc")
-@pytest.mark.parametrize(("commands", "bound"), [("10000", 5), pytest.param("50000", 25, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize(("commands", "bound"), [("10000", 5), ("50000", 25)])
 def test_many_commands(commands, bound):
     """Commands from a generator leave the client within a few MiB of its start, however many there are."""
     command = [sys.executable, str(BENCHMARK), "--commands", commands]

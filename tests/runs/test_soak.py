@@ -12,8 +12,8 @@ BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "soak.py"
 @pytest.mark.parametrize(
     ("commands", "share", "lanes"),
     [
-        ("2000", "0.5", ()),
-        ("2000", "0.5", ("--threads", "1", "--concurrency", "8")),
+        ("1000", "0.5", ()),
+        ("1000", "0.5", ("--threads", "1", "--concurrency", "8")),
         pytest.param("10000", "0.15", (), marks=pytest.mark.slow),
         pytest.param("10000", "0.15", ("--threads", "1", "--concurrency", "8"), marks=pytest.mark.slow),
     ],

@@ -131,7 +131,7 @@ def test_every_place(world, usual):
     """A run ends with an outcome for each command when any one place of an answer holds the worst of values."""
     portal, b24, _ = world
     once = b24.with_options(retries=RetryPolicy(attempts=1), operating_wait=700)
-    for path, value in some(itertools.product(paths(usual), WORST), share=3):
+    for path, value in some(itertools.product(paths(usual), WORST)):
         portal.fail_next(Answer(changed(usual, [(path, value)])))
         all_usable(once.batch_by_chunk(CALLS, halt_on_error=False).rows)
 

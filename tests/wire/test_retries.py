@@ -1,5 +1,6 @@
 """What reads, and how patient a session is."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -58,10 +59,19 @@ def test_what_gets_or_creates(method):
     assert not is_read(method)
 
 
+def test_every_method_of_another_version():
+    """A method that exists only in REST 3.0 is refused with that reason, in any case."""
+    refused = r"only in REST 3\.0, which b24batch does not support.*"
+    for method in V3_ONLY:
+        for name in (method, method.upper()):
+            with pytest.raises(UsageError, match=refused + re.escape(name[:9])):
+                Command(name)
+
+
 @pytest.mark.usefixtures("refused")
-@pytest.mark.parametrize("method", V3_ONLY)
+@pytest.mark.parametrize("method", V3_ONLY[::25])
 def test_methods_of_another_version(b24, method):
-    """A method that exists only in REST 3.0 is refused with that reason, in every way and any case."""
+    """Every way of sending refuses it."""
     ways = [
         b24.call,
         lambda method: b24.batch([(method,)]),
@@ -72,8 +82,6 @@ def test_methods_of_another_version(b24, method):
     for send in ways:
         with pytest.raises(UsageError, match=r"only in REST 3\.0, which b24batch does not support.*" + method[:9]):
             send(method)
-    with pytest.raises(UsageError, match=r"REST 3\.0"):
-        Command(method.upper())
 
 
 @pytest.mark.parametrize("method", [*BOTH, "acme:main.eventlog.list", "main.eventlog.list.mine"])

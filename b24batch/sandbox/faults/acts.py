@@ -53,6 +53,7 @@ def call_first(act: Callable[[], object]) -> Act:
     """Call a function, then execute."""
 
     def act_first(exchange: Exchange) -> Answer:
+        """Call the function, then execute."""
         act()
         return exchange.execute(None)
 

@@ -47,6 +47,7 @@ def install(dispatcher: Dispatcher, application: Application) -> None:
     """Register the methods."""
 
     def known(params: Params) -> JSON:
+        """Say whether there is a method of this name."""
         name = require({str(name).lower(): value for name, value in params.items()}, "name")
         is_known = name.lower() in dispatcher.names()
         return {"isExisting": is_known, "isAvailable": is_known}

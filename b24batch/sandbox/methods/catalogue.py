@@ -11,6 +11,8 @@ come as a map by their ids.
 
 from __future__ import annotations
 
+import functools
+
 from b24batch.sandbox.methods.records import About, Records
 from b24batch.sandbox.methods.records import install as install_records
 from b24batch.sandbox.methods.spellings import CONTROLLER, FLAT, LEGACY
@@ -74,13 +76,19 @@ _FLAT = {
 }
 
 
-def install(dispatcher: Dispatcher) -> None:
-    """Register the methods of all kinds."""
-    time = dispatcher.clock.time
+@functools.cache
+def _read_kinds() -> list[tuple[About, str]]:
+    """Return what is known of each kind, and the suffixes of its methods."""
+    kinds = [(About.read(FLAT, line), suffixes) for line, suffixes in _FLAT.items()]
     for spelling, table in ((LEGACY, _LEGACY), (CONTROLLER, _CONTROLLER)):
         for line in table.strip().splitlines():
             names = "add tail:list" if line.startswith("offset") else "add get update delete list"
             left = " ".join(name for name in names.split() if f"-{name}" not in line.split())
-            install_records(dispatcher, Records(About.read(spelling, line), time), left)
-    for line, suffixes in _FLAT.items():
-        install_records(dispatcher, Records(About.read(FLAT, line), time), suffixes)
+            kinds.append((About.read(spelling, line), left))
+    return kinds
+
+
+def install(dispatcher: Dispatcher) -> None:
+    """Register the methods of all kinds."""
+    for about, suffixes in _read_kinds():
+        install_records(dispatcher, Records(about, dispatcher.clock.time), suffixes)

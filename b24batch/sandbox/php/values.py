@@ -59,6 +59,7 @@ def _make_copier(leaves: dict[type, Callable[[JSON], JSON]]) -> Callable[[JSON],
     """Return a deep copy function that decides between lists and maps as PHP does."""
 
     def copy(value: JSON) -> JSON:
+        """Return a deep copy."""
         # One frame a level: bodies may be nested 512 deep.
         if isinstance(value, dict):
             made = {}

@@ -41,6 +41,7 @@ class _AsItIs(Compat32):
     """Headers of a form's parts keep their bytes, names in other alphabets too."""
 
     def header_fetch_parse(self, name: str, value: JSON) -> JSON:
+        """Return the value as it is."""
         del name
         return value
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 
@@ -25,6 +26,7 @@ _USER_FIELD = re.compile(r"UF_\w+", re.ASCII)
 _USER_ITEM_FIELD = re.compile(r"uf[A-Z]\w*", re.ASCII)
 
 
+@functools.lru_cache(maxsize=1024)
 def to_camel(name: str) -> str:
     """Return ``stageId`` for ``STAGE_ID``; a number at the end keeps its underscore, as in ``ufCrm5_17``."""
     first, *words = name.lower().split("_")

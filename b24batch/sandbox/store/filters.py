@@ -90,6 +90,7 @@ def _equal(kind: str, wanted: JSON) -> Test:
 
 def _compare(passes: Callable[[JSON, JSON], bool]) -> Callable[[str, JSON], Test]:
     def make(kind: str, wanted: JSON) -> Test:
+        """Return the test of a value against the wanted one."""
         limit = to_comparable(kind, wanted)
         return lambda value: any(passes(item, limit) for item in _list_values(kind, value))
 

@@ -29,6 +29,7 @@ def _to_double(value: JSON) -> float:
 
 def _make_date_cast(read: Callable[[str], str | None]) -> _Cast:
     def cast(value: JSON) -> JSON:
+        """Return the date as it is stored."""
         if value is None or value == "":
             return None
         return read(to_text(value)) or DROPPED

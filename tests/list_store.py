@@ -1,0 +1,105 @@
+"""A store of rows that are listed by cursor, and ways to read it with several requests on their way."""
+
+import threading
+from bisect import bisect_left, bisect_right
+
+from b24batch import Command
+from b24batch.lists.concurrent_listing import listing_of
+from b24batch.lists.families import find_family
+from b24batch.lists.listing import way_through
+from b24batch.runs.lanes import Lanes, Sending
+from b24batch.sandbox import FakeClock, Page, Portal
+
+METHOD = "crm.deal.list"
+
+
+class Store:
+    """The rows of a method; `changes` tells what is deleted and added before its n-th page."""
+
+    def __init__(self, ids, changes=(), counts=True):
+        self.counts = counts
+        self.ids, self.changes = sorted(ids), {after: change for after, *change in changes}
+        self.ever, self.kept = set(self.ids), set(self.ids)
+        self.pages, self.lock = 0, threading.Lock()
+
+    def __call__(self, params):
+        with self.lock:
+            if self.pages in self.changes:
+                self.change(*self.changes[self.pages])
+            self.pages += 1
+            conditions = params.get("filter") or {}
+            low = bisect_right(self.ids, bound(conditions.get(">ID", 0)))
+            high = bisect_left(self.ids, bound(conditions.get("<ID", 10**9)))
+            total = high - low if self.counts and params.start >= 0 else None
+            if params["order"]["ID"] == "DESC":
+                return Page(rows_of(self.ids[max(low, high - 50) : high][::-1]), total=total)
+            return Page(rows_of(self.ids[low:high][:50]), total=total)
+
+    def change(self, deleted, added):
+        self.kept.difference_update(deleted)
+        self.ids = sorted(set(self.ids).difference(deleted))
+        new = range(max(self.ever, default=0) + 1, max(self.ever, default=0) + 1 + added)
+        self.ids.extend(new)
+        self.ever.update(new)
+
+
+def bound(value):
+    """The number of a condition; a reference that leads nowhere is 1."""
+    return int(value) if str(value).lstrip("-").isdigit() else 1
+
+
+def rows_of(ids):
+    return [{"ID": str(row_id)} for row_id in ids]
+
+
+def ids_of(rows):
+    return [int(row["ID"]) for row in rows]
+
+
+def lanes():
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("b24batch-")]
+
+
+def is_silent():
+    """Whether the lanes are gone, which takes them a moment."""
+    for thread in threading.enumerate():
+        if thread.name.startswith("b24batch-"):
+            thread.join(10)
+    return not lanes()
+
+
+def read(store, concurrency, **options):
+    """The rows that are read from a store, and the number of requests."""
+    with Portal() as portal, portal.session() as b24:
+        portal.method(METHOD)(store)
+        return ids_of(b24.call_list(METHOD, concurrency=concurrency, **options)), len(portal.requests)
+
+
+class Shuffled(Lanes):
+    """Lanes without threads, which finish requests in an order of their own: `pick` says which."""
+
+    def __init__(self, most, pick):
+        super().__init__(most, FakeClock(), None)
+        self.pick, self.finished = pick, []
+
+    def reserve(self, on_way):
+        assert on_way == len(self.finished) < self.most
+
+    def start(self, send):
+        sending = Sending(self, send)
+        sending.run()
+        self.finished.append(sending)
+        return sending
+
+    def finish_next(self, until):
+        return self.finished.pop(self.pick(len(self.finished)))
+
+
+def shuffled(b24, most, pick, *, descending=False, pages=50):
+    """The pages of a list that is read on such lanes."""
+    way = way_through(
+        Command(METHOD), find_family(METHOD, None, None, None), "cursor", cursor_id_key=None, descending=descending
+    )
+    lanes = Shuffled(most, pick)
+    requests = b24._requests(None)
+    return listing_of(requests, way, lanes, repeatable=True, pages_per_request=pages, left=None).pages()
