@@ -32,7 +32,7 @@ def offline_events(
     A batch is removed when the loop asks for the next one. If your code raises, or leaves the loop without
     `OfflineBatch.clear`, the batch stays in the queue, reserved: no other program gets it, until one asks with
     `resume`. So an event is handled at least once, and perhaps twice after a crash. The portal deletes what was
-    reserved for 30 days. Several programs may run this at once; each gets other events.
+    reserved for 34 days. Several programs may run this at once; each gets other events.
 
     Bind each event first: ``event.bind`` with ``event_type=offline``. The queue has one entry for events with the same
     data, so a deal that was changed ten times comes once.
