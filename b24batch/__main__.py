@@ -5,9 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from b24batch.cli.arguments import make_parser
-from b24batch.cli.program import execute
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; ``b24batch --help`` lists them.
@@ -18,8 +15,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: For no arguments, invalid ones and ``--help``, as usual with argparse.
     """
-    arguments = make_parser().parse(argv)
-    return execute(lambda: arguments.run(arguments))
+    try:
+        from b24batch.cli.arguments import make_parser
+        from b24batch.cli.program import execute
+
+        arguments = make_parser().parse(argv)
+        return execute(lambda: arguments.run(arguments))
+    except KeyboardInterrupt:  # Ctrl-C before the program handles it
+        return 130
 
 
 if __name__ == "__main__":

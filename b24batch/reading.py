@@ -29,6 +29,8 @@ _SPELLINGS |= {True: True, False: False}  # 1 and 0 as well, which are equal to 
 #: since 1930 the offset of no inhabited time zone was more than 3 hours from today's (tz database), except where a
 #: country moved across the date line.
 _MOST_APART = timedelta(hours=3)
+#: The offset of every time zone today, and so the local time of a date, is a multiple of so many minutes (tz database).
+_STEP = 15
 
 
 def to_date(value: JsonValue) -> date | None:
@@ -37,11 +39,15 @@ def to_date(value: JsonValue) -> date | None:
     The portal returns it with a time: midnight on its server plus the offset from UTC that the server has now. The
     first ten characters can be the day before; the date that was meant is that of the nearest midnight UTC.
 
+    It is not for a field with a time, such as ``DATE_CREATE`` or ``deadline``: a time like 18:00:00-05:00 looks like a
+    date. The day of such a field is ``to_datetime(value).astimezone(zone).date()``.
+
     Args:
         value: A text such as ``2026-05-01T03:00:00+03:00`` or ``2026-05-01``, or a `date`.
 
     Raises:
-        UsageError: The value is in another form, or it is a time of the day, which only `to_datetime` reads.
+        UsageError: The value is in another form, or its time cannot stand for a date, as that of nearly every
+            ``DATE_CREATE``.
     """
     if _is_empty(value):
         return None
@@ -81,9 +87,9 @@ def to_decimal(value: JsonValue) -> Decimal | None:
         return None
     if isinstance(value, Decimal) and value.is_finite():
         return value
-    is_whole = type(value) is not bool and isinstance(value, Integral)
-    text = str(int(value)) if is_whole else value
-    text = float.__repr__(value) if isinstance(value, float) else text
+    if type(value) is not bool and isinstance(value, Integral):
+        return Decimal(int(value))
+    text = float.__repr__(value) if isinstance(value, float) else value
     if isinstance(text, str) and _NUMBER.fullmatch(text):
         return Decimal(text)
     hint = "; the part before the | is the amount" if isinstance(text, str) and "|" in text else ""
@@ -122,6 +128,8 @@ def _find_midnight(moment: datetime | None) -> datetime | None:
     """Return the midnight that a moment stands for, local or UTC; None if it is near neither."""
     if moment is None or moment.time() == time():
         return moment
+    if moment.minute % _STEP or moment.second or moment.microsecond:
+        return None
     try:
         utc = moment.astimezone(UTC)
         midnight = (utc + timedelta(hours=12)).replace(hour=0, minute=0, second=0, microsecond=0)

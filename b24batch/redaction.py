@@ -48,7 +48,11 @@ def _escape_character(character: str) -> str:
     return f"(?:{'|'.join([re.escape(character), *slash, *sorted(percents)])})"
 
 
-_SECRETS = r"""(?i)(/rest/[^/\s"'?]+/|\b(?:auth|access_token|refresh_token|client_secret|code|token)=)[^/\s"'?&]+"""
+#: Webhooks, links to files, and parameters of either.
+_SECRETS = (
+    r"""(?i)(/rest/[^/\s"'?]+/|/docs/pub/|"GET /~|"""
+    r"""\b(?:auth|access_token|refresh_token|client_secret|code|token|hash|sign|signature)=)[^/\s"'?&]+"""
+)
 
 
 def redact(text: str) -> str:

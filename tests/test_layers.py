@@ -36,7 +36,7 @@ ROOMS = {
     "sandbox": "session options oauth wire.auth",
     "django": f"{GROUND} session options oauth wire calls results journal redis cli",
     "cli": f"{GROUND} session options oauth wire results sandbox calls lists journal",
-    "__main__": "cli errors",
+    "__main__": "cli",
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 PAGES = sorted((PACKAGE.parent / "docs/api").glob("*.rst"))

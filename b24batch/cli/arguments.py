@@ -4,29 +4,23 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, get_args
+from typing import Any, TypeAlias, get_args
 
-import attrs
-
-from b24batch.cli import commands, epilogs
+from b24batch.cli import commands, help_texts
 from b24batch.cli.argument_types import to_port
 from b24batch.cli.file_arguments import add_concurrency, add_delimiter, add_file, add_limit, add_progress
+from b24batch.cli.help_texts import HelpText
 from b24batch.cli.parser import Parser
 from b24batch.cli.portals import add_portal, on_portal
 from b24batch.cli.terminal import Exit
 from b24batch.lists.families import Paging
 
-
-@attrs.frozen
-class Words:
-    """A command of the program: its name, the first sentence and the end of its help, its arguments, its function."""
-
-    name: str
-    about: str
-    epilog: str
-    add: Callable[[argparse.ArgumentParser], None]
-    run: Callable[..., Exit]
+#: The column of the explanations leaves room for the longest option.
+_HelpFormatter = partial(argparse.RawDescriptionHelpFormatter, max_help_position=30)
+_Adder: TypeAlias = Callable[[argparse.ArgumentParser], None]
+_Command: TypeAlias = tuple[HelpText, _Adder, Callable[..., Exit]]
 
 
 def add_commands(names: argparse._SubParsersAction[Any]) -> list[argparse.ArgumentParser]:
@@ -34,20 +28,20 @@ def add_commands(names: argparse._SubParsersAction[Any]) -> list[argparse.Argume
 
     The attribute `run` of the arguments is the function of the command: it takes the arguments and a `Session`.
     """
-    return [_add(names, words) for words in _ON_PORTAL]
+    return [_add(names, *command) for command in _ON_PORTAL]
 
 
 def make_parser() -> Parser:
     """Return the parser of the program. The attribute `run` of the arguments is the function of the command."""
     about = "Send Bitrix24 REST calls in batches."
-    parser = Parser("b24batch", description=about, epilog=epilogs.CODES)
+    parser = Parser("b24batch", description=about, epilog=help_texts.CODES)
     parser.add_argument("-V", "--version", action="version", version=f"b24batch {_find_version()}")
     names = parser.add_subparsers(title="commands", required=True, metavar="command")
-    for command in add_commands(names):
-        add_portal(command)
-        command.set_defaults(run=on_portal(command.get_default("run")))
-    for words in _ALONE:
-        _add(names, words)
+    for on_a_portal in add_commands(names):
+        add_portal(on_a_portal)
+        on_a_portal.set_defaults(run=on_portal(on_a_portal.get_default("run")))
+    for command in _ALONE:
+        _add(names, *command)
     return parser
 
 
@@ -58,13 +52,16 @@ def _find_version() -> str:
         return "(not installed)"
 
 
-def _add(names: argparse._SubParsersAction[Any], words: Words) -> argparse.ArgumentParser:
-    layout: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
+def _add(
+    names: argparse._SubParsersAction[Any], text: HelpText, add: _Adder, run: Callable[..., Exit]
+) -> argparse.ArgumentParser:
+    layout: dict[str, Any] = {"formatter_class": _HelpFormatter, "allow_abbrev": False}
+    layout["usage"] = f"%(prog)s [options] {text.operands}".rstrip()
     parser: argparse.ArgumentParser = names.add_parser(
-        words.name, help=words.about, description=words.about, epilog=words.epilog, **layout
+        text.name, help=text.about, description=text.about, epilog=text.epilog, **layout
     )
-    words.add(parser)
-    parser.set_defaults(run=words.run)
+    add(parser)
+    parser.set_defaults(run=run)
     return parser
 
 
@@ -148,37 +145,14 @@ def _add_voice(parser: argparse.ArgumentParser) -> None:
     voice.add_argument("--verbose", action="store_true", help="print a line for each request and each wait")
 
 
-_ON_PORTAL = (
-    Words("call", "Call one method and print its result as JSON.", epilogs.CALL, _add_call, commands.call),
-    Words(
-        "run",
-        "Send a file of commands, 50 per request, and print the outcome of each.",
-        epilogs.RUN,
-        _add_run,
-        commands.run,
-    ),
-    Words("list", "Print all rows of a list method.", epilogs.LIST, _add_list, commands.list_rows),
+#: The texts of each command, what adds its arguments, and its function.
+_ON_PORTAL: tuple[_Command, ...] = (
+    (help_texts.CALL, _add_call, commands.call),
+    (help_texts.RUN, _add_run, commands.run),
+    (help_texts.LIST, _add_list, commands.list_rows),
 )
-_ALONE = (
-    Words(
-        "journal",
-        "Show what the journal of a run has, and settle its unknown commands.",
-        epilogs.JOURNAL,
-        _add_journal,
-        commands.journal,
-    ),
-    Words(
-        "demo",
-        "Show what the library does, on a sandbox portal inside this program.",
-        epilogs.DEMO,
-        _add_demo,
-        commands.demo,
-    ),
-    Words(
-        "sandbox",
-        "Run a sandbox portal on this machine until Ctrl-C, for experiments and tests.",
-        epilogs.SANDBOX,
-        _add_sandbox,
-        commands.sandbox,
-    ),
+_ALONE: tuple[_Command, ...] = (
+    (help_texts.JOURNAL, _add_journal, commands.journal),
+    (help_texts.DEMO, _add_demo, commands.demo),
+    (help_texts.SANDBOX, _add_sandbox, commands.sandbox),
 )

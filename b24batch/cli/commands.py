@@ -19,7 +19,7 @@ from b24batch.cli.log import telling_log
 from b24batch.cli.outcomes_file import Remainder
 from b24batch.cli.params import parse_params
 from b24batch.cli.progress import showing
-from b24batch.cli.rows import JsonLines, Table, copy_rows
+from b24batch.cli.rows import JsonLines, Table, copy_rows, count_rows
 from b24batch.cli.terminal import Exit, open_output, say
 from b24batch.errors import AnswerLost, UsageError
 from b24batch.results import AjaxResult
@@ -113,7 +113,7 @@ def list_rows(arguments: Namespace, b24: Session) -> Exit:
         pages = session.fetch_list(arguments.method, params, **_get_list_options(arguments))
         rows = _make_table(arguments) if arguments.format == "csv" else JsonLines(open_output())
         count = copy_rows(progress.over(pages), rows)
-    _sum_up(arguments, f"{count} rows")
+    _sum_up(arguments, count_rows(count))
     return Exit.OK
 
 

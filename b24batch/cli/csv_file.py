@@ -19,6 +19,15 @@ from b24batch.redaction import shown
 
 #: Byte order marks, and the encodings they stand for.
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+#: The first bytes of files that are no text, and what to do.
+_NOT_TEXT = (
+    (b"PK\x03\x04", "is a workbook or a zip archive: save the sheet as CSV"),
+    (b"\x1f\x8b", "is compressed: gunzip it"),
+)
+#: The longest cell, in characters. A longer one is rather a quotation mark that is never closed.
+_LONGEST = 1 << 24
+#: How many names of columns a message lists.
+_MOST_LISTED = 10
 #: Characters that separate cells elsewhere, and how a shell writes them.
 _OTHER_DELIMITERS = {";": "';'", "\t": "tab", ",": "','", "|": "'|'"}
 
@@ -84,28 +93,27 @@ class CsvFile:
                 raise UsageError(f"line {number}: has no column {shown(column)}, only {self._list_names(names)}")
 
     def _list_names(self, names: list[str]) -> str:
-        listed = ", ".join(map(shown, names[:10]))
+        more = len(names) - _MOST_LISTED
+        listed = ", ".join(map(shown, names[:_MOST_LISTED])) + (f" and {more} more" if more > 0 else "")
         other = next((mark for mark in _OTHER_DELIMITERS if len(names) == 1 and mark in names[0]), None)
         return listed if other is None else f"{listed}: try --delimiter {_OTHER_DELIMITERS[other]}"
 
     def _read(self) -> Iterator[tuple[int, list[str]]]:
         """Yield the rows that are not blank, with the numbers of their first lines."""
-        encoding = self.encoding or self._find_encoding()
+        encoding = self._find_encoding()
         self.file.seek(0)
         text = io.TextIOWrapper(self.file, encoding, newline="")
+        csv.field_size_limit(_LONGEST)
         rows = csv.reader(text, delimiter=self.delimiter, strict=True)
         number = 1
         try:
             for cells in rows:
-                if cells:
+                if any(map(str.strip, cells)):
                     yield number, cells
                 number = rows.line_num + 1
             return
         except UnicodeError:
-            number, reason = (
-                self._find_undecodable(encoding),
-                f"is not {encoding}; name its encoding: --encoding cp1251",
-            )
+            number, reason = self._find_undecodable(encoding), f"is not {encoding}{self._get_hint()}"
         except csv.Error as error:
             reason = f"is not CSV: {error}"
         except OSError as error:
@@ -114,10 +122,23 @@ class CsvFile:
             text.detach()
         raise UsageError(f"line {number}: {reason}")
 
+    def _get_hint(self) -> str:
+        return "" if self.encoding else "; name its encoding: --encoding cp1251"
+
     def _find_encoding(self) -> str:
+        """Return the encoding; raise `UsageError` if the first bytes are not text, or are text in another one."""
         self.file.seek(0)
         begin = self.file.read(4)
-        return next((name for mark, name in _MARKS if begin.startswith(mark)), "utf-8")
+        for mark, reason in _NOT_TEXT:
+            if begin.startswith(mark):
+                raise UsageError(f"the table {reason}")
+        marked = next((name for mark, name in _MARKS if begin.startswith(mark)), None)
+        if marked is None or self.encoding is None:
+            return self.encoding or marked or "utf-8"
+        own, family = (codecs.lookup(name).name.removesuffix("-sig") for name in (self.encoding, marked))
+        if own.startswith(family):
+            return marked
+        raise UsageError(f"the table begins with the byte order mark of {family}: omit --encoding {self.encoding}")
 
     def _find_undecodable(self, encoding: str) -> int:
         """Return the number of the first line that is not in this encoding."""

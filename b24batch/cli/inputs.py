@@ -7,7 +7,6 @@ import shutil
 import tempfile
 from argparse import Namespace
 from collections.abc import Iterator
-from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 from b24batch.cli.csv_file import CsvFile
@@ -15,7 +14,7 @@ from b24batch.cli.mapping import ColumnMap
 from b24batch.cli.outcomes_file import Remainder, find_remainder
 from b24batch.cli.part import Part
 from b24batch.cli.sources import JsonFile, Source
-from b24batch.cli.terminal import open_input
+from b24batch.cli.terminal import open_file
 from b24batch.errors import UsageError
 
 #: The options that describe a table.
@@ -31,7 +30,8 @@ def open_part(arguments: Namespace) -> Iterator[tuple[Part, Remainder | None]]:
     """
     _refuse_misfits(arguments)
     columns = _read_map(arguments) if arguments.csv else None
-    with _open_file(arguments.file) as (file, again), contextlib.ExitStack() as stack:
+    with open_file(arguments.file) as file, contextlib.ExitStack() as stack:
+        again = arguments.file != "-" and file.seekable()  # others may read standard input as well
         if not again and (arguments.csv or arguments.remaining):
             file, again = stack.enter_context(_copy(file)), True
         source: Source = JsonFile(file, again)
@@ -50,6 +50,8 @@ def _refuse_misfits(arguments: Namespace) -> None:
                 raise UsageError(f"--{name} needs --csv")
         if arguments.params:
             raise UsageError(f"unrecognized arguments: {' '.join(arguments.params)}; key=value needs --csv")
+    if arguments.file == arguments.remaining == "-":
+        raise UsageError("FILE and --remaining are both standard input")
     if arguments.journal and (arguments.remaining or arguments.first > 1):
         option = "--remaining" if arguments.remaining else "--from"
         raise UsageError(
@@ -63,23 +65,6 @@ def _read_map(arguments: Namespace) -> ColumnMap:
     if not arguments.map:
         raise UsageError("--csv needs --map FIELD=COLUMN, such as --map TITLE=name")
     return ColumnMap.read(arguments.method, arguments.params, arguments.map, arguments.key)
-
-
-@contextlib.contextmanager
-def _open_file(name: str) -> Iterator[tuple[BinaryIO, bool]]:
-    """Open a file, and yield it with whether it can be read again; standard input cannot, as others may read it too."""
-    with _open(name) as file:
-        yield file, name != "-" and file.seekable()
-
-
-def _open(name: str) -> contextlib.AbstractContextManager[BinaryIO]:
-    try:
-        if name == "-":
-            return contextlib.nullcontext(open_input())
-        return Path(name).open("rb")
-    except OSError as error:
-        reason = error.strerror
-    raise UsageError(f"{name} cannot be read: {reason}")
 
 
 @contextlib.contextmanager

@@ -14,6 +14,8 @@ from b24batch.redaction import shown
 
 #: Names that are parameters beside the fields in most methods, and fields in some.
 _AMBIGUOUS = frozenset({"entitytypeid", "fields", "filter", "id", "params"})
+#: Names that are parameters wherever brackets follow; others may be fields whose path is incomplete.
+_PARAMETERS = frozenset({"arfields", "data", "fields", "filter", "order", "params", "select"})
 
 
 @attrs.frozen
@@ -39,15 +41,15 @@ class ColumnMap:
         Args:
             method: The method.
             constants: ``key=value`` pairs.
-            pairs: Such as ``TITLE=name``: the field TITLE is in the column "name". With brackets, as in
-                ``fields[PHONE][0][VALUE]=phone``, it is the whole key of a parameter; so it is after a dot: ``.id=ID``.
+            pairs: Such as ``TITLE=name``: the field TITLE is in the column "name". ``fields[PHONE][0][VALUE]=phone``
+                has the whole key of a parameter; so has whatever follows a dot, as in ``.id=ID``.
             key: The column of the names.
 
         Raises:
             UsageError: A pair is invalid, or two pairs set the same parameter.
         """
         made = cls(method, constants, [_read_pair(pair) for pair in pairs], key)
-        made.make_command(dict.fromkeys(made.columns, ""))
+        made.make_command({column: column for column in made.columns})
         return made
 
     @property
@@ -67,9 +69,9 @@ def _read_pair(pair: str) -> tuple[str, str]:
     if match is None or not match["value"]:
         raise UsageError(f"--map: expected FIELD=COLUMN, such as TITLE=name, got {shown(pair)}")
     name, path, column = match["name"], match["path"], match["value"]
-    if path or is_parameter:
+    if is_parameter or (path and name.casefold() in _PARAMETERS):
         return f"{name}{path}", column
-    if name.casefold() in _AMBIGUOUS:
-        ways = f"write .{name}={column} for the parameter {name}, or fields[{name}]={column} for the field"
-        raise UsageError(f"--map {shown(pair)}: {ways}")
+    if path or name.casefold() in _AMBIGUOUS:
+        parameter, field = f".{name}{path}={column}", f"fields[{name}]{path}={column}"
+        raise UsageError(f"--map {shown(pair)}: write {parameter} for the parameter {name}, or {field} for the field")
     return f"fields[{name}]", column

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import get_args
 
 import attrs
@@ -13,6 +12,7 @@ from b24batch import errors
 from b24batch.aliases import JsonValue
 from b24batch.cli.params import decode_json
 from b24batch.cli.sources import Source
+from b24batch.cli.terminal import open_file
 from b24batch.errors import SdkError, UsageError
 from b24batch.redaction import shown
 from b24batch.statuses import Status
@@ -93,13 +93,10 @@ def _read_outcomes(path: str) -> dict[int, Outcome]:
     """Return the outcomes by the numbers of their commands. A later one replaces one that was not executed."""
     outcomes: dict[int, Outcome] = {}
     try:
-        with Path(path).open("rb") as file:
+        with open_file(path) as file:
             for place, line in enumerate(file, 1):
-                number, outcome = _read_outcome(path, place, line)
-                earlier = outcomes.get(number)
-                if earlier is not None and not earlier.not_executed:
-                    raise UsageError(f"{path}: line {place}: {number} has an outcome already, in line {earlier.place}")
-                outcomes[number] = outcome
+                if line.strip():
+                    _add(outcomes, path, *_read_outcome(path, place, line))
     except OSError as error:
         reason = f"{path} cannot be read: {error.strerror}"
     else:
@@ -109,12 +106,21 @@ def _read_outcomes(path: str) -> dict[int, Outcome]:
     raise UsageError(reason)
 
 
+def _add(outcomes: dict[int, Outcome], path: str, number: int, outcome: Outcome) -> None:
+    earlier = outcomes.get(number)
+    if earlier is not None and not earlier.not_executed:
+        raise UsageError(f"{path}: line {outcome.place}: {number} has an outcome already, in line {earlier.place}")
+    outcomes[number] = outcome
+
+
 def _read_outcome(path: str, place: int, line: bytes) -> tuple[int, Outcome]:
     reason = "expected an outcome as b24batch run writes it"
     try:
         record = decode_json(line)
     except UsageError as error:
         reason = error.description
+        if not line.endswith(b"\n"):
+            reason += "; it is cut off: delete this line, and look for its command on the portal"
     else:
         with contextlib.suppress(KeyError, TypeError, ValueError):
             return _to_number(record["line"]), _to_outcome(place, record)

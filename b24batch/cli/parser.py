@@ -37,6 +37,7 @@ class Parser(argparse.ArgumentParser):
         if not given:
             self._print_message(self.format_help() if sys.stderr else "", sys.stderr)
             self.exit(Exit.USAGE)
+        _refuse_options_before(self, given)
         arguments, rest = self.parse_known_args(given)
         # argparse does not accept key=value after an option that follows the first ones, and leaves the -- before it.
         mark = rest.index("--") if "--" in rest else len(rest)
@@ -47,3 +48,10 @@ class Parser(argparse.ArgumentParser):
         if params:
             arguments.params = [*arguments.params, *params]
         return arguments
+
+
+def _refuse_options_before(parser: argparse.ArgumentParser, given: Sequence[str]) -> None:
+    """Refuse an option of a command before it: its value would be taken for the name of the command."""
+    option = given[0].partition("=")[0]
+    if option.startswith("-") and len(given) > 1 and option not in parser._option_string_actions:
+        parser.error(f"unrecognized arguments: {option}; options follow the command: {parser.prog} COMMAND {option}")

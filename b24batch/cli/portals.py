@@ -65,4 +65,7 @@ def _find_url(given: str | None) -> str:
     url = os.environ.get(VARIABLE) if given is None else given
     if not url and given is None:
         raise UsageError(_NO_PORTAL)
+    if url and url.strip()[:1] in {"'", '"'}:
+        place = VARIABLE if given is None else "--webhook"
+        raise UsageError(f"{place} begins with a quotation mark: remove the quotes")
     return url or ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from argparse import Namespace
 from collections import Counter
@@ -11,7 +12,7 @@ from typing import TypeVar
 
 import attrs
 
-from b24batch.cli.live_lines import LiveLine, open_line
+from b24batch.cli.live_lines import LiveLine
 from b24batch.cli.terminal import shown_live, tell_wait
 from b24batch.clock import Clock, Wait
 from b24batch.session import Session
@@ -44,7 +45,12 @@ class Progress:
     count: int = attrs.field(default=0, init=False)
     troubles: Counter[Status] = attrs.field(factory=Counter, init=False)
     _waiting: str = attrs.field(default="", init=False)
+    _began_at: float = attrs.field(init=False)
     _drawn_at: float = attrs.field(default=float("-inf"), init=False)
+
+    @_began_at.default
+    def _begin(self) -> float:
+        return self.clock.monotonic()
 
     def add(self, count: int, status: Status = "ok") -> None:
         """Count more of them, and draw the line if it is time."""
@@ -72,7 +78,7 @@ class Progress:
         now = self.clock.monotonic()
         if not only_if_due or now - self._drawn_at >= STEP:
             self._drawn_at = now
-            self.line.show(self.describe(), self.count)
+            self.line.show(self.describe(), self.count, now - self._began_at)
 
     def describe(self) -> str:
         """Return such as ``3,250 of 5,000, 2 failed, waiting for the rate``."""
@@ -99,7 +105,7 @@ def showing(
         )
         return
     total = count()
-    progress = Progress(unit, total, b24.clock, open_line(sys.stderr, total))
+    progress = Progress(unit, total, b24.clock, LiveLine(sys.stderr, total))
     with shown_live(progress.line):
         progress.draw()
         yield _with_waits(b24, progress.wait), progress
@@ -109,7 +115,8 @@ def _is_shown(arguments: Namespace) -> bool:
     if sys.stderr is None:
         return False
     given: bool | None = arguments.progress
-    return sys.stderr.isatty() and not arguments.quiet if given is None else given
+    is_terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"  # such a one has no carriage return
+    return is_terminal and not arguments.quiet if given is None else given
 
 
 def _with_waits(b24: Session, tell: Callable[[Wait], None] | None) -> Session:

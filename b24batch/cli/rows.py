@@ -13,7 +13,9 @@ import attrs
 from b24batch.aliases import JsonValue
 from b24batch.cli.interrupts import hold_back
 from b24batch.cli.terminal import say, to_json_line, write
+from b24batch.errors import UsageError
 from b24batch.lists.families import Row
+from b24batch.redaction import shown
 
 
 class Rows(Protocol):
@@ -62,10 +64,15 @@ class Table:
         return tempfile.TemporaryFile("w+", encoding="ascii")
 
     def add(self, page: list[Row]) -> None:
-        """Keep one page for later."""
+        """Keep one page for later; raise `UsageError` for a row without columns."""
         for row in page:
-            self._columns.update(dict.fromkeys(row))
-            self._spool.write(f"{json.dumps(row)}\n")
+            cells: JsonValue = row
+            if cells == []:  # PHP writes an empty object so
+                cells = {}
+            if not isinstance(cells, dict):
+                raise UsageError(f"--csv: expected rows with the names of columns, got {shown(row)}; omit --csv")
+            self._columns.update(dict.fromkeys(cells))
+            self._spool.write(f"{json.dumps(cells)}\n")
 
     def close(self) -> None:
         """Write the names of the columns, and all rows."""
@@ -90,6 +97,11 @@ def _format_cell(value: JsonValue) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
+def count_rows(count: int) -> str:
+    """Return such as ``2 rows``."""
+    return f"{count} row{'s' * (count != 1)}"
+
+
 def copy_rows(pages: Iterable[list[Row]], rows: Rows) -> int:
     """Copy all pages and return the number of rows; if it ends early, say so and keep the rows so far."""
     count = 0
@@ -98,7 +110,7 @@ def copy_rows(pages: Iterable[list[Row]], rows: Rows) -> int:
             rows.add(page)
             count += len(page)
     except BaseException:
-        say(f"the list is incomplete: it ended after {count} rows")
+        say(f"the list is incomplete: it ended after {count_rows(count)}")
         rows.close()
         raise
     rows.close()

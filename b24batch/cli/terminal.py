@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Iterator
 from enum import IntEnum
+from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from b24batch.aliases import JsonValue
@@ -86,7 +87,7 @@ def shown_live(line: LiveLine | None) -> Iterator[None]:
         yield
     finally:
         while _live:
-            _live.pop().close()
+            _live.pop().hide()
 
 
 @contextlib.contextmanager
@@ -134,6 +135,17 @@ def open_output() -> TextIO:
             sys.stdout = io.TextIOWrapper(io.BufferedWriter(sys.stdout.buffer))
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n")
     return sys.stdout
+
+
+def open_file(name: str) -> contextlib.AbstractContextManager[BinaryIO]:
+    """Open a file to read it, ``-`` for stdin; raise `UsageError` if it cannot be opened."""
+    try:
+        return contextlib.nullcontext(open_input()) if name == "-" else Path(name).open("rb")
+    except OSError as error:
+        reason = error.strerror
+    except ValueError as error:
+        reason = str(error)
+    raise UsageError(f"{name or repr(name)} cannot be read: {reason}")
 
 
 def open_input() -> BinaryIO:

@@ -32,7 +32,9 @@ _PHRASES = (
     (r"\bis True(?=[;,]|$)", "is true"),
     (r"\bis False(?=[;,]|$)", "is false"),
     (r"\beven False\b", "even false"),
-    (r"\bpass None\b", "pass null"),
+    (r"\b(pass|got) None\b", r"\1 null"),
+    (r"\bgot True\b", "got true"),
+    (r"\bgot False\b", "got false"),
 )
 _NAMES = "|".join(OPTIONS)
 _PAGING = re.compile(r"\bpaging='(\w+)'(?:(,? or) '(\w+)')?")

@@ -1,7 +1,7 @@
 """System checks of the setting ``B24BATCH``. They open no connection.
 
 ========  ==============================================================
-``E001``  the setting is missing, or has no alias
+``E001``  the setting is missing or has another shape
 ``E002``  credentials are incomplete or contradictory
 ``E003``  a key is unknown
 ``E004``  a credential is invalid, for example a malformed or http URL
@@ -14,18 +14,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 
-from b24batch.django.conf import Config, find_config, list_aliases
+from b24batch.django.alias_names import find_problem, list_aliases
+from b24batch.django.conf import Config, find_config
 from b24batch.django.keys import CREDENTIALS, find_unknown
 from b24batch.django.limits import has_limits
 from b24batch.django.sessions import open_session
-from b24batch.redaction import Secret, shown
+from b24batch.redaction import Secret
 from b24batch.wire.auth import Webhook
 
 _TAG = "b24batch"
@@ -49,27 +50,18 @@ def register() -> None:
 def check_settings(**scope: object) -> list[Any]:
     """Return the errors in the settings."""
     del scope
-    if not isinstance(getattr(settings, "B24BATCH", None), dict) or not settings.B24BATCH:
-        hint = 'B24BATCH = {"default": {"WEBHOOK_SECRET_URL": ...}}'
-        return [
-            checks.Error("B24BATCH is missing or invalid: expected a dict of aliases.", hint=hint, id=f"{_TAG}.E001")
-        ]
-    return [*_check_names(settings.B24BATCH), *(message for alias in list_aliases() for message in _check_alias(alias))]
+    if problem := find_problem():
+        return [checks.Error(f"{problem}.", id=f"{_TAG}.E001")]
+    return [message for alias in list_aliases() for message in _check_alias(alias)]
 
 
 def check_deployment(**scope: object) -> list[Any]:
     """Return warnings about settings that are not fit for production."""
     del scope
-    if not isinstance(getattr(settings, "B24BATCH", None), dict):
+    if find_problem():
         return []
     usable = [alias for alias in list_aliases() if isinstance(settings.B24BATCH[alias], dict)]
     return [message for alias in usable for message in _find_risks(Config(alias))]
-
-
-def _check_names(names: Iterable[object]) -> Iterator[Any]:
-    for name in names:
-        if not isinstance(name, str):
-            yield checks.Error(f"B24BATCH has an invalid alias: expected a str, got {shown(name)}.", id=f"{_TAG}.E001")
 
 
 def _check_alias(alias: str) -> Iterator[Any]:

@@ -26,7 +26,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from typing import Any, TypedDict, cast
 
@@ -34,7 +33,8 @@ import attrs
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from b24batch.django.keys import KEYS, OPTIONS, find_refusal, find_unknown, name_keys
+from b24batch.django.alias_names import check_alias
+from b24batch.django.keys import KEYS, OPTIONS, describe_missing, find_refusal, find_unknown, name_keys
 from b24batch.errors import UsageError
 from b24batch.oauth.forms import FormOptions, Rules
 from b24batch.oauth.servers import TokenUrl
@@ -72,7 +72,7 @@ class Config:
             ImproperlyConfigured: It is missing or not a str.
         """
         if not isinstance(settings.B24BATCH[self.alias].get(key), str):
-            raise self.error(f"has no {key}: expected a str")
+            raise self.error(describe_missing(key))
         return Secret(settings.B24BATCH[self.alias][key])
 
     @property
@@ -112,7 +112,7 @@ class Config:
             ImproperlyConfigured: The id or the secret is missing or not a str.
         """
         if not isinstance(self.get("CLIENT_ID"), str):
-            raise self.error("has no CLIENT_ID: expected a str; an application needs one")
+            raise self.error(f"{describe_missing('CLIENT_ID')}; an application needs one")
         secret = self.get_secret("CLIENT_SECRET")
         return Application(client_id=self.get("CLIENT_ID"), client_secret=secret, token_url=self.get("TOKEN_URL"))
 
@@ -131,7 +131,9 @@ class Config:
         missing = [key for key in ("CLIENT_ID", "CLIENT_SECRET") if not self.get(key)]
         if self.is_webhook or not missing:
             return None
-        return f"has no {missing[0]}" if application else "has no CLIENT_ID and no WEBHOOK_SECRET_URL: expected one"
+        return (
+            describe_missing(missing[0]) if application else "has no CLIENT_ID and no WEBHOOK_SECRET_URL: expected one"
+        )
 
     def find_refusals(self) -> Iterator[tuple[str, str]]:
         """Find each key with an invalid value, and why it is invalid."""
@@ -173,27 +175,7 @@ def find_config(alias: str) -> Config:
     """Return an alias of ``B24BATCH``, whatever keys it has.
 
     Raises:
-        ImproperlyConfigured: The setting or the alias is missing.
+        ImproperlyConfigured: The setting or the alias is missing or has another shape.
     """
-    names = list_aliases()
-    if alias not in names or not isinstance(settings.B24BATCH[alias], dict):
-        raise ImproperlyConfigured(f"B24BATCH[{alias!r}] is missing or not a dict; {_describe_aliases(alias, names)}")
+    check_alias(alias)
     return Config(alias)
-
-
-def _describe_aliases(alias: str, names: list[str]) -> str:
-    if bare := [key for key in KEYS if key in settings.B24BATCH]:
-        return f'put the keys under an alias: B24BATCH = {{"default": {{"{bare[0]}": ...}}}}'
-    near = difflib.get_close_matches(alias, [name for name in names if name != alias], 1)
-    return f"aliases: {', '.join(names)}" + (f". Did you mean {near[0]}?" if near else "")
-
-
-def list_aliases() -> list[str]:
-    """Return the names in ``B24BATCH``.
-
-    Raises:
-        ImproperlyConfigured: The setting is missing.
-    """
-    if not isinstance(getattr(settings, "B24BATCH", None), dict):
-        raise ImproperlyConfigured('B24BATCH is missing: expected {"default": {"WEBHOOK_SECRET_URL": ...}}')
-    return [alias for alias in settings.B24BATCH if isinstance(alias, str)]

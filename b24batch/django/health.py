@@ -9,11 +9,12 @@ from contextlib import AbstractContextManager, nullcontext
 import attrs
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError
+from django.db import Error
 
-from b24batch.django.conf import Config, get_config, list_aliases
+from b24batch.django.alias_names import list_aliases
+from b24batch.django.conf import Config, get_config
 from b24batch.django.sessions import get_session, get_store, open_session
-from b24batch.errors import AuthError, RateLimited, SdkError, TokenRefreshError
+from b24batch.errors import AuthError, RateLimited, SdkError, TokenRefreshError, UsageError
 from b24batch.oauth.credentials import OAuth
 from b24batch.oauth.renewal import MARGIN
 from b24batch.oauth.tokens import Token
@@ -55,16 +56,18 @@ def check_health(aliases: Iterable[str] | None = None, *, timeout: float = 5.0) 
 
     Args:
         aliases: Aliases in the setting ``B24BATCH``. Default: all.
-        timeout: Seconds for all aliases together, not counting DNS lookups and the database. Default 5.
+        timeout: Seconds for all aliases together, not counting DNS lookups, the database and Redis. Default 5.
 
     Returns:
         One entry for each alias, in their order. Nothing is raised for an alias that is not healthy.
 
     Raises:
-        ImproperlyConfigured: The setting ``B24BATCH`` is missing.
-        UsageError: The timeout is invalid.
+        ImproperlyConfigured: The setting ``B24BATCH`` is missing or has another shape.
+        UsageError: The timeout is invalid, or `aliases` is a str.
     """
     until = time.monotonic() + to_seconds("timeout", timeout)
+    if isinstance(aliases, str):
+        raise UsageError(f"aliases: expected a list of aliases, got {aliases!r}")
     return [_check(alias, until) for alias in (list_aliases() if aliases is None else aliases)]
 
 
@@ -73,7 +76,7 @@ def _check(alias: str, until: float) -> AliasHealth:
         return AliasHealth(alias, True, _look(get_config(alias), until))
     except _Unhealthy as found:
         detail = str(found)
-    except DatabaseError as error:  # its text may name hosts and statements
+    except Error as error:  # its text may name hosts and statements
         detail = f"the database of the tokens cannot be used: {type(error).__name__}"
     except (AuthError, TokenRefreshError) as refused:
         detail = f"the portal refuses the credentials: {refused.code}"
@@ -88,7 +91,7 @@ def _look(config: Config, until: float) -> str:
         raise config.error(problem)
     member_id = None if config.is_webhook else config.get("MEMBER_ID")
     if not config.is_webhook and member_id is None:
-        return f"{_count_portals(config)} portals have a token"
+        return f"portals with a token: {_count_portals(config)}"
     token = None if member_id is None else get_store(config).get(member_id)
     if member_id is not None and token is None:
         raise _Unhealthy(f"no token is stored for {member_id}: install the application")

@@ -58,7 +58,7 @@ def to_named(source: Source) -> tuple[str, Path | bytes]:
     """Return the name of a file, and its path or its content; raise `UsageError` for anything else."""
     name, content = source if isinstance(source, tuple) and len(source) == 2 else (None, source)
     if name is None and isinstance(content, str | os.PathLike) and isinstance(os.fspath(content), str):
-        path = to_path(content, f"file: {_EXPECTED}, got a URL; download the file first")
+        path = to_path(content, f"file: {_EXPECTED}", "; download the file first")
         return _check_name(path.name), path
     if name is not None and isinstance(content, bytes | bytearray | memoryview):
         return _check_name(name), bytes(content)
@@ -67,11 +67,19 @@ def to_named(source: Source) -> tuple[str, Path | bytes]:
     raise UsageError(f"file: {_EXPECTED}, got {what}{read}")
 
 
-def to_path(path: str | os.PathLike[str], problem: str) -> Path:
-    """Return a path; raise `UsageError` with `problem` for a URL, which an `OSError` would show with its secret."""
-    made = Path(path)
+def to_path(path: object, expected: str, advice: str = "") -> Path:
+    """Return a path; raise `UsageError` for anything else.
+
+    That includes a URL, which an `OSError` would show with its secret; `advice` follows its message.
+    """
+    text = os.fspath(path) if isinstance(path, str | os.PathLike) else None
+    if not isinstance(text, str):
+        raise UsageError(f"{expected}, got {type(path).__name__}")
+    if "\x00" in text:
+        raise UsageError(f"{expected}, got {shown(text)}")
+    made = Path(text)
     if made.parts and made.parts[0].lower() in ("http:", "https:"):
-        raise UsageError(problem)
+        raise UsageError(f"{expected}, got a URL{advice}")
     return made
 
 

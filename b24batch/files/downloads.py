@@ -57,7 +57,7 @@ def download_file(
 
     Raises:
         UsageError: An argument is invalid, or the link leads to another host. Nothing was sent.
-        FileExistsError: There is a file already.
+        FileExistsError: There is a file already, or with `overwrite` something that is not a file, such as a device.
         OSError: The file cannot be written.
         UnexpectedAnswer: The portal sent no file, but for example a page to log in, or one of another size.
         AjaxError: The portal refused it. `ExpiredToken`: the token in the link has expired, so get a new link.
@@ -67,7 +67,7 @@ def download_file(
     del url
     transport = get_transport(session)
     link = Link.of(transport.auth, secret)
-    place = to_path(path, "path: expected a path, got a URL")
+    place = to_path(path, "path: expected a path")
     partial = Partial(place, to_flag("overwrite", overwrite), _to_size(size), most)
     try:
         partial.open()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import PureWindowsPath
 from urllib.parse import unquote
 
-#: Types of pages and errors. A portal sends a file of such a type with a ``Content-Disposition``.
-_NOT_FILES = frozenset(["", "text/html", "application/xhtml+xml", "application/json", "text/json"])
+#: Types that pages and errors have, or none. A portal sends a file of such a type with a ``Content-Disposition``.
+_NOT_FILES = re.compile(r"|text/.*|application/(.*\+)?(json|xml)|application/(x-)?javascript")
 #: RFC 6266; the second form is in the encoding of RFC 5987, and goes before the first.
 _NAME = re.compile(r"""(?i);\s*filename\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^";\s]+))""")
 _ENCODED_NAME = re.compile(r"(?i);\s*filename\*\s*=\s*utf-8'[^']*'([^;\s]+)")
@@ -17,8 +18,9 @@ _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f]")
 def is_file(headers: Mapping[str, str]) -> bool:
     """Return whether an answer with status 200 is a file: it is an attachment, has a name, or is of another type."""
     disposition = headers.get("Content-Disposition", "")
-    kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    return disposition.strip().lower().startswith("attachment") or get_name(headers) != "" or kind not in _NOT_FILES
+    if disposition.strip().lower().startswith("attachment") or get_name(headers):
+        return True
+    return not _NOT_FILES.fullmatch(headers.get("Content-Type", "").partition(";")[0].strip().lower())
 
 
 def get_name(headers: Mapping[str, str]) -> str:
@@ -39,4 +41,5 @@ def get_name(headers: Mapping[str, str]) -> str:
 
 def _to_safe(name: str) -> str:
     last = re.split(r"[/\\]", name)[-1].strip()
-    return "" if last in (".", "..") or _FORBIDDEN.search(last) else last
+    has_drive = PureWindowsPath(last).drive != ""  # c:a.txt is in a folder of its own
+    return "" if last in (".", "..") or has_drive or _FORBIDDEN.search(last) else last

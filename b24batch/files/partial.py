@@ -99,8 +99,10 @@ class Partial:
                 self._temporary.unlink(missing_ok=True)
 
     def _aim(self, target: Path) -> None:
-        if not self.overwrite and os.path.lexists(target):
+        if os.path.lexists(target) and not self.overwrite:
             raise _make_existing(target)
+        if target.exists() and not target.is_file():
+            raise FileExistsError(errno.EEXIST, "this is not a file, so it is not replaced", str(target))
         self._target = target
 
     def _check_headers(self, headers: Mapping[str, str]) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 import attrs
 
 from b24batch.aliases import JsonValue
-from b24batch.errors import UnexpectedAnswer, UsageError
+from b24batch.errors import ExpiredToken, UnexpectedAnswer, UsageError
 from b24batch.files.contents import Source, to_named
 from b24batch.files.forms import Form
 from b24batch.files.sessions import get_transport
@@ -32,7 +33,7 @@ def upload_file(
 
     It takes two requests: the portal returns a link (``uploadUrl``), and the file is sent there as it is, in parts, so
     that a large one takes no memory. `deadline` bounds each request, so for a large file use
-    ``session.with_options(deadline=3600)``.
+    ``session.with_options(deadline=3600)``. If the token expires meanwhile, both are sent once more.
 
     Args:
         session: The session.
@@ -50,12 +51,10 @@ def upload_file(
     transport, form = get_transport(session), Form(*to_named(source))
     if params is not None and {"id", "data", "fileContent"} & {*params}:
         raise UsageError("params: id, data and fileContent are set by upload_file itself")
-    link = _ask(session, {**(params or {}), "id": folder_id}, form)
-    row = _send(transport, link, form)
-    if not isinstance(row, dict) or "ID" not in row or str(row.get("SIZE")) != str(form.size):
-        size = row.get("SIZE") if isinstance(row, dict) else None
-        raise UnexpectedAnswer(f"{_METHOD}: expected a file of {form.size} bytes, got one of {shown(size)}")
-    return row
+    asked: dict[str, JsonValue] = {**(params or {}), "id": folder_id}
+    with suppress(ExpiredToken):  # it may expire while a large file is sent; a new link has a new one
+        return _send(transport, _ask(session, asked, form), form)
+    return _send(transport, _ask(session, asked, form), form)
 
 
 def _ask(session: Session, params: dict[str, JsonValue], form: Form) -> Link:
@@ -69,13 +68,21 @@ def _ask(session: Session, params: dict[str, JsonValue], form: Form) -> Link:
     return Link.of(session.auth, Secret(url))
 
 
-def _send(transport: Transport, link: Link, form: Form) -> JsonValue:
+def _send(transport: Transport, link: Link, form: Form) -> dict[str, JsonValue]:
+    """Send the form to a link, and return the row of the file."""
     headers = {"Content-Type": f"multipart/form-data; boundary={form.boundary}"}
     post = attrs.evolve(make_post(link, transport.settings), data=form, headers=headers)
     reports = Reports(transport.settings.on_request)
     exchange = LinkExchange(transport, _METHOD, b"", to_request_id(None), 1, None, reports, link=link, post=post)
     try:
-        return exchange.send(repeatable=False).envelope["result"]
+        return _check(exchange.send(repeatable=False).envelope["result"], form)
     except FileFailed as failed:
         failure: BaseException = failed.args[0]
     raise failure.with_traceback(None)
+
+
+def _check(row: JsonValue, form: Form) -> dict[str, JsonValue]:
+    if isinstance(row, dict) and "ID" in row and str(row.get("SIZE")) == str(form.size):
+        return row
+    size = row.get("SIZE") if isinstance(row, dict) else None
+    raise UnexpectedAnswer(f"{_METHOD}: expected a file of {form.size} bytes, got one of {shown(size)}")

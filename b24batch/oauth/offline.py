@@ -6,7 +6,7 @@ Source of what the methods do: Bitrix24's module ``rest``, ``lib/api/event.php``
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from b24batch.aliases import JsonValue
 from b24batch.errors import UnexpectedAnswer
@@ -16,6 +16,7 @@ from b24batch.wire.settings import check_number
 #: What the portal hands out at once by default.
 _LIMIT = 50
 _GET, _LIST = "event.offline.get", "event.offline.list"
+_Conditions: TypeAlias = dict[str, JsonValue]
 
 
 def offline_events(
@@ -31,7 +32,7 @@ def offline_events(
     A batch is removed when the loop asks for the next one. If your code raises, or leaves the loop without
     `OfflineBatch.clear`, the batch stays in the queue, reserved: no other program gets it, until one asks with
     `resume`. So an event is handled at least once, and perhaps twice after a crash. The portal deletes what was
-    reserved for 30 days. Several programs may run this at once; each gets other events.
+    reserved for 34 days. Several programs may run this at once; each gets other events.
 
     Bind each event first: ``event.bind`` with ``event_type=offline``. The queue has one entry for events with the same
     data, so a deal that was changed ten times comes once.
@@ -39,7 +40,7 @@ def offline_events(
     Args:
         session: A session with the `OAuth` credentials of an administrator's application; a webhook has no queue.
         filter: Conditions on ``ID``, ``TIMESTAMP_X``, ``EVENT_NAME`` or ``MESSAGE_ID``, such as
-            ``{"=EVENT_NAME": "ONCRMDEALADD"}``. Default: all events.
+            ``{"=EVENT_NAME": "ONCRMDEALADD"}``, also on what is reserved. Default: all events.
         limit: How many events a batch has at most. Default 50.
         failed: Whether to fetch the events that were set aside, instead of the others. Default False.
         resume: Whether to begin with what is reserved already, because an earlier program ended before it removed it.
@@ -52,52 +53,51 @@ def offline_events(
         AjaxError: The portal refuses: ``WRONG_AUTH_TYPE`` for a webhook, ``ACCESS_DENIED`` unless the user is an
             administrator, ``WRONG_LICENSE`` if its plan has no extended offline events.
         AnswerLost: Events may be reserved whose batch is unknown; `resume` finds it.
-        UnexpectedAnswer: The answer does not have the documented shape.
+        UnexpectedAnswer: The answer does not have the documented shape. Its events may be reserved, too.
     """
     check_number("limit", limit)
+    conditions = dict(filter or {})
     asked: dict[str, JsonValue] = {"clear": 0, "limit": limit, "error": int(failed)}
-    wanted = asked | ({"filter": dict(filter)} if filter else {})
-    return _hand_out_all(session, asked, wanted) if resume else _hand_out(session, wanted)
+    return _hand_out_all(session, asked, conditions) if resume else _hand_out(session, asked, conditions)
 
 
-def _hand_out_all(session: Calls, asked: dict[str, JsonValue], wanted: dict[str, JsonValue]) -> Iterator[OfflineBatch]:
+def _hand_out_all(session: Calls, asked: dict[str, JsonValue], conditions: _Conditions) -> Iterator[OfflineBatch]:
     """Hand out what is reserved, and then what is free."""
-    process_id = _find_reserved(session, asked)
+    chosen = conditions | {"=ERROR": asked["error"]}
+    process_id = _find_reserved(session, chosen)
     while process_id:
-        yield from _hand_out_again(session, asked | {"process_id": process_id, "order": {"ID": "ASC"}})
-        process_id = _find_reserved(session, asked, below=process_id)
-    yield from _hand_out(session, wanted)
+        yield from _hand_out_again(session, asked | {"process_id": process_id, "order": {"ID": "ASC"}}, conditions)
+        process_id = _find_reserved(session, chosen | {"<PROCESS_ID": process_id})
+    yield from _hand_out(session, asked, conditions)
 
 
-def _hand_out_again(session: Calls, params: dict[str, JsonValue]) -> Iterator[OfflineBatch]:
+def _hand_out_again(session: Calls, params: dict[str, JsonValue], conditions: _Conditions) -> Iterator[OfflineBatch]:
     """Hand out what one process id has reserved, each event once, also if it stays reserved."""
-    last = 0
-    while batch := _fetch(session, params | {"filter": {">ID": last}}):
+    while batch := _fetch(session, params, conditions):
         yield batch
         batch.clear()
-        last = batch[-1].id
+        conditions = conditions | {">ID": batch[-1].id}
 
 
-def _hand_out(session: Calls, params: dict[str, JsonValue]) -> Iterator[OfflineBatch]:
+def _hand_out(session: Calls, params: dict[str, JsonValue], conditions: _Conditions) -> Iterator[OfflineBatch]:
     """Reserve and hand out what is free."""
-    while batch := _fetch(session, params):
+    while batch := _fetch(session, params, conditions):
         yield batch
         batch.clear()
 
 
-def _find_reserved(session: Calls, asked: dict[str, JsonValue], below: str | None = None) -> str:
-    """Return the last process id in the queue, or the last one below another; "" if there is none."""
-    conditions = {"=ERROR": asked["error"]} | ({} if below is None else {"<PROCESS_ID": below})
+def _find_reserved(session: Calls, conditions: _Conditions) -> str:
+    """Return the last process id among the events that the conditions choose; "" if none is reserved."""
     rows = session.call(_LIST, {"filter": conditions, "order": {"PROCESS_ID": "DESC"}}).data
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise _make_unexpected(_LIST, rows)
     return str(rows[0].get("PROCESS_ID") or "") if rows else ""
 
 
-def _fetch(session: Calls, params: dict[str, JsonValue]) -> OfflineBatch:
+def _fetch(session: Calls, params: dict[str, JsonValue], conditions: _Conditions) -> OfflineBatch:
     """Reserve the next events, or fetch again those that are reserved."""
-    again = "process_id" in params or None  # another request for free events would reserve others
-    data = session.call(_GET, params, idempotent=again).data
+    again = "process_id" in params  # another request for free events would reserve others
+    data = session.call(_GET, params | {"filter": conditions}, idempotent=again).data
     batch = _read_batch(session, data)
     if batch is None:
         raise _make_unexpected(_GET, data)
@@ -119,12 +119,12 @@ def _read_batch(session: Calls, data: Any) -> OfflineBatch | None:
 
 def _read_event(row: Any) -> OfflineEvent:
     additional = row.get("EVENT_ADDITIONAL")
-    user_id = additional.get("user_id") if isinstance(additional, dict) else None
+    user_id = str(additional.get("user_id")) if isinstance(additional, dict) else ""
     return OfflineEvent(
         id=int(row["ID"]),
         event=str(row["EVENT_NAME"]),
         data=row["EVENT_DATA"],
-        user_id=None if user_id is None else int(user_id),
+        user_id=int(user_id) if user_id.isdecimal() else None,
         message_id=str(row["MESSAGE_ID"]),
         time=str(row["TIMESTAMP_X"]),
     )

@@ -93,6 +93,7 @@ class OfflineBatch(Sequence[OfflineEvent]):
     def set_aside(self, *events: OfflineEvent) -> None:
         """Leave events in the queue as failed: only ``offline_events(..., failed=True)`` returns them again.
 
+        If the same event happens while it is there, the portal only renews it: that one comes by ``failed=True`` too.
         Events that come from there and are set aside again stay reserved.
 
         Args:

@@ -93,7 +93,7 @@ def to_hosts(name: str, hosts: Collection[str]) -> frozenset[str]:
 def _to_host(name: str, host: object) -> str:
     found = [http_address(f"{scheme}://{host}") for scheme in _DEFAULT_PORTS if isinstance(host, str)]
     addresses = [address for address in found if isinstance(address, HttpAddress) and not address.path]
-    if not addresses:
+    if not addresses or "*" in str(host) or str(host).startswith("."):  # wildcards of other settings
         raise UsageError(f"{name}: expected hosts such as 10.0.0.5:8443 or portal.local, got {shown(host)}")
     return max((address.host for address in addresses), key=len)  # with its port, if it has one
 

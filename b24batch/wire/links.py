@@ -17,6 +17,8 @@ from b24batch.wire.messages import Post, Reply
 from b24batch.wire.settings import WireSettings
 from b24batch.wire.transport import Exchange
 
+#: Characters of a part of a path that may be a secret; shorter ones are words.
+_LONG = 16
 _EXPECTED = "url: expected a link from an answer of the portal"
 
 
@@ -27,7 +29,7 @@ class Link:
     Attributes:
         url: The absolute URL.
         origin: Its scheme and host.
-        secrets: The values in its query.
+        secrets: The values in its query, and the long parts of its path.
     """
 
     url: Secret
@@ -55,10 +57,14 @@ class Link:
             raise UsageError(f"{_EXPECTED}, {auth.host}; {problem}")
         if address.scheme != auth.scheme and auth.scheme == "https":
             raise UsageError(f"{_EXPECTED} with https; this one would send its secret unencrypted")
-        secrets = tuple(Secret(value) for _, value in parse_qsl(query))
-        return cls(
-            Secret(f"{address.url}?{query}" if query else address.url), f"{address.scheme}://{address.host}/", secrets
-        )
+        absolute = Secret(f"{address.url}?{query}" if query else address.url)
+        return cls(absolute, f"{address.scheme}://{address.host}/", _find_secrets(address.path, query))
+
+
+def _find_secrets(path: str, query: str) -> tuple[Secret, ...]:
+    values = [value or name for name, value in parse_qsl(query, keep_blank_values=True)]
+    parts = [part.removeprefix("~") for part in path.split("/") if len(part) >= _LONG or part.startswith("~")]
+    return tuple(map(Secret, [*values, *parts]))
 
 
 def _to_absolute(auth: Auth, url: Secret) -> str:

@@ -12,8 +12,10 @@ from shell import against, outcomes, run
 
 from b24batch import UsageError
 from b24batch.cli.mapping import ColumnMap
+from b24batch.sandbox import Page
 
 TABLE = "id,name,price\n1,First,007\n2,Second,1e5\n"
+COLUMNS = [f"c{n}" for n in range(13)]
 
 
 @pytest.fixture
@@ -66,6 +68,8 @@ def test_a_row_is_a_command(portal, file):
         (["select[]=id", "select[]=name"], {"select": ["1", "First"]}),
         (["filter[>=ID]=id"], {"filter": {">=ID": "1"}}),
         (["A=a=b"], {"fields": {"A": "odd"}}),
+        ([".TAGS[]=name"], {"TAGS": ["First"]}),
+        (["arFields[A]=name"], {"arFields": {"A": "First"}}),
     ],
 )
 def test_targets(pairs, params):
@@ -99,7 +103,11 @@ def test_constants(go, file):
         ("имя;x\nЮля;1\n".encode(), ["--delimiter", ";"]),
         ("имя\tx\nЮля\t1\n".encode(), ["--delimiter", "tab"]),
         ("имя\tx\nЮля\t1\n".encode(), ["--delimiter", "\\t"]),
+        (codecs.BOM_UTF16_LE + "имя\nЮля\n".encode("utf-16-le"), ["--encoding", "utf-16"]),
+        (codecs.BOM_UTF16_LE + "имя\nЮля\n".encode("utf-16-le"), ["--encoding", "UTF-16LE"]),
+        ("имя\nЮля\n".encode("utf-16-le"), ["--encoding", "UTF-16LE"]),
         ("\n\nимя\n\nЮля\n\n".encode(), []),
+        ("имя,x\n,\nЮля,1\n , \n,,,\n".encode(), []),
         ("имя\rЮля\r".encode(), []),
     ],
 )
@@ -123,6 +131,12 @@ def test_encodings_and_delimiters(go, file, content, options):
         ('id,name\n1,x\n2,"y\n', "line 3: is not CSV: unexpected end of data"),
         ('id,name\n1,"x"y\n', "line 2: is not CSV: ',' expected after '\"'"),
         (b"id,name\n1,x\n2,\xff\n", "line 3: is not utf-8; name its encoding: --encoding cp1251"),
+        (
+            ",".join(COLUMNS),
+            f"line 1: has no column 'name', only {', '.join(map(repr, COLUMNS[:10]))} and 3 more",
+        ),
+        (b"PK\x03\x04\x14\0", "the table is a workbook or a zip archive: save the sheet as CSV"),
+        (b"\x1f\x8b\x08\0", "the table is compressed: gunzip it"),
     ],
 )
 def test_tables_that_are_refused(portal, go, file, content, reason):
@@ -130,6 +144,35 @@ def test_tables_that_are_refused(portal, go, file, content, reason):
     ended = go(file(content), "--map", "TITLE=name", "--map", "ORIGIN_ID=id", "--key", "id", "--chunk-size", "1")
     assert (ended.returncode, ended.stdout, portal.requests) == (2, "", [])
     assert ended.stderr == f"b24batch: {reason}\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "encoding"),
+    [
+        ("\ufeffid,имя\n1,Юля\n".encode(), "utf-8", "cp1251"),
+        ("\ufeffid,имя\n1,Юля\n".encode(), "utf-8", "latin-1"),
+        ("\ufeffid,имя\n1,Юля\n".encode(), "utf-8", "utf-16"),
+        ("\ufeffid,имя\n1,Юля\n".encode("utf-16-le"), "utf-16", "utf-8"),
+        ("\ufeffid,имя\n1,Юля\n".encode("utf-16-be"), "utf-16", "koi8-r"),
+    ],
+)
+def test_a_mark_and_another_encoding(portal, go, file, content, name, encoding):
+    """A table whose byte order mark says one encoding is not read in another: its texts would be wrong."""
+    ended = go(file(content), "--map", "A=id", "--encoding", encoding)
+    assert (ended.returncode, portal.requests) == (2, [])
+    assert f"b24batch: the table begins with the byte order mark of {name}: omit --encoding {encoding}" in ended.stderr
+
+
+def test_a_table_in_another_encoding_than_the_one_named(go, file):
+    """Who named an encoding is not told to name one."""
+    ended = go(file("имя\nЮля\n".encode("cp1251")), "--map", "A=имя", "--encoding", "ascii")
+    assert ended.stderr == "b24batch: line 1: is not ascii\n"
+
+
+def test_a_long_cell(go, file):
+    """A cell may be as long as a file in base64 is."""
+    ended = go(file(f"name\n{'x' * 200_000}\n"), "--map", "fields[PHOTO][fileData][1]=name")
+    assert data(ended) == [{"fields": {"PHOTO": {"fileData": {"1": "x" * 200_000}}}}]
 
 
 def test_a_table_from_standard_input(portal, go):
@@ -167,7 +210,13 @@ def test_where_a_table_goes_on(portal, go, file):
         (["a[b=name"], [], "expected FIELD=COLUMN"),
         (["id=id"], [], "write .id=id for the parameter id, or fields[id]=id for the field"),
         (["entityTypeId=id"], [], "write .entityTypeId=id for the parameter"),
-        (["A=x", "A=y"], [], "duplicate key"),
+        (
+            ["PHONE[0][VALUE]=x"],
+            [],
+            "write .PHONE[0][VALUE]=x for the parameter PHONE, or fields[PHONE][0][VALUE]=x",
+        ),
+        (["TAGS[]=x"], [], "write .TAGS[]=x for the parameter TAGS, or fields[TAGS][]=x for the field"),
+        (["A=x", "A=y"], [], "duplicate key: 'fields[A]=y'"),
         (["A=x", "fields[A][B]=y"], [], "has a value already"),
         (["A=x"], ["fields[A]=y"], "duplicate key"),
         (["A=x"], ["title"], "expected key=value"),
@@ -194,6 +243,36 @@ def test_a_list_for_a_spreadsheet(portal, options, text):
     portal.method("row.list")(lambda params: [{"ID": "1", "NAME": "Юля"}])
     ended = against(portal.url, "list", "row.list", "--paging", "whole", "--csv", *options)
     assert ended.stdout == text
+
+
+def test_cells_are_as_the_portal_has_them(portal):
+    """No text is changed, also where a spreadsheet would see a formula; rows may differ in their keys."""
+    portal.method("row.list")(
+        lambda params: [{"ID": "1", "A": "=1+1"}, {"ID": "2", "B": ["-1", {"C": None}], "A": None}]
+    )
+    ended = against(portal.url, "list", "row.list", "--paging", "whole", "--csv")
+    assert ended.stdout == 'ID,A,B\r\n1,=1+1,\r\n2,,"[""-1"", {""C"": null}]"\r\n'
+
+
+@pytest.mark.parametrize(
+    ("row", "got"), [("ab", "'ab'"), (7, "7"), (None, "null"), (True, "true"), ("", "''"), ([1, 2], "[1, 2]")]
+)
+def test_a_row_without_columns(portal, row, got):
+    """A row that is no object is refused as a table, and written as JSON; the rows before it are written."""
+    portal.method("row.list")(
+        lambda params: Page([{"ID": "1"}] if params.start == 0 else [row], next=50 - params.start or None, total=51)
+    )
+    ended = against(portal.url, "list", "row.list", "--paging", "start", "--csv")
+    assert (ended.returncode, ended.stdout) == (2, "ID\r\n1\r\n")
+    incomplete, reason = ended.stderr.splitlines()
+    assert incomplete == "b24batch: the list is incomplete: it ended after 1 row"
+    assert reason == f"b24batch: --csv: expected rows with the names of columns, got {got}; omit --csv"
+
+
+def test_an_empty_row(portal):
+    """PHP writes an object without keys as an empty list: a row of empty cells."""
+    portal.method("row.list")(lambda params: [[], {"ID": "1", "A": "x"}])
+    assert against(portal.url, "list", "row.list", "--paging", "whole", "--csv").stdout == "ID,A\r\n,\r\n1,x\r\n"
 
 
 def test_an_empty_list_has_no_mark(portal):

@@ -7,6 +7,7 @@ import fcntl
 import io
 import itertools
 import json
+import os
 import re
 import signal
 import subprocess
@@ -16,7 +17,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from shell import PATIENCE, command, interrupt, outcomes, started
+from shell import PATIENCE, command, interrupt, outcomes, run_alone, started
 
 from b24batch import UsageError
 from b24batch.__main__ import main
@@ -385,3 +386,10 @@ def test_an_exception_in_the_loop_over_a_list(portal, b24):
         pages.throw(error)
     assert [int(row["ID"]) for row in error.result] == known
     assert list(pages) == []
+
+
+def test_interrupted_before_it_begins(tmp_path):
+    """Ctrl-C while the program is still being loaded ends it without a traceback."""
+    (tmp_path / "argparse.py").write_text("raise KeyboardInterrupt\n")
+    ended = run_alone("call", "server.time", PYTHONPATH=f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")

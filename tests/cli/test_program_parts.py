@@ -132,6 +132,10 @@ def test_one_file_of_outcomes_for_all_runs(portal, go, told):
         ([outcome("1", "ok")], "line 1: expected an outcome"),
         ([outcome(1, "done")], "line 1: expected an outcome"),
         ([outcome(1, "ok"), '{"line": 2'], "line 2: is not JSON"),
+        (
+            [outcome(1, "ok"), json.dumps(outcome(2, "ok"))[:-9]],
+            "; it is cut off: delete this line, and look for its command on the portal",
+        ),
         ([outcome(1, "ok"), outcome(1, "ok")], "line 2: 1 has an outcome already, in line 1"),
         ([outcome(1, "ok"), outcome(9, "skipped")], "line 2 is the outcome of line 9, which the file of commands does"),
         (
@@ -148,6 +152,23 @@ def test_outcomes_of_another_file(portal, go, told, rows, reason):
     assert (ended.returncode, ended.stdout, portal.requests) == (2, "", [])
     assert reason in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
+
+
+def test_blank_lines_between_outcomes(portal, go, told):
+    """Blank lines between outcomes count as lines and are no outcomes, as in the file of commands."""
+    ended = go(
+        "--remaining", told("\n", outcome(1, "ok"), " \r\n", *(outcome(n, "skipped") for n in range(2, 7)), "\n")
+    )
+    assert (ended.returncode, numbers(portal)) == (0, [2, 3, 4, 5, 6])
+
+
+def test_outcomes_from_standard_input(portal, file):
+    """The outcomes can come from standard input, if the commands do not."""
+    text = "".join(f"{json.dumps(outcome(n, 'skipped'))}\n" for n in range(1, 7))
+    assert against(portal.url, "run", file, "--remaining", "-", stdin=text).returncode == 0
+    assert numbers(portal) == [1, 2, 3, 4, 5, 6]
+    ended = against(portal.url, "run", "-", "--remaining", "-", stdin=text)
+    assert (ended.returncode, ended.stderr) == (2, "b24batch: FILE and --remaining are both standard input\n")
 
 
 def test_outcomes_that_cannot_be_read(portal, go):

@@ -23,7 +23,9 @@ from b24batch import LeakyBucket
 from b24batch.__main__ import main
 from b24batch.cli import commands
 from b24batch.cli.arguments import make_parser
+from b24batch.cli.live_lines import LiveLine
 from b24batch.cli.progress import Progress
+from b24batch.cli.terminal import _live, say, shown_live
 from b24batch.clock import Wait
 from b24batch.sandbox import FakeClock, Page, Portal
 
@@ -77,7 +79,8 @@ def shown(written):
 
 
 @pytest.fixture
-def terminal():
+def terminal(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
     return Terminal()
 
 
@@ -232,6 +235,29 @@ def test_a_narrow_terminal(terminal, line, go):
     go(["no.such.method"] * 3, seconds=2.0)
     written = terminal.read().split("b24batch: 3 commands")[0]
     assert max(len(text) for text in written.replace("\n", "\r").split("\r")) < 20
+
+
+def test_no_room_for_a_bar(terminal, line, go):
+    """A terminal without room for a bar shows the numbers."""
+    fcntl.ioctl(terminal.stream, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 30, 0, 0))
+    go(["server.time"] * 3, seconds=2.0)
+    assert "1 of 3, waiting for the rate" in drawn(terminal.read())
+
+
+def test_the_traces_of_a_key(terminal, line):
+    """What a key has written behind the line, as Ctrl-C does, is cleared with it."""
+    with terminal.attached(), shown_live(LiveLine(terminal.stream, 5)):
+        Progress("commands", 5, FakeClock(), _live[0]).draw()
+        terminal.stream.write("^C")
+        say("ended")
+    assert shown(terminal.read()) == ["b24batch: ended"]
+
+
+def test_a_dumb_terminal(terminal, go, monkeypatch):
+    """A terminal that calls itself dumb shows the line only with --progress."""
+    monkeypatch.setenv("TERM", "dumb")
+    go(["server.time"] * 3, seconds=4.0)
+    assert drawn(terminal.read()) == []
 
 
 @pytest.mark.slow

@@ -22,6 +22,9 @@ LIST = ["list", "crm.deal.list"]
 WRONG = [
     (["calls"], "argument command: invalid choice: 'calls' (choose from "),
     (["--verbos"], "the following arguments are required: command"),
+    (["--webhook", URL, "call", "echo"], "unrecognized arguments: --webhook; options follow the command: b24batch CO"),
+    ([f"--webhook={URL}", "call", "echo"], "unrecognized arguments: --webhook; options follow the command"),
+    (["-q", "call", "echo"], "unrecognized arguments: -q; options follow the command: b24batch COMMAND -q"),
     (["call"], "the following arguments are required: METHOD"),
     (["call", "deal add"], "method: expected a name such as crm.deal.add, got 'deal add'"),
     (["call", "crm.deal.add.json"], "method: expected a name without a format at its end, got 'crm.deal.add.json'"),
@@ -49,6 +52,7 @@ WRONG = [
         ["call", "echo", "--webhook", SECRET],
         "a webhook URL looks like https://example.bitrix24.com/rest/1/<code>/; this one",
     ),
+    (["call", "echo", "--webhook", f"'{URL}'"], "--webhook begins with a quotation mark: remove the quotes"),
     (["call", "echo", "--webhook", URL.replace("https", "http")], "unencrypted: use https, or pass --allow-http"),
     (["call", "echo", "-q", "--verbose"], "argument --verbose: not allowed with argument -q/--quiet"),
     (["call", "echo", f"--webhok={URL}"], "unrecognized arguments: <address>"),
@@ -116,6 +120,27 @@ def test_help_of_the_program(arguments):
         assert re.search(rf"^    {name} +[A-Z]", told, re.MULTILINE)
 
 
+@pytest.mark.parametrize(("line", "got"), [("null", "null"), ('{"method": null}', "null"), ("true", "true")])
+def test_values_as_json_writes_them(line, got):
+    """A value of a file is named as the file spells it."""
+    assert run("run", "-", "--sandbox", stdin=line).stderr.splitlines()[0].endswith(f"got {got}")
+
+
+@pytest.mark.parametrize("quote", ["'", '"', ' "'])
+def test_a_variable_with_quotes(quote):
+    """Quotes in the variable, as some files of variables keep them, are named, and the URL is not."""
+    ended = run("call", "server.time", B24_WEBHOOK_URL=f"{quote}{URL}{quote}")
+    assert ended.returncode == 2
+    assert ended.stderr == "b24batch: B24_WEBHOOK_URL begins with a quotation mark: remove the quotes\n"
+
+
+def test_a_usage_error_is_short():
+    """A wrong option is answered with two lines: how the command is called, and what is wrong."""
+    usage, error = run("run", "-", "--limit", "0").stderr.splitlines()
+    assert usage == "usage: b24batch run [options] FILE [key=value ...]"
+    assert error.startswith("b24batch run: error: argument --limit: ")
+
+
 @pytest.mark.parametrize("option", ["-V", "--version"])
 def test_version(option):
     """-V is --version."""
@@ -133,6 +158,9 @@ def test_version(option):
         ("use paging='cursor', or 'whole' if", "use --paging cursor, or whole if"),
         ("use call", "use b24batch call"),
         ("is True; write 'Y'", "is true; write 'Y'"),
+        ("expected a name, got None", "expected a name, got null"),
+        ("expected a name, got True", "expected a name, got true"),
+        ("expected a name, got 'None'", "expected a name, got 'None'"),
     ],
 )
 def test_words_of_a_shell(message, said):

@@ -1,6 +1,7 @@
 """The commands of manage.py: ``b24`` with the project's credentials, and ``b24_offline_events``."""
 
 import io
+import itertools
 import json
 import os
 import signal
@@ -19,6 +20,8 @@ from django.conf import settings  # noqa: E402
 from django.core.management import CommandError, call_command  # noqa: E402
 from django.test import override_settings  # noqa: E402
 
+from b24batch.django.management.stopping import told_to_stop  # noqa: E402
+from b24batch.django.sessions import forget  # noqa: E402
 from b24batch.django.stores import DjangoTokenStore  # noqa: E402
 
 
@@ -83,6 +86,8 @@ def test_a_portal_of_an_application(installed, capsys, words):
         ),
         (("call", "echo", "--alias", "application", "--member-id", "abc"), 2, "no token of abc"),
         (("call", "echo", "nothing"), 2, "nothing"),
+        (("call", "echo", "--member-id", "abc"), 2, "B24BATCH['default'] is a webhook: omit --member-id"),
+        (("call", "echo", "--alias", "defualt"), 2, "Did you mean 'default'?"),
     ],
 )
 def test_a_command_that_fails(web, capsys, words, code, said):
@@ -109,6 +114,16 @@ def test_the_portal_comes_from_the_settings(web, capsys, option):
     with pytest.raises((CommandError, SystemExit)) as refused:
         call_command("b24", "call", "echo", option)
     assert "c0de5ecret" not in str(refused.value) + capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("-v", "2"), ("--verbosity=0",), ("--traceback",), ("--no-color",), ("--force-color",), ("--skip-checks",)],
+)
+def test_the_options_of_django(portal, web, capsys, words):
+    """Django's own options may stand behind the command, as in every other command of manage.py."""
+    call_command("b24", "call", "echo", "--quiet", *words, "n=1")
+    assert json.loads(capsys.readouterr().out) == {"n": "1"}
 
 
 def test_a_command_waits_for_the_rate(portal, web):
@@ -161,12 +176,15 @@ def handle(session, batch):
             raise what
         if isinstance(what, int):
             os.kill(os.getpid(), what)
+        elif what is not None:
+            return what(session)
     handled.append(deals)
     assert session.call("echo", {"n": "1"}).data == {"n": "1"}
 
 
 not_a_function = 7
 HANDLER = f"{__name__}.handle"
+TERM = (os.getpid(), signal.SIGTERM)
 
 
 def offline(*words):
@@ -196,6 +214,73 @@ def test_a_function_that_raises(events):
     behaviour.clear()
     assert offline("--limit", "2", "--resume") == "3 events\n"
     assert (handled, left(events)) == ([[1, 2], [3, 4], [5]], [])
+
+
+async def later(session):
+    """What nobody waits for."""
+
+
+@pytest.mark.parametrize(
+    "unfinished", [later, lambda session: (call for call in [session]), lambda session: map(str, [session])]
+)
+@pytest.mark.filterwarnings("ignore:coroutine:RuntimeWarning")
+def test_a_function_that_has_not_run(events, unfinished):
+    """A batch is not removed if the function has only begun: it returned what somebody else would have to run."""
+    behaviour[1] = unfinished
+    with pytest.raises(CommandError, match=r"(?s)expected a function that handles.*5 events .*were not handled"):
+        offline()
+    assert left(events) == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("end", [SystemExit(0), SystemExit("over"), GeneratorExit()], ids=repr)
+def test_a_function_that_ends_the_program(events, end):
+    """A function that ends the program has not handled its batch, and the exit code says so."""
+    behaviour[1] = end
+    with pytest.raises(CommandError, match=r"(?s)5 events .*were not handled.*--resume") as failed:
+        offline()
+    assert (failed.value.returncode, left(events)) == (1, [1, 2, 3, 4, 5])
+
+
+def test_an_installation_between_two_turns(events):
+    """With --every each turn asks for the portal's session again, so it has the token of a later installation."""
+    sessions = []
+
+    def install(session):
+        DjangoTokenStore().put(token_of(events))
+        forget(events.member_id)
+        sessions.append(session.auth.access().token)
+
+    events.fail_next(lambda: events.queue_event("ONCRMDEALADD", {"FIELDS": {"ID": "6"}}), after=3)
+    behaviour.update({5: install, 6: lambda session: sessions.append(session.auth.access().token) or os.kill(*TERM)})
+    assert offline("--every", "0.001") == "6 events\n"
+    assert len(set(sessions)) == 2
+
+
+@pytest.mark.parametrize("instant", range(1, 12))
+def test_a_signal_at_any_instant_of_the_waiting(instant):
+    """The handler of a signal may run between any two lines, and never waits for what it has interrupted."""
+    passed = itertools.count(1)
+
+    def trace(frame, event, argument):
+        if event == "line" and next(passed) == instant:
+            signal.raise_signal(signal.SIGTERM)
+        return trace
+
+    def give_up(number, frame):
+        raise AssertionError("the handler waits for ever")
+
+    before, tracer = signal.signal(signal.SIGALRM, give_up), sys.gettrace()
+    signal.alarm(30)
+    try:
+        with told_to_stop() as told:
+            sys.settrace(trace)
+            while not told.is_set():
+                told.wait(0.001)
+            sys.settrace(tracer)
+    finally:
+        sys.settrace(tracer)
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -249,6 +334,14 @@ def test_a_lost_answer(events):
     assert offline("--resume") == "5 events\n"
 
 
+def test_an_answer_of_another_shape(events):
+    """The events of an answer that cannot be read are reserved too, and the message says so."""
+    events.method("event.offline.get")(lambda params: {"process_id": "p", "events": {"1": "b0t5ecret"}})
+    with pytest.raises(CommandError, match=r"(?s)expected a process_id.*reserved.*--resume") as failed:
+        offline()
+    assert "b0t5ecret" not in str(failed.value)
+
+
 def test_a_removal_that_fails(events):
     """If a handled batch cannot be removed, the message says so."""
     events.fail_next("unauthorized", after=2)
@@ -268,10 +361,13 @@ def test_a_removal_that_fails(events):
         ((f"{__name__}.not_a_function",), "it is not a function"),
         ((HANDLER, "--alias", "nowhere"), r"B24BATCH\['nowhere'\] is missing"),
         ((HANDLER, "--alias", "application"), "pass --member-id"),
-        ((HANDLER, "--alias", "hook"), "Current authorization type is denied"),
+        ((HANDLER, "--alias", "hook"), r"B24BATCH\['hook'\] is a webhook, which has no queue of events"),
         ((HANDLER, "--alias", "other", "--limit", "0"), "limit: expected a whole number"),
         ((HANDLER, "--every", "0"), "expected a positive number of seconds"),
-        ((HANDLER, "--every", "nan"), "expected a positive number of seconds"),
+        *(
+            ((HANDLER, "--every", text), "expected a positive number of seconds")
+            for text in ("nan", "x", "1e30", "inf")
+        ),
     ],
 )
 def test_wrong_words(events, words, said):

@@ -14,7 +14,7 @@ pytest_plugins = ["django_fixtures"]
 
 from django.conf import settings  # noqa: E402
 from django.core.exceptions import ImproperlyConfigured  # noqa: E402
-from django.db import connections  # noqa: E402
+from django.db import InterfaceError, connections  # noqa: E402
 from django.test import override_settings  # noqa: E402
 
 from b24batch.django import check_health, get_session  # noqa: E402
@@ -48,8 +48,8 @@ def test_all_aliases(portal, web):
     DjangoTokenStore().put(token_of(portal))
     assert look() == [
         ("default", True, "the portal answers"),
-        ("application", True, "1 portals have a token"),
-        ("local", True, "1 portals have a token"),
+        ("application", True, "portals with a token: 1"),
+        ("local", True, "portals with a token: 1"),
         ("hook", True, "the portal answers"),
     ]
     assert [request.method for request in portal.requests] == ["server.time", "server.time"]
@@ -133,7 +133,7 @@ def test_no_portal(web):
         ({"WEBHOOK_SECRET_URL": "https://portal.invalid/rest/1/c0de5ecret/", "TIMEUOT": 1}, "Did you mean TIMEOUT?"),
         ({"CLIENT_ID": "app.1", "CLIENT_SECRET": "c1ient5ecret", "RATE": 5}, "RATE: expected"),
         ({"CLIENT_ID": "app.1"}, "has no CLIENT_SECRET"),
-        (None, "is missing or not a dict"),
+        (None, "is not a dict"),
     ],
 )
 def test_wrong_settings(web, values, said):
@@ -158,10 +158,27 @@ def test_no_tables(web, tmp_path):
     assert found == [("application", False, "the database of the tokens cannot be used: OperationalError")]
 
 
+class BrokenRouter:
+    """A router of databases whose connection is lost."""
+
+    def db_for_read(self, *model, **hints):
+        raise InterfaceError("connection to db5ecret.internal already closed")
+
+
+def test_a_lost_connection(web):
+    """Every error of a database is told without its words, also one of its driver."""
+    with override_settings(DATABASE_ROUTERS=[BrokenRouter()]):
+        found = look("application", "hook")
+    assert found[0] == ("application", False, "the database of the tokens cannot be used: InterfaceError")
+    assert found[1][1]
+
+
 def test_what_is_raised(web):
     """Only what is wrong with the whole check is raised."""
     with pytest.raises(UsageError, match="timeout: expected a positive number"):
         check_health(timeout=0)
+    with pytest.raises(UsageError, match="aliases: expected a list of aliases, got 'default'"):
+        check_health("default")
     with override_settings(), pytest.raises(ImproperlyConfigured, match="B24BATCH is missing"):
         del settings.B24BATCH
         check_health()

@@ -53,6 +53,8 @@ def ask(**default):
         ({URL: None}, "an unknown key 'https://portal.invalid/rest/1/***/'. "),
         (HOOK | {"RETRIES": {"atempts": 3}}, "an unknown key 'atempts' in RETRIES. Did you mean attempts?"),
         (HOOK | {"RETRIES": {"ATTEMPTS": 3}}, "an unknown key 'ATTEMPTS' in RETRIES. Did you mean attempts?"),
+        (HOOK | {"attempts": 3}, "an unknown key 'attempts'. Did you mean RETRIES, a dict with attempts?"),
+        (HOOK | {"WAIT_MAX": 3}, "an unknown key 'WAIT_MAX'. Did you mean RETRIES, a dict with wait_max?"),
         (HOOK | {"RETRIES": {"zzz": 3}}, "an unknown key 'zzz' in RETRIES. Valid keys: attempts, wait_initial,"),
     ],
 )
@@ -67,18 +69,78 @@ def test_a_misspelt_key(values, said):
     assert "5ecret" not in str(refused.value)
 
 
+EXPECTED = 'expected B24BATCH = {"default": {"WEBHOOK_SECRET_URL": ...}}'
+
+
 @pytest.mark.parametrize(
     ("setting", "said"),
     [
         (HOOK, 'put the keys under an alias: B24BATCH = {"default": {"WEBHOOK_SECRET_URL": ...}}'),
-        ({"defualt": HOOK}, "aliases: defualt. Did you mean defualt?"),
+        ({"default": HOOK, "TIMEOUT": 5}, 'put the keys under an alias: B24BATCH = {"default": {"TIMEOUT": ...}}'),
+        ({"default": HOOK, "RETRIES": {"attempts": 3}}, 'B24BATCH = {"default": {"RETRIES": ...}}'),
+        ({"default": URL}, f"B24BATCH['default'] is not a dict: {EXPECTED}"),
+        ({"default": None}, f"B24BATCH['default'] is not a dict: {EXPECTED}"),
+        (URL, f"B24BATCH is not a dict: {EXPECTED}"),
+        (None, f"B24BATCH is not a dict: {EXPECTED}"),
+        ({}, f"B24BATCH is empty: {EXPECTED}"),
+        ({7: HOOK}, "B24BATCH has an invalid alias: expected a str, got 7"),
     ],
 )
-def test_a_misspelt_alias(setting, said):
-    """An alias that is not there is answered with the one that was meant, or with where the keys belong."""
-    with override_settings(B24BATCH=setting), pytest.raises(ImproperlyConfigured) as refused:
-        get_session()
+def test_a_setting_of_another_shape(setting, said):
+    """Keys at the wrong level, and values of another type, raise at run time what the check says: what is expected."""
+    with override_settings(B24BATCH=setting):
+        with pytest.raises(ImproperlyConfigured) as refused:
+            get_session()
+        found = [message for message in check() if message.id == "b24batch.E001"]
     assert str(refused.value).endswith(said)
+    assert [message.msg for message in found] == [f"{refused.value}."]
+    assert "5ecret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("alias", "said"),
+    [
+        ("defualt", "aliases: 'default', 'Other'. Did you mean 'default'?"),
+        ("other", "aliases: 'default', 'Other'. Did you mean 'Other'?"),
+        ("default ", "aliases: 'default', 'Other'. Did you mean 'default'?"),
+        ("x", "aliases: 'default', 'Other'"),
+        (None, "aliases: 'default', 'Other'"),
+    ],
+)
+def test_a_misspelt_alias(alias, said):
+    """An alias that is not there is answered with the one that was meant."""
+    with override_settings(B24BATCH={"default": HOOK, "Other": HOOK}), pytest.raises(ImproperlyConfigured) as refused:
+        get_session(alias)
+    assert str(refused.value) == f"B24BATCH[{alias!r}] is missing; {said}"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("CLIENT_ID", None),
+        ("CLIENT_ID", ""),
+        ("CLIENT_ID", "app.1 "),
+        ("CLIENT_ID", "app.1\n"),
+        ("CLIENT_SECRET", None),
+        ("CLIENT_SECRET", ""),
+        ("CLIENT_SECRET", "c1ient5ecret\n"),
+        ("CLIENT_SECRET", " c1ient5ecret"),
+        ("CLIENT_SECRET", b"c1ient5ecret"),
+        ("APPLICATION_TOKEN", "t5ecret\r\n"),
+        ("APPLICATION_TOKEN", None),
+        ("ALLOWED_PORTALS", ["*"]),
+        ("ALLOWED_PORTALS", [".portal.local"]),
+        ("ALLOWED_PORTALS", ["*.portal.local"]),
+        ("ALLOWED_PORTALS", ["portal.local "]),
+    ],
+)
+def test_a_credential_that_is_not_as_it_was_given(key, value):
+    """A missing variable, a line break of a file and a wildcard are answered with the key and how to write it."""
+    refused, found = ask(**(APPLICATION | {key: value}))
+    assert key in refused
+    assert f'write it as "{key}": {KEYS[key].example}' in refused
+    assert [message.msg for message in found] == [f"{refused}."]
+    assert "5ecret" not in refused
 
 
 @pytest.mark.parametrize(

@@ -76,3 +76,49 @@ def test_paths_without_a_file(tmp_path):
     (tmp_path / "empty").touch()
     with pytest.raises(UsageError, match="'empty' is empty"):
         file_value(tmp_path / "empty")
+
+
+PAIR, DATA = ["a.bin", "/w=="], {"fileData": ["a.bin", "/w=="]}
+VALUE, MADE_DATA = file_value(("a.bin", b"\xff")), file_data(("a.bin", b"\xff"))
+#: A field of each form: the method, the path of the field in its params, what is sent, and what the portal is to see.
+FIELDS = [
+    ("crm.item.add", "fields ufCrmFile", VALUE, PAIR),
+    ("user.add", "PERSONAL_PHOTO", VALUE, PAIR),
+    ("lists.element.add", "FIELDS PROPERTY_7", VALUE, PAIR),
+    ("entity.item.add", "DETAIL_PICTURE", VALUE, PAIR),
+    ("disk.folder.uploadfile", "fileContent", VALUE, PAIR),
+    ("catalog.productImage.add", "fileContent", VALUE, PAIR),
+    ("crm.timeline.comment.add", "fields FILES", [VALUE, VALUE], [PAIR, PAIR]),
+    ("log.blogpost.add", "FILES", [VALUE, VALUE], [PAIR, PAIR]),
+    *((f"crm.{kind}.add", "fields UF_CRM_FILE", MADE_DATA, DATA) for kind in ("lead", "deal", "contact", "company")),
+    ("catalog.product.add", "fields previewPicture", MADE_DATA, DATA),
+    ("catalog.product.add", "fields property7", [{"value": MADE_DATA}], [{"value": DATA}]),
+    ("tasks.task.add", "fields UF_TASK_WEBDAV_FILES", ["n123"], ["n123"]),
+    ("telephony.externalCall.attachRecord", "FILE_CONTENT", VALUE[1], PAIR[1]),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "made", "expected"), FIELDS, ids=[" ".join(row[:2]) for row in FIELDS])
+def test_each_form_of_a_field(portal, b24, method, path, made, expected):
+    """A portal receives each form of a file in the shape that the method reads, in a call and in a batch."""
+    received = []
+    portal.method(method)(received.append)
+    params = made
+    for name in reversed(path.split()):
+        params = {name: params}
+    b24.call(method, params)
+    b24.batch([(method, params)]).raise_for_errors()
+    assert len(received) == 2
+    for value in received:
+        for name in path.split():
+            value = value[name]
+        assert listed(value) == expected
+
+
+def listed(value):
+    """A value as PHP's ``array_values`` sees it: a map with the keys 0, 1 ... is a list."""
+    if isinstance(value, dict) and [*map(str, value)] == [*map(str, range(len(value)))]:
+        return [listed(each) for each in value.values()]
+    if isinstance(value, dict):
+        return {name: listed(each) for name, each in value.items()}
+    return [listed(each) for each in value] if isinstance(value, list) else value

@@ -96,6 +96,8 @@ def test_a_folder(b24, stored, tmp_path, name):
         ("attachment; filename*=utf-8''a%00b", None),
         ("attachment; filename*=utf-8''a%0Ab", None),
         ('attachment; filename=""', None),
+        ("attachment; filename=c:evil.exe", None),
+        ("attachment; filename*=utf-8''c%3Aevil.exe", None),
         ("attachment", None),
     ],
 )
@@ -155,6 +157,21 @@ NO_FILE = [
         "web page",
     ),
     (Answer("", headers={"Content-Type": ""}), UnexpectedAnswer, "got no file"),
+    *(
+        (Answer(said, headers={"Content-Type": kind}), UnexpectedAnswer, reason)
+        for said, kind, reason in [
+            (HTML, "text/plain", "got a web page"),
+            (HTML, "application/vnd.wap.xhtml+xml", "got a web page"),
+            ('{"result": true}', "text/javascript; charset=UTF-8", "got no file"),
+            ('{"result": true}', "application/x-javascript", "got no file"),
+            ('{"result": true}', "application/problem+json", "got no file"),
+            ("<error/>", "text/xml", "got no file"),
+            ("<error/>", "application/xml", "got no file"),
+            ("Error", "Text/Plain", "got no file"),
+        ]
+    ),
+    (Answer('{"error": "X"}', headers={"Content-Type": "text/plain"}), AjaxError, "download: X"),
+    (Answer('{"error": "X"}', headers={"Content-Type": "application/x-javascript"}), AjaxError, "download: X"),
     (Answer('{"result": true}'), UnexpectedAnswer, "got no file"),
     (Answer(CONTENT, 206, FILE), UnexpectedAnswer, "got no file .HTTP 206"),
     (Answer(b"", 204, FILE), UnexpectedAnswer, "got no file .HTTP 204"),
@@ -200,6 +217,8 @@ def test_what_is_no_file(portal, b24, stored, tmp_path, answer, kind, reason):
         (HTML, {"Content-Type": "text/html", "Content-Disposition": "attachment; filename=page.html"}),
         ('{"error": "mine"}', {"Content-Type": "application/json", "Content-Disposition": 'inline; filename="a.json"'}),
         ("x", {"Content-Type": "image/png"}),
+        ("<svg/>", {"Content-Type": "image/svg+xml"}),
+        ("a,b", {"Content-Type": "text/csv", "Content-Disposition": "attachment"}),
         (CONTENT, {**FILE, "Content-Encoding": "identity"}),
         (CHUNKED, {**FILE, "Transfer-Encoding": "Chunked"}),
     ],
@@ -349,13 +368,17 @@ def test_no_secret_goes_out_unencrypted(tmp_path):
         {"max_size": 0},
         {"max_size": None},
         {"overwrite": 1},
+        {"path": None},
+        {"path": b"a"},
+        {"path": 5},
+        {"path": "a\x00b"},
     ],
     ids=str,
 )
 def test_options_are_checked(portal, b24, tmp_path, options):
     """An option with another value is refused before anything is sent."""
     with pytest.raises(UsageError, match=f"{next(iter(options))}: expected "):
-        download_file(b24, "/rest/download.json?token=x", tmp_path / "a", **options)
+        download_file(b24, "/rest/download.json?token=x", **{"path": tmp_path / "a", **options})
     assert portal.requests == []
 
 
@@ -552,3 +575,81 @@ def test_secrets(portal, b24, tmp_path, caplog, answer):
     code = portal.url.rstrip("/").rpartition("/")[2]
     assert_hidden([*SECRETS, code], failed.value, caplog.records)
     assert re.search(r"GET /rest/1/\*\*\*/download/\?token=\*\*\*&auth=\*\*\* ", caplog.text)
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "/docs/pub/{}/default/?x=1",
+        "/~{}",
+        "/upload/a.png?sign={}",
+        "/upload/a.png?a=1&hash={}",
+        "/upload/a.png?X-Amz-Signature={}&b=2",
+        "/rest/download/?token={}",
+    ],
+)
+def test_secrets_of_other_links(portal, b24, tmp_path, caplog, link):
+    """A secret in the path of a link, or under another name in its query, is in no error and no log either."""
+    caplog.set_level("DEBUG")
+    said = {"error": "X", "error_description": f"see {SECRETS[0] * 2}"}
+    for answer in (Answer(json.dumps(said), 400), Answer(HTML, headers={"Content-Type": "text/html"})):
+        portal.fail_next(answer, times=9)
+        with pytest.raises(SdkError) as failed:
+            download_file(b24, link.format(SECRETS[0] * 2), tmp_path / "a")
+        assert_hidden([SECRETS[0]], failed.value, caplog.records)
+
+
+def test_a_secret_without_a_name(portal, b24, tmp_path):
+    """A query that is one word is masked where the portal repeats it."""
+    portal.fail_next(Answer(json.dumps({"error": "X", "error_description": f"see {SECRETS[0]}"}), 400), times=9)
+    with pytest.raises(AjaxError) as failed:
+        download_file(b24, f"/download?{SECRETS[0]}", tmp_path / "a")
+    assert_hidden([SECRETS[0]], failed.value)
+
+
+def test_what_is_counted(portal, tmp_path):
+    """Each request for a file is counted and told to `on_request`, retries included; no secret is in either."""
+    told = []
+    with portal.session(on_request=told.append) as b24:
+        root = b24.call("disk.storage.get", {"id": 1}).data["ROOT_OBJECT_ID"]
+        url = upload_file(b24, root, ("a.bin", CONTENT))["DOWNLOAD_URL"]
+        portal.fail_next("half_body")
+        download_file(b24, url, tmp_path / "a")
+        assert (b24.statistics.requests, b24.statistics.retries) == (5, 1)
+    seen = [(request.method, request.attempt, request.error) for request in told[1:]]
+    assert seen == [
+        ("disk.folder.uploadfile", 1, None),
+        ("disk.folder.uploadfile", 1, None),
+        ("download", 1, "AnswerLost"),
+        ("download", 2, None),
+    ]
+    assert_hidden([url.partition("token=")[2], portal.url.rstrip("/").rpartition("/")[2]], others=told)
+
+
+def test_on_request_that_raises(portal, stored, tmp_path):
+    """An exception of `on_request` leaves as it is, with no secret in its frames; nothing of the file is left."""
+    url = stored(CONTENT)["DOWNLOAD_URL"]
+
+    def stop(request):
+        raise KeyError(request.method)
+
+    with portal.session(on_request=stop) as b24, pytest.raises(KeyError, match="download") as raised:
+        download_file(b24, url, tmp_path / "a")
+    assert_hidden([url.partition("token=")[2], portal.url.rstrip("/").rpartition("/")[2]], raised.value)
+    assert names_in(tmp_path) == []
+
+
+def test_what_is_overwritten(b24, stored, tmp_path):
+    """A link is replaced, not what it leads to; a pipe, a device or a folder is never replaced."""
+    url = stored(CONTENT)["DOWNLOAD_URL"]
+    (tmp_path / "mine").write_bytes(b"mine")
+    (tmp_path / "link").symlink_to("mine")
+    download_file(b24, url, tmp_path / "link", overwrite=True)
+    assert ((tmp_path / "mine").read_bytes(), (tmp_path / "link").read_bytes()) == (b"mine", CONTENT)
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder" / "a.bin").mkdir(parents=True)
+    for path in (tmp_path / "pipe", tmp_path / "folder"):
+        with pytest.raises(FileExistsError, match="not a file, so it is not replaced"):
+            download_file(b24, url, path, overwrite=True)
+    assert (tmp_path / "pipe").is_fifo()
+    assert names_in(tmp_path / "folder") == ["a.bin"]

@@ -12,9 +12,21 @@ from canary import assert_hidden
 from drawing import some
 from gates import Gate, read_request
 
-from b24batch import AjaxError, AnswerLost, NotSent, RetryPolicy, SdkError, Session, UnexpectedAnswer, UsageError
+from b24batch import (
+    AjaxError,
+    AnswerLost,
+    ExpiredToken,
+    LeakyBucket,
+    NotSent,
+    RateLimited,
+    RetryPolicy,
+    SdkError,
+    Session,
+    UnexpectedAnswer,
+    UsageError,
+)
 from b24batch.files import download_file, upload_file
-from b24batch.sandbox import FAULTS, Answer
+from b24batch.sandbox import FAULTS, Answer, FakeClock, Portal, PortalError
 
 CONTENT = bytes(range(256)) * 2000
 HANGING = {"silent", "stall", "drip", "slow"}
@@ -271,3 +283,36 @@ def test_time_outs(portal, b24, root):
     portal.fail_next("silent", after=1)
     with pytest.raises(AnswerLost):
         upload_file(b24.with_options(timeout=0.1, retries=RetryPolicy(attempts=1)), root, ("a.bin", CONTENT))
+
+
+def test_a_token_that_expires_meanwhile():
+    """A token that expires between the link and the end of the form costs one more link, and never a second file."""
+    clock = FakeClock()
+    with Portal(clock=clock) as portal, portal.session(portal.oauth(), deadline=9000) as b24:
+        root = b24.call("disk.storage.get", {"id": 1}).data["ROOT_OBJECT_ID"]
+        sent = len(portal.requests)
+        portal.fail_next(lambda: clock.sleep(4000), after=1)
+        upload_file(b24, root, ("a.bin", CONTENT))
+        assert [request.method for request in portal.requests[sent:]] == ["disk.folder.uploadfile", "upload"] * 2
+        assert files_of(b24, root) == [("a.bin", str(len(CONTENT)))]
+
+
+def test_a_token_that_is_refused_again(portal, root):
+    """A link that is refused twice for its token is an error; nothing was stored."""
+    sent = len(portal.requests)
+    with portal.session(portal.oauth()) as b24:
+        for after in (1, 3):
+            portal.fail_next(PortalError("expired_token", http_status=401), after=after)
+        with pytest.raises(ExpiredToken):
+            upload_file(b24, root, ("a.bin", CONTENT))
+    assert [request.method for request in portal.requests[sent:]] == ["disk.folder.uploadfile", "upload"] * 2
+    assert portal.execute("disk.folder.getchildren", {"id": root}) == []
+
+
+def test_the_rate_counts(portal, root):
+    """Each of the two requests takes a slot of the session's rate limit."""
+    limits = LeakyBucket(capacity=3, leak_rate=0.001)
+    with portal.session(limits=limits, max_wait=1, retries=RetryPolicy(attempts=1)) as b24:
+        upload_file(b24, root, ("a.bin", CONTENT))
+        with pytest.raises(RateLimited, match="max_wait"):
+            upload_file(b24, root, ("b.bin", CONTENT))

@@ -119,6 +119,18 @@ def test_resume_where_the_times_are_not_in_the_order_of_the_numbers(portal, b24)
     assert [deals(batch) for batch in offline_events(b24, limit=1, resume=True)] == [[1], [2]]
 
 
+def test_resume_hands_out_what_the_filter_chooses(portal, b24):
+    """What is reserved comes again only if the conditions choose it, or a handler would remove what is not its own."""
+    queue(portal, 2)
+    portal.queue_event("ONCRMLEADADD", {"FIELDS": {"ID": "9"}})
+    next(offline_events(b24))
+    queue(portal, 3, first=3)
+    next(offline_events(b24))
+    found = offline_events(b24, filter={"=EVENT_NAME": "ONCRMDEALUPDATE", ">ID": 1}, limit=1, resume=True)
+    assert sorted(deals(batch) for batch in found) == [[2], [3], [4], [5]]
+    assert left(portal) == {"reserved": [1, 9]}
+
+
 def test_leaving_the_loop(portal, b24):
     """A loop that is left keeps its batch in the queue, unless the batch was cleared before."""
     queue(portal, 3)
@@ -142,6 +154,16 @@ def test_events_set_aside(portal, b24):
     assert list(offline_events(b24)) == []
     assert [deals(batch) for batch in offline_events(b24, failed=True)] == [[2]]
     assert left(portal) == {}
+
+
+def test_an_event_set_aside_that_happens_again(portal, b24):
+    """While an event is set aside, the same event is not queued beside it: both come once, by `failed`."""
+    queue(portal, 1)
+    for batch in offline_events(b24):
+        batch.set_aside(*batch)
+    queue(portal, 1)
+    assert list(offline_events(b24)) == []
+    assert [deals(batch) for batch in offline_events(b24, failed=True)] == [[1]]
 
 
 @pytest.mark.parametrize("failed", [False, True])
@@ -216,6 +238,18 @@ def test_a_lost_answer_with_events(portal, b24):
     assert [deals(batch) for batch in offline_events(b24, resume=True)] == [[1, 2]]
 
 
+def test_a_lost_answer_is_not_asked_for_again_though_the_session_may(portal):
+    """A session that repeats the method does not repeat it here: another request would reserve other events."""
+    queue(portal, 2)
+    portal.fail_next("lost_after")
+    with (
+        portal.session(portal.oauth(), idempotent_methods=["event.offline.get"]) as b24,
+        pytest.raises(AnswerLost),
+    ):
+        list(offline_events(b24, limit=1))
+    assert left(portal) == {"free": [2], "reserved": [1]}
+
+
 def test_a_removal_that_fails(portal, b24):
     """If a batch cannot be removed, the loop ends with the error, and the batch is still there."""
     queue(portal, 1)
@@ -275,7 +309,13 @@ def test_an_answer_of_another_shape(portal, b24, answer):
 
 
 @pytest.mark.parametrize(
-    ("additional", "user_id"), [({"user_id": "0"}, 0), ({"user_id": 5}, 5), ([], None), (None, None)]
+    ("additional", "user_id"),
+    [
+        ({"user_id": "0"}, 0),
+        ({"user_id": 5}, 5),
+        *((none, None) for none in ([], None, {}, {"user_id": ""}, {"user_id": None}, {"user_id": False})),
+        *(({"user_id": strange}, None) for strange in ("x", [], {}, [5])),
+    ],
 )
 def test_an_event_without_its_user(portal, b24, additional, user_id):
     """The portal does not always say who caused an event."""

@@ -29,5 +29,7 @@ def open_portal(alias: str, member_id: str | None) -> Session:
     config = get_config(alias)
     if member_id is None and not config.is_webhook and not config.get("MEMBER_ID"):
         raise ImproperlyConfigured(f"which portal? B24BATCH[{alias!r}] is an application: pass --member-id")
+    if member_id is not None and config.is_webhook:
+        raise ImproperlyConfigured(f"B24BATCH[{alias!r}] is a webhook: omit --member-id")
     session = get_session(alias) if member_id is None else session_for(member_id, alias)
     return session.with_options(max_wait=None)

@@ -5,15 +5,44 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from queue import Empty, SimpleQueue
+
+import attrs
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+@attrs.define
+class Stop:
+    """Whether a signal has arrived.
+
+    A handler of a signal may set it at any instant. It could not set a `threading.Event`, whose lock the interrupted
+    code may hold.
+    """
+
+    _told: bool = attrs.field(default=False, init=False)
+    _signals: SimpleQueue[None] = attrs.field(factory=SimpleQueue, init=False)
+
+    def is_set(self) -> bool:
+        """Return whether a signal has arrived."""
+        return self._told
+
+    def set(self) -> None:
+        """Note a signal, and end the waiting."""
+        self._told = True
+        self._signals.put(None)
+
+    def wait(self, seconds: float) -> None:
+        """Wait for so many seconds, or until a signal arrives."""
+        with suppress(Empty):
+            self._signals.get(timeout=seconds)
+
+
 @contextmanager
-def told_to_stop() -> Iterator[threading.Event]:
-    """Yield an event that the first signal in the block sets; a second one raises `KeyboardInterrupt`."""
-    told = threading.Event()
+def told_to_stop() -> Iterator[Stop]:
+    """Yield what the first signal in the block sets; a second one raises `KeyboardInterrupt`."""
+    told = Stop()
 
     def handle(number: int, frame: object) -> None:
         del number, frame

@@ -20,6 +20,17 @@ from b24batch.redaction import redact
 from b24batch.session import Session
 from b24batch.wire.auth import Webhook
 
+#: Django's own options, which may stand behind the command too. manage.py itself has read the first two.
+_DJANGO = {
+    ("--settings",): "store",
+    ("--pythonpath",): "store",
+    ("-v", "--verbosity"): "store",
+    ("--traceback",): "store_true",
+    ("--no-color",): "store_true",
+    ("--force-color",): "store_true",
+    ("--skip-checks",): "store_true",
+}
+
 
 class Command(BaseCommand):
     """Calls the portal of an alias in ``B24BATCH``, or one on which the alias's application is installed."""
@@ -45,8 +56,8 @@ class Command(BaseCommand):
         names = parser.add_subparsers(title="commands", required=True, metavar="command", parser_class=Parser)
         for command in add_commands(names):
             add_portal(command)
-            for name in ("--settings", "--pythonpath"):  # manage.py has read them, wherever they are
-                command.add_argument(name, default=SUPPRESS, help=SUPPRESS)
+            for spelt, action in _DJANGO.items():
+                command.add_argument(*spelt, action=action, default=SUPPRESS, help=SUPPRESS)
             lines = (command.epilog or "").splitlines()
             examples = [line.replace("b24batch ", "manage.py b24 ") for line in lines if "--sandbox" not in line]
             command.epilog = "\n".join(examples)

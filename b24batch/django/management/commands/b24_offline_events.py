@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import traceback
 from argparse import ArgumentTypeError
-from collections.abc import Callable
-from math import inf
-from threading import Event
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import suppress
+from threading import TIMEOUT_MAX
 from typing import Any, TypeAlias, cast
 
 from django.core.exceptions import ImproperlyConfigured
@@ -15,12 +15,13 @@ from django.db import close_old_connections
 from django.utils.module_loading import import_string
 
 from b24batch.django.management.portals import add_portal, open_portal
-from b24batch.django.management.stopping import told_to_stop
-from b24batch.errors import AnswerLost, SdkError
+from b24batch.django.management.stopping import Stop, told_to_stop
+from b24batch.errors import AnswerLost, SdkError, UnexpectedAnswer
 from b24batch.oauth.offline import offline_events
 from b24batch.oauth.offline_batch import OfflineBatch
 from b24batch.redaction import redact
 from b24batch.session import Session
+from b24batch.wire.auth import Webhook
 
 #: A function of the project.
 Handler: TypeAlias = Callable[[Session, OfflineBatch], object]
@@ -54,10 +55,9 @@ class Command(BaseCommand):
         """Hand over the events until the queue is empty, or until a signal arrives."""
         handler = _import_handler(options["handler"])
         try:
-            session = open_portal(options["alias"], options["member_id"])
             with told_to_stop() as told:
-                count = _work(session, handler, options, told)
-        except AnswerLost as lost:
+                count = _work(handler, options, told)
+        except (AnswerLost, UnexpectedAnswer) as lost:
             failure = CommandError(f"{lost.description}\nEvents may be reserved now: {_AGAIN}", returncode=1)
         except (SdkError, ImproperlyConfigured) as error:
             failure = CommandError(str(getattr(error, "description", error)))
@@ -81,10 +81,11 @@ def _import_handler(path: str) -> Handler:
     raise CommandError(f"HANDLER: expected a function such as shop.events.handle, got {path!r}: {problem}")
 
 
-def _work(session: Session, handler: Handler, options: dict[str, Any], told: Event) -> int:
+def _work(handler: Handler, options: dict[str, Any], told: Stop) -> int:
     """Hand over batches, and return how many events there were."""
     count, resume, every = 0, options["resume"], options["every"]
     while not told.is_set():
+        session = _open(options["alias"], options["member_id"])
         for batch in offline_events(session, limit=options["limit"], failed=options["failed"], resume=resume):
             _hand_over(session, handler, batch)
             count += len(batch)
@@ -97,17 +98,27 @@ def _work(session: Session, handler: Handler, options: dict[str, Any], told: Eve
     return count
 
 
+def _open(alias: str, member_id: str | None) -> Session:
+    """Return the session for the portal as it is installed now."""
+    session = open_portal(alias, member_id)
+    if isinstance(session.auth, Webhook):
+        raise ImproperlyConfigured(
+            f"B24BATCH[{alias!r}] is a webhook, which has no queue of events: choose an application"
+        )
+    return session
+
+
 def _hand_over(session: Session, handler: Handler, batch: OfflineBatch) -> None:
     close_old_connections()
     done = False
     try:
-        handler(session, batch)
+        _refuse_unfinished(handler(session, batch))
         done = True
         batch.clear()
         return
     except KeyboardInterrupt:
         problem, code = "interrupted", 130
-    except Exception:
+    except BaseException:  # SystemExit too: its batch is not handled
         problem, code = redact(traceback.format_exc()), 1
     what = "handled, but not removed" if done else "not handled"
     raise CommandError(
@@ -115,8 +126,15 @@ def _hand_over(session: Session, handler: Handler, batch: OfflineBatch) -> None:
     )
 
 
+def _refuse_unfinished(returned: object) -> None:
+    """Raise an error if a function has only begun, such as one with ``async`` or ``yield``."""
+    if isinstance(returned, Awaitable | Iterator | AsyncIterator):
+        kind = type(returned).__name__
+        raise TypeError(f"expected a function that handles the batch before it returns, got one that returns a {kind}")
+
+
 def _to_seconds(text: str) -> float:
-    seconds = float(text)
-    if 0 < seconds < inf:
-        return seconds
+    with suppress(ValueError):
+        if 0 < float(text) <= TIMEOUT_MAX:
+            return float(text)
     raise ArgumentTypeError("expected a positive number of seconds")

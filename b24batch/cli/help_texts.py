@@ -1,4 +1,26 @@
-"""The text at the end of each ``--help``: notes and examples."""
+"""The texts of each ``--help``: what the command does, notes and examples."""
+
+from __future__ import annotations
+
+import attrs
+
+
+@attrs.frozen
+class HelpText:
+    """The texts about a command.
+
+    Attributes:
+        name: Its name.
+        operands: Its arguments that are no options.
+        about: What it does, in a sentence.
+        epilog: Notes and examples.
+    """
+
+    name: str
+    operands: str
+    about: str
+    epilog: str
+
 
 CODES = """\
 exit codes:
@@ -15,7 +37,11 @@ exit codes:
 The webhook URL is a password. Put it into the environment variable
 B24_WEBHOOK_URL: others can read the command line (ps, the shell history).
 """
-CALL = """\
+CALL = HelpText(
+    "call",
+    "METHOD [key=value ...]",
+    "Call one method and print its result as JSON.",
+    """\
 The values of key=value are text. The keys are written as in PHP:
   fields[TITLE]=Deal   filter[>ID]=100   select[]=ID select[]=TITLE
 
@@ -23,8 +49,13 @@ examples:
   b24batch call crm.deal.add 'fields[TITLE]=Big deal' 'fields[OPENED]=Y'
   b24batch call crm.deal.get --params '{"id": 7}' --quiet | jq .TITLE
   b24batch call server.time --sandbox
-"""
-RUN = """\
+""",
+)
+RUN = HelpText(
+    "run",
+    "FILE [key=value ...]",
+    "Send a file of commands, 50 per request, and print the outcome of each.",
+    """\
 Each line of the file is a command; all but the method is optional:
   {"method": "crm.deal.add", "params": {"fields": {"TITLE": "Deal"}},
    "name": "any text", "idempotent": false}          (all of it on one line)
@@ -37,9 +68,10 @@ unknown: perhaps. Blank lines have no outcome, but "line" counts them.
 Lines are read, checked and sent request by request: an invalid line ends the
 run, but the requests before it have been sent.
 
-With --csv, the whole table is checked first. Cells are sent as text. FIELD is
+With --csv, the whole table is checked first. Cells are sent as text, and an
+empty one clears its field. FIELD is
   TITLE                    a field: fields[TITLE]
-  fields[PHONE][0][VALUE]  with brackets: the whole key, as for b24batch call
+  fields[PHONE][0][VALUE]  a whole key, as for b24batch call
   .id                      after a dot: a parameter beside the fields
 
 With --journal, the same command again goes on where it was, after a crash
@@ -58,8 +90,13 @@ examples:
     jq -c '{method: "crm.lead.update",
             params: {id: .ID, fields: {STATUS_ID: "JUNK"}}}' |
     b24batch run - --stop
-"""
-JOURNAL = """\
+""",
+)
+JOURNAL = HelpText(
+    "journal",
+    "J",
+    "Show what the journal of a run has, and settle its unknown commands.",
+    """\
 The exit code is 3 while a command is unknown, otherwise 0.
 
 examples:
@@ -67,21 +104,37 @@ examples:
   b24batch journal deals.journal --unknown | jq -r .key
   b24batch journal deals.journal --settle executed order-17 order-18
   b24batch journal deals.journal --settle not-executed order-19
-"""
-LIST = """\
+""",
+)
+LIST = HelpText(
+    "list",
+    "METHOD [key=value ...]",
+    "Print all rows of a list method.",
+    """\
 examples:
   b24batch list crm.deal.list 'filter[>OPPORTUNITY]=1000' 'select[]=ID' --csv
   b24batch list crm.deal.list --csv --delimiter ';' --bom > deals.csv
   b24batch list crm.item.list entityTypeId=2 --limit 100 > deals.jsonl
   b24batch list department.get --paging start
-"""
-DEMO = """\
+""",
+)
+DEMO = HelpText(
+    "demo",
+    "",
+    "Show what the library does, on a sandbox portal inside this program.",
+    """\
 example:
   b24batch demo
-"""
-SANDBOX = """\
+""",
+)
+SANDBOX = HelpText(
+    "sandbox",
+    "",
+    "Run a sandbox portal on this machine until Ctrl-C, for experiments and tests.",
+    """\
 example:
   b24batch sandbox --port 8124
 Then, in another terminal, with the URL that it prints:
   B24_WEBHOOK_URL=http://127.0.0.1:8124/rest/... b24batch call server.time
-"""
+""",
+)
