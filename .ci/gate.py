@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VERSIONS = ("3.11", "3.12", "3.13")
 #: What the wheel may weigh, bytes.
-WHEEL_BOUND = 420_000
+WHEEL_BOUND = 510_000
 #: The least versions that setup.cfg names.
 FLOORS = ("requests==2.32.4", "urllib3==2.2.0", "attrs==23.2.0", "tenacity==9.0.0")
 #: Percent of the package's lines and branches that the tests have to reach.
