@@ -527,6 +527,7 @@ def progress(b24: Session, *, verbose: bool) -> None:
         def close(self) -> None: ...
 
     b24.batch_by_chunk([("a.b",)], progress=Bar)
+    b24.batch_by_chunk([("a.b",)], progress=lambda total, unit: Bar(total, unit.strip()))
     b24.call_list("crm.deal.list", progress=verbose or None)
     b24.batch_by_chunk([("a.b",)], progress=sys.stderr.isatty())
 
