@@ -141,7 +141,7 @@ def checks(gate: Gate) -> None:
     python = gate.environment("dev", gate.oldest, ".[dev,docs]")
     gate.run(python, "-m", "ruff", "check", ".")
     gate.run(python, "-m", "ruff", "format", "--check", ".")
-    typed = ("tests/typing_api.py", "tests/typing_programs.py")
+    typed = ("tests/typing_api.py", "tests/typing_programs.py", "tests/typing_users.py")
     gate.run(python, "-m", "mypy", "b24batch", "_b24batch_pytest.py", *typed, "examples", "benchmarks")
     gate.run(python, "-m", "pyright", "--pythonpath", python, "--warnings", *typed)
     gate.run(python, "-m", "sphinx", "-W", "-n", "--keep-going", "-q", "docs", gate.work / "html")

@@ -15,6 +15,8 @@ from b24batch.statuses import counted
 MAX_ROWS = 20
 #: Maximum number of characters in a cell.
 _MAX_TEXT = 200
+#: Maximum number of characters of a word that is not broken in a cell.
+_MAX_WORD = 30
 #: Maximum number of ranges of names, and of methods, of commands with equal errors.
 _MAX_LISTED = 3
 #: What is equal in a group of commands.
@@ -22,7 +24,9 @@ _OUTCOME = ("status", "error_type", "error", "description")
 _ALL_ROWS = "all are in its .rows, and .to_records() makes a table of them"
 
 #: Only the theme's own colours; left-aligned, because notebooks align cells to the right.
-_CELL = "text-align:left;vertical-align:top;padding:.2em .8em;overflow-wrap:anywhere;max-width:40em"
+_CELL = "text-align:left;vertical-align:top;padding:.2em .8em;max-width:40em"
+#: Only in a cell with a long word: beside a long value a browser would break every word there is.
+_BREAK = f"{_CELL};overflow-wrap:anywhere"
 _HEAD = f"{_CELL};border-bottom:1px solid currentColor"
 _ONE_LINE = "min-width:max-content;text-wrap:nowrap"
 _CAPTION = f"text-align:left;caption-side:top;{_ONE_LINE};font-weight:bold;color:inherit;padding:.2em .8em"
@@ -133,9 +137,18 @@ def _render_heads(names: Sequence[str]) -> str:
 
 
 def _render_cells(row: Iterable[object]) -> str:
-    return "".join(f'<td style="{_CELL}">{_to_html(value)}</td>' for value in row)
+    return "".join(_render_cell(_to_text(value)) for value in row)
+
+
+def _render_cell(text: str) -> str:
+    has_long_word = any(len(word) > _MAX_WORD for word in text.split())
+    return f'<td style="{_BREAK if has_long_word else _CELL}">{escape(text)}</td>'
 
 
 def _to_html(value: object) -> str:
+    return escape(_to_text(value))
+
+
+def _to_text(value: object) -> str:
     text = redact(str(value))
-    return escape(text if len(text) <= _MAX_TEXT else f"{text[: _MAX_TEXT - 3]}...")
+    return text if len(text) <= _MAX_TEXT else f"{text[: _MAX_TEXT - 3]}..."

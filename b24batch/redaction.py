@@ -167,3 +167,16 @@ def without_frames(error: BaseException) -> list[BaseException]:
     be raised as it is: a callback of the user is in its traceback, or it is a fault.
     """
     return [error.with_traceback(None)] if hide_frames(error) or isinstance(error, UsageError) else []
+
+
+def put_aside(error: BaseException, stopped: list[BaseException | None]) -> bool:
+    """Put an exception that a generator has caught into `stopped`, from where a `Stream` raises it without a frame.
+
+    Returns:
+        Whether it was put there. If not, it is to be raised as it is: the generator is being closed, a callback of the
+        user is in its traceback, or it is a fault.
+    """
+    if not hide_frames(error) or isinstance(error, GeneratorExit):
+        return False
+    stopped.append(error.with_traceback(None))
+    return True

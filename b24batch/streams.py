@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from itertools import chain
-from typing import Generic, NoReturn, Self, TypeVar
+from typing import Generic, Never, NoReturn, Self, TypeVar
 
 _Item = TypeVar("_Item")
 _Known = TypeVar("_Known")
+
+
+def _nothing() -> Generator[Never, None, None]:
+    yield from ()
+
+
+#: Its `throw` raises an exception without a frame: it has ended, so no code runs.
+_ENDED = _nothing()
+_ENDED.close()
 
 
 class Stream(chain[_Item], Generic[_Item, _Known]):
@@ -20,6 +29,8 @@ class Stream(chain[_Item], Generic[_Item, _Known]):
         steps: The generator of the items.
         known: Returns the items that arrived but were not yielded.
         wind_down: Lets nothing more begin; or None if it cannot be wound down.
+        stopped: None, and behind it the exception, if any, to be raised after the items. It is raised without a frame:
+            a notebook always shows the innermost one, and this would be a line of the library.
     """
 
     _steps: Generator[_Item, None, None]
@@ -31,9 +42,11 @@ class Stream(chain[_Item], Generic[_Item, _Known]):
         steps: Generator[_Item, None, None],
         known: Callable[[], _Known],
         wind_down: Callable[[], None] | None = None,
+        *,
+        stopped: list[BaseException | None],
     ) -> Self:
         """Return a stream that has not started."""
-        stream = super().__new__(cls, steps)
+        stream = super().__new__(cls, steps, map(_ENDED.throw, iter(stopped.pop, None)))
         stream._steps, stream._known, stream.wind_down = steps, known, wind_down
         return stream
 

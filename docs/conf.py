@@ -42,7 +42,7 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(django|requests|tenacity|urllib3)\..*"),
     (r"py:exc", r"(Base|Import|OS|Operational|Runtime|Type|Value)?(Exception|Error)|ImproperlyConfigured"),
     (r"py:.*", r"(.*\.)?(Connections|Data|Evidence|Exchange|HttpAddress|JSON|JsonValue|ProcessLock|Renewal)"),
-    (r"py:.*", r"(.*\.)?(CallDict|CallList|ViewDecorator|P|R|Way|_H)"),
+    (r"py:.*", r"(.*\.)?(CallDict|CallList|ViewDecorator|P|R|Way|_H|_Portal)"),
     (r"py:class", "TypeAliasForwardRef"),  # what Sphinx makes of the aliases above
 ]
 

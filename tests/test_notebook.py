@@ -321,6 +321,17 @@ def test_long_texts_are_cut():
     assert shown[1][3].endswith("...")
 
 
+def test_short_words_are_not_broken():
+    """A method, a status and a name stay in one piece beside a long value; only a long word is broken in a cell."""
+    rows = named_rows(["unknown"] * 2 + ["ok"], "crm.item.productrow.list")
+    rows.append(AjaxResult(Command("crm.item.add", name="x" * 150), "ok", data="y" * 500))
+    html = Result(rows, False, [])._repr_html_()
+    styles = {text: style for style, text in re.findall(r'<t[dh][^>]* ?style="([^"]*)">([^<]*)</t[dh]>', html)}
+    broken = {text for text, style in styles.items() if "anywhere" in style}
+    assert {text[:2] for text in broken} == {"xx", "&#"}
+    assert {"status", "unknown", "crm.item.productrow.list", "2 commands, order-0 to order-1"} <= styles.keys() - broken
+
+
 def test_the_tables_have_no_colours_of_their_own(b24):
     """Light or dark, the tables take on the theme: they set no colour but the current one."""
     result = b24.batch([("echo",), ("no.such.method",)])

@@ -71,10 +71,21 @@ def test_back_to_the_shared_limit(portal):
             b24.with_options(limits="Shared")
 
 
+#: Lines that an editor completes from types alone; a notebook has no object for them.
+TYPED = [
+    ("portal.session(max_w", "max_wait="),
+    ("portal.start().se", "session"),
+    ("with Portal() as fake:\n    fake.fail", "fail_next"),
+    ("with Portal() as fake, fake.session() as client:\n    client.call_l", "call_list"),
+    ("for row in b24.stream_batch([]):\n    row.http", "http_status"),
+    ("b24.batch([]).raise_for_errors().rem", "remaining"),
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("line", "argument"), [*COMPLETED, ("portal.session(max_w", "max_wait=")])
+@pytest.mark.parametrize(("line", "argument"), [*COMPLETED, *TYPED])
 def test_an_editor_completes(line, argument):
-    """An editor that only reads the code completes the arguments, also those behind ``**options``."""
+    """An editor that only reads the code completes arguments, also those behind ``**options``, and attributes."""
     code = (
         "from b24batch import Command, LeakyBucket, OAuth, RetryPolicy, Session\nfrom b24batch.sandbox import Portal\n"
         f"b24 = Session('https://example.com')\nportal = Portal()\n{line}"

@@ -101,20 +101,30 @@ def test_every_frame_of_ours_is_marked(b24, misuse):
     """Whatever a public name raises, each frame of the library in its traceback is marked as hidden."""
     with pytest.raises((SdkError, TypeError, ValueError, LookupError)) as caught:
         MISUSES[misuse](b24)
-    assert own_frames(caught.value)
     assert not [frame for frame in own_frames(caught.value) if not frame.f_locals.get("__tracebackhide__")]
 
 
-def test_a_concurrent_list(b24, portal):
-    """The frames of a list that is read with several requests at once are marked, too."""
+@pytest.mark.parametrize("concurrency", [1, 2])
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda b24, **options: b24.fetch_list("crm.deal.list", **options),
+        lambda b24, **options: b24.stream_batch([("echo",), ("a b",)], chunk_size=1, **options),
+    ],
+)
+def test_a_loop(b24, portal, read, concurrency):
+    """What stops a loop over a list or a stream leaves no frame of ours: the loop's own line is the innermost."""
 
     @portal.method("crm.deal.list")
     def refuse(params):
         raise PortalError("REFUSED", "no")
 
-    with pytest.raises(AjaxError) as caught:
-        list(b24.fetch_list("crm.deal.list", concurrency=2))
-    assert [frame.f_locals.get("__tracebackhide__") for frame in own_frames(caught.value)] == [True]
+    items = read(b24, concurrency=concurrency)
+    with pytest.raises(SdkError) as caught:
+        list(items)
+    assert [frame.f_code.co_name for frame, _ in traceback.walk_tb(caught.tb)] == ["test_a_loop"]
+    assert caught.value.result is not None
+    assert list(items) == []
 
 
 def test_the_callback_in_the_middle_stays(b24, portal):

@@ -22,7 +22,7 @@ from b24batch.lists.pieces import Pieces
 from b24batch.lists.places import FromPlace
 from b24batch.lists.reading import Pages
 from b24batch.lists.survey import Asked
-from b24batch.redaction import hide_frames
+from b24batch.redaction import put_aside
 from b24batch.runs.lanes import Lanes
 from b24batch.runs.requests import Requests
 from b24batch.streams import Stream, give_rows
@@ -71,6 +71,7 @@ class ConcurrentListing(Generic[_Part]):
     flight: Flight[_Part]
     plan: Plan[_Part]
     _hand: Hand = attrs.field(factory=Hand, init=False)
+    _stopped: list[BaseException | None] = attrs.field(factory=lambda: [None], init=False)
 
     def pages(self) -> Stream[list[Row], list[Row]]:
         """Return a stream of the rows of each page that has any, in the order of the list.
@@ -79,7 +80,7 @@ class ConcurrentListing(Generic[_Part]):
             SdkError: The list could not be read to its end. Pages that were yielded before remain valid. This, like any
                 other exception that stops the list, has `Stream.result` as its `result`.
         """
-        return Stream(self._pages(), self._known)
+        return Stream(self._pages(), self._known, stopped=self._stopped)
 
     def _pages(self) -> Generator[list[Row], None, None]:
         try:
@@ -99,8 +100,8 @@ class ConcurrentListing(Generic[_Part]):
         except BaseException as interrupt:
             self._stop(interrupt)
             give_rows(interrupt, self._known(), yielded=self._hand.yielded)
-            hide_frames(interrupt)
-            raise
+            if not put_aside(interrupt, self._stopped):
+                raise
 
     def _take_page(self) -> bool:
         """Unpack the next page of the first part; return whether there is one."""

@@ -16,7 +16,7 @@ from b24batch.lists.offsets import ByStart
 from b24batch.lists.page_commands import PAGE_SIZE
 from b24batch.lists.pages import ByCursor
 from b24batch.lists.reading import SLOW_REQUEST, Pages, crashed_together, take_pages
-from b24batch.redaction import hide_frames
+from b24batch.redaction import put_aside
 from b24batch.results import AjaxResult
 from b24batch.runs.operating import Waited
 from b24batch.runs.requests import Requests
@@ -43,6 +43,7 @@ class Listing:
     _size: int = attrs.field(default=1, init=False)
     _waited: Waited = attrs.field(factory=Waited, init=False)
     _hand: Hand = attrs.field(factory=Hand, init=False)
+    _stopped: list[BaseException | None] = attrs.field(factory=lambda: [None], init=False)
 
     def pages(self) -> Stream[list[Row], list[Row]]:
         """Return a stream of the rows of each page that has any, in the order of the list.
@@ -51,7 +52,7 @@ class Listing:
             SdkError: The list could not be read to its end. Pages that were yielded before remain valid. This, like any
                 other exception that stops the list, has `Stream.result` as its `result`.
         """
-        return Stream(self._read_pages(), lambda: self._hand.unread)
+        return Stream(self._read_pages(), lambda: self._hand.unread, stopped=self._stopped)
 
     def _read_pages(self) -> Generator[list[Row], None, None]:
         try:
@@ -65,8 +66,8 @@ class Listing:
                     raise end
         except BaseException as interrupt:
             give_rows(interrupt, self._hand.unread, yielded=self._hand.yielded)
-            hide_frames(interrupt)
-            raise
+            if not put_aside(interrupt, self._stopped):
+                raise
 
     def _take(self, outcomes: list[AjaxResult], pages: list[list[Row]]) -> SdkError | None:
         """Add the pages of one request, until one after which the others are invalid; return its error or None."""

@@ -46,8 +46,15 @@ class Bar(Protocol):
         """Close the bar. It is always called, also after an error."""
 
 
+class _TotalAndUnit(Protocol):
+    """What makes a bar: with these names type checkers know the arguments of a lambda."""
+
+    def __call__(self, *, total: int | None, unit: str) -> Bar:
+        """Return a bar."""
+
+
 #: Makes a bar from the keywords `total` (None if it is not known) and `unit` (with a leading space, as for tqdm).
-MakeBar: TypeAlias = Callable[..., Bar]
+MakeBar: TypeAlias = Callable[..., Bar] | _TotalAndUnit
 
 
 def bar_maker(progress: object) -> MakeBar:

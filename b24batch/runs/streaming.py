@@ -10,7 +10,7 @@ from typing import Protocol
 import attrs
 
 from b24batch.calls.chunks import Chunk, refuse_duplicates
-from b24batch.redaction import hide_frames
+from b24batch.redaction import put_aside
 from b24batch.results import AjaxResult, AnyResult, LastResult, collect
 from b24batch.runs.chunk_run import ChunkRun
 from b24batch.streams import Stream
@@ -90,7 +90,7 @@ def stream(run: Deliver, chunks: Iterable[Chunk], last: LastResult) -> Stream[Aj
     Any exception that stops the run, such as Ctrl-C, has `Stream.result` as its `result`, and `last` keeps it.
     """
     streaming = _Streaming(run, chunks, last)
-    return Stream(streaming.rows(), streaming.known, run.wind_down)
+    return Stream(streaming.rows(), streaming.known, run.wind_down, stopped=streaming.stopped)
 
 
 @attrs.define(eq=False)
@@ -103,12 +103,14 @@ class _Streaming:
         last: Keeps the outcomes that were not yielded when an exception stopped the run.
         state: The outcomes in hand that were not yielded yet, and the chunks that follow them, as far as they were
             read. It is replaced in a single step, so that an exception at any moment finds both.
+        stopped: The exception that stopped the run, for the `Stream` to raise.
     """
 
     run: Deliver
     chunks: Iterable[Chunk]
     last: LastResult
     state: tuple[Iterator[AjaxResult], list[ChunkRun]] = attrs.field(factory=lambda: (iter(()), []), init=False)
+    stopped: list[BaseException | None] = attrs.field(factory=lambda: [None], init=False)
 
     def rows(self) -> Generator[AjaxResult, None, None]:
         """Yield the outcomes of all requests, in order."""
@@ -123,8 +125,8 @@ class _Streaming:
             is_closed = isinstance(interrupt, GeneratorExit)  # perhaps much later, by the garbage collection
             last = LastResult() if is_closed else self.last
             end(self.run, interrupt, self.state[1], self.known, last)
-            hide_frames(interrupt)
-            raise
+            if not put_aside(interrupt, self.stopped):
+                raise
 
     def known(self) -> AnyResult:
         """Return the outcomes that were not yielded yet, of all chunks that were read."""

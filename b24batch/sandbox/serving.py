@@ -6,13 +6,16 @@ import abc
 import contextlib
 import threading
 from types import TracebackType
-from typing import Self
+from typing import TypeVar
 
 from b24batch.sandbox.clocks import Clock, SystemClock
 from b24batch.sandbox.fake_clock import FakeClock
 from b24batch.sandbox.server.answers import Answer
 from b24batch.sandbox.server.incoming import Wire
 from b24batch.sandbox.server.server import Server
+
+#: The class of the portal itself. Some editors take `Self` for the class in which the method is written.
+_Portal = TypeVar("_Portal", bound="Serving")
 
 
 class Serving(abc.ABC):
@@ -31,7 +34,7 @@ class Serving(abc.ABC):
         """The portal's clock."""
         return self._given_clock or self._real_clock
 
-    def start(self) -> Self:
+    def start(self: _Portal) -> _Portal:
         """Bind the port and serve in the background; a closed portal can be started again at the same address."""
         if self._server is None:
             self._resume()
@@ -54,7 +57,7 @@ class Serving(abc.ABC):
             while not self._closed.wait(1.0):
                 pass
 
-    def __enter__(self) -> Self:
+    def __enter__(self: _Portal) -> _Portal:
         """Start."""
         return self.start()
 
