@@ -184,11 +184,10 @@ class Run:
             self._count(chunk, chunk.known())
 
     def _count(self, chunk: ChunkRun, rows: list[AjaxResult]) -> None:
-        chunk.is_counted = True
         if chunk.told:
             pairs = zip(chunk.commands, rows, strict=True)
             rows = [row for encoded, row in pairs if encoded.name not in chunk.told]
-        self.requests.transport.counts.count_commands([row.status for row in rows])
+        self.requests.transport.counts.count_commands([row.status for row in rows], chunk)
 
     def _note(self, chunk: ChunkRun, part: Part, rows: list[AjaxResult]) -> None:
         chunk.note(part, rows)
