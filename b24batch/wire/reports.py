@@ -18,8 +18,8 @@ class FinishedRequest:
 
     Attributes:
         host: The portal's host, with the port if there is one.
-        method: ``batch``, or the method if it was called directly.
-        commands: The number of commands in the request.
+        method: ``batch``, or the method if it was called directly; ``download`` for a file.
+        commands: The number of commands in the request; 0 if it is for a file.
         attempt: How often it was sent, this time included: more than 1 for a retry.
         request_id: Its ``X-Request-ID``; retries have the same.
         began: When it was sent, as a Unix time.
