@@ -266,7 +266,7 @@ def test_a_stream_that_is_left(portal, concurrency, way):
 
 
 def press_at(function, line, after=0):
-    """A trace function that raises Ctrl-C once, at a line of a function, counted from its `def`, after so many calls."""
+    """A trace function that raises Ctrl-C once, at a line of a function, counted from its `def`, after some calls."""
     calls = []
 
     def trace(frame, event, arg):
