@@ -25,7 +25,6 @@ from b24batch.errors import (
     UnexpectedAnswer,
     UsageError,
 )
-from b24batch.lookup import look_up
 from b24batch.results import AjaxResult, AnyResult, BatchError, Result, outcomes_of
 from b24batch.session import Session
 from b24batch.wire.auth import Webhook
@@ -33,6 +32,7 @@ from b24batch.wire.rate import LeakyBucket
 from b24batch.wire.retries import RetryPolicy
 
 if TYPE_CHECKING:
+    from b24batch.lookup import look_up
     from b24batch.oauth.credentials import OAuth
 
     __version__: str
@@ -82,6 +82,10 @@ def __getattr__(name: str) -> object:
         from b24batch.oauth.credentials import OAuth
 
         return OAuth
+    if name == "look_up":
+        from b24batch.lookup import look_up
+
+        return look_up
     if name == "__version__":
         return _version()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

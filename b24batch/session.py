@@ -34,8 +34,6 @@ from b24batch.options import (
 from b24batch.redaction import Secret, redact_urllib3_log, without_frames
 from b24batch.results import AjaxResult, AnyResult, LastResult, Result, collect
 from b24batch.runs.chunk_run import ChunkRun
-from b24batch.runs.concurrent_run import ConcurrentRun
-from b24batch.runs.lanes import Lanes
 from b24batch.runs.operating import OperatingTime
 from b24batch.runs.payload import load_direct
 from b24batch.runs.requests import Requests
@@ -59,6 +57,7 @@ if TYPE_CHECKING:
     import requests
 
     from b24batch.clock import Clock, Wait
+    from b24batch.runs.lanes import Lanes
     from b24batch.runs.progress import MakeBar
     from b24batch.runs.run_journal import RunJournal
 
@@ -249,16 +248,16 @@ class Session(_Parts):
         command, wanted = Command(method, params), to_request_id(request_id)
         body = encode_direct(command)
         repeatable = self._repeatable(command) if idempotent is None else to_flag("idempotent", idempotent)
-        reports = Reports(self.on_request)
+        reports, answer = Reports(self.on_request), None
         try:
             answer = self._transport.call(
                 command.method, body, request_id=wanted, repeatable=repeatable, reports=reports
             )
+            row = load_direct(command, answer)
         except BaseException as error:
-            self._counts.count_failure(error, 1)
+            self._counts.count_failure(error, 1, answered=answer is not None)
             reports.check()
             raise
-        row = load_direct(command, answer)
         self._counts.count_commands([row.status])
         self._operating.note(command.method, row.time, is_direct=True)
         reports.check()
@@ -630,6 +629,8 @@ class Session(_Parts):
             run.requests.journal = to_journal(journal)
         if lanes is None:
             return run
+        from b24batch.runs.concurrent_run import ConcurrentRun
+
         run.answered.memory *= 1 + 2 * lanes.most  # outcomes before and after a chunk that had to wait
         return ConcurrentRun(run, lanes, bounded=wanted is None)
 
@@ -638,6 +639,8 @@ class Session(_Parts):
         most = self.concurrency if concurrency is None else to_concurrency(concurrency)
         if most == 1:
             return self, None
+        from b24batch.runs.lanes import Lanes
+
         lanes = Lanes(most, self.clock, self.on_wait, self.on_request)
         on_request = None if self.on_request is None else lanes.announce
         return self.with_options(on_wait=lanes.announce, on_request=on_request), lanes

@@ -168,6 +168,18 @@ def test_version():
     assert b24batch.__version__ == metadata.version("b24batch")
 
 
+def test_what_few_programs_need():
+    """OAuth, lists, journals and threads are loaded on first use, so that an import takes less time."""
+    line = "import sys, b24batch; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True).stdout.split()
+    late = re.compile(
+        r"b24batch\.(oauth|lists|journal|lookup|html|files|reading|runs\.(lanes|concurrent_run|progress))\b"
+    )
+    assert "b24batch.session" in loaded
+    assert not list(filter(late.match, loaded))
+    assert all(hasattr(b24batch, name) for name in b24batch.__all__)
+
+
 def test_version_of_a_copy_that_is_not_installed():
     """Nobody knows it, and ``hasattr`` says so."""
     line = "import sys, b24batch; sys.path.clear(); print(hasattr(b24batch, '__version__'))"

@@ -14,6 +14,7 @@ from b24batch import AjaxError, AnswerLost, LeakyBucket, NotSent, OAuth, RateLim
 from b24batch.oauth import Token
 from b24batch.sandbox import Answer, Portal, PortalError
 from b24batch.wire import FinishedRequest, Wait
+from b24batch.wire.reports import HookFailed
 
 AT_ONCE = RetryPolicy(wait_initial=0.0)
 GET = ("server.time",)
@@ -177,6 +178,45 @@ def test_an_exception_in_a_call(portal, send, error, refused):
     assert caught.value is error
     assert len(portal.requests) == 1
     assert b24.statistics.commands["failed" if refused else "ok"] == sum(b24.statistics.commands.values()) == 1
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("hook", ["on_request", "on_wait"])
+@RUNS
+@EACH_WAY
+def test_a_hook_between_two_attempts(portal, way, concurrency, hook, error):
+    """An exception of a hook before a request is sent again ends the run as it is; none of its writes is failed."""
+    portal.fail_next("rate_limited", after=1)
+    rows = []
+    with portal.session(concurrency=concurrency, **{hook: failing(error, hook == "on_request")}) as b24:
+        with pytest.raises(type(error)) as caught:
+            rows.extend(getattr(b24, way)([ADD] * 40, chunk_size=2))
+        rows += caught.value.result
+        counted = b24.statistics.commands
+    assert caught.value is error
+    statuses = Counter(row.status for row in rows)
+    assert statuses["ok"] == len(portal.executed) == counted["ok"] >= 2
+    assert set(statuses) <= {"ok", "skipped"}
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("send", ["call", "batch", "call_list"])
+@pytest.mark.parametrize("reason", ["rate", "retry"])
+def test_an_exception_of_on_wait(portal, clock, send, error, reason):
+    """An exception of `on_wait` ends a request as it is, sent or not: it is not the request's own error."""
+    limits = LeakyBucket(2, 0.5, clock=clock)
+    b24 = portal.session(clock=clock, limits=limits, on_wait=failing(error, 0))
+    if reason == "rate":
+        b24.call(*GET)
+    else:
+        portal.fail_next("rate_limited")
+    before = len(portal.requests)
+    with pytest.raises(type(error)) as caught:
+        getattr(b24, send)(*{"batch": [[ADD]], "call_list": ["crm.deal.list"]}.get(send, ADD))
+    assert caught.value is error
+    assert not isinstance(caught.value.__context__, HookFailed)
+    assert len(portal.requests) - before == (reason == "retry")
+    assert sum(b24.statistics.commands.values()) == before
 
 
 @EACH_WAY

@@ -5,12 +5,15 @@ import os
 import pickle
 import re
 import signal
+import sys
 import threading
 from collections import Counter
+from random import Random
 
 import attrs
 import pytest
 from canary import assert_hidden
+from drawing import some
 
 from b24batch import (
     AjaxError,
@@ -24,6 +27,7 @@ from b24batch import (
     UsageError,
 )
 from b24batch.oauth import Token
+from b24batch.runs import payload
 from b24batch.runs.operating import OperatingTime
 from b24batch.sandbox import FakeClock, Portal, PortalError
 from b24batch.wire import MethodTime, Statistics
@@ -259,6 +263,74 @@ def test_a_stream_that_is_left(portal, concurrency, way):
         gc.collect()
         assert 2 <= sum(b24.statistics.commands.values()) <= 8
         assert b24.statistics.requests == len(portal.requests)
+
+
+def press_at(function, line, after=0):
+    """A trace function that raises Ctrl-C once, at a line of a function, counted from its `def`, after some calls."""
+    calls = []
+
+    def trace(frame, event, arg):
+        if frame.f_code is not function.__code__:
+            return None
+        calls.append(frame)
+        return press if len(calls) > after else None
+
+    def press(frame, event, arg):
+        if event == "line" and frame.f_lineno - frame.f_code.co_firstlineno == line:
+            sys.settrace(None)
+            raise KeyboardInterrupt
+        return press
+
+    return trace
+
+
+@EACH_WAY
+@pytest.mark.parametrize("line", [2, 3, 4])
+def test_ctrl_c_while_counting(portal, line, concurrency):
+    """Ctrl-C when a chunk is about to be counted leaves it counted once."""
+    with portal.session(concurrency=concurrency) as b24:
+        sys.settrace(press_at(Counts.count_commands, line, 1))
+        try:
+            with pytest.raises(KeyboardInterrupt) as caught:
+                b24.batch_by_chunk([GET] * 12, chunk_size=2)
+        finally:
+            sys.settrace(None)
+        rows = caught.value.result.rows
+        assert Counter(row.status for row in rows) == done(b24)[2]
+        assert len(rows) == 12
+
+
+@pytest.mark.parametrize("send", ["call", "batch"])
+def test_ctrl_c_behind_an_answer(portal, send):
+    """A command whose answer came, but was not read to its end because of Ctrl-C, is unknown."""
+    with portal.session() as b24:
+        sys.settrace(press_at(payload.load_direct if send == "call" else payload.load, 2))
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                b24.call(*GET) if send == "call" else b24.batch([GET] * 3)
+        finally:
+            sys.settrace(None)
+        assert done(b24) == (1, 0, {"unknown": 1 if send == "call" else 3})
+
+
+FAULTS = ["rate_limited", "lost_after", "lost_before", "expired_token", "empty", "unauthorized"]
+
+
+@pytest.mark.parametrize("seed", some(range(40), share=8))
+def test_any_mix(portal, seed):
+    """Whatever is sent and fails, the counts are those of the results, and of the requests that the portal got."""
+    random, said = Random(seed), Counter()
+    with portal.session(portal.oauth(), retries=AT_ONCE) as b24:
+        for _ in range(12):
+            portal.fail_next(random.choice(FAULTS), after=random.randrange(4))
+            calls = random.choices([GET, BAD, ("crm.deal.add", {"fields": {"TITLE": "x"}})], k=random.randrange(1, 14))
+            how = {"chunk_size": random.randrange(1, 5), "halt_on_error": random.random() < 0.5}
+            how |= {"concurrency": random.choice([1, 3]), "stop_on_error": random.random() < 0.2}
+            one = b24.with_options(max_wait=random.choice([None, 1.0]))
+            said += Counter(row.status for row in random.choice([one.batch_by_chunk, one.stream_batch])(calls, **how))
+        assert said == Counter(b24.statistics.commands)
+        assert b24.statistics.requests == len(portal.requests)
+        assert b24.statistics.token_refreshes == len(portal.token_requests)
 
 
 def test_a_resumed_run(portal, tmp_path):

@@ -88,7 +88,7 @@ def _to_size(size: int | str | None) -> int | None:
 def _receive(transport: Transport, link: Link, partial: Partial) -> None:
     headers = {"Referer": link.origin, **_HEADERS}
     post = attrs.evolve(make_post(link, transport.settings), verb="GET", headers=headers, save=partial.begin)
-    how = (to_request_id(None), 1, None, Reports(transport.settings.on_request))
+    how = (to_request_id(None), 0, None, Reports(transport.settings.on_request))
     exchange = Download(transport, "download", b"", *how, link=link, post=post, partial=partial)
     try:
         exchange.send(repeatable=True)

@@ -73,7 +73,7 @@ def _send(transport: Transport, link: Link, form: Form) -> dict[str, JsonValue]:
     headers = {"Content-Type": f"multipart/form-data; boundary={form.boundary}"}
     post = attrs.evolve(make_post(link, transport.settings), data=form, headers=headers)
     reports = Reports(transport.settings.on_request)
-    exchange = LinkExchange(transport, _METHOD, b"", to_request_id(None), 1, None, reports, link=link, post=post)
+    exchange = LinkExchange(transport, _METHOD, b"", to_request_id(None), 0, None, reports, link=link, post=post)
     try:
         return _check(exchange.send(repeatable=False).envelope["result"], form)
     except FileFailed as failed:

@@ -69,7 +69,7 @@ class Requests:
             SdkError: The request failed as a whole. See `Transport.call` for any other exception.
         """
         (method, params), size = dump(chunk, halt=halt), len(chunk.commands)
-        wanted = request_id or self.take_id()
+        wanted, answer = request_id or self.take_id(), None
         try:
             answer = self.transport.call(
                 method,
@@ -80,13 +80,13 @@ class Requests:
                 claim=claim,
                 reports=self.reports,
             )
+            rows = load(chunk, answer, halt=halt)
         except BaseException as error:
-            self._note_failure(error, size)
+            self._note_failure(error, size, answered=answer is not None)
             raise
-        rows = load(chunk, answer, halt=halt)
-        self._learn(method, answer, rows)
         if self.is_final:
             self.count(rows)
+        self._learn(method, answer, rows)
         return rows
 
     def count(self, rows: Iterable[AjaxResult]) -> None:
@@ -165,11 +165,11 @@ class Requests:
             if row.error is not None:
                 self._note_reset(row.error)
 
-    def _note_failure(self, error: BaseException, commands: int) -> None:
+    def _note_failure(self, error: BaseException, commands: int, *, answered: bool) -> None:
         if isinstance(error, SdkError):
             self._note_reset(error)
         if self.is_final:
-            self.transport.counts.count_failure(error, commands)
+            self.transport.counts.count_failure(error, commands, answered=answered)
             self.reports.check()
 
     def _note_reset(self, error: SdkError) -> None:

@@ -17,6 +17,7 @@ from b24batch.runs.gate import Gate, Stopped
 from b24batch.runs.requests import Requests
 from b24batch.runs.substitution import Answered, fail_misread, mark_missed
 from b24batch.wire.claim import Claim
+from b24batch.wire.reports import HookFailed
 
 #: After one of these errors no later request of the run can succeed.
 _HOPELESS = (AuthError, TokenRefreshError, PortalMoved)
@@ -66,11 +67,12 @@ class Run:
             except BaseException as interrupt:
                 if not vars(interrupt).get("request_sent", True):
                     chunk.rows = before
-                if not isinstance(interrupt, Stopped):
+                if not isinstance(interrupt, Stopped | HookFailed):
                     raise
                 self.ended = True
             else:
                 self.take(chunk, step, request, rows)
+        self.requests.reports.check()
         return self.close(chunk)
 
     def deliver_all(self, chunks: Iterable[ChunkRun]) -> Iterator[list[AjaxResult]]:
@@ -182,11 +184,10 @@ class Run:
             self._count(chunk, chunk.known())
 
     def _count(self, chunk: ChunkRun, rows: list[AjaxResult]) -> None:
-        chunk.is_counted = True
         if chunk.told:
             pairs = zip(chunk.commands, rows, strict=True)
             rows = [row for encoded, row in pairs if encoded.name not in chunk.told]
-        self.requests.transport.counts.count_commands([row.status for row in rows])
+        self.requests.transport.counts.count_commands([row.status for row in rows], chunk)
 
     def _note(self, chunk: ChunkRun, part: Part, rows: list[AjaxResult]) -> None:
         chunk.note(part, rows)

@@ -1,4 +1,4 @@
-"""Reports: tells `on_request` of each HTTP request that has ended."""
+"""Reports: tells the hooks of a request what happens to it, and keeps their exceptions apart from its own."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 import attrs
 
+from b24batch.clock import Wait
 from b24batch.errors import SdkError
 from b24batch.wire.answers import Answer
+from b24batch.wire.messages import FileFailed
 
 
 @attrs.frozen
@@ -16,8 +18,8 @@ class FinishedRequest:
 
     Attributes:
         host: The portal's host, with the port if there is one.
-        method: ``batch``, or the method if it was called directly.
-        commands: The number of commands in the request.
+        method: ``batch``, or the method if it was called directly; ``download`` for a file.
+        commands: The number of commands in the request; 0 if it is for a file.
         attempt: How often it was sent, this time included: more than 1 for a retry.
         request_id: Its ``X-Request-ID``; retries have the same.
         began: When it was sent, as a Unix time.
@@ -40,12 +42,16 @@ class FinishedRequest:
     code: str | None = None
 
 
+class HookFailed(BaseException):
+    """A request was ended by an exception of a hook, which `Reports.check` raises."""
+
+
 @attrs.define(eq=False)
 class Reports:
     """The reports of one call, run or list.
 
-    An exception of `on_request` is kept until the outcome of the request is recorded. Otherwise it would be taken for
-    the error of the request, and a command that was executed for one that was not.
+    An exception of a hook is kept until the outcome of the request is recorded. Otherwise it would be taken for the
+    error of the request, and a command that was executed for one that was not.
 
     Attributes:
         on_request: Called with each request that has ended; or None.
@@ -56,6 +62,7 @@ class Reports:
 
     def report(self, request: FinishedRequest, outcome: Answer | BaseException) -> None:
         """Call `on_request` with a request that ended with an answer or an error."""
+        outcome = outcome.args[0] if isinstance(outcome, FileFailed) else outcome
         status: int | None = getattr(outcome, "http_status", None)
         error = type(outcome).__name__ if isinstance(outcome, BaseException) else None
         code = str(outcome.code) if isinstance(outcome, SdkError) else None
@@ -65,11 +72,27 @@ class Reports:
         except BaseException as error:
             self._raised = error
 
+    def announce(self, announce: Callable[[Wait], None], wait: Wait) -> None:
+        """Announce a wait of the request; end the request if a hook raised an exception."""
+        self._end()
+        try:
+            announce(wait)
+        except SdkError as error:
+            self._raised = error
+        self._end()
+
+    def _end(self) -> None:
+        if isinstance(self._raised, SdkError):
+            raise HookFailed
+        self.check()
+
     def check(self) -> None:
-        """Raise the exception of `on_request`, if there was one."""
+        """Raise the exception of a hook, if there was one."""
         if self._raised is None:
             return
+        context = self._raised.__context__
         try:
             raise self._raised
         finally:
+            self._raised.__context__ = context  # the hook's own, instead of the request's error
             self._raised = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import get_args
+from typing import Protocol, get_args
 
 import attrs
 
@@ -76,6 +76,12 @@ class Statistics:
         return ", ".join(used[:_MAX_LISTED] + ["..."] * (len(used) > _MAX_LISTED))
 
 
+class Counted(Protocol):
+    """A chunk that remembers whether its commands were counted."""
+
+    is_counted: bool
+
+
 class Counts:
     """Counts what a session and those made from it do. After a fork the child counts on for itself."""
 
@@ -102,17 +108,23 @@ class Counts:
         with self._lock.lock:
             self._waited[wait.reason] += wait.seconds
 
-    def count_commands(self, statuses: Sequence[Status]) -> None:
-        """Count commands by their final status."""
-        for status in set(statuses):
-            number = statuses.count(status)
-            with self._lock.lock:
-                self._commands[status] += number
+    def count_commands(self, statuses: Sequence[Status], chunk: Counted | None = None) -> None:
+        """Count commands by their final status, and mark their chunk; an interrupt finds both done or neither."""
+        count = statuses.count
+        ok, failed, skipped, unknown = count("ok"), count("failed"), count("skipped"), count("unknown")
+        with self._lock.lock:
+            # Without a call or a loop, Python runs neither a signal handler nor another thread in between.
+            self._commands["ok"] += ok
+            self._commands["failed"] += failed
+            self._commands["skipped"] += skipped
+            self._commands["unknown"] += unknown
+            if chunk is not None:
+                chunk.is_counted = True
 
-    def count_failure(self, error: BaseException, commands: int) -> None:
+    def count_failure(self, error: BaseException, commands: int, *, answered: bool) -> None:
         """Count the commands of a request that failed as a whole; an interrupt before it was sent counts none."""
         status: Status = "failed" if isinstance(error, SdkError) and not isinstance(error, AnswerLost) else "unknown"
-        if isinstance(error, SdkError) or vars(error).get("request_sent", False):
+        if isinstance(error, SdkError) or vars(error).get("request_sent", answered):
             self.count_commands([status] * commands)
 
     def snapshot(self, methods: Mapping[str, MethodTime]) -> Statistics:

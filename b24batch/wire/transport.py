@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+from functools import partial
 
 import attrs
 
 from b24batch.aliases import WireParams
-from b24batch.clock import Wait
+from b24batch.clock import Reason, Wait
 from b24batch.errors import AnswerLost, ExpiredToken, RateLimited, SdkError
 from b24batch.wire.answers import Answer, Decoder
 from b24batch.wire.auth import Access, Auth
@@ -59,11 +60,11 @@ class Transport:
             repeatable: Whether the request may be executed twice.
             commands: The number of commands in the request, for the log.
             claim: Called around each attempt. Default None.
-            reports: Told of each attempt. Its exception is to be raised by the caller, once the outcome is recorded.
+            reports: Told of each attempt. The caller calls its `check` once the outcome is recorded.
 
         Raises:
             SdkError: The error of the last attempt, or `AnswerLost` if the answer to any attempt was lost. Any other
-                exception, such as Ctrl-C, has `request_sent`, which tells whether an attempt was sent.
+                exception, such as Ctrl-C or `HookFailed`, has `request_sent`, which tells whether an attempt was sent.
         """
         exchange = Exchange(self, method, json.dumps(params).encode(), request_id, commands, claim, reports)
         settings = self.settings
@@ -76,11 +77,6 @@ class Transport:
             vars(interrupt)["request_sent"] = exchange.lost
             raise
         raise exchange.outcome(failure)
-
-    def pause(self, wait: Wait) -> None:
-        """Announce a wait, then sleep for its seconds."""
-        self.announce(wait)
-        self.settings.clock.sleep(wait.seconds)
 
     def announce(self, wait: Wait) -> None:
         """Count and log a wait that is about to begin, and call ``on_wait``."""
@@ -139,8 +135,8 @@ class Exchange:
 
     def pause(self, seconds: float) -> None:
         """Wait before the next attempt."""
-        self.reports.check()
-        self.transport.pause(Wait("retry", seconds, self.attempts + 1, self.request_id))
+        self._announce("retry", seconds)
+        self.transport.settings.clock.sleep(seconds)
 
     def outcome(self, failure: SdkError) -> SdkError:
         """Return the error to raise after the last attempt: a lost answer outweighs any later error."""
@@ -152,10 +148,10 @@ class Exchange:
     def _keep_rate(self) -> None:
         settings = self.transport.settings
         if settings.limits is not None:
-            settings.limits.acquire(max_wait=settings.max_wait, on_wait=self._announce_rate)
+            settings.limits.acquire(max_wait=settings.max_wait, on_wait=partial(self._announce, "rate"))
 
-    def _announce_rate(self, seconds: float) -> None:
-        self.transport.announce(Wait("rate", seconds, self.attempts + 1, self.request_id))
+    def _announce(self, reason: Reason, seconds: float) -> None:
+        self.reports.announce(self.transport.announce, Wait(reason, seconds, self.attempts + 1, self.request_id))
 
     def _now(self) -> float:
         return self.transport.settings.clock.monotonic()

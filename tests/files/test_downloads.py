@@ -411,6 +411,8 @@ def test_a_full_disk(b24, stored, tmp_path, monkeypatch):
     """A disk that is full is the system's own error, not one of the network, and nothing is requested again."""
     import resource
 
+    told = []
+    b24 = b24.with_options(on_request=told.append)
     row = stored(CONTENT)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -422,6 +424,9 @@ def test_a_full_disk(b24, stored, tmp_path, monkeypatch):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, before)
     assert names_in(tmp_path) == []
+    assert [(each.method, each.http_status, each.error, each.code) for each in told] == [
+        ("download", None, "OSError", None)
+    ]
 
 
 def test_the_rate_counts(portal, stored, tmp_path):
@@ -511,6 +516,41 @@ class Hasty:
 
     def sleep(self, seconds):
         raise AssertionError("a download that was too slow is not repeated")
+
+
+def test_what_is_told(portal, b24, stored, tmp_path):
+    """Requests for files are told and counted as requests, but no command is in them: only the link is asked for."""
+    told = []
+    with portal.session(on_request=told.append, retries=RetryPolicy(wait_initial=0.0)) as b24:
+        row = upload_file(b24, stored(b"")["PARENT_ID"], ("b.bin", CONTENT))
+        portal.fail_next("rate_limited")
+        download_file(b24, row["DOWNLOAD_URL"], tmp_path / "a")
+        assert [(each.method, each.commands, each.attempt, each.error) for each in told] == [
+            ("disk.folder.uploadfile", 1, 1, None),
+            ("disk.folder.uploadfile", 0, 1, None),
+            ("download", 0, 1, "RateLimited"),
+            ("download", 0, 2, None),
+        ]
+        counted = b24.statistics
+        assert (counted.requests, counted.retries, sum(counted.commands.values())) == (4, 1, 1)
+
+
+@pytest.mark.parametrize("reason", ["rate", "retry"])
+def test_an_exception_of_on_wait(portal, stored, tmp_path, reason):
+    """An exception of `on_wait` ends a download as it is, and nothing is left of the file."""
+    url, error = stored(CONTENT)["DOWNLOAD_URL"], RateLimited("mine")
+    limits = LeakyBucket(capacity=2, leak_rate=1.0)
+
+    def fail(wait):
+        raise error
+
+    if reason == "retry":
+        portal.fail_next("rate_limited")
+    with portal.session(limits=limits, on_wait=fail) as b24, pytest.raises(RateLimited) as caught:
+        for number in range(2):
+            download_file(b24, url, tmp_path / str(number))
+    assert caught.value is error
+    assert names_in(tmp_path) == ["0"] * (reason == "rate")
 
 
 def test_a_slow_file(tmp_path):
