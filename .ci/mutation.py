@@ -41,10 +41,13 @@ calls/booleans      calls/test_booleans
 calls/commands      calls/test_calls test_secrets
 calls/crm           calls/test_calls
 calls/earlier       calls/test_references calls/test_references_nowhere
+calls/encoded       calls/test_calls calls/test_obstacles runs/test_runs
 calls/methods       calls/test_calls calls/test_references calls/test_references_nowhere wire/test_retries
 calls/query         calls/test_obstacles calls/test_wire_values calls/test_booleans
 calls/references    calls/test_references calls/test_references_nowhere test_results
+calls/remaining     calls/test_references calls/test_references_nowhere runs/test_runs
 calls/scalars       calls/test_wire_values
+calls/stored        calls/test_stored
 calls/values        calls/test_wire_values calls/test_obstacles
 calls/words         calls/test_calls calls/test_references calls/test_references_nowhere calls/test_obstacles
                     wire/test_answers
@@ -52,15 +55,28 @@ calls/write_methods calls/test_calls lists/test_lists
 clock               wire/test_rate runs/test_operating
 errors              test_errors wire/test_answers
 files               files/test_contents files/test_downloads files/test_uploads
+files/headers       files/test_headers files/test_uploads files/test_downloads
 html                test_notebook
 lists               lists/test_lists lists/test_list_endings lists/test_list_families lists/test_lists_property
-lists/hand          test_last_result lists/test_lists
+lists/ahead         lists/test_lists_ahead lists/test_list_requests lists/test_list_interrupts
+lists/budget        lists/test_concurrent_lists lists/test_list_requests
+lists/concurrent_listing
+                    lists/test_concurrent_lists lists/test_lists_ahead lists/test_list_interrupts test_last_result
+lists/flight        lists/test_concurrent_lists lists/test_lists_ahead lists/test_list_interrupts
+lists/hand          test_last_result lists/test_lists lists/test_concurrent_lists
+lists/packed        lists/test_packed lists/test_concurrent_lists
+lists/piece         lists/test_concurrent_lists lists/test_list_requests lists/test_list_interrupts
+lists/pieces        lists/test_concurrent_lists lists/test_list_requests lists/test_list_interrupts
+lists/places        lists/test_lists lists/test_concurrent_lists lists/test_lists_ahead
+lists/reading       lists/test_lists lists/test_list_endings lists/test_concurrent_lists lists/test_lists_ahead
+lists/survey        lists/test_concurrent_lists lists/test_list_requests
 journal             journal/test_journal journal/test_lives journal/test_files
 journal/file        journal/test_files journal/test_journal journal/test_journal_processes
 journal/lock        journal/test_journal journal/test_journal_processes journal/test_lives
 journal/noted       journal/test_lives journal/test_journal
 journal/paths       journal/test_files
 locks               wire/test_rate wire/test_limits test_processes
+lookup              test_lookup
 options             test_session calls/test_calls wire/test_rate wire/test_retries
 reading             test_reading
 redaction           test_secrets test_log calls/test_calls
@@ -79,6 +95,7 @@ runs/payload        wire/test_answers runs/test_runs lists/test_list_endings
 runs/progress       runs/test_progress
 runs/substitution   calls/test_references_nowhere calls/test_references runs/test_runs
 session             test_session calls/test_calls runs/test_runs runs/test_progress test_secrets lists/test_lists
+sqlite_errors       journal/test_journal journal/test_files oauth/test_oauth_stores
 statuses            test_results
 streams             runs/test_runs lists/test_lists test_last_result
 wire                wire/test_wire wire/test_connections wire/test_hostile_answers wire/test_foreign_exceptions
@@ -90,6 +107,7 @@ wire/codes          test_errors runs/test_runs wire/test_answers
 wire/extra          test_errors wire/test_answers
 wire/links          files/test_downloads files/test_uploads
 wire/messages       wire/test_wire wire/test_hostile_answers files/test_downloads
+wire/peers          wire/test_peers oauth/test_hosts
 wire/rate           wire/test_rate wire/test_limits redis/test_redis_bucket
 wire/renewals       wire/test_auth wire/test_wire oauth/test_oauth test_statistics
 wire/repeats        wire/test_retries wire/test_wire
