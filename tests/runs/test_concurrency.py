@@ -436,10 +436,11 @@ def test_halt(portal, b24, halt):
     assert statuses(rows) == wanted
 
 
-def ended_but(gate, number):
-    """Wait until all requests are held and all lanes but so many have ended, as idle ones do when the run has."""
+def ended_but(gate, failed):
+    """Wait until one request has failed and only the lanes whose requests are held are left, as the run has ended."""
     assert gate.all_in.wait(PATIENCE)
-    await_lanes(number)
+    assert failed.wait(PATIENCE)
+    await_lanes(gate.number)
     gate.open.set()
 
 
@@ -456,10 +457,11 @@ ENDS = {
 def test_an_error_that_ends_the_run(portal, b24, way, kind):
     """After such an error no request begins; those on their way keep their outcomes, and the rest is skipped."""
     fault, error, options = ENDS[kind]
-    gate = Gate(3)
+    gate, failed = Gate(3), threading.Event()
+    b24 = b24.with_options(on_request=lambda request: failed.set())
     portal.fail_next(gate, times=3)
     portal.fail_next(fault, after=3)
-    with beside(lambda: ended_but(gate, 3)):
+    with beside(lambda: ended_but(gate, failed)):
         rows = list(getattr(b24, way)([*PUTS[:8], ("put.add", {"n": ref(0)}), *PUTS[9:20]], chunk_size=2, **options))
     status = "unknown" if error is AnswerLost else "failed"
     assert Counter(statuses(rows)) == {status: 2, "ok": 6, "skipped": 12}
