@@ -38,7 +38,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TESTS = """
 calls               calls/test_calls calls/test_references calls/test_obstacles
 calls/booleans      calls/test_booleans
-calls/commands      calls/test_calls test_secrets
+calls/commands      calls/test_calls calls/test_stored test_secrets
 calls/crm           calls/test_calls
 calls/earlier       calls/test_references calls/test_references_nowhere
 calls/encoded       calls/test_calls calls/test_obstacles runs/test_runs
@@ -99,9 +99,9 @@ sqlite_errors       journal/test_journal journal/test_files oauth/test_oauth_sto
 statuses            test_results
 streams             runs/test_runs lists/test_lists test_last_result
 wire                wire/test_wire wire/test_connections wire/test_hostile_answers wire/test_foreign_exceptions
-                    test_session runs/test_matrix[write-call]
+                    test_session runs/test_matrix[idempotent-call]
 wire/addresses      wire/test_addresses test_session
-wire/answers        wire/test_answers test_session wire/test_retries runs/test_matrix[write-call]
+wire/answers        wire/test_answers test_session wire/test_retries runs/test_matrix[idempotent-call]
 wire/auth           wire/test_auth test_secrets test_session oauth/test_oauth
 wire/codes          test_errors runs/test_runs wire/test_answers
 wire/extra          test_errors wire/test_answers
