@@ -93,6 +93,7 @@ runs/operating      runs/test_operating lists/test_list_endings test_statistics
 redis               redis/test_redis_bucket redis/test_redis_faults redis/test_redis_server
 runs/payload        wire/test_answers runs/test_runs lists/test_list_endings
 runs/progress       runs/test_progress
+runs/run            runs/test_runs calls/test_references_nowhere runs/test_operating journal/test_journal
 runs/substitution   calls/test_references_nowhere calls/test_references runs/test_runs
 session             test_session calls/test_calls runs/test_runs runs/test_progress test_secrets lists/test_lists
 sqlite_errors       journal/test_journal journal/test_files oauth/test_oauth_stores

@@ -454,6 +454,13 @@ def test_a_filter_that_gives_nothing(portal, b24, number, descending):
         b24.call_list("my.list", descending=descending)
 
 
+@pytest.mark.parametrize("number", [1, 9])
+def test_a_filter_that_gives_nothing_behind_a_few_rows(portal, b24, number):
+    """No page is that small: with fewer than ten rows there is nothing to prove."""
+    portal.method("my.list")(lambda params: [] if params.get("filter") else rows(1, number))
+    assert ids(b24.call_list("my.list")) == list(range(1, number + 1))
+
+
 @pytest.mark.parametrize("descending", [False, True])
 @pytest.mark.parametrize("number", [0, 1, 49, 50, 51, 120])
 def test_the_end_outside_the_table(portal, b24, number, descending):

@@ -153,6 +153,19 @@ def test_few_more_requests(number):
         assert requests <= 1.25 * in_turn, concurrency
 
 
+def test_a_page_that_is_not_full():
+    """After a page with which `next` goes on by fewer rows the requests grow again."""
+
+    class Thinned(Counted):
+        def __call__(self, params):
+            page = super().__call__(params)
+            return Page(page.rows[:30], 130, page.total) if params.start == 100 else page
+
+    (plain, in_turn), (found, requests) = (read(Thinned(10_000), concurrency) for concurrency in (1, 2))
+    assert found == plain
+    assert requests <= 1.25 * in_turn
+
+
 def lanes():
     return {thread.name for thread in threading.enumerate() if thread.name.startswith("b24batch-")}
 
