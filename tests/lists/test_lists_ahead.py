@@ -262,6 +262,16 @@ def test_an_auth_error():
     assert found == list(range(1, len(found) + 1)) != []
 
 
+def test_requests_that_wait_when_one_fails():
+    """A request that waits for its lane when an error ends the list is not sent any more."""
+    with Portal() as portal, portal.session() as b24:
+        portal.method(METHOD)(Counted(3000))
+        portal.fail_next(PortalError("INVALID_CREDENTIALS", "", http_status=401), after=1)
+        with pytest.raises(AuthError):
+            shuffled(b24, 4, lambda waiting: 0, pages=5)
+        assert len(portal.requests) == 2
+
+
 def test_used_up_operating_time():
     """The list waits for operating time, and then goes on where it was."""
     clock, waits, store = FakeClock(), [], Counted(20_000)
