@@ -80,11 +80,12 @@ lookup              test_lookup
 options             test_session calls/test_calls wire/test_rate wire/test_retries
 reading             test_reading
 redaction           test_secrets test_log calls/test_calls
-results             test_results calls/test_references runs/test_runs runs/test_operating
+results             test_results test_notebook calls/test_references runs/test_runs runs/test_operating
 runs                runs/test_runs calls/test_references_nowhere runs/test_progress runs/test_operating
 runs/chunk_run      runs/test_runs runs/test_concurrency runs/test_operating journal/test_journal
 runs/concurrent_run runs/test_concurrency journal/test_journal
 runs/division       calls/test_references_nowhere calls/test_references calls/test_obstacles runs/test_runs
+runs/elements       lists/test_list_endings
 runs/gate           journal/test_journal runs/test_concurrency
 runs/lanes          runs/test_concurrency journal/test_journal
 runs/open_chunk     runs/test_concurrency
@@ -101,7 +102,7 @@ statuses            test_results
 streams             runs/test_runs lists/test_lists test_last_result
 wire                wire/test_wire wire/test_connections wire/test_hostile_answers wire/test_foreign_exceptions
                     test_session runs/test_matrix[idempotent-call]
-wire/addresses      wire/test_addresses test_session
+wire/addresses      wire/test_addresses test_session oauth/test_hosts
 wire/answers        wire/test_answers test_session wire/test_retries runs/test_matrix[idempotent-call]
 wire/auth           wire/test_auth test_secrets test_session oauth/test_oauth
 wire/codes          test_errors runs/test_runs wire/test_answers
@@ -170,6 +171,11 @@ class Mutant:
         lines = list(difflib.ndiff(self.source.splitlines(), self.changed.splitlines()))
         before, after = (" ".join(line[2:].strip() for line in lines if line[0] == sign) for sign in "-+")
         return self.module, before, after
+
+    @property
+    def tests(self) -> list[str]:
+        """The tests that run for it."""
+        return ["test_tracebacks"] if self.diff[1].startswith("__tracebackhide__") else tests_of(self.module)
 
 
 def tests_of(module: str) -> list[str]:
@@ -287,7 +293,7 @@ class Copies:
         file = copy / "b24batch" / f"{mutant.module}.py"
         try:
             file.write_text(mutant.changed)
-            return passes(copy, tests_of(mutant.module))
+            return passes(copy, mutant.tests)
         finally:
             file.write_text(mutant.source)
             self.free.put(copy)
@@ -353,7 +359,7 @@ def main(words: list[str]) -> int:
     mutants, known = chosen(asked.module, asked.sample, asked.seed), harmless()
     mutants = [mutant for mutant in mutants if mutant.is_valid]
     left = [mutant for mutant in mutants if mutant.diff not in known]
-    tests = sorted({test for mutant in left for test in tests_of(mutant.module)})
+    tests = sorted({test for mutant in left for test in mutant.tests})
     with tempfile.TemporaryDirectory() as work, ThreadPoolExecutor(asked.processes) as pool:
         copies = Copies(Path(work), asked.processes, tests)
         alive = report(zip(left, pool.map(copies.survives, left), strict=True))

@@ -763,6 +763,14 @@ def test_elements_that_failed(portal, b24):
     assert not b24.batch_by_chunk([("crm.item.batchImport", {})]).is_success
 
 
+def test_an_element_with_several_errors(portal, b24):
+    """The first error of an element names it."""
+    errors = [{"code": "FIRST", "message": "one"}, {"code": "SECOND", "message": "two"}]
+    portal.method("crm.item.batchImport")(lambda params: {"items": [{"errors": errors}]})
+    error = b24.call("crm.item.batchImport").error
+    assert (error.code, error.description) == ("FIRST", "1 failed: items.0: FIRST one")
+
+
 @pytest.mark.parametrize(
     ("answer", "succeeds"),
     [
