@@ -79,7 +79,7 @@ locks               wire/test_rate wire/test_limits test_processes
 lookup              test_lookup
 options             test_session calls/test_calls wire/test_rate wire/test_retries
 reading             test_reading
-redaction           test_secrets test_log calls/test_calls
+redaction           test_secrets test_log calls/test_calls test_tracebacks
 results             test_results test_notebook calls/test_references runs/test_runs runs/test_operating
 runs                runs/test_runs calls/test_references_nowhere runs/test_progress runs/test_operating
 runs/chunk_run      runs/test_runs runs/test_concurrency runs/test_operating journal/test_journal
@@ -118,7 +118,7 @@ wire/retries        wire/test_retries wire/test_limits
 wire/settings       test_session wire/test_wire
 wire/statistics     test_statistics
 wire/transport      wire/test_auth wire/test_wire wire/test_retries wire/test_limits wire/test_connections
-                    wire/test_rate test_log oauth/test_oauth test_on_request
+                    wire/test_rate test_log oauth/test_oauth test_on_request test_statistics
 """
 #: Mutants that change nothing that a user could see, with the reason: the lines are the module, before, after, why.
 HARMLESS = Path(__file__).with_name("harmless.tsv")

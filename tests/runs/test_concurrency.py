@@ -650,6 +650,16 @@ def test_a_blocked_method(portal):
     assert clock.monotonic() == 60.0
 
 
+def test_a_wait_begins_now(portal):
+    """A wait for operating time is as long as it says, whatever the clock shows when it begins."""
+    clock = FakeClock()
+    clock.advance(1000.0)
+    blocking(portal, clock, 1060.0)
+    with portal.session(clock=clock, concurrency=4) as b24:
+        assert b24.batch_by_chunk([("slow.add", {"n": 1})]).is_success
+    assert clock.slept == [60.0]
+
+
 def test_a_wait_ends_in_time():
     """The end of a wait for operating time is noticed while another request is still on its way."""
     clock, gate = FakeClock(), Gate()
