@@ -38,13 +38,16 @@ ROOT = Path(__file__).resolve().parent.parent
 TESTS = """
 calls               calls/test_calls calls/test_references calls/test_obstacles
 calls/booleans      calls/test_booleans
-calls/commands      calls/test_calls test_secrets
+calls/commands      calls/test_calls calls/test_stored test_secrets
 calls/crm           calls/test_calls
 calls/earlier       calls/test_references calls/test_references_nowhere
+calls/encoded       calls/test_calls calls/test_obstacles runs/test_runs
 calls/methods       calls/test_calls calls/test_references calls/test_references_nowhere wire/test_retries
 calls/query         calls/test_obstacles calls/test_wire_values calls/test_booleans
 calls/references    calls/test_references calls/test_references_nowhere test_results
+calls/remaining     calls/test_references calls/test_references_nowhere runs/test_runs
 calls/scalars       calls/test_wire_values
+calls/stored        calls/test_stored
 calls/values        calls/test_wire_values calls/test_obstacles
 calls/words         calls/test_calls calls/test_references calls/test_references_nowhere calls/test_obstacles
                     wire/test_answers
@@ -52,23 +55,37 @@ calls/write_methods calls/test_calls lists/test_lists
 clock               wire/test_rate runs/test_operating
 errors              test_errors wire/test_answers
 files               files/test_contents files/test_downloads files/test_uploads
+files/headers       files/test_headers files/test_uploads files/test_downloads
 html                test_notebook
 lists               lists/test_lists lists/test_list_endings lists/test_list_families lists/test_lists_property
-lists/hand          test_last_result lists/test_lists
+lists/ahead         lists/test_lists_ahead lists/test_list_requests lists/test_list_interrupts
+lists/budget        lists/test_concurrent_lists lists/test_list_requests
+lists/concurrent_listing
+                    lists/test_concurrent_lists lists/test_lists_ahead lists/test_list_interrupts test_last_result
+lists/flight        lists/test_concurrent_lists lists/test_lists_ahead lists/test_list_interrupts
+lists/hand          test_last_result lists/test_lists lists/test_concurrent_lists
+lists/packed        lists/test_packed lists/test_concurrent_lists
+lists/piece         lists/test_concurrent_lists lists/test_list_requests lists/test_list_interrupts
+lists/pieces        lists/test_concurrent_lists lists/test_list_requests lists/test_list_interrupts
+lists/places        lists/test_lists lists/test_concurrent_lists lists/test_lists_ahead
+lists/reading       lists/test_lists lists/test_list_endings lists/test_concurrent_lists lists/test_lists_ahead
+lists/survey        lists/test_concurrent_lists lists/test_list_requests
 journal             journal/test_journal journal/test_lives journal/test_files
 journal/file        journal/test_files journal/test_journal journal/test_journal_processes
 journal/lock        journal/test_journal journal/test_journal_processes journal/test_lives
 journal/noted       journal/test_lives journal/test_journal
 journal/paths       journal/test_files
 locks               wire/test_rate wire/test_limits test_processes
+lookup              test_lookup
 options             test_session calls/test_calls wire/test_rate wire/test_retries
 reading             test_reading
-redaction           test_secrets test_log calls/test_calls
-results             test_results calls/test_references runs/test_runs runs/test_operating
+redaction           test_secrets test_log calls/test_calls test_tracebacks
+results             test_results test_notebook calls/test_references runs/test_runs runs/test_operating
 runs                runs/test_runs calls/test_references_nowhere runs/test_progress runs/test_operating
 runs/chunk_run      runs/test_runs runs/test_concurrency runs/test_operating journal/test_journal
 runs/concurrent_run runs/test_concurrency journal/test_journal
 runs/division       calls/test_references_nowhere calls/test_references calls/test_obstacles runs/test_runs
+runs/elements       lists/test_list_endings
 runs/gate           journal/test_journal runs/test_concurrency
 runs/lanes          runs/test_concurrency journal/test_journal
 runs/open_chunk     runs/test_concurrency
@@ -77,19 +94,22 @@ runs/operating      runs/test_operating lists/test_list_endings test_statistics
 redis               redis/test_redis_bucket redis/test_redis_faults redis/test_redis_server
 runs/payload        wire/test_answers runs/test_runs lists/test_list_endings
 runs/progress       runs/test_progress
+runs/run            runs/test_runs calls/test_references_nowhere runs/test_operating journal/test_journal
 runs/substitution   calls/test_references_nowhere calls/test_references runs/test_runs
 session             test_session calls/test_calls runs/test_runs runs/test_progress test_secrets lists/test_lists
+sqlite_errors       journal/test_journal journal/test_files oauth/test_oauth_stores
 statuses            test_results
 streams             runs/test_runs lists/test_lists test_last_result
 wire                wire/test_wire wire/test_connections wire/test_hostile_answers wire/test_foreign_exceptions
-                    test_session runs/test_matrix[write-call]
-wire/addresses      wire/test_addresses test_session
-wire/answers        wire/test_answers test_session wire/test_retries runs/test_matrix[write-call]
+                    test_session runs/test_matrix[idempotent-call]
+wire/addresses      wire/test_addresses test_session oauth/test_hosts
+wire/answers        wire/test_answers test_session wire/test_retries runs/test_matrix[idempotent-call]
 wire/auth           wire/test_auth test_secrets test_session oauth/test_oauth
 wire/codes          test_errors runs/test_runs wire/test_answers
 wire/extra          test_errors wire/test_answers
 wire/links          files/test_downloads files/test_uploads
 wire/messages       wire/test_wire wire/test_hostile_answers files/test_downloads
+wire/peers          wire/test_peers oauth/test_hosts
 wire/rate           wire/test_rate wire/test_limits redis/test_redis_bucket
 wire/renewals       wire/test_auth wire/test_wire oauth/test_oauth test_statistics
 wire/repeats        wire/test_retries wire/test_wire
@@ -98,7 +118,7 @@ wire/retries        wire/test_retries wire/test_limits
 wire/settings       test_session wire/test_wire
 wire/statistics     test_statistics
 wire/transport      wire/test_auth wire/test_wire wire/test_retries wire/test_limits wire/test_connections
-                    wire/test_rate test_log oauth/test_oauth test_on_request
+                    wire/test_rate test_log oauth/test_oauth test_on_request test_statistics
 """
 #: Mutants that change nothing that a user could see, with the reason: the lines are the module, before, after, why.
 HARMLESS = Path(__file__).with_name("harmless.tsv")
@@ -151,6 +171,11 @@ class Mutant:
         lines = list(difflib.ndiff(self.source.splitlines(), self.changed.splitlines()))
         before, after = (" ".join(line[2:].strip() for line in lines if line[0] == sign) for sign in "-+")
         return self.module, before, after
+
+    @property
+    def tests(self) -> list[str]:
+        """The tests that run for it."""
+        return ["test_tracebacks"] if self.diff[1].startswith("__tracebackhide__") else tests_of(self.module)
 
 
 def tests_of(module: str) -> list[str]:
@@ -268,7 +293,7 @@ class Copies:
         file = copy / "b24batch" / f"{mutant.module}.py"
         try:
             file.write_text(mutant.changed)
-            return passes(copy, tests_of(mutant.module))
+            return passes(copy, mutant.tests)
         finally:
             file.write_text(mutant.source)
             self.free.put(copy)
@@ -334,7 +359,7 @@ def main(words: list[str]) -> int:
     mutants, known = chosen(asked.module, asked.sample, asked.seed), harmless()
     mutants = [mutant for mutant in mutants if mutant.is_valid]
     left = [mutant for mutant in mutants if mutant.diff not in known]
-    tests = sorted({test for mutant in left for test in tests_of(mutant.module)})
+    tests = sorted({test for mutant in left for test in mutant.tests})
     with tempfile.TemporaryDirectory() as work, ThreadPoolExecutor(asked.processes) as pool:
         copies = Copies(Path(work), asked.processes, tests)
         alive = report(zip(left, pool.map(copies.survives, left), strict=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import signal
+import socket
 
 import pytest
 
@@ -44,6 +45,20 @@ def portal():
 def b24(portal):
     with portal.session(retries=AT_ONCE) as session:
         yield session
+
+
+@pytest.fixture
+def closed_port():
+    """A port of this machine where nobody listens, nor can until the test ends."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
+
+
+@pytest.fixture
+def closed_url(closed_port):
+    """The webhook URL of a portal that is not there."""
+    return f"http://127.0.0.1:{closed_port}/rest/1/c0de5ecret/"
 
 
 @pytest.fixture

@@ -231,6 +231,12 @@ def test_one_value(data):
     assert table(AjaxResult(Command("echo"), "ok", data=data)).rows[1:] == [["data", repr(data)]]
 
 
+@pytest.mark.parametrize("value", ["text", {}, [1]], ids=repr)
+def test_one_part(value):
+    """The only part of an object is named, unless it is an object with parts itself."""
+    assert table(AjaxResult(Command("echo"), "ok", data={"part": value})).rows[1:] == [["part", repr(value)]]
+
+
 def test_one_failure(b24):
     """A failure is its error, a skipped command shows its status."""
     failed, skipped = b24.batch([("no.such.method",), ("echo",)])

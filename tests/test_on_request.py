@@ -82,9 +82,9 @@ def test_a_new_token(portal, told):
     ]
 
 
-def test_a_portal_that_is_not_there(told):
+def test_a_portal_that_is_not_there(told, closed_url):
     """A request that could not be sent is reported as such."""
-    b24 = Session("http://127.0.0.1:9/rest/1/code/", limits=None, retries=AT_ONCE, on_request=told.append)
+    b24 = Session(closed_url, limits=None, retries=AT_ONCE, on_request=told.append)
     with b24, pytest.raises(NotSent):
         b24.call(*GET)
     assert [(each.attempt, each.http_status, each.error) for each in told] == [

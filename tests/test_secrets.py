@@ -358,12 +358,12 @@ def test_every_logger_of_urllib3(caplog):
     assert CODE not in caplog.text
 
 
-def test_a_retry_of_urllib3(portal, caplog):
+def test_a_retry_of_urllib3(closed_port, caplog):
     """What urllib3's own retries log of a real request is masked as well."""
     caplog.set_level(logging.DEBUG)
     redact_urllib3_log()
     with urllib3.PoolManager() as pool, pytest.raises(urllib3.exceptions.MaxRetryError):
-        pool.request("GET", f"http://127.0.0.1:9/rest/1/{CODE}/batch", retries=urllib3.Retry(1))
+        pool.request("GET", f"http://127.0.0.1:{closed_port}/rest/1/{CODE}/batch", retries=urllib3.Retry(1))
     assert any(record.name == "urllib3.util.retry" for record in caplog.records)
     assert CODE not in caplog.text
 

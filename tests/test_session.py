@@ -189,6 +189,7 @@ BAD_OPTIONS = [
     {"max_wait": "1"},
     {"idempotent_methods": "crm.deal.add"},
     {"idempotent_methods": None},
+    {"clock": "now"},
 ]
 
 

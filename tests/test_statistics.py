@@ -133,9 +133,9 @@ def test_ctrl_c(portal, send):
         assert done(b24) == (1, 0, {"unknown": 1})
 
 
-def test_a_portal_that_is_not_there():
+def test_a_portal_that_is_not_there(closed_url):
     """A request that could not be sent counts as a request, its command as failed."""
-    with Session("http://127.0.0.1:9/rest/1/code/", limits=None, retries=RetryPolicy(2, wait_initial=0.0)) as b24:
+    with Session(closed_url, limits=None, retries=RetryPolicy(2, wait_initial=0.0)) as b24:
         with pytest.raises(NotSent):
             b24.call(*GET)
         assert done(b24) == (2, 1, {"failed": 1})

@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import subprocess
 import sys
 import textwrap
@@ -62,8 +63,11 @@ def own_frames(error):
     return [frame for frame in frames if frame.f_globals["__name__"].startswith("b24batch.")]
 
 
-def refused_session():
-    return Session("https://127.0.0.1:1/rest/1/code1234/", limits=None)
+def call_nobody():
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{bound.getsockname()[1]}/rest/1/code1234/"
+        Session(url, limits=None, max_wait=0).call("a.b")
 
 
 MISUSES = {
@@ -78,7 +82,7 @@ MISUSES = {
     "with_options": lambda b24: b24.with_options(timeout=-1),
     "Session": lambda b24: Session(b24.auth, wrong=1),
     "Session: no URL": lambda b24: Session("example.com"),
-    "not sent": lambda b24: refused_session().with_options(max_wait=0).call("a.b"),
+    "not sent": lambda b24: call_nobody(),
     "Command": lambda b24: Command("a b"),
     "raise_for_errors": lambda b24: b24.batch([("no.such.method",)]).raise_for_errors(),
     "name": lambda b24: b24.batch({"a": ("echo",)})["b"],

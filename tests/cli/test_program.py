@@ -13,7 +13,6 @@ from b24batch import Session
 from b24batch.__main__ import main
 from b24batch.calls.methods import is_read
 from b24batch.cli.terminal import say
-from b24batch.sandbox import Portal
 
 READS = ["user.current", "app.info", "crm.deal.list", "server.time", "server.time", "user.current"]
 
@@ -30,13 +29,6 @@ def told():
     ended = run("demo")
     assert (ended.returncode, ended.stderr) == (0, "")
     return ended.stdout
-
-
-@pytest.fixture
-def closed_url():
-    """Return the webhook URL of a portal that has gone."""
-    with Portal() as portal:
-        return portal.url
 
 
 def test_demo_creates_150_deals_in_three_requests(told):
@@ -238,11 +230,12 @@ def test_sandbox_serves_until_interrupted():
     assert "Ctrl-C" in advice
 
 
-def test_quiet_sandbox(closed_url):
+def test_quiet_sandbox(portal):
     """With --quiet it prints the URL and nothing else; it serves at the port asked for."""
-    with started("sandbox", "--quiet", "--port", closed_url.split("/")[2].rpartition(":")[2]) as process:
-        assert process.stdout.readline().strip() == closed_url
-        with Session(closed_url) as b24:
+    portal.close()
+    with started("sandbox", "--quiet", "--port", portal.url.split("/")[2].rpartition(":")[2]) as process:
+        assert process.stdout.readline().strip() == portal.url
+        with Session(portal.url) as b24:
             assert b24.call("server.time").is_success
         assert interrupt(process) == (0, "", "")
 

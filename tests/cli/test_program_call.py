@@ -23,13 +23,6 @@ from b24batch.sandbox import Page, Portal, PortalError
 
 
 @pytest.fixture
-def closed_url():
-    """Return the webhook URL of a portal that has gone."""
-    with Portal() as portal:
-        return portal.url
-
-
-@pytest.fixture
 def deals(portal):
     """Return a portal with 120 deals."""
     for number in range(1, 121):

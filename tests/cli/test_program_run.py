@@ -18,7 +18,6 @@ from shell import PATIENCE, against, command, interrupt, outcomes, run, run_alon
 from b24batch import AjaxResult, AnswerLost, Command, NotSent
 from b24batch.cli.lines import Line, Report
 from b24batch.cli.terminal import Exit
-from b24batch.sandbox import Portal
 
 TIME = '{"method": "server.time"}\n'
 WRONG = '{"method": "no.such.method"}\n'
@@ -35,13 +34,6 @@ def file(tmp_path):
         return path
 
     return write
-
-
-@pytest.fixture
-def closed_url():
-    """Return the webhook URL of a portal that has gone."""
-    with Portal() as portal:
-        return portal.url
 
 
 def echo(number, **more):

@@ -117,11 +117,9 @@ def test_the_check_ends(portal, web, silent):
     assert second == ("second", False, "not asked: the time is over")
 
 
-def test_no_portal(web):
+def test_no_portal(web, closed_url):
     """A portal that cannot be reached is not healthy."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    with override_settings(B24BATCH={"default": {"WEBHOOK_SECRET_URL": f"http://127.0.0.1:{port}/rest/1/c0de5ecret/"}}):
+    with override_settings(B24BATCH={"default": {"WEBHOOK_SECRET_URL": closed_url}}):
         ((_, is_healthy, detail),) = look()
     assert (is_healthy, detail) == (False, "the request was not sent: ConnectionError, Connection refused")
 

@@ -244,10 +244,10 @@ def test_an_installation_waits_for_the_rate(portal, web):
         assert web.post("/install/", portal.install_form()).status_code == 200
 
 
-def test_an_installation_without_the_oauth_server(portal, web):
+def test_an_installation_without_the_oauth_server(portal, web, closed_url):
     """When the OAuth server cannot be reached an installation is 503, and the same form works later."""
     form, application = portal.install_form(), dict(settings.B24BATCH["application"])
-    with override_settings(B24BATCH={"application": application | {"TOKEN_URL": "http://127.0.0.1:9/"}}):
+    with override_settings(B24BATCH={"application": application | {"TOKEN_URL": closed_url}}):
         assert web.post("/install/", form).status_code == 503
     assert web.post("/install/", form).status_code == 200
 

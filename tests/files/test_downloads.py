@@ -656,12 +656,12 @@ def test_what_is_counted(portal, tmp_path):
         portal.fail_next("half_body")
         download_file(b24, url, tmp_path / "a")
         assert (b24.statistics.requests, b24.statistics.retries) == (5, 1)
-    seen = [(request.method, request.attempt, request.error) for request in told[1:]]
+    seen = [(request.method, request.commands, request.attempt, request.error) for request in told[1:]]
     assert seen == [
-        ("disk.folder.uploadfile", 1, None),
-        ("disk.folder.uploadfile", 1, None),
-        ("download", 1, "AnswerLost"),
-        ("download", 2, None),
+        ("disk.folder.uploadfile", 1, 1, None),
+        ("disk.folder.uploadfile", 1, 1, None),
+        ("download", 1, 1, "AnswerLost"),
+        ("download", 1, 2, None),
     ]
     assert_hidden([url.partition("token=")[2], portal.url.rstrip("/").rpartition("/")[2]], others=told)
 

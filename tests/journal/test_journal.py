@@ -382,6 +382,32 @@ def test_settle(portal, run, path):
     assert titles(portal) == {"Deal 1": 1}
 
 
+def test_an_interrupt_before_the_next_attempt(portal, path, concurrency):
+    """A request that was certainly not executed is sent by the next run, also if Ctrl-C came before its repetition."""
+
+    def press(wait):
+        raise KeyboardInterrupt
+
+    portal.fail_next("rate_limited")
+    options = {"journal": path, "concurrency": concurrency}
+    with portal.session(on_wait=press) as b24, pytest.raises(KeyboardInterrupt):
+        b24.batch_by_chunk(adds(3), **options)
+    with Journal(path) as journal:
+        assert [noted.status for noted in journal.rows()] == ["skipped"] * 3
+    with portal.session() as b24:
+        assert b24.batch_by_chunk(adds(3), **options).is_success
+    assert titles(portal) == Counter(f"Deal {n}" for n in range(3))
+
+
+def test_the_errors_in_a_journal(run, path):
+    """A row of a journal has the error of its command, and none if there was none."""
+    result = run([adds(1)[0], Command("no.such.method", name="bad")])
+    with Journal(path) as journal:
+        good, bad = sorted(journal.rows(), key=lambda noted: noted.position)
+    assert good.error is None
+    assert vars(bad.error) == vars(result["bad"].error)
+
+
 POISON = """
     import os, sys
     from b24batch import Command, Session

@@ -454,6 +454,13 @@ def test_a_filter_that_gives_nothing(portal, b24, number, descending):
         b24.call_list("my.list", descending=descending)
 
 
+@pytest.mark.parametrize("number", [1, 9])
+def test_a_filter_that_gives_nothing_behind_a_few_rows(portal, b24, number):
+    """No page is that small: with fewer than ten rows there is nothing to prove."""
+    portal.method("my.list")(lambda params: [] if params.get("filter") else rows(1, number))
+    assert ids(b24.call_list("my.list")) == list(range(1, number + 1))
+
+
 @pytest.mark.parametrize("descending", [False, True])
 @pytest.mark.parametrize("number", [0, 1, 49, 50, 51, 120])
 def test_the_end_outside_the_table(portal, b24, number, descending):
@@ -754,6 +761,14 @@ def test_elements_that_failed(portal, b24):
     assert [row.status for row in result] == ["ok", "ok"]
     assert [row.is_success for row in result] == [False, True]
     assert not b24.batch_by_chunk([("crm.item.batchImport", {})]).is_success
+
+
+def test_an_element_with_several_errors(portal, b24):
+    """The first error of an element names it."""
+    errors = [{"code": "FIRST", "message": "one"}, {"code": "SECOND", "message": "two"}]
+    portal.method("crm.item.batchImport")(lambda params: {"items": [{"errors": errors}]})
+    error = b24.call("crm.item.batchImport").error
+    assert (error.code, error.description) == ("FIRST", "1 failed: items.0: FIRST one")
 
 
 @pytest.mark.parametrize(

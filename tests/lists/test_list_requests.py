@@ -69,6 +69,15 @@ def test_few_more_requests(shape, counts):
         assert requests <= 1.25 * in_turn
 
 
+def test_clusters_that_are_not_counted():
+    """The same for a shape that needs the estimate of what is between the single pages of the survey."""
+    ids = SHAPES["clusters of two pages"]
+    _, in_turn = read(Store(ids, counts=False), 1)
+    found, requests = requests_of(Store(ids, counts=False), 8, "first")
+    assert found == ids
+    assert requests <= 1.25 * in_turn
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("pages", [1, 2, 9])
 @pytest.mark.parametrize("shape", ["1000 rows", "last half deleted", "clusters of two pages", "growing gaps"])

@@ -269,6 +269,17 @@ def test_an_unknown_method_with_its_keys(deals, b24):
     assert len(b24.call_list("my.items", result_key="items", id_key="id")) == 220
 
 
+def test_the_key_of_the_first_page(portal, b24):
+    """Where the rows of the first page are, there those of the next ones are, whatever other lists come with them."""
+
+    @portal.method("my.rows")
+    def page(params):
+        found = [{"ID": n} for n in range(params.start + 1, 61)][:50]
+        return Page({"rows": found, "notes": []}, None, 60) if params.start else Page({"rows": found}, 50, 60)
+
+    assert [row["ID"] for row in b24.call_list("my.rows", paging="start")] == list(range(1, 61))
+
+
 def test_a_thinned_page_of_an_unknown_method(portal, b24):
     """Outside the table a short page does not end the list: one page more is asked for, until one is empty."""
 

@@ -153,6 +153,19 @@ def test_few_more_requests(number):
         assert requests <= 1.25 * in_turn, concurrency
 
 
+def test_a_page_that_is_not_full():
+    """After a page with which `next` goes on by fewer rows the requests grow again."""
+
+    class Thinned(Counted):
+        def __call__(self, params):
+            page = super().__call__(params)
+            return Page(page.rows[:30], 130, page.total) if params.start == 100 else page
+
+    (plain, in_turn), (found, requests) = (read(Thinned(10_000), concurrency) for concurrency in (1, 2))
+    assert found == plain
+    assert requests <= 1.25 * in_turn
+
+
 def lanes():
     return {thread.name for thread in threading.enumerate() if thread.name.startswith("b24batch-")}
 
@@ -247,6 +260,16 @@ def test_an_auth_error():
         assert len(portal.requests) <= 5 + 4
     found = ids_of(caught.value.result)
     assert found == list(range(1, len(found) + 1)) != []
+
+
+def test_requests_that_wait_when_one_fails():
+    """A request that waits for its lane when an error ends the list is not sent any more."""
+    with Portal() as portal, portal.session() as b24:
+        portal.method(METHOD)(Counted(3000))
+        portal.fail_next(PortalError("INVALID_CREDENTIALS", "", http_status=401), after=1)
+        with pytest.raises(AuthError):
+            shuffled(b24, 4, lambda waiting: 0, pages=5)
+        assert len(portal.requests) == 2
 
 
 def test_used_up_operating_time():

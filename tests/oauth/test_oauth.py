@@ -288,9 +288,10 @@ def test_an_endless_answer(portal):
         session(credentials(portal, token_of(portal, expires=0))).call("echo")
 
 
-def test_a_server_that_is_not_there(portal, clock):
+def test_a_server_that_is_not_there(portal, clock, closed_port):
     """Where nothing listens nothing is lost: `NotSent`, tried as often as the policy says, and a run ends early."""
-    oauth = credentials(portal, token_of(portal, expires=0), token_url="http://127.0.0.1:1/oauth/token/")
+    token_url = f"http://127.0.0.1:{closed_port}/oauth/token/"
+    oauth = credentials(portal, token_of(portal, expires=0), token_url=token_url)
     waits = []
     b24 = session(oauth, clock=clock, retries=RetryPolicy(attempts=3), on_wait=waits.append)
     with pytest.raises(NotSent):

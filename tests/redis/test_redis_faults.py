@@ -94,10 +94,10 @@ def test_a_bad_server(mode, caplog):
         assert not [secret for secret in SECRETS if secret in repr(shown)]
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:1", f"{'a' * 70}.example", "no.such.host.invalid", "x..y"])
-def test_a_server_that_is_nowhere(address, caplog):
+@pytest.mark.parametrize("address", ["127.0.0.1:{}", f"{'a' * 70}.example", "no.such.host.invalid", "x..y"])
+def test_a_server_that_is_nowhere(address, closed_port, caplog):
     """A connection that is refused and a name that leads nowhere are told at once, and named."""
-    bucket = RedisBucket(f"redis://user:{QUOTED}@{address}", "a.example", clock=FakeClock())
+    bucket = RedisBucket(f"redis://user:{QUOTED}@{address.format(closed_port)}", "a.example", clock=FakeClock())
     assert bucket.acquire() == 5.0
     (record,) = caplog.records
     assert record.getMessage().startswith("Redis does not answer (")

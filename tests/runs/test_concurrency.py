@@ -436,10 +436,11 @@ def test_halt(portal, b24, halt):
     assert statuses(rows) == wanted
 
 
-def ended_but(gate, number):
-    """Wait until all requests are held and all lanes but so many have ended, as idle ones do when the run has."""
+def ended_but(gate, failed):
+    """Wait until one request has failed and only the lanes whose requests are held are left, as the run has ended."""
     assert gate.all_in.wait(PATIENCE)
-    await_lanes(number)
+    assert failed.wait(PATIENCE)
+    await_lanes(gate.number)
     gate.open.set()
 
 
@@ -456,10 +457,11 @@ ENDS = {
 def test_an_error_that_ends_the_run(portal, b24, way, kind):
     """After such an error no request begins; those on their way keep their outcomes, and the rest is skipped."""
     fault, error, options = ENDS[kind]
-    gate = Gate(3)
+    gate, failed = Gate(3), threading.Event()
+    b24 = b24.with_options(on_request=lambda request: failed.set())
     portal.fail_next(gate, times=3)
     portal.fail_next(fault, after=3)
-    with beside(lambda: ended_but(gate, 3)):
+    with beside(lambda: ended_but(gate, failed)):
         rows = list(getattr(b24, way)([*PUTS[:8], ("put.add", {"n": ref(0)}), *PUTS[9:20]], chunk_size=2, **options))
     status = "unknown" if error is AnswerLost else "failed"
     assert Counter(statuses(rows)) == {status: 2, "ok": 6, "skipped": 12}
@@ -646,6 +648,16 @@ def test_a_blocked_method(portal):
     assert {(wait.reason, wait.seconds) for wait in waits} == {("operating", 60.0)}
     assert {wait.request_id for wait in waits} <= {"run", "run/3", "run/5", "run/7"}
     assert clock.monotonic() == 60.0
+
+
+def test_a_wait_begins_now(portal):
+    """A wait for operating time is as long as it says, whatever the clock shows when it begins."""
+    clock = FakeClock()
+    clock.advance(1000.0)
+    blocking(portal, clock, 1060.0)
+    with portal.session(clock=clock, concurrency=4) as b24:
+        assert b24.batch_by_chunk([("slow.add", {"n": 1})]).is_success
+    assert clock.slept == [60.0]
 
 
 def test_a_wait_ends_in_time():

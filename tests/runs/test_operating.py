@@ -78,6 +78,17 @@ def test_operating_wait_of_zero(limited, clock):
     ]
 
 
+def test_a_blocked_command_that_goes_alone(limited, clock):
+    """The error of a command that is sent in a call of its own has reset_at, too."""
+    limited.method("crm.item.get")(lambda params: params.get("title") and refuse())
+    b24 = limited.session(operating_wait=0)
+    b24.batch_by_chunk([("crm.item.get",)]).raise_for_errors()
+    error = b24.batch_by_chunk([("crm.item.get", {"title": "$result[x]"})])[0].error
+    assert type(error) is OperatingLimitExceeded
+    assert limited.requests[-1].method == "crm.item.get"
+    assert clock.time() < error.reset_at <= clock.time() + 601
+
+
 @pytest.mark.parametrize("options", [{"operating_wait": 300}, {"max_wait": 300}], ids=repr)
 def test_a_wait_that_is_too_long(limited, clock, options):
     """A wait over operating_wait, or over max_wait, is not begun."""
@@ -94,9 +105,11 @@ def blocking(portal, times):
     @portal.method("blocked")
     def blocked(params):
         left[0] -= 1
-        if left[0] >= 0:
-            raise PortalError("OPERATION_TIME_LIMIT", "Method is blocked due to operation time limit.", http_status=429)
-        return "done"
+        return refuse() if left[0] >= 0 else "done"
+
+
+def refuse():
+    raise PortalError("OPERATION_TIME_LIMIT", "Method is blocked due to operation time limit.", http_status=429)
 
 
 @pytest.mark.parametrize(
