@@ -92,6 +92,7 @@ def test_it_counts_what_is_stored_twice(address, b24):
     assert ask(address, "counts")["doubled"] == 1
 
 
+@pytest.mark.slow
 def test_a_strict_portal_refuses(address, b24):
     """Under 5 and hardly any a second the sixth request is refused and not executed; within its bucket none is."""
     ask(address, "reset?capacity=5&rate=0.001")

@@ -86,6 +86,7 @@ def test_an_error_in_on_wait(portal):
     assert [row.status for row in error.result] == ["ok", "skipped", "skipped"]
 
 
+@pytest.mark.slow
 def test_nothing_is_printed_by_default():
     """A program that sets up no logging sees nothing of ours on its screen, not even a warning."""
     program = (
@@ -139,6 +140,7 @@ FILTERS = (
 )
 
 
+@pytest.mark.slow
 def test_the_filter_is_installed_once():
     """The first session installs the filter, later ones no second; a session may leave it out."""
     ended = subprocess.run([sys.executable, "-c", FILTERS], capture_output=True, text=True, timeout=60)

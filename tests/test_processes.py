@@ -41,6 +41,7 @@ def serve(connection):
         connection.recv()
 
 
+@pytest.mark.slow
 def test_fork_after_use(served):
     """4 children forked from a session in use call often: each answer is the caller's own."""
     from b24batch import Session
@@ -129,6 +130,7 @@ def test_a_lock_that_is_held_during_a_fork(reentrant):
         assert reports.read() == "true\n"
 
 
+@pytest.mark.slow
 def test_threads_that_begin_right_after_a_fork(served):
     """Threads that a forked child starts at once find its locks released, and sockets of its own."""
     import sys

@@ -177,6 +177,7 @@ def run_tests(tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_tests_of_a_user(run_tests):
     """In one run of a user's tests, all that the modules above say of the fixtures holds."""
     told = run_tests({name: text for name, (text, _) in MODULES.items()})
@@ -186,6 +187,7 @@ def test_tests_of_a_user(run_tests):
     }, told
 
 
+@pytest.mark.slow
 def test_fixtures_are_documented(run_tests):
     """``pytest --fixtures`` tells what each is."""
     told = " ".join(run_tests({}, "--fixtures").split())
@@ -202,6 +204,7 @@ def test_loaded():
 """
 
 
+@pytest.mark.slow
 def test_the_library_is_loaded_on_demand(run_tests):
     """Tests that use none of the fixtures load nothing of the library, nor what it depends on."""
     assert "1 passed" in run_tests({"loaded": LOADED})

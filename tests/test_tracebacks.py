@@ -44,6 +44,7 @@ def test_callback(b24, b24_portal):
 """
 
 
+@pytest.mark.slow
 def test_errors_in_pytest(tmp_path):
     """pytest shows the test's line, and the user's own callback, but no line of the library."""
     (tmp_path / "test_user.py").write_text(textwrap.dedent(TESTS))

@@ -112,6 +112,7 @@ def test_webhook_that_cannot_be_used(portal, closed_url, url, code, reason):
     assert portal.executed == []
 
 
+@pytest.mark.slow
 def test_portal_that_answers_nonsense(portal):
     """A portal whose answers cannot be read ends the demo with 3 and a sentence, after one more attempt."""
     portal.fail_next("html_502", times=9)
@@ -121,6 +122,7 @@ def test_portal_that_answers_nonsense(portal):
     assert len(portal.requests) == 2
 
 
+@pytest.mark.slow
 def test_interrupted_demo(portal):
     """Ctrl-C ends the demo with the shell's code for it, and without a traceback."""
     asked, over = threading.Event(), threading.Event()
@@ -182,6 +184,7 @@ def test_no_output(portal, monkeypatch, capsys, arguments):
     assert capsys.readouterr().err == "b24batch: standard output is closed; nothing was sent\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments", [["call", "crm.deal.add"], pytest.param(["sandbox", "--port", "0"], marks=pytest.mark.slow)]
 )
@@ -192,6 +195,7 @@ def test_closed_output(portal, arguments):
     assert errors == "b24batch: standard output is closed; nothing was sent\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments", [["run", "-"], pytest.param(["call", "echo", "--params", "-"], marks=pytest.mark.slow)]
 )
@@ -203,6 +207,7 @@ def test_closed_input(portal, arguments):
     assert len(errors.splitlines()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
@@ -219,6 +224,7 @@ def test_closed_errors(portal, arguments, code):
     assert ended == (code, "" if code else "[]\n", "")
 
 
+@pytest.mark.slow
 def test_sandbox_serves_until_interrupted():
     """The sandbox prints its webhook URL at once, answers sessions, and ends with 0 on Ctrl-C."""
     with started("sandbox", "--port", "0") as process:
@@ -230,6 +236,7 @@ def test_sandbox_serves_until_interrupted():
     assert "Ctrl-C" in advice
 
 
+@pytest.mark.slow
 def test_quiet_sandbox(portal):
     """With --quiet it prints the URL and nothing else; it serves at the port asked for."""
     portal.close()

@@ -93,6 +93,7 @@ def test_call_without_a_method(portal):
     assert ended.stderr.endswith("the following arguments are required: METHOD\n")
 
 
+@pytest.mark.slow
 def test_unwritten_result(portal):
     """A call whose result cannot be written is said to have been executed."""
     line, options = command("call", "crm.deal.add", B24_WEBHOOK_URL=portal.url)
@@ -212,6 +213,7 @@ def test_webhook_given_by_argument(portal, closed_url):
     assert len(portal.executed) == 1
 
 
+@pytest.mark.slow
 def test_interrupted_call(portal):
     """Ctrl-C ends a call with 130, and says that it may have been executed."""
     asked, over = threading.Event(), threading.Event()
@@ -305,6 +307,7 @@ def test_list_that_ends_early(deals, option):
     assert ended.returncode == 1
 
 
+@pytest.mark.slow
 def test_interrupted_list(portal):
     """Ctrl-C keeps the rows so far, says that there are more, and ends with 130."""
     asked, over = threading.Event(), threading.Event()
@@ -324,6 +327,7 @@ def test_interrupted_list(portal):
     assert errors == "b24batch: the list is incomplete: it ended after 50 rows\n"
 
 
+@pytest.mark.slow
 def test_nobody_reads_the_list_on(portal):
     """A reader that goes away ends a list with 141 and a sentence."""
     portal.method("row.list")(
@@ -339,6 +343,7 @@ def test_nobody_reads_the_list_on(portal):
     assert len(errors.splitlines()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments", [pytest.param(["call", "server.time"], marks=pytest.mark.slow), ["list", "user.get"]]
 )

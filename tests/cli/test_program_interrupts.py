@@ -61,6 +61,7 @@ SLOW = '{"method": "slow"}\n'
 TIME = '{"method": "server.time"}\n'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "statuses"),
     [
@@ -84,6 +85,7 @@ def test_interrupted_in_a_wait_for_operating_time(blocked, file, options, status
     assert errors.splitlines()[0].endswith(" ".join(["| b24batch run -", *options]))
 
 
+@pytest.mark.slow
 def test_interrupted_before_a_repeat_left(blocked, file):
     """Ctrl-C while a request waits to be sent again leaves its lines without an outcome, as not sent."""
     blocked.fail_next("rate_limited", times=99, after=1)
@@ -94,6 +96,7 @@ def test_interrupted_before_a_repeat_left(blocked, file):
     assert "lines up to 2 have an outcome; nothing after that was sent; continue with: tail -n +3 " in errors
 
 
+@pytest.mark.slow
 def test_interrupted_with_several_requests_on_their_way(portal, file):
     """With --concurrency, after Ctrl-C each line that was executed has its outcome, and no other line has one."""
     there, gate = threading.Barrier(4, timeout=PATIENCE), threading.Event()
@@ -122,6 +125,7 @@ if hasattr(signal, "SIGHUP"):
     ENDS += [pytest.param(signal.SIGHUP, 129, marks=pytest.mark.slow)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), ENDS, ids=lambda value: str(value))
 def test_told_to_end(portal, file, number, code):
     """SIGTERM and SIGHUP end a run as Ctrl-C does: each line that was executed has its outcome, and no other one."""
@@ -173,6 +177,7 @@ def is_blocked(process):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 @pytest.mark.parametrize(
     ("size", "unbuffered"),
@@ -259,6 +264,7 @@ def test_ctrl_c_is_held_back():
     assert first.type is KeyboardInterrupt
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -276,6 +282,7 @@ def test_full_disk_before_a_line_that_goes_alone(portal, file, text, said):
     assert f"continue with: tail -n +{count + 1} " in ended.stderr
 
 
+@pytest.mark.slow
 def test_nobody_reads_on_before_a_line_that_goes_alone(portal, file):
     """A reader that goes away is told of the request in hand, and not of a line that was read ahead."""
     portal.method("big")(lambda params: BIG)
@@ -289,6 +296,7 @@ def test_nobody_reads_on_before_a_line_that_goes_alone(portal, file):
     assert re.match(r"b24batch: lines \d to 9 were sent, .* continue with: tail -n \+10 ", errors)
 
 
+@pytest.mark.slow
 def test_a_stop_that_nobody_reads(portal, file):
     """Lines that a stop has skipped count as not sent, when their outcomes cannot be written."""
     text = '{"method": "no.such.method"}\n' + ADD * 3
@@ -388,6 +396,7 @@ def test_an_exception_in_the_loop_over_a_list(portal, b24):
     assert list(pages) == []
 
 
+@pytest.mark.slow
 def test_interrupted_before_it_begins(tmp_path):
     """Ctrl-C while the program is still being loaded ends it without a traceback."""
     (tmp_path / "argparse.py").write_text("raise KeyboardInterrupt\n")

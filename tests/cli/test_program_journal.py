@@ -79,6 +79,7 @@ def test_stop_after_needs_no_journal(portal, file):
     assert against(portal.url, "run", file, "--stop-after", "-1").returncode == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
 )
@@ -105,6 +106,7 @@ def test_the_first_signal_finishes_the_request(portal, file, path, go, number, c
     assert all_once(portal)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "code"), [pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow), (signal.SIGTERM, 143)]
 )
@@ -136,6 +138,7 @@ def test_the_first_signal_finishes_the_requests_of_all_lanes(portal, file, path,
     assert sorted(written(portal)) == sorted(f"Deal {n}" for n in range(40))
 
 
+@pytest.mark.slow
 def test_the_second_signal_stops_at_once(portal, file, path, go):
     """A second Ctrl-C leaves the request in hand unknown, which the journal says from then on."""
     gate = threading.Event()
@@ -160,6 +163,7 @@ def test_the_second_signal_stops_at_once(portal, file, path, go):
     assert (told.returncode, [row["key"] for row in outcomes(told.stdout)]) == (3, ["p0", "p1"])
 
 
+@pytest.mark.slow
 def test_a_signal_in_a_wait(portal, file, path):
     """With no request in hand, the first Ctrl-C ends the program at once: nothing would be lost by it."""
 
@@ -244,6 +248,7 @@ def test_looking_speaks_of_no_requests(portal, cut, path):
         assert "sent" not in told.stderr
 
 
+@pytest.mark.slow
 def test_one_outcome(portal, file, path):
     """A single outcome is told in the singular."""
 
@@ -306,6 +311,7 @@ def test_a_journal_in_use(portal, go, path):
     assert not portal.requests
 
 
+@pytest.mark.slow
 def test_an_output_that_breaks(portal, file, path, go):
     """An output that cannot be written ends the run, and the same command writes all of it later."""
     line, options = command("run", file, "--journal", path, "--chunk-size", "2", B24_WEBHOOK_URL=portal.url)

@@ -97,6 +97,7 @@ def test_outcomes_come_in_the_order_of_the_lines(portal, file):
     )
 
 
+@pytest.mark.slow
 def test_text_arrives_as_it_was_given(portal, file):
     """Values of a file reach the portal as they are, and what it returns is written in UTF-8 in any locale."""
     text = 'Ключ = ["]\\ $result[0] \x9b \U0001f600'
@@ -285,6 +286,7 @@ def test_empty_file(portal, file):
     assert portal.requests == []
 
 
+@pytest.mark.slow
 def test_outcomes_come_as_they_happen(portal):
     """The outcomes of a request are there before the next one is read."""
     with started("run", "-", "--chunk-size", "1", B24_WEBHOOK_URL=portal.url) as process:
@@ -296,6 +298,7 @@ def test_outcomes_come_as_they_happen(portal):
     assert process.returncode == 0
 
 
+@pytest.mark.slow
 def test_interrupted_in_flight(portal, file):
     """Ctrl-C leaves the lines of the request in flight unknown, says so, and sends nothing more."""
     asked, over = threading.Event(), threading.Event()
@@ -325,6 +328,7 @@ def waits_for_input(process):
     return not unread and Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_interrupted_while_reading(portal):
     """Ctrl-C between two requests leaves lines that were read, and not sent, without an outcome."""
@@ -341,6 +345,7 @@ def test_interrupted_while_reading(portal):
     assert process.returncode == 130
 
 
+@pytest.mark.slow
 def test_interrupted_before_it_left(closed_url, file):
     """Ctrl-C while a request waits to be sent again, which never left, means that nothing was sent."""
     with started("run", file(ADD), B24_WEBHOOK_URL=closed_url) as process:
@@ -350,6 +355,7 @@ def test_interrupted_before_it_left(closed_url, file):
     assert "nothing was sent\n" in errors
 
 
+@pytest.mark.slow
 def test_nobody_reads_on(file):
     """A reader that goes away ends the run with a summary, exit code 141 and no traceback."""
     with started("run", file(TIME * 1000), "--sandbox", "--chunk-size", "5") as process:
@@ -370,6 +376,7 @@ def test_nobody_reads_on(file):
     assert last % 5 == 0
 
 
+@pytest.mark.slow
 def test_full_disk(file):
     """An output that cannot be written ends the run with a sentence and exit code 1."""
     line, options = command("run", file(TIME * 9), "--sandbox", "--chunk-size", "3")

@@ -67,6 +67,7 @@ def test_a_form_that_names_a_third_server(portal, web, name):
     assert not PortalToken.objects.exists()
 
 
+@pytest.mark.slow
 def test_a_portal_that_the_settings_allow(portal, web):
     """With its host in ALLOWED_PORTALS and ALLOW_HTTP a portal on a private address installs the application."""
     host = portal.url.split("/")[2]

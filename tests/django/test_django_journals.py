@@ -626,6 +626,7 @@ def test_invalid_arguments(values, named):
         DjangoJournal(**{"name": "import"} | values)
 
 
+@pytest.mark.slow
 def test_nothing_of_it_is_loaded(portal):
     """A project that uses no journal loads no code of it."""
     names = "{'b24batch.journal', 'b24batch.django.journals'}"

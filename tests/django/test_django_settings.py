@@ -298,6 +298,7 @@ def test_deployment_checks(values, numbers):
     assert [message.id for message in found] == [f"b24batch.{number}" for number in numbers]
 
 
+@pytest.mark.slow
 def test_imports_touch_no_settings():
     """Importing b24batch.django needs no settings; only a call does."""
     line = "import b24batch.django as d; from django.conf import settings; assert not settings.configured"
@@ -317,6 +318,7 @@ def test_every_key_is_documented():
     assert set(conf.KEYS) <= set(re.findall(r"\w+", conf.__doc__))
 
 
+@pytest.mark.slow
 def test_without_django(tmp_path):
     """Without Django an import says what to install."""
     line = "import sys; sys.modules['django'] = None; import b24batch.django"

@@ -130,6 +130,7 @@ def in_processes(work, member_id, count=WORKERS, ready=None):
     return answered
 
 
+@pytest.mark.slow
 def test_processes(portal, web, expired):
     """8 processes make 40 calls on an expired token: 40 are answered after exactly one refresh."""
     assert in_processes(call_often, expired.member_id) == [CALLS] * WORKERS
@@ -407,6 +408,7 @@ def test_patience(portal, expired):
     assert "timeout" not in connections["default"].settings_dict["OPTIONS"]
 
 
+@pytest.mark.slow
 @sqlite
 def test_another_database(portal, web, tmp_path):
     """Tokens may have a database of their own, and a transaction that has written the other one is no hindrance."""

@@ -450,6 +450,7 @@ def test_debug_page_of_an_event_of_a_bot(portal, web, installed):
     assert not [secret for secret in [*secrets_of(portal, form), *tokens.values()] if secret in page.text]
 
 
+@pytest.mark.slow
 @override_settings(DEBUG=True)
 def test_debug_page_of_a_server_that_is_gone(portal, web, expired):
     """The debug page of a refresh that fails on its way shows no token either."""

@@ -659,9 +659,9 @@ def test_what_is_counted(portal, tmp_path):
     seen = [(request.method, request.commands, request.attempt, request.error) for request in told[1:]]
     assert seen == [
         ("disk.folder.uploadfile", 1, 1, None),
-        ("disk.folder.uploadfile", 1, 1, None),
-        ("download", 1, 1, "AnswerLost"),
-        ("download", 1, 2, None),
+        ("disk.folder.uploadfile", 0, 1, None),
+        ("download", 0, 1, "AnswerLost"),
+        ("download", 0, 2, None),
     ]
     assert_hidden([url.partition("token=")[2], portal.url.rstrip("/").rpartition("/")[2]], others=told)
 

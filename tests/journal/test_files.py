@@ -129,6 +129,7 @@ READ_ONLY = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("what", "match"), [("file", "cannot be opened|is read-only"), ("folder", "lock cannot be created")]
 )
@@ -165,6 +166,7 @@ FULL = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("concurrency", [pytest.param(1, marks=pytest.mark.slow), 4])
 def test_a_full_disk(portal, path, concurrency):
     """When the disk is full the run ends; its result has the truth, and the journal says unknown at most."""

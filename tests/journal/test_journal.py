@@ -417,6 +417,7 @@ POISON = """
 """
 
 
+@pytest.mark.slow
 def test_a_poison_request(portal, path, run, concurrency):
     """A run that dies three times running at the same request is not started again until somebody looked."""
     processes = []

@@ -106,6 +106,7 @@ KILLED = """
 """
 
 
+@pytest.mark.slow
 def test_what_a_killed_process_leaves(portal, path):
     """The parts of a journal that a killed process left behind belong to its owner, and the next run goes on."""
     before = os.umask(0)

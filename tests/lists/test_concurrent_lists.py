@@ -52,6 +52,7 @@ def test_each_row_exactly_once(store, concurrency, pages, descending):
     assert store.kept <= set(found) <= store.ever
 
 
+@pytest.mark.slow
 @drawn(150)
 @given(
     store=stores(),
@@ -121,6 +122,7 @@ def test_few_more_requests(ids):
         assert requests <= 1.25 * in_turn, concurrency
 
 
+@pytest.mark.slow
 def test_lanes_share_the_work():
     """Several requests are on their way at once, and never more than allowed."""
     seen = set()

@@ -40,6 +40,7 @@ def serve(portal, method, number, hidden=()):
 READ = [row for row in ROWS if row["paging"] in get_args(Paging)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", SIZES)
 def test_every_documented_list(portal, b24, number):
     """Each method of the table that can be read gives all rows in order by default."""

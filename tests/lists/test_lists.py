@@ -470,6 +470,7 @@ def limited(clock):
         yield portal
 
 
+@pytest.mark.slow
 def test_operating_limit(limited):
     """A limit in the middle keeps what came, waits, and goes on from the last id; no page is read twice."""
     waits = []
@@ -481,6 +482,7 @@ def test_operating_limit(limited):
     assert len(pages) == len(set(map(int, pages))) == 40
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"operating_wait": 0}, {"max_wait": 300}], ids=repr)
 def test_operating_limit_without_a_wait(limited, clock, options):
     """A wait that is not wanted is an error, with the rows so far and the time at which the portal frees the method."""
@@ -506,6 +508,7 @@ def test_operating_limit_of_a_single_page(clock):
         assert clock.slept == [60.0] * 13
 
 
+@pytest.mark.slow
 def test_operating_limit_of_a_batch(limited):
     """Where the portal blocks `batch` itself, the wait is as long as its last answer says."""
     waits = []
@@ -515,6 +518,7 @@ def test_operating_limit_of_a_batch(limited):
     assert [500 < wait.seconds <= 601 for wait in waits] == [True]
 
 
+@pytest.mark.slow
 def test_slow_requests(clock):
     """After a request of over 20 seconds the next one asks for half as many pages, and then for more again."""
     with Portal(clock=clock) as portal:
@@ -624,6 +628,7 @@ def test_a_list_left_half_way(deals, b24):
     assert len(deals.requests) == 1
 
 
+@pytest.mark.slow
 def test_a_large_filter(portal, b24):
     """Pages whose filter is large go in requests of at most 4 MB, and a filter of too many values goes page by page."""
     fill(portal, 400)

@@ -107,6 +107,7 @@ def ids_of(rows):
     return [int(row["ID"]) for row in rows]
 
 
+@pytest.mark.slow
 @drawn(150)
 @given(
     number=st.integers(0, 3000) | st.sampled_from([50, 100, 1000]),
@@ -249,6 +250,7 @@ def test_an_error_in_the_middle():
     assert ids_of(caught.value.result) == list(range(1, 6001))
 
 
+@pytest.mark.slow
 def test_an_auth_error():
     """No request begins after an AuthError, and the rows before it are in the error."""
     store = Counted(80_000)
@@ -272,6 +274,7 @@ def test_requests_that_wait_when_one_fails():
         assert len(portal.requests) == 2
 
 
+@pytest.mark.slow
 def test_used_up_operating_time():
     """The list waits for operating time, and then goes on where it was."""
     clock, waits, store = FakeClock(), [], Counted(20_000)
@@ -294,6 +297,7 @@ def test_operating_time_that_takes_too_long():
     assert found == list(range(1, len(found) + 1)) != []
 
 
+@pytest.mark.slow
 def test_pages_are_read_no_further_ahead():
     """fetch_list keeps the rows of as many requests as are on their way at once."""
     store, got = Counted(40_000), 0
@@ -327,6 +331,7 @@ def interrupted(b24, lines, pick, *, paging, pages, functions):
         sys.settrace(before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("paging", ["start", "cursor"])
 @pytest.mark.parametrize("seed", some(range(8)))
 def test_ctrl_c_anywhere(paging, seed):
@@ -340,6 +345,7 @@ def test_ctrl_c_anywhere(paging, seed):
             assert ids_of(found) == store.ids[: len(found)]
 
 
+@pytest.mark.slow
 def test_ctrl_c_between_pages():
     """The same at each line that takes a page: one that was half taken ends the rows, whatever came behind it."""
     store = Counted(300)

@@ -43,6 +43,7 @@ def test_deeply_nested_values():
     assert unpack(pack(value)) is value
 
 
+@pytest.mark.slow
 def test_waiting_rows_take_little_memory():
     """While the first piece is missing, the rows behind it take less than half of what they take as dicts."""
 

@@ -501,6 +501,7 @@ def test_stores_of_one_file_in_one_process(portal, tmp_path):
     assert "database is locked" in other.stderr
 
 
+@pytest.mark.slow
 def test_killed_between_refresh_and_store(portal, tmp_path):
     """A process dies with the new token in its hands: the next one says to authorise again, after one refresh."""
     store = SQLiteTokenStore(tmp_path / "tokens")
@@ -512,6 +513,7 @@ def test_killed_between_refresh_and_store(portal, tmp_path):
     assert (refreshes(portal), portal.requests) == ([200, 400], [])
 
 
+@pytest.mark.slow
 def test_killed_between_store_and_use(portal, tmp_path):
     """A process dies after it stored the new token: the next one uses that."""
     store = SQLiteTokenStore(tmp_path / "tokens")

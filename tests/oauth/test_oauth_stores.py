@@ -104,6 +104,7 @@ def test_a_long_succession(timed, clock, store):
         assert not [token for token in tokens if token.access_token.reveal() in replaced]
 
 
+@pytest.mark.slow
 def test_20_threads_on_a_spent_token(portal, store):
     """A refresh token that the OAuth server refuses is asked for once, whoever comes, also with new credentials."""
     spent = token_of(portal, expires=0)
@@ -129,6 +130,7 @@ REFUSED = CALLER.partition("print(sum")[0] + (
 )
 
 
+@pytest.mark.slow
 def test_processes_on_a_spent_token(portal, tmp_path):
     """Processes with one file ask once in all for a refresh token that is spent, and say the same."""
     SQLiteTokenStore(tmp_path / "tokens").put(token_of(portal, expires=0))
@@ -361,6 +363,7 @@ def traced(work, press_at=None):
     return seen[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
 def test_an_interrupt_at_any_instant_after_the_answer(portal, tmp_path, kind):
     """Once the OAuth server has answered, Ctrl-C at whatever line loses no token: it is stored, or stored later."""
@@ -393,6 +396,7 @@ def holding(path, how="BEGIN EXCLUSIVE"):
     return closing(database)
 
 
+@pytest.mark.slow
 def test_a_locked_file_and_max_wait(portal, tmp_path):
     """A file that stays locked is waited for as long as `max_wait` says, in short steps, and then an error."""
     clock = FakeClock()
@@ -564,6 +568,7 @@ print(b24.call("echo").status)
 """
 
 
+@pytest.mark.slow
 def test_a_full_disk(portal, tmp_path):
     """A disk without room is told before the refresh token is spent; with room the same program goes on."""
     store = SQLiteTokenStore(tmp_path / "tokens")

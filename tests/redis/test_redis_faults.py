@@ -76,6 +76,7 @@ ANSWERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ANSWERS.values(), ids=list(ANSWERS))
 def test_a_bad_server(mode, caplog):
     """Whatever a server answers, or if it does not, the local bucket counts; one warning, which names no secret."""
@@ -211,6 +212,7 @@ def test_a_client_ends_with_its_buckets():
     assert [each() for each in kept] == [None, None]
 
 
+@pytest.mark.slow
 def test_a_url_without_the_package(tmp_path):
     """Where only valkey is installed, a URL says what to install; a client of valkey needs nothing else."""
     (tmp_path / "valkey").mkdir()

@@ -727,6 +727,7 @@ class LaneClock(FakeClock):
             self.advance(max(0.0, self._seen.moment + seconds - super().monotonic()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [1, 4, 16])
 def test_the_rate(number):
     """At 50 and 2 per second none is refused, and 250 requests take the limiter's ideal time, at any concurrency."""
@@ -1135,6 +1136,7 @@ BEGUN = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["", "sys.exit(3)"])
 def test_a_program_that_ends(portal, gate, ending):
     """A program may end while requests are on their way: nothing keeps it, not even a clock that stands still."""
@@ -1143,6 +1145,7 @@ def test_a_program_that_ends(portal, gate, ending):
     assert (ended.returncode, ended.stdout, ended.stderr) == (3 if ending else 0, "ok\n", "")
 
 
+@pytest.mark.slow
 def test_a_fork_within_a_stream(portal, gate):
     """A forked child that drops its parent's stream does not wait for threads that it does not have."""
     portal.fail_next(gate, times=3, after=1)
@@ -1160,6 +1163,7 @@ def test_a_fork_within_a_stream(portal, gate):
     assert (ended.returncode, ended.stdout) == (0, "ok\n3\n"), ended.stderr
 
 
+@pytest.mark.slow
 def test_no_thread_to_be_had(portal):
     """If the system gives no thread, the commands are skipped, not unknown: nothing was sent."""
     program = """
@@ -1220,6 +1224,7 @@ def test_secrets(portal, b24, caplog):
 # Stress
 
 
+@pytest.mark.slow
 def test_threads_that_switch_all_the_time(portal):
     """With a switch of threads at every chance, through faults and references, every outcome is true and in order."""
     before = sys.getswitchinterval()

@@ -283,6 +283,7 @@ class Bar:
         pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SoftLimit])
 @pytest.mark.parametrize(
     ("scenario", "fault"),
@@ -352,6 +353,7 @@ def test_interrupted_while_a_thread_starts(world, kind):
     assert world.contradictions() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SoftLimit])
 @pytest.mark.parametrize("scenario", [long, long_at_once, stream_at_once])
 def test_interrupted_at_random(world, scenario, kind):

@@ -354,6 +354,7 @@ def assert_true(world, calls, statuses):
 OF_ONE = [row for row in ROWS if row.scheme == "http" and row.name not in STALLS | {"closes", "refused connection"}]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("row", some(OF_ONE, share=3), ids=lambda row: row.name)
 def test_a_fault_beside_others(row, kind, world, caplog):

@@ -40,6 +40,7 @@ def test_five_thousand_adds(limited, clock, halt):
     assert all(500 < wait.seconds <= 601 for wait in waits)
 
 
+@pytest.mark.slow
 def test_only_the_blocked_are_sent_again(limited, clock):
     """Without halt the other methods of the chunk go on; the blocked commands alone are repeated."""
     b24 = limited.session()
@@ -53,6 +54,7 @@ def test_only_the_blocked_are_sent_again(limited, clock):
     assert titles(limited) == [f"Deal {n}" for n in range(981)]
 
 
+@pytest.mark.slow
 def test_with_halt_what_was_skipped_is_sent_again(limited):
     """With halt the blocked command and those skipped after it are repeated, and nothing before it."""
     b24 = limited.session()

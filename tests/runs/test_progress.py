@@ -349,12 +349,14 @@ def play(progress, **options):
     return subprocess.run(line, stdout=subprocess.PIPE, text=True, timeout=60, check=True, **options)
 
 
+@pytest.mark.slow
 def test_tqdm_is_imported_when_asked_for():
     """Nothing is imported unless a bar is asked for; in a pipe even that prints nothing."""
     ended = play([None, False, True], stderr=subprocess.PIPE)
     assert (ended.stdout.split(), ended.stderr) == (["False", "False", "True"], "")
 
 
+@pytest.mark.slow
 def test_a_terminal_shows_the_bar():
     """In a terminal the bar is there: its total, its unit, its end, and what failed."""
     ours, theirs = pty.openpty()

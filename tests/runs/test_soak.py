@@ -9,6 +9,7 @@ import pytest
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "soak.py"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("commands", "share", "lanes"),
     [

@@ -172,6 +172,7 @@ def test_a_clock_that_would_stand_still_for_ever():
     assert clock.monotonic() == 0
 
 
+@pytest.mark.slow
 def test_patience_is_for_all():
     """A long sleeper waits as long as the others do something."""
     clock, ends = FakeClock(threads=2, patience=0.5), threading.Event()

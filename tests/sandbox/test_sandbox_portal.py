@@ -123,6 +123,7 @@ def test_a_fixed_port_keeps_the_url(portal):
         assert again.url == url == f"http://127.0.0.1:{port}/rest/1/sandboxc0de/"
 
 
+@pytest.mark.slow
 def test_serve_forever_ends_with_ctrl_c():
     """A foreground portal serves until an interrupt and then leaves quietly."""
     with subprocess.Popen(

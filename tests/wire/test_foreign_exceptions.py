@@ -69,6 +69,7 @@ def ringing():
         released.set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alarm", RAISED, indirect=True, ids=lambda kind: kind.__name__)
 def test_a_handler_of_a_signal(ringing, alarm):
     """A run ends with the very exception that the handler raised, which has what is known so far."""
@@ -81,6 +82,7 @@ def test_a_handler_of_a_signal(ringing, alarm):
     assert b24.call("echo", {"n": "1"}).data == {"n": "1"}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # ssl leaves its socket to the collector
 @pytest.mark.parametrize("alarm", [TimeoutError, ValueError, KeyboardInterrupt], indirect=True)
 def test_a_handler_while_connecting(alarm):

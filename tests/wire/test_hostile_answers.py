@@ -136,6 +136,7 @@ def test_every_place(world, usual):
         all_usable(once.batch_by_chunk(CALLS, halt_on_error=False).rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", [{}, {"paging": "start"}], ids=repr)
 def test_every_place_of_a_list(world, way):
     """So ends a list: in rows, or in an error of ours."""

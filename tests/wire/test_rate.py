@@ -47,6 +47,7 @@ def port_of(portal):
     return int(portal.url.split(":")[2].split("/")[0])
 
 
+@pytest.mark.slow
 def test_a_slow_first_request(delayed):
     """When the first request arrives 0.3 s later than the rest, so that they catch up with it, none is refused."""
     clock, url = delayed
@@ -56,6 +57,7 @@ def test_a_slow_first_request(delayed):
     assert refusals(waits) == []
 
 
+@pytest.mark.slow
 def test_why_one_place_is_kept_free(delayed):
     """A client that plans with all 50 places is refused then."""
     clock, url = delayed
@@ -105,6 +107,7 @@ def test_an_enterprise_portal():
     assert refusals(waits) == []
 
 
+@pytest.mark.slow
 def test_an_alien_client():
     """When others have filled the portal's bucket, a run is refused, slows down, and ends complete."""
     clock, waits = FakeClock(), []

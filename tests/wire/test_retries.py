@@ -314,6 +314,7 @@ def test_a_policy_that_cannot_be(options):
         RetryPolicy().attempts = 3
 
 
+@pytest.mark.slow
 def test_many_attempts(portal):
     """The doubling ends at wait_max, however many attempts there are."""
     portal.fail_next("rate_limited", times=2000)

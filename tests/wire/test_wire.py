@@ -301,6 +301,7 @@ def read_slowly(server, connection):
         server.begun.set()
 
 
+@pytest.mark.slow
 def test_a_body_that_is_read_slowly():
     """A portal that takes a large body byte by byte ends at the deadline too; it may have executed it."""
     with gates.Gate(0) as gate:
