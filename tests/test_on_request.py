@@ -180,6 +180,7 @@ def test_an_exception_in_a_call(portal, send, error, refused):
     assert b24.statistics.commands["failed" if refused else "ok"] == sum(b24.statistics.commands.values()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize("hook", ["on_request", "on_wait"])
 @RUNS

@@ -250,6 +250,7 @@ def test_an_interrupted_run(portal, concurrency):
         assert done(b24)[2] == Counter(row.status for row in rows)
 
 
+@pytest.mark.slow
 @EACH_WAY
 @pytest.mark.parametrize("way", ["close", "garbage"])
 def test_a_stream_that_is_left(portal, concurrency, way):
@@ -316,6 +317,7 @@ def test_ctrl_c_behind_an_answer(portal, send):
 FAULTS = ["rate_limited", "lost_after", "lost_before", "expired_token", "empty", "unauthorized"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", some(range(40), share=8))
 def test_any_mix(portal, seed):
     """Whatever is sent and fails, the counts are those of the results, and of the requests that the portal got."""

@@ -177,6 +177,7 @@ def test_hostile_text(piece, halt):
     assert len(Query({"x": piece * 500_000}, "m", halt=halt).text) > 500_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("size", "commands"), [(79_900, [50, 50]), (79_985, [49, 49, 2]), (1_333_300, [3, 3, 2]), (1_999_960, [2, 2])]
 )

@@ -231,6 +231,7 @@ def test_a_name_that_a_stream_has_forgotten(portal, b24, received):
     assert received == ["42"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("halt", [True, False])
 @pytest.mark.parametrize("size", [1, 7, 50])
 def test_a_chain_over_120_commands(portal, b24, halt, size):

@@ -90,6 +90,7 @@ def test_demo_survives_answers_of_another_shape(portal):
     assert ended.stdout.count("a shape this demo does not know") == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("url", "code", "reason"),
     [

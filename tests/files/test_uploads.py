@@ -96,6 +96,7 @@ def test_refusals(b24, tmp_path):
         upload_file(b24, 1, b"1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "times", "after"),
     some((fault, times, after) for fault in sorted(set(FAULTS) - HANGING) for times in (1, 9) for after in (0, 1)),

@@ -219,6 +219,7 @@ def test_the_count_of_outcomes(portal, run, path, count, said):
         run(adds(count + 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["begin", "claim", "note"])
 def test_a_locked_file(portal, run, path, monkeypatch, when):
     """If another program keeps the file locked, the run ends after a few seconds; nothing more is sent."""

@@ -88,6 +88,7 @@ def test_every_documented_method(row, number, hidden, pages, concurrency):
     assert [item["N"] for item in found] == model.expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "ids",
     [
@@ -190,6 +191,7 @@ def test_option_of_the_session():
     assert is_silent()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wide", [1, 7])
 @pytest.mark.parametrize("pick", [lambda _number: -1, lambda _number: 0])
 def test_pages_are_read_no_further_ahead(pick, wide):

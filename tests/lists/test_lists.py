@@ -78,6 +78,7 @@ def counted(portal, name, number, **page):
         return Page(rows, following if start + 50 < number else None, page.get("total", number))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "params", "key"), METHODS, ids=["item", "deal", "task"])
 def test_many_rows(large, method, params, key):
     """2,600 rows come complete, in order, by at most 6 requests."""
@@ -393,6 +394,7 @@ def test_a_vendor_method(deals, b24):
     assert len(b24.call_list("acme:deal.list")) == 220
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["lost_after", "lost_before", "html_502", "half_body", "rate_limited"])
 @pytest.mark.parametrize("after", [0, 1, 2])
 def test_lost_answers(deals, b24, fault, after):

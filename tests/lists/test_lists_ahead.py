@@ -144,6 +144,7 @@ def test_every_documented_method(row, number, hidden, pages, most, order):
     assert [item["N"] if isinstance(item, dict) else item for item in found] == model.expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [0, 49, 50, 51, 1000, 3000, 20_000])
 def test_few_more_requests(number):
     """The rows are those of one request after the other, in order, with at most 1.25 times the requests."""
@@ -223,6 +224,7 @@ def test_rows_without_an_id():
     assert [int(row["NAME"]) for row in found] == store.ids
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["json_500", "reset_before"])
 @pytest.mark.parametrize("after", [0, 1, 2, 3])
 def test_requests_that_fail_once(fault, after):

@@ -782,6 +782,7 @@ def test_nothing_shows_a_secret(portal):
             pickle.dumps(each)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", sorted(set(FAULTS) - {"silent", "stall", "slow", "drip", "dies"}))
 def test_no_fault_of_a_refresh_shows_a_secret(portal, caplog, fault):
     """Whatever goes wrong with a refresh, no error, traceback or log record has a secret in it."""

@@ -313,7 +313,7 @@ def expected(row, way, lasting):
     return [("ok", None)] * 2 + met + [after] * 2
 
 
-@pytest.mark.parametrize(("row", "kind", "way", "retried", "lasting"), CASES)
+@pytest.mark.parametrize(("row", "kind", "way", "retried", "lasting"), some(CASES, share=2))
 def test_a_fault(row, kind, way, retried, lasting, world, caplog):
     """Each command has the outcome that its fault means, which is the truth about what the portal executed."""
     caplog.set_level(logging.DEBUG)

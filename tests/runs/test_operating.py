@@ -91,6 +91,7 @@ def test_a_blocked_command_that_goes_alone(limited, clock):
     assert clock.time() < error.reset_at <= clock.time() + 601
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"operating_wait": 300}, {"max_wait": 300}], ids=repr)
 def test_a_wait_that_is_too_long(limited, clock, options):
     """A wait over operating_wait, or over max_wait, is not begun."""

@@ -142,6 +142,7 @@ def test_no_byte(portal, fault, end):
         assert raw.read(first=0.1 if end == "open" else 5.0) == (b"", b"", end)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "end"),
     [("half_body", "FIN"), ("half_body_reset", "RST"), ("stall", "open"), ("half_body_unsized", "FIN")],
@@ -315,6 +316,7 @@ def test_slow(portal, wire, clock, options, seconds):
     assert clock.slept == [seconds]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("options", "seconds"), [({}, 5.0), ({"seconds": 0.25}, 0.25)])
 def test_drip(portal, usual, clock, options, seconds):
     """The right body comes byte by byte, with a pause by the portal's clock before each."""

@@ -143,6 +143,7 @@ def keep_silent(server, connection):
     server.release.wait(5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"timeout": (5, 0.2)}, {"timeout": 5, "deadline": 0.2}], ids=repr)
 def test_the_read_time_out(options):
     """A portal that says nothing is given up after the read time-out, and never after the deadline."""

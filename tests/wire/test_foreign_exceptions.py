@@ -101,6 +101,7 @@ def test_a_handler_while_connecting(alarm):
     assert [row.status for row in caught.value.result] == ["skipped", "skipped"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alarm", [TimeoutError, OSError], indirect=True)
 def test_an_exception_around_the_call(portal, b24, alarm):
     """A fault inside an except block is the network's, whatever is being handled there."""

@@ -126,6 +126,7 @@ def test_the_values():
 WORST = ["null", "true", "-1", "1e400", "9" * 400, '"x"', "[]", "[" * DEEP + "]" * DEEP]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("usual", USUAL, ids=lambda usual: json.dumps(usual)[:40])
 def test_every_place(world, usual):
     """A run ends with an outcome for each command when any one place of an answer holds the worst of values."""

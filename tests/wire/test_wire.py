@@ -285,6 +285,7 @@ def test_the_deadline_of_a_session_of_ones_own():
             session(server, deadline=DEADLINE, **options).call("crm.deal.add")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["silence", "headers dripped", "trailers without end", "gzip of nothing"])
 def test_the_deadline_of_the_token_server(name):
     """The OAuth server cannot hold a refresh for longer either."""
@@ -353,6 +354,7 @@ def bomb(server, connection, *request):
     connection.sendall(head + b"Content-Length: %d\r\n\r\n%b" % (len(server.content), server.content))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("http", [None, requests.Session()], ids=["our own", "the caller's"])
 @pytest.mark.parametrize("status", [b"200 OK", b"302 Found"])
 def test_a_bomb_is_an_answer_that_is_lost(status, http):
