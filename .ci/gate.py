@@ -211,11 +211,12 @@ def django(gate: Gate) -> None:
         others = ("psycopg[binary]>=3.1.8", "celery>=5.4", "redis>=5", "playwright>=1.50")
         python = gate.environment(f"django-{version}-{len(django)}", version, ".[django]", django, *tools, *others)
         gate.test(python, "tests/django", "--ignore=tests/django/test_browser.py")
-        if browser:
-            gate.test(python, "-n", "0", "tests/django/test_browser.py", B24BATCH_BROWSER=browser)
-        else:
-            print("-- skipped: Chromium is not installed, and apt-get cannot install it", flush=True)
         gate.run(python, "tests/django_load.py")
+    print("-- in a browser", flush=True)
+    if browser:
+        gate.test(python, "-n", "0", "tests/django/test_browser.py", B24BATCH_BROWSER=browser)
+    else:
+        print("-- skipped: Chromium is not installed, and apt-get cannot install it", flush=True)
     if not has_postgres():
         print("-- skipped: PostgreSQL for the tokens is not installed, and apt-get cannot install it", flush=True)
         return
