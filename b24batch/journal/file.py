@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from b24batch.errors import JournalError, UsageError
 from b24batch.journal.paths import create, find, to_path
-from b24batch.journal.schema import APPLICATION_ID, COUNT, FORMAT, TABLES
+from b24batch.journal.schema import APPLICATION_ID, COUNT, FORMAT, FORMAT_OF_FILE, TABLES
 from b24batch.sqlite_errors import explain
 
 #: Seconds to wait for a reader of the file, such as a SQLite program in a terminal.
@@ -127,10 +127,7 @@ class JournalFile:
 
     def _check(self, database: sqlite3.Connection) -> None:
         """Raise `UsageError` for a file that is not a journal of this version; fill a new file."""
-        application, version, tables = (
-            database.execute(query).fetchone()[0]
-            for query in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
-        )
+        application, version, tables = database.execute(FORMAT_OF_FILE).fetchone()
         if application == 0 and version == 0 and not tables:
             _fill(database)
         elif application != APPLICATION_ID:

@@ -35,6 +35,12 @@ TABLES = (
     f"PRAGMA user_version = {FORMAT}",
 )
 
+#: What a file is. One statement, so that it is read as it was at one moment: another process may be filling it.
+FORMAT_OF_FILE = """
+SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master)
+FROM pragma_application_id, pragma_user_version
+"""
+
 #: Takes commands that may be sent: those that are new, were not executed, or were corrected after they failed; and
 #: if they may run twice, those without an answer from an earlier life.
 CLAIM = """

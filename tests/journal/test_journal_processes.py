@@ -145,3 +145,34 @@ def test_many_open_a_new_file_at_once(path):
         opener.stdin.write("\n")
         opener.stdin.flush()
     assert [opener.communicate(timeout=60)[0] for opener in openers] == ["0 commands: none; 0 lives\n"] * 4
+
+
+def test_created_by_another_at_every_instant(tmp_path):
+    """Whenever another process creates the same journal while this one opens it, both get it."""
+    instants = 0
+    while _open_beside(tmp_path / f"{instants}.journal", instants):
+        instants += 1
+    assert instants > 1
+
+
+def _open_beside(path, instant):
+    """Open a journal, and another one at this call of SQLite; return whether there were so many calls."""
+    left = instant
+
+    def open_other(_frame, event, function):
+        nonlocal left
+        if event == "c_call" and function.__name__ == "execute" and not function.__self__.in_transaction:
+            left -= 1
+            if left < 0:
+                sys.setprofile(None)
+                Journal(path).close()
+
+    before = sys.getprofile()
+    sys.setprofile(open_other)
+    try:
+        with Journal(path) as journal:
+            sys.setprofile(before)
+            assert str(journal.summary()) == "0 commands: none; 0 lives"
+    finally:
+        sys.setprofile(before)
+    return left < 0

@@ -64,13 +64,20 @@ def await_lanes(number):
     """Wait until no more lanes than these are left, and fail if that takes too long."""
     left, ended = lanes(), threading.Semaphore(0)
     for lane in left:
-        threading.Thread(target=lambda lane=lane: (lane.join(), ended.release()), daemon=True).start()
+        threading.Thread(target=lambda lane=lane: (wait_for(lane), ended.release()), daemon=True).start()
     for _ in left[number:]:
         assert ended.acquire(timeout=PATIENCE)
 
 
+def wait_for(lane):
+    while lane in threading.enumerate():
+        with contextlib.suppress(RuntimeError):  # it is starting, and cannot be joined yet
+            lane.join()
+
+
 def lanes():
-    return [thread for thread in threading.enumerate() if thread.name.startswith("b24batch-")]
+    """Return the threads of lanes that run; one whose start was interrupted may be listed without an `ident`."""
+    return [thread for thread in threading.enumerate() if thread.name.startswith("b24batch-") and thread.ident]
 
 
 def statuses(rows):
