@@ -38,7 +38,7 @@ from b24batch.runs.operating import OperatingTime
 from b24batch.runs.payload import load_direct
 from b24batch.runs.requests import Requests
 from b24batch.runs.run import Run
-from b24batch.runs.streaming import Deliver, end, known_of, stream
+from b24batch.runs.streaming import end, known_of, stream
 from b24batch.runs.substitution import mark_missed, targets_of
 from b24batch.streams import Stream, give_rows
 from b24batch.wire.auth import Auth, Webhook, refuse_http
@@ -599,7 +599,7 @@ class Session(_Parts):
         chunk_size: int,
         progress: bool | MakeBar | None,
         options: dict[str, JsonValue],
-    ) -> tuple[Deliver, list[ChunkRun], Callable[[Iterable[list[AjaxResult]]], Iterable[list[AjaxResult]]]]:
+    ) -> tuple[Run, list[ChunkRun], Callable[[Iterable[list[AjaxResult]]], Iterable[list[AjaxResult]]]]:
         """Return a run that has not started, its chunks, and the function that reports its progress."""
         check_number("chunk_size", chunk_size, MAX_COMMANDS)
         halt = to_flag("halt_on_error", options["halt_on_error"])
@@ -615,11 +615,20 @@ class Session(_Parts):
         concurrency: int | None,
         journal: str | os.PathLike[str] | RunJournal | None,
         stop_after: float | None,
-        **options: JsonValue,
-    ) -> Deliver:
+        halt_on_error: bool,
+        stop_on_error: bool,
+        request_id: str | None,
+    ) -> Run:
         """Return a run whose references may lead to the commands in `wanted`; None: to the last 50."""
         session, lanes = self._with_lanes(concurrency)
-        run = session._run(**options)
+        make: Callable[..., Run] = Run
+        if lanes is not None:
+            from b24batch.runs.concurrent_run import ConcurrentRun
+
+            make = partial(ConcurrentRun, lanes=lanes, bounded=wanted is None)
+        requests, halt = session._requests(request_id, is_final=False), to_flag("halt_on_error", halt_on_error)
+        stop = to_flag("stop_on_error", stop_on_error)
+        run = make(requests, session._repeatable, halt_on_error=halt, stop_on_error=stop)
         run.answered.wanted = wanted
         if stop_after is not None:
             run.requests.ends = self.clock.monotonic() + to_wait("stop_after", stop_after)
@@ -627,12 +636,7 @@ class Session(_Parts):
             from b24batch.journal.given import to_journal
 
             run.requests.journal = to_journal(journal)
-        if lanes is None:
-            return run
-        from b24batch.runs.concurrent_run import ConcurrentRun
-
-        run.answered.memory *= 1 + 2 * lanes.most  # outcomes before and after a chunk that had to wait
-        return ConcurrentRun(run, lanes, bounded=wanted is None)
+        return run
 
     def _with_lanes(self, concurrency: int | None) -> tuple[Self, Lanes | None]:
         """Return lanes for so many requests at once, and a session that uses them; None for one after the other."""
@@ -644,14 +648,6 @@ class Session(_Parts):
         lanes = Lanes(most, self.clock, self.on_wait, self.on_request)
         on_request = None if self.on_request is None else lanes.announce
         return self.with_options(on_wait=lanes.announce, on_request=on_request), lanes
-
-    def _run(self, *, halt_on_error: bool, stop_on_error: bool, request_id: str | None) -> Run:
-        return Run(
-            self._requests(request_id, is_final=False),
-            self._repeatable,
-            halt_on_error=to_flag("halt_on_error", halt_on_error),
-            stop_on_error=to_flag("stop_on_error", stop_on_error),
-        )
 
     def _requests(self, request_id: str | None, *, is_final: bool = True) -> Requests:
         longest_wait = self.operating_wait if self.max_wait is None else min(self.operating_wait, self.max_wait)

@@ -33,6 +33,11 @@ class Chunk:
     commands: tuple[EncodedCommand, ...]
 
     @property
+    def names(self) -> list[str]:
+        """The keys of its commands in the request."""
+        return [command.name for command in self.commands]
+
+    @property
     def has_references(self) -> bool:
         """Whether any of its commands has a reference."""
         return any(command.references for command in self.commands)

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import compress
-from typing import TypeAlias
 
 import attrs
 
+from b24batch.calls.chunks import Chunk
 from b24batch.calls.encoded import EncodedCommand
 from b24batch.errors import AnswerLost, OperatingLimitExceeded, SdkError
 from b24batch.results import AjaxResult
 from b24batch.runs.operating import Waited
 from b24batch.statuses import Status
-
-#: The commands of one request, by name.
-Part: TypeAlias = dict[str, EncodedCommand]
 
 
 @attrs.define(eq=False)
@@ -41,6 +38,7 @@ class ChunkRun:
     request_id: str = attrs.field(default="", init=False)
     told: frozenset[str] = attrs.field(default=frozenset(), init=False)
     is_counted: bool = attrs.field(default=False, init=False)
+    _before: dict[str, AjaxResult | None] = attrs.field(factory=dict, init=False)
 
     def tell(self, rows: list[AjaxResult | None]) -> None:
         """Record the outcomes from an earlier life of the run: None for a command that is to be sent."""
@@ -51,22 +49,34 @@ class ChunkRun:
         """Return the commands without an outcome from an earlier life."""
         return [encoded for encoded in self.commands if encoded.name not in self.told]
 
-    def originals(self, part: Part) -> list[EncodedCommand]:
+    def omit_told(self, rows: list[AjaxResult]) -> list[AjaxResult]:
+        """Return those of the chunk's outcomes, in order, that are not from an earlier life."""
+        if not self.told:
+            return rows
+        return [row for encoded, row in zip(self.commands, rows, strict=True) if encoded.name not in self.told]
+
+    def originals(self, request: Chunk) -> list[EncodedCommand]:
         """Return the commands of a request as the caller passed them, with their references."""
-        return [encoded for encoded in self.commands if encoded.name in part]
+        names = set(request.names)
+        return [encoded for encoded in self.commands if encoded.name in names]
 
-    def leave(self, part: Part, request_id: str) -> None:
-        """Record that commands are about to be sent."""
-        self.request_id = request_id
-        self.rows = self.rows | dict.fromkeys(part)
+    def leave(self, request: Chunk, request_id: str) -> None:
+        """Record that the commands of a request are about to be sent."""
+        self.request_id, self._before = request_id, self.rows
+        self.rows = self.rows | dict.fromkeys(request.names)
 
-    def note(self, part: Part, rows: list[AjaxResult]) -> None:
+    def take_back(self) -> None:
+        """Record that the request that was about to be sent was not: its commands are as they were before."""
+        self.rows = self._before
+
+    def note(self, request: Chunk, rows: list[AjaxResult]) -> None:
         """Record the outcomes of one request."""
-        self.rows.update(zip(part, rows, strict=True))
-        self.blocked -= part.keys()
+        names = request.names
+        self.rows.update(zip(names, rows, strict=True))
+        self.blocked.difference_update(names)
         if any(map(is_blocked, rows)):
             again = (row.status == "skipped" or is_blocked(row) for row in rows)
-            self.blocked.update(compress(part, again))
+            self.blocked.update(compress(names, again))
 
     def decide(self, encoded: EncodedCommand, row: AjaxResult) -> None:
         """Record the outcome of a command that is not sent; if it depends on a blocked one, it is retried with it."""

@@ -13,7 +13,7 @@ from b24batch.calls.chunks import Chunk
 from b24batch.clock import Clock, Wait
 from b24batch.errors import JournalError, SdkError, UsageError
 from b24batch.results import AjaxResult
-from b24batch.runs.chunk_run import ChunkRun, Part
+from b24batch.runs.chunk_run import ChunkRun
 from b24batch.runs.gate import Stopped
 from b24batch.runs.lanes import Lanes, Sending
 from b24batch.runs.open_chunk import PAST, OpenChunk
@@ -21,22 +21,23 @@ from b24batch.runs.run import Run
 
 
 @attrs.define(eq=False)
-class ConcurrentRun:
+class ConcurrentRun(Run):
     """A run with several requests on their way at once. Everything but sending happens on the caller's thread.
 
     Attributes:
-        run: Decides what is sent, and what an answer means.
         lanes: Send the requests.
         bounded: Whether no more chunks are read than there are lanes until the outcomes of the first are returned.
     """
 
-    run: Run
-    lanes: Lanes
+    lanes: Lanes = attrs.field(kw_only=True)
     bounded: bool = attrs.field(kw_only=True)
     _open: deque[OpenChunk] = attrs.field(factory=deque, init=False)
     _on_way: dict[Sending, OpenChunk] = attrs.field(factory=dict, init=False)
     _busy_until: dict[str, float] = attrs.field(factory=dict, init=False)
     _failure: Exception | None = attrs.field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.answered.memory *= 1 + 2 * self.lanes.most  # outcomes before and after a chunk that had to wait
 
     def deliver_all(self, chunks: Iterable[ChunkRun]) -> Iterator[list[AjaxResult]]:
         """Send the chunks and yield the outcomes of each, in order. If the loop ends early, call `stop`."""
@@ -47,27 +48,15 @@ class ConcurrentRun:
                 yield self._open.popleft().rows or []
             elif self._on_way:
                 self._settle(self.lanes.finish_next(self._next_turn()))
-            elif not self.run.ended:
+            elif not self.ended:
                 self._clock.sleep(max(0.0, self._next_turn() - self._clock.monotonic()))
         self.lanes.join()
         if self._failure is not None:
             raise self._failure
 
-    def open_journal(self, chunks: Iterable[ChunkRun]) -> None:
-        """Take the journal, if there is one, and give these chunks the outcomes of earlier lives."""
-        self.run.open_journal(chunks)
-
-    def tell(self, chunk: ChunkRun) -> None:
-        """Give a chunk the outcomes that earlier lives of the run left in the journal."""
-        self.run.tell(chunk)
-
-    def close_journal(self) -> None:
-        """Give the journal back."""
-        self.run.close_journal()
-
     def stop(self) -> None:
         """Send nothing more, wait up to 5 seconds for the requests that were sent, and record what became of all."""
-        self.run.ended = True
+        self.wind_down()
         try:
             self.lanes.stop(list(self._on_way))
         finally:  # also if a second Ctrl-C ends the wait
@@ -75,14 +64,6 @@ class ConcurrentRun:
                 with suppress(Exception):  # of the journal: the outcome is known all the same
                     self._record(sending)
             self._on_way.clear()
-
-    def wind_down(self) -> None:
-        """Begin no further request. A signal handler may call it."""
-        self.run.wind_down()
-
-    def count(self, chunk: ChunkRun) -> None:
-        """Add the outcomes of a chunk to the statistics."""
-        self.run.count(chunk)
 
     def catch_up(self) -> None:
         """Record the answers that have arrived."""
@@ -97,7 +78,7 @@ class ConcurrentRun:
             chunk = self._read_next(source)
             if chunk is None:
                 break
-            self._open.append(OpenChunk(chunk, self.run.steps(chunk)))
+            self._open.append(OpenChunk(chunk, self.steps(chunk)))
             self._begin_all()
         return bool(self._open)
 
@@ -108,21 +89,21 @@ class ConcurrentRun:
         except Exception as error:  # the chunks before it keep their outcomes
             self._failure = error
         # It may be a soft time limit, which leaves no time to begin more.
-        self.run.ended = self.run.ended or not isinstance(self._failure, UsageError)
+        self.ended = self.ended or not isinstance(self._failure, UsageError)
         return None
 
     def _begin_all(self) -> None:
         """Begin, in order, whatever may begin now."""
         pending = [opened for opened in self._open if opened.rows is None]
         for place, opened in enumerate(pending):
-            if self.run.ended or opened.may_begin(pending[:place]):
+            if self.ended or opened.may_begin(pending[:place]):
                 self._begin(opened)
 
     def _begin(self, opened: OpenChunk) -> None:
         """Take the next steps of a chunk, up to a request or a wait that is not over."""
         now = self._clock.monotonic()
-        while opened not in self._on_way.values() and opened.rows is None and (opened.until <= now or self.run.ended):
-            step = opened.step if isinstance(opened.step, dict) and not self.run.ended else next(opened.steps, None)
+        while opened not in self._on_way.values() and opened.rows is None and (opened.until <= now or self.ended):
+            step = opened.step if isinstance(opened.step, Chunk) and not self.ended else next(opened.steps, None)
             opened.step = step
             if step is None:
                 self._close(opened)
@@ -134,27 +115,25 @@ class ConcurrentRun:
                 self._send(opened, step)
 
     def _close(self, opened: OpenChunk) -> None:
-        opened.rows = self.run.close(opened.chunk)
+        opened.rows = self.close(opened.chunk)
         self._drop_waiting()
 
     def _hold(self, opened: OpenChunk, wait: Wait) -> None:
         """Begin a wait for operating time: none of the blocked methods is called until it is over."""
         opened.until = self._clock.monotonic() + wait.seconds
         self._busy_until |= dict.fromkeys(opened.chunk.blocked_methods(), opened.until)
-        self.run.requests.announce(attrs.evolve(wait, request_id=opened.chunk.request_id))
+        self.requests.announce(attrs.evolve(wait, request_id=opened.chunk.request_id))
 
-    def _busy(self, part: Part) -> float:
+    def _busy(self, request: Chunk) -> float:
         """Return when all methods of a request may be called again."""
-        return max(self._busy_until.get(encoded.command.method, PAST) for encoded in part.values())
+        return max(self._busy_until.get(encoded.command.method, PAST) for encoded in request.commands)
 
-    def _send(self, opened: OpenChunk, part: Part) -> None:
-        run, request = self.run, Chunk(tuple(part.values()))
-        request_id = run.requests.take_id()
-        send = partial(run.requests.send, request, halt=run.halt_on_error, repeatable=run.may_repeat(part))
-        gate = partial(run.gate_of, opened.chunk, part)
+    def _send(self, opened: OpenChunk, request: Chunk) -> None:
+        request_id = self.requests.take_id()
+        send = partial(self.requests.send, request, halt=self.halt_on_error, repeatable=self.may_repeat(request))
+        gate = partial(self.gate_of, opened.chunk, request)
         self.lanes.reserve(len(self._on_way))
-        opened.before = opened.chunk.rows
-        opened.chunk.leave(part, request_id)
+        opened.chunk.leave(request, request_id)
         sending = self.lanes.start(lambda lane: send(request_id=request_id, claim=gate(lane)))
         self._on_way[sending] = opened
 
@@ -165,27 +144,26 @@ class ConcurrentRun:
         self._record(sending)
         if isinstance(sending.error, JournalError) or not isinstance(sending.error, SdkError | Stopped | None):
             raise sending.error
-        self._drop_waiting()
 
     def _record(self, sending: Sending) -> None:
         """Record what became of a request that has finished, or that is given up."""
         opened = self._on_way[sending]
-        if isinstance(opened.step, dict):
+        if isinstance(opened.step, Chunk):
             self._record_part(sending, opened, opened.step)
         opened.step = None
         del self._on_way[sending]
 
-    def _record_part(self, sending: Sending, opened: OpenChunk, part: Part) -> None:
+    def _record_part(self, sending: Sending, opened: OpenChunk, request: Chunk) -> None:
         if isinstance(sending.error, SdkError) and not isinstance(sending.error, JournalError):
-            self.run.fail(opened.chunk, part, sending.error)
+            self.fail(opened.chunk, request, sending.error)
         elif sending.is_done and sending.error is None:
-            self.run.take(opened.chunk, part, Chunk(tuple(part.values())), sending.rows)
+            self.take(opened.chunk, request, sending.rows)
         elif not sending.is_sent:
-            opened.chunk.rows = opened.before
+            opened.chunk.take_back()
 
     def _drop_waiting(self) -> None:
         """Give up the requests that were not sent yet if an outcome has ended the run."""
-        if not self.run.ended or not isinstance(self._failure, UsageError | None):
+        if not self.ended or not isinstance(self._failure, UsageError | None):
             return
         self.lanes.close()
         for sending in [sending for sending in self._on_way if not sending.is_begun]:
@@ -199,4 +177,4 @@ class ConcurrentRun:
 
     @property
     def _clock(self) -> Clock:
-        return self.run.requests.clock
+        return self.requests.clock

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from b24batch.calls.chunks import Chunk
 from b24batch.calls.encoded import EncodedCommand
 from b24batch.results import AjaxResult
-from b24batch.runs.chunk_run import ChunkRun, Part
+from b24batch.runs.chunk_run import ChunkRun
 from b24batch.runs.substitution import Answered
 
 
-def divide(chunk: ChunkRun, commands: Collection[EncodedCommand], answered: Answered, *, halt: bool) -> Iterator[Part]:
-    """Yield the commands of each request, with the values of their references; the last one may be empty.
+def divide(chunk: ChunkRun, commands: Collection[EncodedCommand], answered: Answered, *, halt: bool) -> Iterator[Chunk]:
+    """Yield the commands of each request, with the values of their references.
 
     The outcomes of a request must be recorded before the next one is asked for. A command that is not sent, because
     one it refers to has no value, gets its outcome in `chunk` and in `answered`.
     """
-    if not any(encoded.references for encoded in commands):
-        yield {encoded.name: encoded for encoded in commands}
+    if commands and not any(encoded.references for encoded in commands):
+        yield Chunk(tuple(commands))
         return
-    part: Part = {}
+    part: dict[str, EncodedCommand] = {}
     for encoded in commands:
         ready = answered.ready(encoded, part, halt=halt)
         if part and isinstance(ready, EncodedCommand) and ready.obstacle:
-            yield part
+            yield Chunk(tuple(part.values()))
             part = {}
             ready = answered.ready(encoded, part, halt=halt)
         if isinstance(ready, AjaxResult):
@@ -32,6 +33,7 @@ def divide(chunk: ChunkRun, commands: Collection[EncodedCommand], answered: Answ
             continue
         part[encoded.name] = ready
         if ready.obstacle:
-            yield part
+            yield Chunk(tuple(part.values()))
             part = {}
-    yield part
+    if part:
+        yield Chunk(tuple(part.values()))

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 
 import attrs
 
+from b24batch.calls.chunks import Chunk
 from b24batch.clock import Wait
 from b24batch.results import AjaxResult
-from b24batch.runs.chunk_run import ChunkRun, Part
+from b24batch.runs.chunk_run import ChunkRun
 from b24batch.runs.substitution import targets_of
 
 #: Before any time that a clock returns.
@@ -23,7 +24,6 @@ class OpenChunk:
         chunk: The chunk.
         steps: Its requests and waits.
         step: The step that comes next, or the request that is on its way; None if it is not known yet.
-        before: The outcomes before the request that is on its way.
         until: The end of its wait, by the clock.
         rows: The outcomes, once there are no more steps.
         has_begun: Whether it may be sent, since no earlier chunk is needed for it any more.
@@ -32,9 +32,8 @@ class OpenChunk:
     """
 
     chunk: ChunkRun
-    steps: Iterator[Part | Wait]
-    step: Part | Wait | None = attrs.field(default=None, init=False)
-    before: dict[str, AjaxResult | None] = attrs.field(factory=dict, init=False)
+    steps: Iterator[Chunk | Wait]
+    step: Chunk | Wait | None = attrs.field(default=None, init=False)
     until: float = attrs.field(default=PAST, init=False)
     rows: list[AjaxResult] | None = attrs.field(default=None, init=False)
     has_begun: bool = attrs.field(default=False, init=False)

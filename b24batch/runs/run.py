@@ -8,10 +8,11 @@ import attrs
 
 from b24batch.calls.chunks import Chunk
 from b24batch.calls.commands import Command
+from b24batch.calls.encoded import EncodedCommand
 from b24batch.clock import Wait
 from b24batch.errors import AuthError, JournalError, NotSent, PortalMoved, SdkError, TokenRefreshError
 from b24batch.results import AjaxResult
-from b24batch.runs.chunk_run import ChunkRun, Part, is_blocked, repeat_error
+from b24batch.runs.chunk_run import ChunkRun, is_blocked, repeat_error
 from b24batch.runs.division import divide
 from b24batch.runs.gate import Gate, Stopped
 from b24batch.runs.requests import Requests
@@ -53,25 +54,24 @@ class Run:
             if isinstance(step, Wait):
                 self.requests.pause(step)
                 continue
-            request, repeatable, before = Chunk(tuple(step.values())), self.may_repeat(step), chunk.rows
-            halt, request_id = self.halt_on_error, self.requests.take_id()
+            halt, repeatable, request_id = self.halt_on_error, self.may_repeat(step), self.requests.take_id()
             try:
                 chunk.leave(step, request_id)
                 claim = self.gate_of(chunk, step)
-                rows = self.requests.send(request, halt=halt, repeatable=repeatable, request_id=request_id, claim=claim)
+                rows = self.requests.send(step, halt=halt, repeatable=repeatable, request_id=request_id, claim=claim)
             except JournalError:
-                chunk.rows = before
+                chunk.take_back()
                 raise
             except SdkError as error:
                 self.fail(chunk, step, error)
             except BaseException as interrupt:
                 if not vars(interrupt).get("request_sent", True):
-                    chunk.rows = before
+                    chunk.take_back()
                 if not isinstance(interrupt, Stopped | HookFailed):
                     raise
                 self.ended = True
             else:
-                self.take(chunk, step, request, rows)
+                self.take(chunk, step, rows)
         self.requests.reports.check()
         return self.close(chunk)
 
@@ -107,62 +107,67 @@ class Run:
                 if row := chunk.rows.get(encoded.name):
                     self.answered.note(encoded.name, row)
 
-    def stop(self) -> None:
+    def wind_down(self) -> None:
         """Begin no further request. A signal handler may call it."""
         self.requests.ends, self.ended = -float("inf"), True
 
-    wind_down = stop
+    def stop(self) -> None:
+        """Send nothing more, and record what became of the requests on their way: here there are none."""
+        self.wind_down()
 
     def catch_up(self) -> None:
-        """Do nothing: no answer is ever waiting."""
+        """Record the answers that have arrived: here none is ever waiting."""
 
-    def steps(self, chunk: ChunkRun) -> Iterator[Part | Wait]:
-        """Yield the commands of each request, and the waits for operating time between them.
+    def steps(self, chunk: ChunkRun) -> Iterator[Chunk | Wait]:
+        """Yield each request, and the waits for operating time between them.
 
         The outcomes of a request must be recorded before the next step is asked for. There are no more steps once all
         commands ran, a wait would be too long, or the run has ended.
         """
         if not self.ended:
-            yield from filter(self._is_due, divide(chunk, chunk.to_send(), self.answered, halt=self.halt_on_error))
+            yield from self._divide(chunk, chunk.to_send())
         while chunk.blocked and not self.ended:
             wait = self.requests.plan_wait(chunk.blocked_methods(), chunk.waited)
             if wait is None:
                 return
             yield wait
             commands = chunk.blocked_commands()
-            yield from filter(self._is_due, divide(chunk, commands, self.answered, halt=self.halt_on_error))
+            yield from self._divide(chunk, commands)
             if len(chunk.blocked) < len(commands):
                 chunk.waited.seconds = 0.0
 
-    def gate_of(self, chunk: ChunkRun, part: Part, lane: Claim | None = None) -> Claim | None:
+    def _divide(self, chunk: ChunkRun, commands: list[EncodedCommand]) -> Iterator[Chunk]:
+        """Yield the requests that send these commands, as long as one may begin."""
+        for request in divide(chunk, commands, self.answered, halt=self.halt_on_error):
+            self.ended = self.ended or self.requests.is_over()
+            if not self.ended:
+                yield request
+
+    def gate_of(self, chunk: ChunkRun, request: Chunk, lane: Claim | None = None) -> Claim | None:
         """Return the claim of the request that is about to be sent; None if nothing can keep it from being sent.
 
         Args:
             chunk: The chunk.
-            part: The commands of the request.
+            request: The request.
             lane: The claim of its lane; None if it is sent on the caller's thread.
         """
         requests = self.requests
         if requests.journal is None and not requests.has_end:
             return lane
-        return Gate(lane, requests.is_over, requests.journal, chunk.request_id, chunk.originals(part))
+        return Gate(lane, requests.is_over, requests.journal, chunk.request_id, chunk.originals(request))
 
-    def may_repeat(self, part: Part) -> bool:
-        """Return whether a request with these commands may safely run twice."""
-        return all(self.repeatable(encoded.command) for encoded in part.values())
+    def may_repeat(self, request: Chunk) -> bool:
+        """Return whether a request may safely run twice."""
+        return all(self.repeatable(encoded.command) for encoded in request.commands)
 
-    def _is_due(self, part: Part) -> bool:
-        self.ended = self.ended or self.requests.is_over()
-        return bool(part) and not self.ended
-
-    def take(self, chunk: ChunkRun, part: Part, request: Chunk, rows: list[AjaxResult]) -> None:
+    def take(self, chunk: ChunkRun, request: Chunk, rows: list[AjaxResult]) -> None:
         """Record the answer to one request."""
-        self._note(chunk, part, fail_misread(request, mark_missed(request, rows)))
+        self._note(chunk, request, fail_misread(request, mark_missed(request, rows)))
         self._not_sent = 0
 
-    def fail(self, chunk: ChunkRun, part: Part, error: SdkError) -> None:
+    def fail(self, chunk: ChunkRun, request: Chunk, error: SdkError) -> None:
         """Record the error of a request for each of its commands."""
-        self._note(chunk, part, repeat_error(error, part.values()))
+        self._note(chunk, request, repeat_error(error, request.commands))
         self._not_sent = self._not_sent + 1 if isinstance(error, NotSent) else 0
         if isinstance(error, _HOPELESS) or self._not_sent == _NOT_SENT_IN_A_ROW:
             self.ended = True
@@ -171,29 +176,23 @@ class Run:
         """Return the outcomes of a chunk that has no more steps."""
         rows = chunk.known()
         if self.stop_on_error and not self.ended:
-            pairs = zip(chunk.commands, rows, strict=True)
-            self.ended = not all(row.is_success or encoded.name in chunk.told for encoded, row in pairs)
+            self.ended = not all(row.is_success for row in chunk.omit_told(rows))
         self.answered.note_all(chunk.commands, rows)
         self.answered.forget(encoded.name for encoded in chunk.commands)
-        self._count(chunk, rows)
+        self.count(chunk)
         return rows
 
     def count(self, chunk: ChunkRun) -> None:
         """Add the outcomes of a chunk to the statistics, except those from an earlier life; a second call adds none."""
         if not chunk.is_counted:
-            self._count(chunk, chunk.known())
+            statuses = [row.status for row in chunk.omit_told(chunk.known())]
+            self.requests.transport.counts.count_commands(statuses, chunk)
 
-    def _count(self, chunk: ChunkRun, rows: list[AjaxResult]) -> None:
-        if chunk.told:
-            pairs = zip(chunk.commands, rows, strict=True)
-            rows = [row for encoded, row in pairs if encoded.name not in chunk.told]
-        self.requests.transport.counts.count_commands([row.status for row in rows], chunk)
-
-    def _note(self, chunk: ChunkRun, part: Part, rows: list[AjaxResult]) -> None:
-        chunk.note(part, rows)
+    def _note(self, chunk: ChunkRun, request: Chunk, rows: list[AjaxResult]) -> None:
+        chunk.note(request, rows)
         if self.requests.journal is not None:
-            self.requests.journal.note(chunk.request_id, chunk.originals(part), rows)
+            self.requests.journal.note(chunk.request_id, chunk.originals(request), rows)
         self.requests.reports.check()
-        self.answered.note_all(part.values(), rows)
+        self.answered.note_all(request.commands, rows)
         if self.stop_on_error and not any(map(is_blocked, rows)) and not all(row.is_success for row in rows):
             self.ended = True

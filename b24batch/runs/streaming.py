@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator
 from copy import copy
 from itertools import chain
-from typing import Protocol
 
 import attrs
 
@@ -13,39 +12,12 @@ from b24batch.calls.chunks import Chunk, refuse_duplicates
 from b24batch.redaction import put_aside
 from b24batch.results import AjaxResult, AnyResult, LastResult, collect
 from b24batch.runs.chunk_run import ChunkRun
+from b24batch.runs.run import Run
 from b24batch.streams import Stream
 
 
-class Deliver(Protocol):
-    """Sends chunks: a `Run` one after the other, a concurrent run several at once."""
-
-    def deliver_all(self, chunks: Iterable[ChunkRun], /) -> Iterator[list[AjaxResult]]:
-        """Send the chunks and return an iterator over the outcomes of each, in order."""
-
-    def open_journal(self, chunks: Iterable[ChunkRun]) -> None:
-        """Take the journal, if there is one, and give these chunks the outcomes of earlier lives."""
-
-    def tell(self, chunk: ChunkRun) -> None:
-        """Give a chunk the outcomes that earlier lives of the run left in the journal."""
-
-    def close_journal(self) -> None:
-        """Give the journal back."""
-
-    def stop(self) -> None:
-        """Send nothing more, and record what became of the requests on their way."""
-
-    def wind_down(self) -> None:
-        """Begin no further request. A signal handler may call it."""
-
-    def count(self, chunk: ChunkRun) -> None:
-        """Add the outcomes of a chunk to the statistics, unless they are there."""
-
-    def catch_up(self) -> None:
-        """Record the answers that have arrived."""
-
-
 def end(
-    run: Deliver,
+    run: Run,
     interrupt: BaseException,
     chunks: Iterable[ChunkRun],
     known: Callable[[], AnyResult],
@@ -68,7 +40,7 @@ def end(
     last.give(interrupt, known())
 
 
-def _stop(run: Deliver, chunks: Iterable[ChunkRun]) -> None:
+def _stop(run: Run, chunks: Iterable[ChunkRun]) -> None:
     try:
         run.stop()
     finally:
@@ -84,7 +56,7 @@ def known_of(chunks: Iterable[ChunkRun]) -> AnyResult:
     return collect([row for chunk in chunks for row in chunk.known()])
 
 
-def stream(run: Deliver, chunks: Iterable[Chunk], last: LastResult) -> Stream[AjaxResult, AnyResult]:
+def stream(run: Run, chunks: Iterable[Chunk], last: LastResult) -> Stream[AjaxResult, AnyResult]:
     """Return a stream that yields the outcome of each command once its chunk is answered.
 
     Any exception that stops the run, such as Ctrl-C, has `Stream.result` as its `result`, and `last` keeps it.
@@ -106,7 +78,7 @@ class _Streaming:
         stopped: The exception that stopped the run, for the `Stream` to raise.
     """
 
-    run: Deliver
+    run: Run
     chunks: Iterable[Chunk]
     last: LastResult
     state: tuple[Iterator[AjaxResult], list[ChunkRun]] = attrs.field(factory=lambda: (iter(()), []), init=False)
