@@ -165,7 +165,7 @@ class _Option(Generic[Made]):
 
 
 class Configured:
-    """Base of a class with settings, which makes each option a read-only attribute."""
+    """Base of `Session`, which makes each option a read-only attribute."""
 
     __slots__ = ()
     _settings: Settings

@@ -9,8 +9,6 @@ from itertools import chain
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, NoReturn, Self, TypeVar, Unpack, overload
 
-import attrs
-
 from b24batch.aliases import JsonValue, Params
 from b24batch.calls.chunks import MAX_COMMANDS, cut, cut_one, refuse_duplicates
 from b24batch.calls.commands import Call, CallDict, CallList, Calls, Command
@@ -64,35 +62,7 @@ if TYPE_CHECKING:
 _Group = TypeVar("_Group", bound=list[JsonValue])
 
 
-@attrs.frozen(init=False, eq=False, repr=False)
-class _Parts(Configured):
-    """What a `Session` consists of.
-
-    The session itself has no decorator: of a class that attrs makes, some editors show the fields as the arguments.
-    """
-
-    auth: Auth
-    _settings: Settings
-    _connections: Connections
-    _operating: OperatingTime
-    _last: LastResult
-    _counts: Counts
-    _transport: Transport = attrs.field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        if not self.allow_http:
-            refuse_http(self.auth)
-        if self.http is not None:
-            refuse_repeats(self.http, self.auth.access().endpoint)
-        if self.redact_urllib3_log:
-            redact_urllib3_log()
-
-    @_transport.default
-    def _wire(self) -> Transport:
-        return Transport(self.auth, self._connections, self._settings, self._counts)
-
-
-class Session(_Parts):
+class Session(Configured):
     """Calls the REST methods of one Bitrix24 portal, one by one or in batches.
 
     Threads may share a session. Create it once and keep it as long as the program runs; ``close``, or the end of a
@@ -129,7 +99,7 @@ class Session(_Parts):
         TypeError: If an option does not exist or has the wrong type.
     """
 
-    __slots__ = ()
+    __slots__ = ("__weakref__", "_last", "_operating", "_settings", "_transport")
 
     @hide_arguments
     def __init__(
@@ -171,7 +141,22 @@ class Session(_Parts):
         if isinstance(settings, Exception):
             raise settings
         connections = Connections(settings.clock.monotonic, settings.http)
-        self.__attrs_init__(auth, settings, connections, OperatingTime(settings.clock), LastResult(), Counts())
+        transport = Transport(auth, connections, settings, Counts())
+        self._assemble(settings, transport, OperatingTime(settings.clock), LastResult())
+
+    def _assemble(self, settings: Settings, transport: Transport, operating: OperatingTime, last: LastResult) -> None:
+        self._settings, self._transport, self._operating, self._last = settings, transport, operating, last
+        if not self.allow_http:
+            refuse_http(self.auth)
+        if self.http is not None:
+            refuse_repeats(self.http, self.auth.access().endpoint)
+        if self.redact_urllib3_log:
+            redact_urllib3_log()
+
+    @property
+    def auth(self) -> Auth:
+        """The credentials."""
+        return self._transport.auth
 
     @spell_options
     def with_options(self, **options: Unpack[Options]) -> Self:
@@ -189,17 +174,19 @@ class Session(_Parts):
         __tracebackhide__ = True
         if TYPE_CHECKING:
             Session(self.auth, **options)  # editors complete by it, and type checkers compare both
-        settings = checked(vary, self._settings, self.auth.host, options)
+        wire = self._transport
+        settings = checked(vary, self._settings, wire.auth.host, options)
         del options
         if isinstance(settings, Exception):
             raise settings
-        connections, operating = self._connections, self._operating
+        connections, operating = wire.connections, self._operating
         if settings.http is not self.http:
             connections = Connections(settings.clock.monotonic, settings.http)
         if settings.clock is not self.clock:
             operating = OperatingTime(settings.clock)
         sibling = object.__new__(type(self))
-        sibling.__attrs_init__(self.auth, settings, connections, operating, self._last, self._counts)
+        transport = Transport(wire.auth, connections, settings, wire.counts)
+        sibling._assemble(settings, transport, operating, self._last)
         return sibling
 
     @property
@@ -218,7 +205,7 @@ class Session(_Parts):
         These are exact counts of its requests, retries, commands and waits, and the operating time of each method.
         Sessions made by `with_options` share them, and so do threads.
         """
-        return self._counts.snapshot(self._operating.used)
+        return self._transport.counts.snapshot(self._operating.used)
 
     @hide_arguments
     def call(
@@ -255,10 +242,10 @@ class Session(_Parts):
             )
             row = load_direct(command, answer)
         except BaseException as error:
-            self._counts.count_failure(error, 1, answered=answer is not None)
+            self._transport.counts.count_failure(error, 1, answered=answer is not None)
             reports.check()
             raise
-        self._counts.count_commands([row.status])
+        self._transport.counts.count_commands([row.status])
         self._operating.note(command.method, row.time, is_direct=True)
         reports.check()
         return row
@@ -591,7 +578,7 @@ class Session(_Parts):
 
     def close(self) -> None:
         """Close the connections, also those of sessions made by `with_options`. A later call opens new ones."""
-        self._connections.close()
+        self._transport.connections.close()
 
     def _prepare(
         self,

@@ -440,7 +440,15 @@ def assert_no_secret(error):
 def test_the_code_is_in_no_repr():
     """The webhook code is in no repr and no text of any part of a session."""
     b24 = Session(GOOD_URLS[0])
-    things = [b24, b24.auth, b24.auth.access().url("batch"), b24._transport, b24._connections, b24.limits, b24.retries]
+    things = [
+        b24,
+        b24.auth,
+        b24.auth.access().url("batch"),
+        b24._transport,
+        b24._transport.connections,
+        b24.limits,
+        b24.retries,
+    ]
     for thing in things:
         assert all(CODE not in text for text in shown_everywhere(thing))
 

@@ -438,7 +438,7 @@ def test_no_secret(portal, kind):
         with pytest.raises(AjaxError):
             b24.call(*GET)
         assert_hidden(secrets, others=[b24.statistics, b24._repr_html_()])
-        assert not [secret for secret in secrets if secret in f"{vars(b24._counts)}"]
+        assert not [secret for secret in secrets if secret in f"{vars(b24._transport.counts)}"]
 
 
 def test_another_clock():

@@ -57,16 +57,7 @@ def _wrong_params(params: object) -> str:
 
 
 @attrs.frozen(init=False)
-class _Parts:
-    """What a `Command` consists of. Of a class that attrs makes, some editors do not show the arguments."""
-
-    method: str
-    params: Params = None
-    name: str | None = attrs.field(default=None, kw_only=True)
-    idempotent: bool = attrs.field(default=False, kw_only=True)
-
-
-class Command(_Parts):
+class Command:
     """One call of a method, to be sent alone or in a batch.
 
     Args:
@@ -80,7 +71,10 @@ class Command(_Parts):
         UsageError: If the method, the name or the params are invalid.
     """
 
-    __slots__ = ()
+    method: str
+    params: Params = None
+    name: str | None = attrs.field(default=None, kw_only=True)
+    idempotent: bool = attrs.field(default=False, kw_only=True)
 
     def __init__(
         self, method: str, params: Params = None, *, name: str | None = None, idempotent: bool = False
