@@ -62,7 +62,9 @@ class Reply:
     status: int
     headers: Mapping[str, str] = attrs.field(repr=False)
     content: bytes = attrs.field(repr=False)
-    _lease: _Lease
+    _raw: Any = attrs.field(repr=False)
+    #: Taken from urllib3, which would reuse it as soon as the body was read.
+    _connection: Any = attrs.field(repr=False)
 
     def __enter__(self) -> Self:
         return self
@@ -71,17 +73,9 @@ class Reply:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         lost = kind is not None and (issubclass(kind, AnswerLost) or not issubclass(kind, SdkError))
-        self._lease.end(reusable=not lost)
+        self.release(reusable=not lost)
 
-
-class _Lease:
-    """The connection of an answer, taken from urllib3, which would reuse it as soon as the body was read."""
-
-    def __init__(self, raw: Any) -> None:
-        self._raw, self._connection = raw, getattr(raw, "_connection", None)
-        raw._connection = None
-
-    def end(self, *, reusable: bool) -> None:
+    def release(self, *, reusable: bool) -> None:
         """Give the connection back to its pool; close it first if it is not reusable."""
         connection, self._connection = self._connection, None
         if connection is None:
@@ -94,15 +88,17 @@ class _Lease:
 
 def read_reply(response: requests.Response, delivery: Delivery, post: Post) -> Reply:
     """Read the answer to `post` completely; if that fails, close its connection."""
-    lease = _Lease(response.raw)
+    raw: Any = response.raw
+    reply = Reply(response.status_code, raw.headers, b"", raw, getattr(raw, "_connection", None))
+    raw._connection = None
     try:
-        write = post.save and _call(post.save, response.status_code, response.raw.headers)
-        if write:
+        if write := post.save and _call(post.save, reply.status, reply.headers):
             _save_content(response, delivery, write)
-        content = b"" if write else _read_content(response, delivery, post.max_answer)
-        return Reply(response.status_code, response.raw.headers, content, lease)
+        else:
+            reply.content = _read_content(response, delivery, post.max_answer)
+        return reply
     except BaseException:
-        lease.end(reusable=False)
+        reply.release(reusable=False)
         response.close()
         raise
 
