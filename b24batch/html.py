@@ -9,7 +9,7 @@ from typing import TypeAlias
 from b24batch.aliases import JsonValue
 from b24batch.errors import to_message
 from b24batch.redaction import redact, shown
-from b24batch.statuses import counted
+from b24batch.statuses import count_outcomes, count_statuses
 
 #: Maximum number of rows in a table.
 MAX_ROWS = 20
@@ -40,8 +40,8 @@ def render_result(records: Sequence[Mapping[str, JsonValue]]) -> str:
     """Return the table of a run from `Result.to_records`: errors first, equal ones in one row, at most 20 rows."""
     ranked = sorted(_group(records), key=lambda group: (group[0]["error"] is None, group[0]["status"] != "skipped"))
     left_out = [record["status"] for group in ranked[MAX_ROWS:] for record in group]
-    caption = f"{len(records)} commands: {counted(record['status'] for record in records)}"
-    rest = f"{len(left_out)} more are left out: {counted(left_out)}; {_ALL_ROWS}" if left_out else ""
+    caption = count_outcomes(record["status"] for record in records)
+    rest = f"{len(left_out)} more are left out: {count_statuses(left_out)}; {_ALL_ROWS}" if left_out else ""
     head = ("command", "method", "status", "value or error")
     return _render_table(caption, head, [_make_row(group) for group in ranked[:MAX_ROWS]], rest)
 

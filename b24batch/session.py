@@ -30,7 +30,8 @@ from b24batch.options import (
     vary,
 )
 from b24batch.redaction import Secret, redact_urllib3_log, without_frames
-from b24batch.results import AjaxResult, AnyResult, LastResult, Result, collect
+from b24batch.results import AjaxResult, AnyResult, Result
+from b24batch.results.last_result import LastResult
 from b24batch.runs.chunk_run import ChunkRun
 from b24batch.runs.operating import OperatingTime
 from b24batch.runs.payload import load_direct
@@ -318,7 +319,7 @@ class Session(Configured):
         chunk = cut_one(_all_encoded(encode_calls(calls, halt=halt)), halt=halt)
         repeatable = all(self._repeatable(encoded.command) for encoded in chunk.commands)
         rows = self._requests(request_id).send(chunk, halt=halt, repeatable=repeatable)
-        return collect(mark_missed(chunk, rows), named=named, return_ajax_result=as_rows)
+        return Result(mark_missed(chunk, rows), named, whole_rows=as_rows)
 
     def batch_by_chunk(
         self,
@@ -389,7 +390,7 @@ class Session(Configured):
             try:
                 rows = list(chain.from_iterable(over(run.deliver_all(chunks))))
                 run.close_journal()
-                return self._last.keep(collect(rows))
+                return self._last.keep(Result(rows, named=False))
             except BaseException as interrupt:
                 end(run, interrupt, chunks, partial(known_of, chunks), self._last)
                 raise

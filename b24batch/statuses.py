@@ -11,8 +11,14 @@ from typing import Literal, TypeAlias
 Status: TypeAlias = Literal["ok", "failed", "skipped", "unknown"]
 
 
-def counted(statuses: Iterable[str]) -> str:
+def count_statuses(statuses: Iterable[str]) -> str:
     """Return how often each status occurs, such as ``147 ok, 3 failed``; accepts a `Counter` of statuses too."""
     counts = Counter(statuses)
     order = sorted(counts, key=lambda status: (status != "ok", status))
     return ", ".join(f"{counts[status]} {status}" for status in order) or "none"
+
+
+def count_outcomes(statuses: Iterable[str]) -> str:
+    """Return how many commands have which status, such as ``150 commands: 147 ok, 3 failed``."""
+    counts = Counter(statuses)
+    return f"{counts.total()} commands: {count_statuses(counts)}"

@@ -28,11 +28,12 @@ from b24batch import (
     UsageError,
 )
 from b24batch.errors import ErrorCode
-from b24batch.results import AjaxResult, collect
+from b24batch.results import AjaxResult, Result
 from b24batch.sandbox import Answer
 from b24batch.wire.codes import command_error_class, refusal_class
 
-RESULT = collect([AjaxResult(Command("crm.deal.add", {"a": 1}), "failed", error=AjaxError("no", code="CODE"))])
+FAILED = AjaxResult(Command("crm.deal.add", {"a": 1}), "failed", error=AjaxError("no", code="CODE"))
+RESULT = Result([FAILED], named=False)
 EXAMPLES = [
     SdkError("text", code="MINE", http_status=400, request_id="id"),
     UsageError("wrong"),

@@ -10,6 +10,7 @@ import pytest
 from b24batch import AjaxError, AnswerLost, BatchError, UsageError, outcomes_of
 from b24batch.lists.hand import Hand
 from b24batch.sandbox import PortalError
+from b24batch.statuses import count_outcomes
 from b24batch.streams import give_rows
 
 CALLS = [("echo", {"n": n}) for n in range(120)]
@@ -68,7 +69,9 @@ def test_the_note_of_a_run(b24, kind, concurrency):
     error = kind("stop")
     caught = stopped(lambda: b24.batch_by_chunk(CALLS, progress=Bar(error), concurrency=concurrency), kind)
     assert caught is error
-    assert caught.__notes__ == [f"{b24.last_result._counts()}; their outcomes: b24.last_result"]
+    assert caught.__notes__ == [
+        f"{count_outcomes(row.status for row in caught.result)}; their outcomes: b24.last_result"
+    ]
     assert b24.last_result is outcomes_of(caught)
     assert len(b24.last_result) == 120
     assert len(b24.last_result.by_status("ok")) >= 50

@@ -16,7 +16,7 @@ from b24batch.cli.live_lines import LiveLine
 from b24batch.cli.terminal import shown_live, tell_wait
 from b24batch.clock import Clock, Wait
 from b24batch.session import Session
-from b24batch.statuses import Status, counted
+from b24batch.statuses import Status, count_statuses
 
 #: Seconds between two drawings. A wait that is at least as long is drawn at once.
 STEP = 1.0
@@ -83,7 +83,8 @@ class Progress:
     def describe(self) -> str:
         """Return such as ``3,250 of 5,000, 2 failed, waiting for the rate``."""
         count = f"{self.count:,} {self.unit}" if self.total is None else f"{self.count:,} of {self.total:,}"
-        return ", ".join([count, *([counted(self.troubles)] if self.troubles else ()), *filter(None, [self._waiting])])
+        troubles = count_statuses(self.troubles) if self.troubles else ""
+        return ", ".join(filter(None, [count, troubles, self._waiting]))
 
 
 @contextlib.contextmanager

@@ -2,43 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict, Unpack
+from typing import Any, Unpack
 
-#: Python's pickle recurses, and raises an error of its own for much deeper values.
-_MAX_PICKLED_DEPTH = 100
-
-
-class ErrorCode(str):
-    """A portal's error code, exactly as received. It compares and hashes like any string.
-
-    Portals spell some codes in upper and lower case (``expired_token``, ``EXPIRED_TOKEN``); `matches` ignores case.
-    """
-
-    __slots__ = ()
-
-    def matches(self, *codes: str) -> bool:
-        """Return whether the code is one of `codes`, ignoring case."""
-        return self.casefold() in {code.casefold() for code in codes}
-
-
-class Evidence(TypedDict, total=False):
-    """The attributes that an error can have besides its description."""
-
-    code: str
-    http_status: int | None
-    request_id: str | None
-    method: str
-    extra: dict[str, Any]
-    retry_after: float | None
-    reset_at: float | None
-    host: str
-    temporary: bool
-    data: Any
-
-
-def to_message(code: str, description: str) -> str:
-    """Return a code and a description as one text; either may be empty."""
-    return ": ".join(part for part in (code, description) if part) or "no code and no description"
+from b24batch.errors.evidence import ErrorCode as ErrorCode
+from b24batch.errors.evidence import Evidence as Evidence
+from b24batch.errors.evidence import is_deep
+from b24batch.errors.evidence import to_message as to_message
 
 
 class SdkError(Exception):
@@ -94,7 +63,7 @@ class UnexpectedAnswer(SdkError):
     data: Any = None
 
     def __reduce__(self) -> tuple[object, ...]:
-        kept = vars(self) | {"data": None if _is_deep(self.data) else self.data}
+        kept = vars(self) | {"data": None if is_deep(self.data) else self.data}
         return type(self), self.args, kept
 
 
@@ -113,17 +82,6 @@ class AnswerLost(TransportError):
     """The request was sent, but the answer is missing or unreadable. It may have been executed."""
 
     code: ErrorCode = ErrorCode("ANSWER_LOST")
-
-
-def _is_deep(value: Any) -> bool:
-    level = [value]
-    for _ in range(_MAX_PICKLED_DEPTH):
-        level = [part for each in level for part in _list_parts(each)]
-    return bool(level)
-
-
-def _list_parts(value: Any) -> list[Any]:
-    return list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
 
 
 class AjaxError(SdkError):

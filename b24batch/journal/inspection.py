@@ -9,7 +9,7 @@ from datetime import datetime
 from b24batch.errors import UsageError
 from b24batch.journal import schema
 from b24batch.redaction import shown
-from b24batch.statuses import Status, counted
+from b24batch.statuses import Status, count_outcomes
 
 
 def summarize(database: sqlite3.Connection) -> str:
@@ -24,7 +24,7 @@ def summary_of(counts: dict[Status, int], lives: int, sent: datetime | None) -> 
     """Return a summary's text: commands by their outcome, lives, and the local time of the last request."""
     last = "" if sent is None else f", the last request {sent:%H:%M:%S}"
     words = "1 life" if lives == 1 else f"{lives} lives"
-    return f"{sum(counts.values())} commands: {counted(counts)}; {words}{last}"
+    return f"{count_outcomes(counts)}; {words}{last}"
 
 
 def to_keys(keys: Iterable[str], *, executed: bool) -> list[str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, Generic, NoReturn, Self, TypeAlias, cast, overload
+from typing import TYPE_CHECKING, Generic, Self, TypeAlias, cast, overload
 
 import attrs
 
@@ -14,7 +14,10 @@ from b24batch.calls.references import Ref
 from b24batch.calls.remaining import Remaining
 from b24batch.errors import ErrorCode, SdkError
 from b24batch.redaction import shown
-from b24batch.statuses import Status, counted
+from b24batch.results.named_values import NamedValues
+from b24batch.results.outcome import AjaxResult as AjaxResult
+from b24batch.results.rows import Rows, to_record
+from b24batch.statuses import Status, count_outcomes
 
 if TYPE_CHECKING:  # type checkers know of a default in every version of Python
     from typing_extensions import TypeVar
@@ -24,147 +27,6 @@ else:
     from typing import TypeVar
 
     Data = TypeVar("Data")
-
-
-@attrs.frozen(repr=False)
-class AjaxResult:
-    """The outcome of one command.
-
-    Attributes:
-        command: The command as it was passed.
-        status: Whether it took effect: ``ok``, ``failed``, ``skipped`` or ``unknown``.
-        data: What the method returned; None unless the command is ``ok``.
-        error: Why the command failed or is ``unknown``. None for ``skipped``, and for ``ok`` if `is_success`.
-        total: The number of rows, as counted by a list method; None if it was not counted.
-        next: The ``start`` of the next page of a list method; None on the last page.
-        time: The portal's ``time`` block, durations in seconds; None if there was none.
-        http_status: The HTTP status of the answer that contained this outcome; None if there was no answer.
-        request_id: The ``X-Request-ID`` of the request; None if it was not sent.
-    """
-
-    command: Command
-    status: Status
-    data: JsonValue = None
-    error: SdkError | None = None
-    total: int | None = None
-    next: int | None = None
-    time: dict[str, JsonValue] | None = None
-    http_status: int | None = None
-    request_id: str | None = None
-
-    @property
-    def is_success(self) -> bool:
-        """Whether the command is ``ok`` and has no error."""
-        return self.status == "ok" and self.error is None
-
-    @property
-    def not_executed(self) -> bool:
-        """Whether it is proven that the command was not executed."""
-        return self.status == "skipped" or (
-            self.status == "failed" and self.error is not None and self.error.not_executed
-        )
-
-    @property
-    def name(self) -> str | None:
-        """The name of the command; None without one."""
-        return self.command.name
-
-    @property
-    def method(self) -> str:
-        """The method of the command."""
-        return self.command.method
-
-    def to_dict(self) -> dict[str, JsonValue]:
-        """Return the outcome, without the parameters, as a dict that can be dumped as JSON."""
-        return {
-            "name": self.command.name,
-            "method": self.command.method,
-            "status": self.status,
-            "data": self.data,
-            "error": self.error and self.error.to_dict(),
-            "total": self.total,
-            "next": self.next,
-            "time": self.time,
-            "http_status": self.http_status,
-            "request_id": self.request_id,
-        }
-
-    def __repr__(self) -> str:
-        outcome = f"data={shown(self.data)}" if self.error is None else f"error={self.error!r}"
-        return f"AjaxResult({self.command.method}, {self.status}, {outcome})"
-
-    def _repr_html_(self) -> str:
-        from b24batch.html import render_outcome
-
-        return render_outcome(self.to_dict())
-
-
-class Rows(list[AjaxResult]):
-    """Some rows of a `Result`: a list, which a notebook shows as a table.
-
-    Args:
-        rows: All rows of the result.
-        places: The positions of these rows.
-    """
-
-    __slots__ = ("_placed",)
-
-    def __init__(self, rows: Sequence[AjaxResult], places: Iterable[int]) -> None:
-        self._placed = [(place, rows[place]) for place in places]
-        super().__init__(row for _, row in self._placed)
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return list, (list(self),)
-
-    def _repr_html_(self) -> str:
-        from b24batch.html import render_result
-
-        places = {id(row): place for place, row in self._placed}
-        return render_result([_to_record(row, places.get(id(row), number)) for number, row in enumerate(self)])
-
-
-def _to_record(row: AjaxResult, position: int) -> dict[str, JsonValue]:
-    """Return one outcome, at its position in the run, as a flat dict."""
-    error = row.error
-    return {
-        "position": position,
-        "name": row.command.name,
-        "method": row.command.method,
-        "status": row.status,
-        "data": row.data,
-        "error": None if error is None else str(error.code),
-        "error_type": None if error is None else type(error).__name__,
-        "description": None if error is None else error.description,
-        "total": row.total,
-        "http_status": row.http_status,
-        "request_id": row.request_id,
-    }
-
-
-class NamedValues(dict[str, JsonValue]):
-    """Values by the names of their commands; the `KeyError` for a command without a value says why it has none.
-
-    Args:
-        values: The values.
-        others: The outcomes of the commands that have none.
-    """
-
-    __slots__ = ("_others",)
-
-    def __init__(self, values: Iterable[tuple[str, JsonValue]], others: Iterable[AjaxResult]) -> None:
-        super().__init__(values)
-        self._others = {row.command.name: row for row in others}
-
-    def __missing__(self, name: str) -> NoReturn:
-        __tracebackhide__ = True
-        row = self._others.get(name)
-        if row is None:
-            raise KeyError(name)
-        reason = "" if row.error is None else f": {row.error.code or row.error.description}"
-        raise KeyError(f"{name} {row.status}{reason}")
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return dict, (dict(self),)
 
 
 @attrs.frozen(repr=False, eq=False)
@@ -195,17 +57,14 @@ class Result(Generic[Data]):
 
         With ``return_ajax_result=True`` it is the `AjaxResult` of every command instead.
         """
-        if self._data is None or type(self._data) is dict:  # a dict after it was pickled
+        if self._data is None or (type(self._data) is dict and not self._whole_rows):  # a dict after it was pickled
             object.__setattr__(self, "_data", self._values())
         return cast(Data, self._data)
 
     def _values(self) -> list[JsonValue] | dict[str, JsonValue]:
-        rows = self.rows if self._whole_rows else [row for row in self.rows if row.is_success]
-        values = rows if self._whole_rows else [row.data for row in rows]
-        if not self.named:
-            return list(values)
-        others = [] if self._whole_rows else (row for row in self.rows if not row.is_success)
-        return NamedValues(((row.command.name or "", value) for row, value in zip(rows, values, strict=True)), others)
+        if self._whole_rows:
+            return self._by_name.copy() if self.named else list(self.rows)
+        return NamedValues(self.rows) if self.named else [row.data for row in self.rows if row.is_success]
 
     @cached_property
     def _by_name(self) -> dict[str, AjaxResult]:
@@ -261,10 +120,7 @@ class Result(Generic[Data]):
     def summary(self) -> str:
         """Return one line: the number of commands with each outcome, and the first error."""
         first = next(((f"; first error: {shown(key)} ({error})") for key, error in self.errors.items()), "")
-        return f"{self._counts()}{first}"
-
-    def _counts(self) -> str:
-        return f"{len(self.rows)} commands: {counted(row.status for row in self.rows)}"
+        return f"{count_outcomes(row.status for row in self.rows)}{first}"
 
     def to_dict(self) -> dict[str, JsonValue]:
         """Return the whole result, without the parameters, as a dict that can be dumped as JSON."""
@@ -277,7 +133,7 @@ class Result(Generic[Data]):
         ``error_type`` (its class, or None), ``description`` (of the error, or None), ``total``, ``http_status`` and
         ``request_id``.
         """
-        return [_to_record(row, position) for position, row in enumerate(self.rows)]
+        return [to_record(row, position) for position, row in enumerate(self.rows)]
 
     @overload
     def __getitem__(self, key: int | str) -> AjaxResult: ...
@@ -319,11 +175,6 @@ AnyResult: TypeAlias = Result[JsonValue]
 AnyResult.__doc__ = "A `Result` whose calls may have been a list or a mapping."
 
 
-def collect(rows: list[AjaxResult], *, named: bool = False, return_ajax_result: bool = False) -> AnyResult:
-    """Return the `Result` of `rows`."""
-    return Result(rows, named, whole_rows=return_ajax_result)
-
-
 class BatchError(SdkError):
     """Raised by `Result.raise_for_errors`.
 
@@ -347,21 +198,3 @@ def outcomes_of(error: BaseException) -> AnyResult | None:
     """
     result = getattr(error, "result", None)
     return result if isinstance(result, Result) else None
-
-
-@attrs.define(eq=False)
-class LastResult:
-    """Keeps the outcomes of the last run; a session and those made from it share one."""
-
-    result: AnyResult | None = None
-
-    def keep(self, result: AnyResult) -> AnyResult:
-        """Keep the outcomes of a run, instead of those of the run before, and return them."""
-        self.result = result
-        return result
-
-    def give(self, error: BaseException, result: AnyResult) -> None:
-        """Give `error`, which stopped a run, the outcomes and a note that counts them; keep them if there are any."""
-        vars(error)["result"] = result
-        if result.rows:
-            error.add_note(f"{self.keep(result)._counts()}; their outcomes: b24.last_result")

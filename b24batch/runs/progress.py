@@ -18,7 +18,7 @@ from b24batch.clock import Clock, Wait
 from b24batch.errors import ReferenceMissed, UsageError
 from b24batch.redaction import shown
 from b24batch.results import AjaxResult
-from b24batch.statuses import counted
+from b24batch.statuses import count_statuses
 
 #: Seconds between two log lines.
 LOG_STEP = 10.0
@@ -135,7 +135,7 @@ class Progress:
         self._bar.update(len(group))
 
     def _show(self, *waiting: str) -> None:
-        text = ", ".join([*([counted(self._troubles)] if self._troubles else ()), *waiting])
+        text = ", ".join([*([count_statuses(self._troubles)] if self._troubles else ()), *waiting])
         if text != self._text:
             self._text = text
             self._bar.set_postfix_str(text)

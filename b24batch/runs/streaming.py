@@ -10,7 +10,8 @@ import attrs
 
 from b24batch.calls.chunks import Chunk, refuse_duplicates
 from b24batch.redaction import put_aside
-from b24batch.results import AjaxResult, AnyResult, LastResult, collect
+from b24batch.results import AjaxResult, AnyResult, Result
+from b24batch.results.last_result import LastResult
 from b24batch.runs.chunk_run import ChunkRun
 from b24batch.runs.run import Run
 from b24batch.streams import Stream
@@ -53,7 +54,7 @@ def _stop(run: Run, chunks: Iterable[ChunkRun]) -> None:
 
 def known_of(chunks: Iterable[ChunkRun]) -> AnyResult:
     """Return the outcome of each command of these chunks so far."""
-    return collect([row for chunk in chunks for row in chunk.known()])
+    return Result([row for chunk in chunks for row in chunk.known()], named=False)
 
 
 def stream(run: Run, chunks: Iterable[Chunk], last: LastResult) -> Stream[AjaxResult, AnyResult]:
@@ -104,7 +105,7 @@ class _Streaming:
         """Return the outcomes that were not yielded yet, of all chunks that were read."""
         self.run.catch_up()
         hand, following = self.state
-        return collect([*copy(hand), *chain.from_iterable(chunk.known() for chunk in following)])
+        return Result([*copy(hand), *chain.from_iterable(chunk.known() for chunk in following)], named=False)
 
     def _read(self) -> Iterator[ChunkRun]:
         for chunk in self.chunks:

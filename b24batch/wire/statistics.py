@@ -12,7 +12,7 @@ import attrs
 from b24batch.clock import Reason, Wait
 from b24batch.errors import AnswerLost, SdkError
 from b24batch.locks import ProcessLock
-from b24batch.statuses import Status, counted
+from b24batch.statuses import Status, count_statuses
 
 #: Maximum number of methods in a table.
 _MAX_LISTED = 3
@@ -64,7 +64,7 @@ class Statistics:
         waits = [f"{seconds:.1f} s for {_CAUSES[reason]}" for reason, seconds in self.waited.items() if seconds]
         facts = {
             "requests": f"{self.requests or ''}{retries}",
-            "commands": counted(+Counter(self.commands)) if any(self.commands.values()) else "",
+            "commands": count_statuses(+Counter(self.commands)) if any(self.commands.values()) else "",
             "waited": ", ".join(waits),
             "token refreshes": f"{self.token_refreshes or ''}",
             "operating time": self._list_methods(),
