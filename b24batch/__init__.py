@@ -3,8 +3,9 @@
 import logging
 from typing import TYPE_CHECKING
 
-from b24batch.calls.commands import Call, Calls, Command
+from b24batch.calls.commands import Command
 from b24batch.calls.crm import EntityTypeId
+from b24batch.calls.formats import Call, Calls
 from b24batch.calls.references import ref
 from b24batch.errors import (
     AjaxError,

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Literal, NoReturn, Self, TypeVar, Unpack, over
 
 from b24batch.aliases import JsonValue, Params
 from b24batch.calls.chunks import MAX_COMMANDS, cut, cut_one, refuse_duplicates
-from b24batch.calls.commands import Call, CallDict, CallList, Calls, Command
+from b24batch.calls.commands import Command
 from b24batch.calls.earlier import MEMORY
 from b24batch.calls.encoded import EncodedCommand, encode_calls, encode_direct
+from b24batch.calls.formats import Call, CallDict, CallList, Calls
 from b24batch.calls.methods import is_read
 from b24batch.errors import UsageError
 from b24batch.options import (

@@ -1,12 +1,12 @@
-"""Commands: the calls that the caller passes, in three formats."""
+"""A command: one call of a method."""
 
 from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from types import NoneType
-from typing import Self, TypeAlias, TypeVar
+from typing import Self
 
 import attrs
 
@@ -17,7 +17,7 @@ from b24batch.calls.stored import from_stored, to_stored
 from b24batch.errors import UsageError
 from b24batch.redaction import shown
 
-_METHOD = re.compile(r"(?:(?P<vendor>[A-Za-z0-9_]+):)?[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*", re.ASCII)
+METHOD = re.compile(r"(?:[A-Za-z0-9_]+:)?[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*", re.ASCII)
 _NO_METHOD = "method: expected a name such as crm.deal.add, got"
 _STORED = frozenset(["method", "params", "name", "idempotent", "refs"])
 _FORMAT_SUFFIXES = (".json", ".xml")
@@ -25,22 +25,23 @@ _FORMAT_SUFFIXES = (".json", ".xml")
 _PARAMS = (dict, list, tuple, NoneType, Mapping)
 
 
-def _wrong_method(method: object) -> str:
-    reason = _why_no_method(method) if isinstance(method, str) else _NO_METHOD
+def _describe_invalid_method(method: object) -> str:
+    reason = _describe_invalid_text(method) if isinstance(method, str) else _NO_METHOD
     return f"{reason} {shown(method)}" if reason else ""
 
 
 @functools.lru_cache(maxsize=1024)
-def _why_no_method(text: str) -> str:
+def _describe_invalid_text(text: str) -> str:
     name = text.casefold()
-    if not _METHOD.fullmatch(text):
+    if not METHOD.fullmatch(text):
         return _NO_METHOD
     if name.endswith(_FORMAT_SUFFIXES):
         return "method: expected a name without a format at its end, got"
     return "method: this one exists only in REST 3.0, which b24batch does not support:" if name in V3_ONLY else ""
 
 
-def _wrong_name(name: object) -> str:
+def describe_invalid_name(name: object) -> str:
+    """Return what is wrong with the name of a command; an empty text if it is valid."""
     if not isinstance(name, str) or not name:
         return f"name: expected a string that is not empty, got {shown(name)}"
     try:
@@ -50,7 +51,7 @@ def _wrong_name(name: object) -> str:
     return ""
 
 
-def _wrong_params(params: object) -> str:
+def _describe_invalid_params(params: object) -> str:
     if isinstance(params, _PARAMS):
         return ""
     return f"params: expected a mapping, or a list for a positional method, got {shown(params)}"
@@ -79,7 +80,11 @@ class Command:
     def __init__(
         self, method: str, params: Params = None, *, name: str | None = None, idempotent: bool = False
     ) -> None:
-        wrong = _wrong_method(method) or _wrong_params(params) or ("" if name is None else _wrong_name(name))
+        wrong = (
+            _describe_invalid_method(method)
+            or _describe_invalid_params(params)
+            or ("" if name is None else describe_invalid_name(name))
+        )
         if wrong:
             __tracebackhide__ = True
             del self, method, params, name  # one of them may be the URL of a webhook, and a traceback would show it
@@ -121,82 +126,3 @@ class Command:
             raise UsageError(f"idempotent: expected True or False, got {shown(idempotent)}")
         params = from_stored(stored.get("params"), stored.get("refs", []))
         return cls(stored["method"], params, name=stored.get("name"), idempotent=idempotent)
-
-
-#: A call in any of its three formats.
-Call: TypeAlias = Command | Mapping[str, JsonValue] | tuple[str] | tuple[str, Params] | list[JsonValue]
-#: Calls, or calls by name.
-Calls: TypeAlias = Iterable[Call] | Mapping[str, Call]
-_Tuple: TypeAlias = tuple[JsonValue, ...]
-#: A variable with calls in several formats. mypy infers for it only what the formats have in common; an argument that
-#: is written out in the call is still checked against `Call`.
-CallList = TypeVar(
-    "CallList", bound=list[object] | list[_Tuple] | list[Sequence[JsonValue]] | list[Collection[JsonValue]]
-)
-CallDict = TypeVar(
-    "CallDict",
-    bound=dict[str, object] | dict[str, _Tuple] | dict[str, Sequence[JsonValue]] | dict[str, Collection[JsonValue]],
-)
-
-
-def normalize(calls: Iterable[JsonValue]) -> Iterator[tuple[str, Command]]:
-    """Yield the key in the request and the `Command` of each call, so that later code sees one format only.
-
-    Raises:
-        UsageError: If a call is invalid, when it is reached. The message has its position and value.
-    """
-    if isinstance(calls, str | bytes | Command) or not isinstance(calls, Iterable):
-        raise UsageError(f"calls: expected a list or a mapping of calls, got {shown(calls)}")
-    named = isinstance(calls, Mapping)
-    return _normalize_each(iter(calls.items() if isinstance(calls, Mapping) else enumerate(calls)), named=named)
-
-
-def _normalize_each(calls: Iterator[tuple[JsonValue, Call]], *, named: bool) -> Iterator[tuple[str, Command]]:
-    for key, call in calls:
-        try:
-            command = _to_named_command(key, call) if named else _to_command(call)
-        except UsageError as error:
-            wrong = error.description
-        else:
-            yield (str(key) if command.name is None else command.name), command
-            continue
-        wrong = f"call {shown(key)}: {wrong}"
-        del call, key  # either may be a secret URL, which a traceback would show
-        raise UsageError(wrong)
-
-
-def _to_named_command(name: str, call: Call) -> Command:
-    if wrong := _wrong_name(name):
-        raise UsageError(wrong)
-    if type(call) is tuple and len(call) == 2:
-        return Command(*call, name=name)
-    command = _to_command(call)
-    if command.name not in (None, name):
-        raise UsageError(f"the Command has a different name, {shown(command.name)}")
-    return attrs.evolve(command, name=name)
-
-
-def _to_command(call: Call) -> Command:
-    if type(call) is tuple and len(call) == 2:
-        return Command(*call)
-    match call:
-        case Command():
-            return call
-        case Mapping() if "method" in call:
-            return _read_mapping(call)
-        case [method] | [method, None]:
-            return Command(method)
-        case [method, params]:
-            return Command(method, params)
-    raise UsageError(_why_no_call(call))
-
-
-def _why_no_call(call: object) -> str:
-    advice = f'; write ("{call}",), a tuple' if isinstance(call, str) and _METHOD.fullmatch(call) else ""
-    return f'expected a (method, params) tuple, a mapping with a "method", or a Command; got {shown(call)}{advice}'
-
-
-def _read_mapping(call: Mapping[str, JsonValue]) -> Command:
-    if unknown := call.keys() - {"method", "params"}:
-        raise UsageError(f"expected only the keys method and params, got {', '.join(sorted(map(shown, unknown)))}")
-    return Command(call["method"], call.get("params"))

@@ -9,8 +9,9 @@ from enum import Enum
 import attrs
 
 from b24batch.aliases import JsonValue, Params, WireParams
-from b24batch.calls.commands import Command, normalize
+from b24batch.calls.commands import Command
 from b24batch.calls.earlier import Earlier
+from b24batch.calls.formats import normalize
 from b24batch.calls.query import Query
 from b24batch.calls.references import Ref, find_references, has_references, replace_references
 from b24batch.calls.values import describe_renumbered, wire_params

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import get_args
 
-from b24batch.calls.commands import Call
+from b24batch.calls.formats import Call
 from b24batch.results import AjaxResult, AnyResult
 from b24batch.sandbox import Portal
 from b24batch.session import Session
