@@ -186,7 +186,9 @@ def replace_references(params: JsonValue, value_of: Callable[[Ref], JsonValue]) 
         return value_of(params)
     if not isinstance(params, CONTAINERS):
         return params
-    copy = {name: replace_references(item, value_of) for name, item in _items(params)}
+    copy = {}
+    for name, item in _items(params):  # no comprehension: in Python 3.11 it would be another frame at every level
+        copy[name] = replace_references(item, value_of)
     return copy if isinstance(params, MAPPINGS) else list(copy.values())
 
 

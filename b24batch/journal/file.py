@@ -151,14 +151,9 @@ def _prepare(database: sqlite3.Connection) -> None:
 
 
 def _fill(database: sqlite3.Connection) -> None:
-    """Create the tables, unless another process has created them meanwhile."""
+    """Create the tables, unless another process has created them meanwhile. Closing the connection takes back a part."""
     database.execute("BEGIN IMMEDIATE")
-    try:
-        if not database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            for statement in TABLES:
-                database.execute(statement)
-        database.execute("COMMIT")
-    except BaseException:
-        with suppress(sqlite3.Error):
-            database.execute("ROLLBACK")
-        raise
+    if not database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        for statement in TABLES:
+            database.execute(statement)
+    database.execute("COMMIT")

@@ -482,3 +482,15 @@ def test_references_travel():
     command = Command("take", {"v": ref("a")["id"]})
     assert pickle.loads(pickle.dumps(command)) == command
     assert len({ref("a"), ref("a"), ref("b")}) == 2
+
+
+def test_a_reference_as_deep_as_a_value_may_be(b24, received):
+    """A reference is sent from any depth that another value may have, although the interpreter's stack is limited."""
+    value = ref(0)
+    for _ in range(480):
+        value = [value]
+    assert b24.batch_by_chunk([("my.a",), ("look.get", {"v": value})]).is_success
+    [sent] = received
+    for _ in range(480):
+        [sent] = sent
+    assert sent == 42
