@@ -151,7 +151,7 @@ def _prepare(database: sqlite3.Connection) -> None:
 
 
 def _fill(database: sqlite3.Connection) -> None:
-    """Create the tables, unless another process has created them meanwhile. Closing the connection takes back a part."""
+    """Create the tables, unless another process has created them meanwhile. Closing the file takes back a part."""
     database.execute("BEGIN IMMEDIATE")
     if not database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
         for statement in TABLES:
