@@ -13,7 +13,7 @@ from attrs.validators import instance_of, optional
 
 from b24batch.clock import Clock, Wait
 from b24batch.errors import UsageError
-from b24batch.redaction import redact, shown, without_frames
+from b24batch.redaction import drop_frames, redact, shown
 from b24batch.wire.rate import Limiter, shared_bucket
 from b24batch.wire.reports import FinishedRequest
 from b24batch.wire.retries import RetryPolicy
@@ -47,7 +47,7 @@ class Options(TypedDict, total=False):
     clock: Clock
 
 
-def checked(make: Callable[Given, Made], /, *args: Given.args, **kwargs: Given.kwargs) -> Made | TypeError | UsageError:
+def try_to(make: Callable[Given, Made], /, *args: Given.args, **kwargs: Given.kwargs) -> Made | TypeError | UsageError:
     """Return what `make` returns, or a new error if an argument is invalid.
 
     An argument may be a webhook URL, which a traceback with locals would show. The new error has no frames, and the
@@ -72,8 +72,8 @@ def hide_arguments(function: Callable[Given, Made]) -> Callable[Given, Made]:
             return function(*args, **kwargs)
         except BaseException as error:
             if error.__traceback__ and error.__traceback__.tb_next is None and isinstance(error, TypeError):
-                failure: list[BaseException] = [_wrong_arguments(function, str(error))]
-            elif not (failure := without_frames(error)):
+                failure: list[BaseException] = [_make_arguments_error(function, str(error))]
+            elif not (failure := drop_frames(error)):
                 del args, kwargs
                 raise
         del args, kwargs
@@ -82,7 +82,7 @@ def hide_arguments(function: Callable[Given, Made]) -> Callable[Given, Made]:
     return hidden
 
 
-def _wrong_arguments(function: Callable[..., object], message: str) -> TypeError:
+def _make_arguments_error(function: Callable[..., object], message: str) -> TypeError:
     """Return the error of a call with wrong arguments; if one has no such name, it lists the names there are."""
     names = getattr(function, "__kwdefaults__", None) if "unexpected keyword" in message else None
     return TypeError(redact(f"{message}; expected {', '.join(names)}" if names else message))

@@ -160,7 +160,7 @@ def hide_frames(error: BaseException) -> bool:
     return frames == inner
 
 
-def without_frames(error: BaseException) -> list[BaseException]:
+def drop_frames(error: BaseException) -> list[BaseException]:
     """Return an exception, to be raised at the end of the function that caught it, if a caller needs no frame below.
 
     It is in a list, as a variable would make a cycle of exception and frame. The list is empty if the exception is to

@@ -21,16 +21,16 @@ from b24batch.options import (
     Configured,
     Options,
     Settings,
-    checked,
     hide_arguments,
     spell_options,
     to_concurrency,
     to_flag,
     to_request_id,
     to_settings,
+    try_to,
     vary,
 )
-from b24batch.redaction import Secret, redact_urllib3_log, without_frames
+from b24batch.redaction import Secret, drop_frames, redact_urllib3_log
 from b24batch.results import AjaxResult, AnyResult, Result
 from b24batch.results.last_result import LastResult
 from b24batch.runs.chunk_run import ChunkRun
@@ -38,8 +38,8 @@ from b24batch.runs.operating import OperatingTime
 from b24batch.runs.payload import load_direct
 from b24batch.runs.requests import Requests
 from b24batch.runs.run import Run
-from b24batch.runs.streaming import end, known_of, stream
-from b24batch.runs.substitution import mark_missed, targets_of
+from b24batch.runs.streaming import collect_known, end, stream
+from b24batch.runs.substitution import find_targets, mark_missed
 from b24batch.streams import Stream, give_rows
 from b24batch.wire.auth import Auth, Webhook, refuse_http
 from b24batch.wire.connections import Connections
@@ -138,7 +138,7 @@ class Session(Configured):
             kind = type(auth).__name__
             del auth, credentials, options
             raise UsageError(f"portal: expected a webhook URL as a string, a Webhook or an OAuth, got {kind}")
-        settings = checked(to_settings, auth.host, options)
+        settings = try_to(to_settings, auth.host, options)
         del options
         if isinstance(settings, Exception):
             raise settings
@@ -177,7 +177,7 @@ class Session(Configured):
         if TYPE_CHECKING:
             Session(self.auth, **options)  # editors complete by it, and type checkers compare both
         wire = self._transport
-        settings = checked(vary, self._settings, wire.auth.host, options)
+        settings = try_to(vary, self._settings, wire.auth.host, options)
         del options
         if isinstance(settings, Exception):
             raise settings
@@ -236,7 +236,7 @@ class Session(Configured):
         """
         command, wanted = Command(method, params), to_request_id(request_id)
         body = encode_direct(command)
-        repeatable = self._repeatable(command) if idempotent is None else to_flag("idempotent", idempotent)
+        repeatable = self._is_repeatable(command) if idempotent is None else to_flag("idempotent", idempotent)
         reports, answer = Reports(self.on_request), None
         try:
             answer = self._transport.call(
@@ -317,8 +317,8 @@ class Session(Configured):
             isinstance(calls, Mapping),
             to_flag("halt_on_error", halt_on_error),
         )
-        chunk = cut_one(_all_encoded(encode_calls(calls, halt=halt)), halt=halt)
-        repeatable = all(self._repeatable(encoded.command) for encoded in chunk.commands)
+        chunk = cut_one(_encode_all(encode_calls(calls, halt=halt)), halt=halt)
+        repeatable = all(self._is_repeatable(encoded.command) for encoded in chunk.commands)
         rows = self._requests(request_id).send(chunk, halt=halt, repeatable=repeatable)
         return Result(mark_missed(chunk, rows), named, whole_rows=as_rows)
 
@@ -380,7 +380,7 @@ class Session(Configured):
             stopped: list[BaseException] = []
             run, chunks, over = self._prepare(calls, chunk_size, progress, options)
         except BaseException as error:
-            if not (stopped := without_frames(error)):
+            if not (stopped := drop_frames(error)):
                 raise
         del calls, halt_on_error, stop_on_error, chunk_size, request_id, progress, concurrency, journal, stop_after
         del options  # one of all these may be a webhook URL
@@ -393,10 +393,10 @@ class Session(Configured):
                 run.close_journal()
                 return self._last.keep(Result(rows, named=False))
             except BaseException as interrupt:
-                end(run, interrupt, chunks, partial(known_of, chunks), self._last)
+                end(run, interrupt, chunks, partial(collect_known, chunks), self._last)
                 raise
         except BaseException as interrupt:
-            if not (stopped := without_frames(interrupt)):
+            if not (stopped := drop_frames(interrupt)):
                 raise
         raise stopped.pop()
 
@@ -441,7 +441,7 @@ class Session(Configured):
             JournalError: As in `batch_by_chunk`.
         """
         check_number("chunk_size", chunk_size, MAX_COMMANDS)
-        commands = _unnamed(calls, halt=to_flag("halt_on_error", halt_on_error), memory=MEMORY)
+        commands = _encode_unnamed(calls, halt=to_flag("halt_on_error", halt_on_error), memory=MEMORY)
         options: dict[str, JsonValue] = {"halt_on_error": halt_on_error, "stop_on_error": stop_on_error}
         options |= {"concurrency": concurrency, "journal": journal, "stop_after": stop_after, "request_id": request_id}
         return stream(self._start(None, **options), cut(commands, chunk_size, halt=halt_on_error), self._last)
@@ -508,7 +508,7 @@ class Session(Configured):
             BaseException: Any exception that stops the list, including these and Ctrl-C, has the rows so far in its
                 `result`.
         """
-        session, over = self._shown(progress, " rows")
+        session, over = self._show_progress(progress, " rows")
         rows: list[dict[str, JsonValue]] = []
         pages: Iterator[list[dict[str, JsonValue]]] = iter(())
         try:
@@ -573,7 +573,7 @@ class Session(Configured):
             session._requests(request_id),
             way_through(command, family, by, cursor_id_key=cursor_id_key, descending=backwards),
             lanes,
-            repeatable=self._repeatable(command),
+            repeatable=self._is_repeatable(command),
             pages_per_request=check_number("pages_per_request", pages_per_request, MAX_COMMANDS),
             left=None if limit is None else check_number("limit", limit),
         ).pages()
@@ -592,10 +592,10 @@ class Session(Configured):
         """Return a run that has not started, its chunks, and the function that reports its progress."""
         check_number("chunk_size", chunk_size, MAX_COMMANDS)
         halt = to_flag("halt_on_error", options["halt_on_error"])
-        commands = _all_encoded(_unnamed(calls, halt=halt))
-        session, over = self._shown(progress, " commands", len(commands))
+        commands = _encode_all(_encode_unnamed(calls, halt=halt))
+        session, over = self._show_progress(progress, " commands", len(commands))
         chunks = [ChunkRun(chunk.commands) for chunk in cut(commands, chunk_size, halt=halt)]
-        return session._start(targets_of(commands), **options), chunks, over
+        return session._start(find_targets(commands), **options), chunks, over
 
     def _start(
         self,
@@ -617,7 +617,7 @@ class Session(Configured):
             make = partial(ConcurrentRun, lanes=lanes, bounded=wanted is None)
         requests, halt = session._requests(request_id, is_final=False), to_flag("halt_on_error", halt_on_error)
         stop = to_flag("stop_on_error", stop_on_error)
-        run = make(requests, session._repeatable, halt_on_error=halt, stop_on_error=stop)
+        run = make(requests, session._is_repeatable, halt_on_error=halt, stop_on_error=stop)
         run.answered.wanted = wanted
         if stop_after is not None:
             run.requests.ends = self.clock.monotonic() + to_wait("stop_after", stop_after)
@@ -643,18 +643,18 @@ class Session(Configured):
         wanted = to_request_id(request_id)
         return Requests(self._transport, self._operating, wanted, longest_wait, is_final=is_final)
 
-    def _shown(
+    def _show_progress(
         self, progress: bool | MakeBar | None, unit: str, total: int | None = None
     ) -> tuple[Self, Callable[[Iterable[_Group]], Iterable[_Group]]]:
         """Return the session to use, and a function that shows the progress of the outcomes it is given."""
         if progress is None or progress is False:
             return self, iter
-        from b24batch.runs.progress import Progress, bar_maker
+        from b24batch.runs.progress import Progress, choose_bar_maker
 
-        shown = Progress(bar_maker(progress), unit, total, self.clock, self.on_wait)
+        shown = Progress(choose_bar_maker(progress), unit, total, self.clock, self.on_wait)
         return self.with_options(on_wait=shown.on_wait), shown.over
 
-    def _repeatable(self, command: Command) -> bool:
+    def _is_repeatable(self, command: Command) -> bool:
         method = command.method
         return command.idempotent or is_read(method) or method.casefold() in self.idempotent_methods
 
@@ -684,13 +684,13 @@ class Session(Configured):
         raise TypeError("cannot pickle a Session: it holds sockets and a secret; create one in each process")
 
 
-def _all_encoded(commands: Iterator[EncodedCommand]) -> list[EncodedCommand]:
+def _encode_all(commands: Iterator[EncodedCommand]) -> list[EncodedCommand]:
     encoded = list(commands)
     refuse_duplicates(encoded)
     return encoded
 
 
-def _unnamed(calls: Iterable[JsonValue], *, halt: bool, memory: int | None = None) -> Iterator[EncodedCommand]:
+def _encode_unnamed(calls: Iterable[JsonValue], *, halt: bool, memory: int | None = None) -> Iterator[EncodedCommand]:
     if isinstance(calls, Mapping):
         raise UsageError("calls: expected a list, got a mapping; use batch, or a list of Command(..., name=...)")
     return encode_calls(calls, halt=halt, memory=memory)

@@ -30,7 +30,7 @@ from b24batch import (
 from b24batch.errors import ErrorCode
 from b24batch.results import AjaxResult, Result
 from b24batch.sandbox import Answer
-from b24batch.wire.codes import command_error_class, refusal_class
+from b24batch.wire.codes import choose_command_error_class, choose_refusal_class
 
 FAILED = AjaxResult(Command("crm.deal.add", {"a": 1}), "failed", error=AjaxError("no", code="CODE"))
 RESULT = Result([FAILED], named=False)
@@ -192,15 +192,15 @@ AUTH_CODES = """
 @pytest.mark.parametrize("code", AUTH_CODES)
 def test_codes_that_refuse_the_credentials(code):
     """Codes that speak of the credentials are AuthErrors, of a batch and of a direct call, in any case."""
-    assert refusal_class(code, "batch") is refusal_class(code.swapcase(), "crm.deal.get") is AuthError
-    assert command_error_class(code) is AjaxError
+    assert choose_refusal_class(code, "batch") is choose_refusal_class(code.swapcase(), "crm.deal.get") is AuthError
+    assert choose_command_error_class(code) is AjaxError
 
 
 @pytest.mark.parametrize("code", ["ACCESS_DENIED", "insufficient_scope"])
 def test_codes_that_refuse_a_batch_only(code):
     """Two codes speak of the credentials on a batch, and of the method elsewhere."""
-    assert refusal_class(code, "batch") is refusal_class(code, "BATCH") is AuthError
-    assert refusal_class(code, "crm.deal.get") is AjaxError
+    assert choose_refusal_class(code, "batch") is choose_refusal_class(code, "BATCH") is AuthError
+    assert choose_refusal_class(code, "crm.deal.get") is AjaxError
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_codes_that_refuse_a_batch_only(code):
 )
 def test_other_codes(code, kind):
     """Limits and tokens have classes of their own; what nobody knows is an AjaxError."""
-    assert refusal_class(code, "crm.deal.get") is kind
+    assert choose_refusal_class(code, "crm.deal.get") is kind
 
 
 def test_what_proves_that_nothing_ran():

@@ -103,14 +103,14 @@ def cut_one(commands: list[EncodedCommand], *, halt: bool) -> Chunk:
             raise UsageError(f"{command.label} {reason}")
         reference = find_unsafe(command, commands, halt=halt) if command.references else None
         if reference is not None:
-            raise UsageError(f"{command.label} {_why_unsafe(reference, halt=halt)}")
+            raise UsageError(f"{command.label} {_explain_unsafe(reference, halt=halt)}")
     chunk, *more = cut(commands)
     if more:
         raise UsageError(f"the calls take more than {MAX_BODY_BYTES} bytes together; use batch_by_chunk")
     return chunk
 
 
-def _why_unsafe(reference: Ref, *, halt: bool) -> str:
+def _explain_unsafe(reference: Ref, *, halt: bool) -> str:
     if not halt:
         reason = "refers to another call, which needs halt_on_error=True: if that call failed, this one would run"
         return f"{reason} with a wrong value; batch_by_chunk sends it in a later request"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from b24batch.aliases import JsonValue
-from b24batch.calls.references import Key, Ref, leaves
+from b24batch.calls.references import Key, Ref, walk_leaves
 from b24batch.calls.scalars import InvalidValue
 from b24batch.calls.words import PLACE, is_referable, parse_reference
 from b24batch.errors import UsageError
@@ -51,7 +51,7 @@ class Earlier:
         """Return `reference` with the key of its command in the request; raise `UsageError` if there is none."""
         name = self._names.get(reference.target)
         if name is None:
-            raise UsageError(f"has {reference!r}, {self._why_not(reference.target)}")
+            raise UsageError(f"has {reference!r}, {self._explain_missing(reference.target)}")
         if not is_referable(name):
             why_not = "but the portal cannot follow a name with white space or ] in it"
             raise UsageError(f"has {reference!r}, {why_not}")
@@ -65,7 +65,7 @@ class Earlier:
             name: The key of the command in the request.
             advice: What to do instead. Default: the ``ref(...)`` to write.
         """
-        for path, text in leaves(params):
+        for path, text in walk_leaves(params):
             bucket, keys = parse_reference(text) if isinstance(text, str) else ("", [])
             target = self._find_target(keys[0]) if keys else None
             if target is not None and self._names[target] != name:
@@ -77,7 +77,7 @@ class Earlier:
             return key
         return int(key) if PLACE.fullmatch(key) and int(key) in self._names else None
 
-    def _why_not(self, target: Key) -> str:
+    def _explain_missing(self, target: Key) -> str:
         if isinstance(target, str):
             return "but no earlier call has that name"
         if target < self._count:

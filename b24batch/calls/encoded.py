@@ -15,7 +15,7 @@ from b24batch.calls.formats import normalize
 from b24batch.calls.query import Query
 from b24batch.calls.references import Ref, find_references, has_references, replace_references
 from b24batch.calls.values import describe_renumbered, wire_params
-from b24batch.calls.words import NOT_IN_A_BATCH, command_size, command_text
+from b24batch.calls.words import NOT_IN_A_BATCH, measure_command, write_command
 from b24batch.errors import UsageError
 from b24batch.redaction import shown
 
@@ -63,7 +63,7 @@ class EncodedCommand:
     @property
     def size(self) -> int:
         """The bytes it adds to the body of a batch."""
-        return command_size(self.name, self.text)
+        return measure_command(self.name, self.text)
 
 
 def encode_calls(calls: Iterable[JsonValue], *, halt: bool, memory: int | None = None) -> Iterator[EncodedCommand]:
@@ -114,7 +114,7 @@ def _encode(encoded: EncodedCommand, earlier: Earlier, *, halt: bool) -> None:
     if command.method.casefold() in NOT_IN_A_BATCH:
         raise UsageError("this method is not allowed inside a batch; use call")
     try:
-        encoded.text, references = batch_text(encoded.name, command.method, command.params, halt=halt)
+        encoded.text, references = write_batch_text(encoded.name, command.method, command.params, halt=halt)
         plain = not references  # like nearly all commands
     except UsageError:
         pass  # a direct call may be able to send it
@@ -122,12 +122,12 @@ def _encode(encoded: EncodedCommand, earlier: Earlier, *, halt: bool) -> None:
         _bind(encoded, earlier, halt=halt)
 
 
-def batch_text(name: str, method: str, params: Params, *, halt: bool) -> tuple[str, list[Ref]]:
+def write_batch_text(name: str, method: str, params: Params, *, halt: bool) -> tuple[str, list[Ref]]:
     """Return the text of a command for a batch, and its references; raise `UsageError` if a batch would change it."""
     if ":" in method:
         raise UsageError("a batch would drop the part of the method before the colon")
     query = Query(params, method, halt=halt)
-    return command_text(name, method, query.text), query.references
+    return write_command(name, method, query.text), query.references
 
 
 def _bind(encoded: EncodedCommand, earlier: Earlier, *, halt: bool) -> None:
@@ -152,7 +152,7 @@ def resolve(encoded: EncodedCommand, values: Mapping[Ref, JsonValue], *, halt: b
 def _choose_way(encoded: EncodedCommand, *, halt: bool) -> None:
     params = encoded.params or {}
     try:
-        encoded.text, _ = batch_text(encoded.name, encoded.command.method, params, halt=halt)
+        encoded.text, _ = write_batch_text(encoded.name, encoded.command.method, params, halt=halt)
     except UsageError as error:
         encoded.way, encoded.text, encoded.obstacle = Way.DIRECT, "", error.description
         wrong = describe_renumbered(params)

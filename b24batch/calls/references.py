@@ -9,7 +9,7 @@ from typing import Literal, NoReturn, TypeAlias
 import attrs
 
 from b24batch.aliases import JsonValue
-from b24batch.calls.words import PLACE, is_referable, reference_text
+from b24batch.calls.words import PLACE, is_referable, write_reference
 
 Key: TypeAlias = str | int
 #: Types that hold values. The abstract class comes last: checking it takes ten times as long.
@@ -76,9 +76,9 @@ class Ref:
 
     def text(self) -> str:
         """Return the text that the portal replaces; `target` must be the key in the request."""
-        return reference_text(self.bucket, self.target, *self.path)
+        return write_reference(self.bucket, self.target, *self.path)
 
-    def found_in(self, result: JsonValue, total: int | None, next: int | None) -> JsonValue:
+    def find_in(self, result: JsonValue, total: int | None, next: int | None) -> JsonValue:
         """Return the value from what the command returned; None if it is missing or null."""
         value = {"result": result, "total": total, "next": next}[self.bucket]
         for key in self.path:
@@ -139,20 +139,20 @@ def ref(target: Key) -> Ref:
     return Ref(target)
 
 
-def leaves(params: JsonValue) -> Iterator[tuple[tuple[Key, ...], JsonValue]]:
+def walk_leaves(params: JsonValue) -> Iterator[tuple[tuple[Key, ...], JsonValue]]:
     """Yield every value in `params` that holds no other values, in order, with the path to it."""
     waiting: list[tuple[tuple[Key, ...], JsonValue]] = [((), params)]
     while waiting:
         path, value = waiting.pop()
         if isinstance(value, CONTAINERS) and value:
-            waiting += [((*path, name), item) for name, item in _items(value)][::-1]
+            waiting += [((*path, name), item) for name, item in _list_items(value)][::-1]
         else:
             yield path, value
 
 
 def find_references(params: JsonValue) -> Iterator[Ref]:
     """Yield every reference in `params`."""
-    return (value for _, value in leaves(params) if isinstance(value, Ref))
+    return (value for _, value in walk_leaves(params) if isinstance(value, Ref))
 
 
 def has_references(params: JsonValue) -> bool:
@@ -166,7 +166,7 @@ def find_invalid_ids(params: JsonValue, value_of: Callable[[Ref], JsonValue]) ->
     A portal would read such a value as the number 1. Ids are the argument ``id``, and below ``fields`` the names that
     end in ``_ID`` or ``Id``, except user fields.
     """
-    for path, value in leaves(params):
+    for path, value in walk_leaves(params):
         if isinstance(value, Ref) and _is_place_of_id(path) and isinstance(value_of(value), list | dict | bool):
             yield value
 
@@ -187,10 +187,10 @@ def replace_references(params: JsonValue, value_of: Callable[[Ref], JsonValue]) 
     if not isinstance(params, CONTAINERS):
         return params
     copy = {}
-    for name, item in _items(params):  # no comprehension: in Python 3.11 it would be another frame at every level
+    for name, item in _list_items(params):  # no comprehension: in Python 3.11 it would be another frame at every level
         copy[name] = replace_references(item, value_of)
     return copy if isinstance(params, MAPPINGS) else list(copy.values())
 
 
-def _items(container: JsonValue) -> Iterable[tuple[Key, JsonValue]]:
+def _list_items(container: JsonValue) -> Iterable[tuple[Key, JsonValue]]:
     return container.items() if isinstance(container, MAPPINGS) else enumerate(container)

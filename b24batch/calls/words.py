@@ -36,7 +36,7 @@ _ANY_BUCKET = re.compile(r"(?ai)\$[a-z_]\S*")
 _KEY = re.compile(r"\[[^\]]")
 
 
-def reference_text(bucket: str, *keys: str | int) -> str:
+def write_reference(bucket: str, *keys: str | int) -> str:
     """Return the text that the portal replaces with the value at `keys` in one of its maps."""
     return f"${bucket}" + "".join(f"[{key}]" for key in keys)
 
@@ -58,22 +58,22 @@ def may_refer(text: str, *, halt: bool) -> bool:
     return any((end := word.rfind("]")) > 0 and _KEY.search(word, 2, end) for word in words)
 
 
-def command_text(name: str, method: str, query: str) -> str:
+def write_command(name: str, method: str, query: str) -> str:
     """Return the text of a command for a batch; raise `UsageError` if it is too long for any batch."""
     text = f"{method}?{query}" if query else method
     at_most = len(text) + _ESCAPED * (len(name) + ENVELOPE_BYTES)
-    if at_most > MAX_BODY_BYTES and command_size(name, text) + ENVELOPE_BYTES > MAX_BODY_BYTES:
+    if at_most > MAX_BODY_BYTES and measure_command(name, text) + ENVELOPE_BYTES > MAX_BODY_BYTES:
         raise UsageError(f"it takes more than {MAX_BODY_BYTES} bytes")
     return text
 
 
-def command_size(name: str, text: str) -> int:
+def measure_command(name: str, text: str) -> int:
     """Return the bytes that a command adds to the body of a batch."""
     quoted = len(name) + 2 if name.isalnum() and name.isascii() else len(json.dumps(name))
     return len(text) + quoted + len('"": , ')
 
 
-def batch_request(texts: dict[str, str], *, halt: bool) -> tuple[str, WireParams]:
+def make_batch_request(texts: dict[str, str], *, halt: bool) -> tuple[str, WireParams]:
     """Return the method and the body of the request with these texts of commands by name."""
     return "batch", {"halt": int(halt), "cmd": texts}
 

@@ -12,7 +12,7 @@ import attrs
 from b24batch import errors
 from b24batch.aliases import JsonValue
 from b24batch.calls.commands import Command
-from b24batch.calls.encoded import EncodedCommand, batch_text
+from b24batch.calls.encoded import EncodedCommand, write_batch_text
 from b24batch.errors import AnswerLost, Evidence, SdkError, UnexpectedAnswer, UsageError
 from b24batch.redaction import shown
 from b24batch.results import AjaxResult
@@ -167,7 +167,7 @@ def _text_of(encoded: EncodedCommand) -> str:
     """Return the text of a command that is sent alone."""
     method, params = encoded.command.method, encoded.params
     with suppress(UsageError):  # it may be sent alone only because halt is off
-        return batch_text(encoded.name, method, params, halt=True)[0]
+        return write_batch_text(encoded.name, method, params, halt=True)[0]
     return json.dumps([method, params], default=repr)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from b24batch.calls.commands import Command
-from b24batch.calls.encoded import EncodedCommand, Way, batch_text, encode_direct
-from b24batch.calls.references import leaves
+from b24batch.calls.encoded import EncodedCommand, Way, encode_direct, write_batch_text
+from b24batch.calls.references import walk_leaves
 from b24batch.calls.values import wire_params
 from b24batch.errors import UsageError
 
@@ -25,9 +25,9 @@ def encode_alone(page: Command) -> EncodedCommand:
 def encode_for_batch(name: str, page: Command) -> EncodedCommand:
     """Return the command for a page, encoded for a batch; raise `UsageError` if a batch would change its params."""
     params = wire_params(page.params, page.method)
-    if any(path and value in ([], {}) for path, value in leaves(params)):
+    if any(path and value in ([], {}) for path, value in walk_leaves(params)):
         raise UsageError("an empty list has a different meaning in a batch than in a direct call")
-    text, _ = batch_text(name, page.method, params, halt=False)
+    text, _ = write_batch_text(name, page.method, params, halt=False)
     return EncodedCommand(name, page, None, text)
 
 

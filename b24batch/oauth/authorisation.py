@@ -12,7 +12,7 @@ from b24batch.oauth.servers import SERVERS, Server, find_server, find_server_of_
 from b24batch.oauth.stores import TokenStore
 from b24batch.oauth.tokens import Token
 from b24batch.redaction import Secret
-from b24batch.wire.addresses import http_address
+from b24batch.wire.addresses import parse_address
 
 
 def make_authorize_url(portal: str | None, client_id: str, state: str, region: str | None) -> str:
@@ -22,7 +22,7 @@ def make_authorize_url(portal: str | None, client_id: str, state: str, region: s
     for name, text in (("portal", portal), ("client_id", client_id), ("state", state)):
         if not isinstance(text, str) or not text:
             raise UsageError(f"{name}: expected a string that is not empty")
-    address = http_address(f"https://{portal}")
+    address = parse_address(f"https://{portal}")
     if isinstance(address, str) or address.path:
         raise UsageError("portal: expected a host name, such as example.bitrix24.com")
     return f"https://{address.host}/oauth/authorize/?{urlencode({'client_id': client_id, 'state': state})}"

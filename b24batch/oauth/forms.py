@@ -15,7 +15,15 @@ from b24batch.errors import UsageError
 from b24batch.oauth.servers import TokenUrl, TokenUrls, find_servers, to_token_urls
 from b24batch.oauth.tokens import Token
 from b24batch.redaction import Secret, shown
-from b24batch.wire.addresses import HttpAddress, http_address, is_allowed, is_host_name, is_loopback, to_ascii, to_hosts
+from b24batch.wire.addresses import (
+    HttpAddress,
+    is_allowed,
+    is_host_name,
+    is_loopback,
+    parse_address,
+    to_ascii,
+    to_hosts,
+)
 
 #: ``data[FIELDS][ID]``; PHP itself reads at most 64 brackets.
 _NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\]){0,64})")
@@ -152,7 +160,7 @@ class Form:
         if rules.allow_loopback and re.fullmatch(r"[\w.]+(?::[0-9]+)?", host) and is_loopback(host):
             return HttpAddress("http", host, "/rest/")
         plain = rules.allow_http and self.read_text(names.scheme, "").startswith(_PLAIN)
-        address = http_address(f"{'http' if plain else 'https'}://{host}/rest/")
+        address = parse_address(f"{'http' if plain else 'https'}://{host}/rest/")
         if isinstance(address, str) or not (is_host_name(host) or rules.allows(address)):
             raise UsageError(
                 f"{names.host}: expected the host name of a portal, got {shown(self.read_text(names.host))}"
@@ -167,7 +175,7 @@ class Form:
         except UsageError as wrong:
             problem = f"{name}: {wrong.description}"
         else:
-            return endpoint if endpoint and isinstance(http_address(endpoint), HttpAddress) else None
+            return endpoint if endpoint and isinstance(parse_address(endpoint), HttpAddress) else None
         raise UsageError(problem)
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 
 from b24batch.errors import UsageError
 from b24batch.redaction import shown
-from b24batch.wire.addresses import HttpAddress, http_address, is_loopback
+from b24batch.wire.addresses import HttpAddress, is_loopback, parse_address
 
 #: The server of these regions, and that of all others. Source of both: Bitrix24's module ``rest``,
 #: ``lib/Internal/Service/OAuth/AuthorizationServerUrlResolver.php``.
@@ -40,7 +40,7 @@ def to_token_urls(given: TokenUrl) -> TokenUrls:
 
 
 def _to_address(url: object) -> HttpAddress:
-    address = http_address(url) if isinstance(url, str) else "is not a string"
+    address = parse_address(url) if isinstance(url, str) else "is not a string"
     if isinstance(address, str):
         raise UsageError(f"token_url: expected a URL like {TOKEN_URL}; this one {address}")
     if address.scheme != "https" and not is_loopback(address.host):
@@ -64,7 +64,7 @@ def find_servers(endpoint: str | None, portal: str, urls: TokenUrls) -> list[Ser
     if endpoint is None:
         first = find_server(portal)
         return [make_server(host, urls) for host in sorted(SERVERS, key=lambda host: host != first)]
-    address = http_address(endpoint)
+    address = parse_address(endpoint)
     if isinstance(address, HttpAddress) and (address.host in SERVERS or address.host in urls):
         return [make_server(address.host, urls)]
     if isinstance(address, HttpAddress) and is_loopback(portal) and address.host == portal:

@@ -12,14 +12,14 @@ import attrs
 from b24batch.aliases import JsonValue
 from b24batch.errors import UsageError
 from b24batch.redaction import Secret
-from b24batch.wire.addresses import HttpAddress, http_address
+from b24batch.wire.addresses import HttpAddress, parse_address
 
 #: Unix time of the year 33658; anything later is invalid.
 _NEVER = 1e12
 
 
 def _to_endpoint(given: Secret) -> str:
-    address = http_address(given.reveal()) if _is_a(str, given) else "is not a string"
+    address = parse_address(given.reveal()) if _is_a(str, given) else "is not a string"
     if isinstance(address, str):
         raise UsageError(f"client_endpoint: expected a URL like https://example.bitrix24.com/rest/; this one {address}")
     return f"{address.url.rstrip('/')}/"
@@ -28,7 +28,7 @@ def _to_endpoint(given: Secret) -> str:
 def _to_server(given: Secret) -> str | None:
     if not given.reveal():
         return None
-    address = http_address(given.reveal()) if _is_a(str, given) else "is not a string"
+    address = parse_address(given.reveal()) if _is_a(str, given) else "is not a string"
     if isinstance(address, str):
         raise UsageError(f"server_endpoint: expected a URL like https://oauth.bitrix.info/rest/; this one {address}")
     return f"{address.url.rstrip('/')}/"
@@ -112,7 +112,7 @@ class Token:
     @property
     def address(self) -> HttpAddress:
         """The scheme, host and path of the portal's REST API."""
-        address = http_address(self.client_endpoint)
+        address = parse_address(self.client_endpoint)
         assert isinstance(address, HttpAddress)
         return address
 
@@ -141,7 +141,7 @@ class Token:
         del answer  # or a traceback from here would show the tokens
         if missing:
             raise UsageError(f"{missing[0]} is missing")
-        known = server if isinstance(server, str) and isinstance(http_address(server), HttpAddress) else None
+        known = server if isinstance(server, str) and isinstance(parse_address(server), HttpAddress) else None
         return cls(access, refresh, now + _to_seconds(expires_in), endpoint, member_id, server_endpoint=known)
 
 

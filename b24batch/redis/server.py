@@ -13,7 +13,7 @@ import attrs
 from b24batch.errors import UsageError
 from b24batch.redis.outage import ASK_AGAIN, Outages
 from b24batch.redis.scripts import FILL, READ, RESERVE
-from b24batch.wire.faults import foreign_exception
+from b24batch.wire.faults import find_foreign_exception
 
 _log = logging.getLogger("b24batch")
 #: What a client raises beside its own exceptions, for example when an answer is malformed.
@@ -102,7 +102,7 @@ def _find_foreign(error: BaseException, outer: BaseException | None) -> BaseExce
     packages = (("redis", "RedisError"), ("valkey", "ValkeyError"))
     found = [getattr(sys.modules.get(package), name, None) for package, name in packages]
     own = tuple(each for each in found if isinstance(each, type))
-    return foreign_exception(error, outer, own) if isinstance(error, (*own, *_FAULTS)) else error
+    return find_foreign_exception(error, outer, own) if isinstance(error, (*own, *_FAULTS)) else error
 
 
 def _describe(error: BaseException) -> str:

@@ -78,7 +78,7 @@ class Result(Generic[Data]):
     @property
     def errors(self) -> dict[int | str, SdkError]:
         """The errors, by position, or by name if the calls were a mapping."""
-        return {key: row.error for key, row in zip(self._keys(), self.rows, strict=True) if row.error is not None}
+        return {key: row.error for key, row in zip(self._list_keys(), self.rows, strict=True) if row.error is not None}
 
     @property
     def error_messages(self) -> list[str]:
@@ -103,15 +103,15 @@ class Result(Generic[Data]):
         still points at it. A command that refers to any other one, such as a failed one, is left out. A name that is
         a number may clash with the new positions of other commands.
         """
-        remaining = Remaining(self._value_of)
+        remaining = Remaining(self._find_value)
         for place, row in enumerate(self.rows):
             if row.not_executed:
                 remaining.add(place, row.command)
         return remaining.commands
 
-    def _value_of(self, reference: Ref) -> JsonValue:
+    def _find_value(self, reference: Ref) -> JsonValue:
         row = self[reference.target]
-        return reference.found_in(row.data, row.total, row.next) if row.is_success else None
+        return reference.find_in(row.data, row.total, row.next) if row.is_success else None
 
     def by_status(self, status: Status) -> list[AjaxResult]:
         """Return the rows with this status: ``ok``, ``failed``, ``skipped`` or ``unknown``."""
@@ -167,7 +167,7 @@ class Result(Generic[Data]):
     def _ipython_key_completions_(self) -> list[str]:
         return list(self._by_name)
 
-    def _keys(self) -> list[int | str]:
+    def _list_keys(self) -> list[int | str]:
         return [row.command.name or "" for row in self.rows] if self.named else list(range(len(self.rows)))
 
 

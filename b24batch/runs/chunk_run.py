@@ -55,7 +55,7 @@ class ChunkRun:
             return rows
         return [row for encoded, row in zip(self.commands, rows, strict=True) if encoded.name not in self.told]
 
-    def originals(self, request: Chunk) -> list[EncodedCommand]:
+    def find_originals(self, request: Chunk) -> list[EncodedCommand]:
         """Return the commands of a request as the caller passed them, with their references."""
         names = set(request.names)
         return [encoded for encoded in self.commands if encoded.name in names]
@@ -85,11 +85,11 @@ class ChunkRun:
         if any(reference.target in self.blocked for reference in encoded.references):
             self.blocked.add(encoded.name)
 
-    def blocked_commands(self) -> list[EncodedCommand]:
+    def list_blocked_commands(self) -> list[EncodedCommand]:
         """Return the commands to send again, in order."""
         return [encoded for encoded in self.commands if encoded.name in self.blocked]
 
-    def blocked_methods(self) -> set[str]:
+    def list_blocked_methods(self) -> set[str]:
         """Return the methods that have used up their operating time."""
         errors = [row.error for row in map(self.rows.get, self.blocked) if row]
         return {error.method for error in errors if isinstance(error, OperatingLimitExceeded)}

@@ -121,7 +121,7 @@ class ConcurrentRun(Run):
     def _hold(self, opened: OpenChunk, wait: Wait) -> None:
         """Begin a wait for operating time: none of the blocked methods is called until it is over."""
         opened.until = self._clock.monotonic() + wait.seconds
-        self._busy_until |= dict.fromkeys(opened.chunk.blocked_methods(), opened.until)
+        self._busy_until |= dict.fromkeys(opened.chunk.list_blocked_methods(), opened.until)
         self.requests.announce(attrs.evolve(wait, request_id=opened.chunk.request_id))
 
     def _busy(self, request: Chunk) -> float:
@@ -131,7 +131,7 @@ class ConcurrentRun(Run):
     def _send(self, opened: OpenChunk, request: Chunk) -> None:
         request_id = self.requests.take_id()
         send = partial(self.requests.send, request, halt=self.halt_on_error, repeatable=self.may_repeat(request))
-        gate = partial(self.gate_of, opened.chunk, request)
+        gate = partial(self.make_gate, opened.chunk, request)
         self.lanes.reserve(len(self._on_way))
         opened.chunk.leave(request, request_id)
         sending = self.lanes.start(lambda lane: send(request_id=request_id, claim=gate(lane)))

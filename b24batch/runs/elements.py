@@ -15,7 +15,7 @@ _ERRORS = ("error", "errors")
 _SUCCESS = "SUCCESS"
 
 
-def failed_elements(method: str, result: JsonValue, secrets: tuple[Secret, ...]) -> AjaxError | None:
+def find_failed_elements(method: str, result: JsonValue, secrets: tuple[Secret, ...]) -> AjaxError | None:
     """Return an error that lists the failed elements in a result, or None if there are none.
 
     Args:
@@ -25,7 +25,7 @@ def failed_elements(method: str, result: JsonValue, secrets: tuple[Secret, ...])
     """
     if method.casefold() not in _MANY_AT_ONCE:
         return None
-    failed = list(_failures(result, ""))
+    failed = list(_find_failures(result, ""))
     if not failed:
         return None
     listed = "; ".join(f"{path or 'result'}: {code} {description}".strip() for path, code, description in failed)
@@ -33,22 +33,22 @@ def failed_elements(method: str, result: JsonValue, secrets: tuple[Secret, ...])
     return AjaxError(mask(f"{len(failed)} failed: {listed}", secrets), code=code, method=method)
 
 
-def _failures(value: JsonValue, path: str) -> Iterator[tuple[str, str, str]]:
+def _find_failures(value: JsonValue, path: str) -> Iterator[tuple[str, str, str]]:
     """Yield path, code and description of each failed element."""
     if isinstance(value, dict):
         error = next((value[name] for name in _ERRORS if name in value), None)
         status = value.get("STATUS")
         if any(name in value for name in _ERRORS) and error != []:
-            yield path, *_words(error, value)
+            yield path, *_read_words(error, value)
         elif isinstance(status, str) and status.upper() != _SUCCESS:
             yield path, status, f"of {value.get('ENTITY_IDS')}"
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for name, item in items:
         if name not in _ERRORS:
-            yield from _failures(item, f"{path}.{name}" if path else str(name))
+            yield from _find_failures(item, f"{path}.{name}" if path else str(name))
 
 
-def _words(error: JsonValue, element: dict[str, JsonValue]) -> tuple[str, str]:
+def _read_words(error: JsonValue, element: dict[str, JsonValue]) -> tuple[str, str]:
     """Return code and description of an element's error, which is a string, an object, or a list of these."""
     first = error[0] if isinstance(error, list) and error else error
     if isinstance(first, dict):

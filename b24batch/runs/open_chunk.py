@@ -10,7 +10,7 @@ from b24batch.calls.chunks import Chunk
 from b24batch.clock import Wait
 from b24batch.results import AjaxResult
 from b24batch.runs.chunk_run import ChunkRun
-from b24batch.runs.substitution import targets_of
+from b24batch.runs.substitution import find_targets
 
 #: Before any time that a clock returns.
 PAST = float("-inf")
@@ -42,7 +42,7 @@ class OpenChunk:
 
     def __attrs_post_init__(self) -> None:
         self.names = {encoded.name for encoded in self.chunk.commands}
-        self.targets = targets_of(self.chunk.commands)
+        self.targets = find_targets(self.chunk.commands)
 
     def may_begin(self, earlier: Iterable[OpenChunk]) -> bool:
         """Return whether the chunk has begun, or needs nothing that these earlier chunks return."""

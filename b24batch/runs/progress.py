@@ -57,7 +57,7 @@ class _TotalAndUnit(Protocol):
 MakeBar: TypeAlias = Callable[..., Bar] | _TotalAndUnit
 
 
-def bar_maker(progress: object) -> MakeBar:
+def choose_bar_maker(progress: object) -> MakeBar:
     """Return the function that makes the bar.
 
     Raises:
@@ -102,7 +102,7 @@ class Progress:
 
     def over(self, groups: Iterable[_Group]) -> Iterator[_Group]:
         """Yield the groups, and count the items of each after it was consumed."""
-        with self._opened() as self._bar:
+        with self._open() as self._bar:
             for group in groups:
                 yield group
                 self._count(group)
@@ -115,7 +115,7 @@ class Progress:
             self.then(wait)
 
     @contextmanager
-    def _opened(self) -> Iterator[Bar]:
+    def _open(self) -> Iterator[Bar]:
         bar = self.make(total=self.total, unit=self.unit)
         if getattr(bar, "disable", False) is True:
             bar.close()
@@ -130,7 +130,7 @@ class Progress:
 
     def _count(self, group: list[JsonValue]) -> None:
         rows = (row for row in group if isinstance(row, AjaxResult) and not row.is_success)
-        self._troubles.update(_trouble(row) for row in rows)
+        self._troubles.update(_name_trouble(row) for row in rows)
         self._show()
         self._bar.update(len(group))
 
@@ -141,7 +141,7 @@ class Progress:
             self._bar.set_postfix_str(text)
 
 
-def _trouble(row: AjaxResult) -> str:
+def _name_trouble(row: AjaxResult) -> str:
     if isinstance(row.error, ReferenceMissed):
         return "reference missed"
     return "with an error" if row.status == "ok" else row.status

@@ -57,7 +57,7 @@ class Run:
             halt, repeatable, request_id = self.halt_on_error, self.may_repeat(step), self.requests.take_id()
             try:
                 chunk.leave(step, request_id)
-                claim = self.gate_of(chunk, step)
+                claim = self.make_gate(chunk, step)
                 rows = self.requests.send(step, halt=halt, repeatable=repeatable, request_id=request_id, claim=claim)
             except JournalError:
                 chunk.take_back()
@@ -127,11 +127,11 @@ class Run:
         if not self.ended:
             yield from self._divide(chunk, chunk.to_send())
         while chunk.blocked and not self.ended:
-            wait = self.requests.plan_wait(chunk.blocked_methods(), chunk.waited)
+            wait = self.requests.plan_wait(chunk.list_blocked_methods(), chunk.waited)
             if wait is None:
                 return
             yield wait
-            commands = chunk.blocked_commands()
+            commands = chunk.list_blocked_commands()
             yield from self._divide(chunk, commands)
             if len(chunk.blocked) < len(commands):
                 chunk.waited.seconds = 0.0
@@ -143,7 +143,7 @@ class Run:
             if not self.ended:
                 yield request
 
-    def gate_of(self, chunk: ChunkRun, request: Chunk, lane: Claim | None = None) -> Claim | None:
+    def make_gate(self, chunk: ChunkRun, request: Chunk, lane: Claim | None = None) -> Claim | None:
         """Return the claim of the request that is about to be sent; None if nothing can keep it from being sent.
 
         Args:
@@ -154,7 +154,7 @@ class Run:
         requests = self.requests
         if requests.journal is None and not requests.has_end:
             return lane
-        return Gate(lane, requests.is_over, requests.journal, chunk.request_id, chunk.originals(request))
+        return Gate(lane, requests.is_over, requests.journal, chunk.request_id, chunk.find_originals(request))
 
     def may_repeat(self, request: Chunk) -> bool:
         """Return whether a request may safely run twice."""
@@ -191,7 +191,7 @@ class Run:
     def _note(self, chunk: ChunkRun, request: Chunk, rows: list[AjaxResult]) -> None:
         chunk.note(request, rows)
         if self.requests.journal is not None:
-            self.requests.journal.note(chunk.request_id, chunk.originals(request), rows)
+            self.requests.journal.note(chunk.request_id, chunk.find_originals(request), rows)
         self.requests.reports.check()
         self.answered.note_all(request.commands, rows)
         if self.stop_on_error and not any(map(is_blocked, rows)) and not all(row.is_success for row in rows):

@@ -52,7 +52,7 @@ def _stop(run: Run, chunks: Iterable[ChunkRun]) -> None:
                 run.count(chunk)
 
 
-def known_of(chunks: Iterable[ChunkRun]) -> AnyResult:
+def collect_known(chunks: Iterable[ChunkRun]) -> AnyResult:
     """Return the outcome of each command of these chunks so far."""
     return Result([row for chunk in chunks for row in chunk.known()], named=False)
 

@@ -18,7 +18,7 @@ from b24batch.results import AjaxResult
 _RAN = "the command ran with a wrong value"
 
 
-def targets_of(commands: Iterable[EncodedCommand]) -> set[str]:
+def find_targets(commands: Iterable[EncodedCommand]) -> set[str]:
     """Return the names of the commands that references in `commands` lead to."""
     return {str(reference.target) for encoded in commands for reference in encoded.references}
 
@@ -67,19 +67,18 @@ class Answered:
             row = self._rows.get(str(reference.target))
             if row is None or not row.is_success:
                 return AjaxResult(encoded.command, "skipped")
-            values[reference] = reference.found_in(row.data, row.total, row.next)
+            values[reference] = reference.find_in(row.data, row.total, row.next)
             if values[reference] is None:
-                return AjaxResult(
-                    encoded.command, "failed", error=_missed(reference, "the command was not sent", not_executed=True)
-                )
+                error = _make_missed_error(reference, "the command was not sent", not_executed=True)
+                return AjaxResult(encoded.command, "failed", error=error)
         try:
-            return _refused(encoded, values) or _put_in(encoded, values, halt=halt) if values else encoded
+            return _refuse_invalid_ids(encoded, values) or _put_in(encoded, values, halt=halt) if values else encoded
         except UsageError as error:
             reason = f"{encoded.label}: {error.description}"
         return AjaxResult(encoded.command, "failed", error=UsageError(reason))
 
 
-def _refused(encoded: EncodedCommand, values: Mapping[Ref, JsonValue]) -> AjaxResult | None:
+def _refuse_invalid_ids(encoded: EncodedCommand, values: Mapping[Ref, JsonValue]) -> AjaxResult | None:
     """Return the outcome of a write whose id is a list, an object or a boolean; None for any other command."""
     reference = None if is_read(encoded.command.method) else next(find_invalid_ids(encoded.params, values.get), None)
     if reference is None:
@@ -112,19 +111,19 @@ def mark_missed(chunk: Chunk, rows: list[AjaxResult]) -> list[AjaxResult]:
         return rows
     checked: dict[str, AjaxResult] = {}
     for encoded, row in zip(chunk.commands, rows, strict=True):
-        checked[encoded.name] = _checked(encoded, row, checked)
+        checked[encoded.name] = _check_row(encoded, row, checked)
     return list(checked.values())
 
 
-def _checked(encoded: EncodedCommand, row: AjaxResult, earlier: dict[str, AjaxResult]) -> AjaxResult:
+def _check_row(encoded: EncodedCommand, row: AjaxResult, earlier: dict[str, AjaxResult]) -> AjaxResult:
     """Return `row`, with a `ReferenceMissed` if the portal inserted a wrong value, even if it then refused it."""
     refused = type(row.error) is AjaxError
     for reference in encoded.references if row.status == "ok" or refused else ():
         target = earlier[str(reference.target)]
-        value = reference.found_in(target.data, target.total, target.next) if target.is_success else None
+        value = reference.find_in(target.data, target.total, target.next) if target.is_success else None
         if value is None:
             consequence = f"the portal refused a wrong value ({row.error})" if refused else _RAN
-            return attrs.evolve(row, error=_missed(reference, consequence))
+            return attrs.evolve(row, error=_make_missed_error(reference, consequence))
         if isinstance(value, bool) and _reads_letters(encoded, reference):
             text = f"{reference!r} is {value}, which the portal inserted as a flag where Y or N is expected"
             return attrs.evolve(row, error=ReferenceMissed(f"{text}: send the command in a later request"))
@@ -155,7 +154,7 @@ def fail_misread(chunk: Chunk, rows: list[AjaxResult]) -> list[AjaxResult]:
     ]
 
 
-def _missed(reference: Ref, consequence: str, *, not_executed: bool = False) -> ReferenceMissed:
+def _make_missed_error(reference: Ref, consequence: str, *, not_executed: bool = False) -> ReferenceMissed:
     error = ReferenceMissed(f"{reference!r} is missing, null, or was made from such a value: {consequence}")
     error.not_executed = not_executed
     return error

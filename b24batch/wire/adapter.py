@@ -15,8 +15,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from urllib3.util.connection import allowed_gai_family
 
-from b24batch.wire.delivery import delivery_of, left_of
-from b24batch.wire.faults import foreign_exception
+from b24batch.wire.delivery import get_delivery, get_time_left
+from b24batch.wire.faults import find_foreign_exception
 from b24batch.wire.idle import Idle
 from b24batch.wire.peers import refuse_private, refuse_private_peer
 from b24batch.wire.response import Response, limit
@@ -27,7 +27,7 @@ _SMALL = 65536
 
 def _pass_on_foreign(error: Exception) -> None:
     """If a network error hides an exception that other code raised, such as a signal handler, raise that one."""
-    foreign = foreign_exception(error)
+    foreign = find_foreign_exception(error)
     if foreign is not None:
         raise foreign
 
@@ -70,12 +70,12 @@ class _Connection(HTTPConnection):
         public_only = self._is_public_only(timeout)
         if public_only:
             refuse_private(self, address)
-        self._dns_host, self.timeout = address, left_of(timeout)
+        self._dns_host, self.timeout = address, get_time_left(timeout)
         sock = super()._new_conn()
         try:
             if public_only:
                 refuse_private_peer(self, sock)
-            sock.settimeout(left_of(timeout))  # for a handshake
+            sock.settimeout(get_time_left(timeout))  # for a handshake
         except BaseException:
             sock.close()
             raise
@@ -83,7 +83,7 @@ class _Connection(HTTPConnection):
 
     def _is_public_only(self, timeout: float | None) -> bool:
         """Return whether this connection may only lead to a public address; what a proxy connects to is its affair."""
-        delivery = delivery_of(timeout)
+        delivery = get_delivery(timeout)
         return delivery is not None and delivery.public_only and self.proxy is None
 
     def _look_up(self, host: str) -> list[str]:
@@ -102,7 +102,7 @@ class _Connection(HTTPConnection):
             super().request(*args, **options)
             self._flush()
         except OSError as error:
-            self._interrupt = foreign_exception(error)  # urllib3 drops it if it looks like a closed pipe
+            self._interrupt = find_foreign_exception(error)  # urllib3 drops it if it looks like a closed pipe
             raise
 
     def getresponse(self) -> Any:
@@ -125,7 +125,7 @@ class _Connection(HTTPConnection):
 
     def _flush(self) -> None:
         unsent, self._unsent = b"".join(self._unsent), []
-        delivery = delivery_of(self.timeout)
+        delivery = get_delivery(self.timeout)
         if delivery is not None:
             delivery.sent = True
         self._transmit(unsent)
@@ -178,7 +178,7 @@ class TrackingAdapter(HTTPAdapter):
 
     def send(self, request: requests.PreparedRequest, *args: object, **options: object) -> requests.Response:
         """Send `request`; the delivery in its timeouts records when it is sent."""
-        delivery = delivery_of(options.get("timeout"))
+        delivery = get_delivery(options.get("timeout"))
         if delivery is not None:
             proxies = options.get("proxies")
             delivery.sent = _is_socks(select_proxy(request.url or "", proxies if isinstance(proxies, dict) else {}))

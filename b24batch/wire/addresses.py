@@ -28,7 +28,7 @@ class HttpAddress(NamedTuple):
         return f"{self.scheme}://{self.host}{self.path}"
 
 
-def http_address(text: str) -> HttpAddress | str:
+def parse_address(text: str) -> HttpAddress | str:
     """Return the parts of an http or https URL that has only a host and a path, or a text that says what is wrong."""
     if not text.isprintable() or " " in text:
         return "contains a space or a control character"
@@ -46,7 +46,7 @@ def http_address(text: str) -> HttpAddress | str:
     ):
         if wrong:
             return problem
-    return HttpAddress(parts.scheme, _host(name or "", port, parts.scheme), parts.path)
+    return HttpAddress(parts.scheme, _normalize_host(name or "", port, parts.scheme), parts.path)
 
 
 def to_ascii(host: str) -> str | None:
@@ -62,7 +62,7 @@ def to_ascii(host: str) -> str | None:
         return None
 
 
-def _host(name: str, port: int | None, scheme: str) -> str:
+def _normalize_host(name: str, port: int | None, scheme: str) -> str:
     """Return the normalized host: without a trailing dot, and without the default port."""
     name = f"[{_compress(name)}]" if ":" in name else name.removesuffix(".") or name
     return name if port in (None, _DEFAULT_PORTS[scheme]) else f"{name}:{port}"
@@ -91,7 +91,7 @@ def to_hosts(name: str, hosts: Collection[str]) -> frozenset[str]:
 
 
 def _to_host(name: str, host: object) -> str:
-    found = [http_address(f"{scheme}://{host}") for scheme in _DEFAULT_PORTS if isinstance(host, str)]
+    found = [parse_address(f"{scheme}://{host}") for scheme in _DEFAULT_PORTS if isinstance(host, str)]
     addresses = [address for address in found if isinstance(address, HttpAddress) and not address.path]
     if not addresses or "*" in str(host) or str(host).startswith("."):  # wildcards of other settings
         raise UsageError(f"{name}: expected hosts such as 10.0.0.5:8443 or portal.local, got {shown(host)}")

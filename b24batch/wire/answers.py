@@ -13,7 +13,7 @@ import attrs
 from b24batch.aliases import JsonValue
 from b24batch.errors import AjaxError, AnswerLost, Evidence, OperatingLimitExceeded, PortalMoved, RateLimited, SdkError
 from b24batch.redaction import Secret, mask
-from b24batch.wire.codes import refusal_class
+from b24batch.wire.codes import choose_refusal_class
 from b24batch.wire.extra import read_extra
 from b24batch.wire.messages import Reply
 
@@ -108,7 +108,7 @@ class Decoder:
         return error
 
     def _choose_class(self, code: str) -> type[SdkError]:
-        kind: type[SdkError] = refusal_class(code, self.method)
+        kind: type[SdkError] = choose_refusal_class(code, self.method)
         if kind is AjaxError and self.reply.status == 429:
             kind = OperatingLimitExceeded
         if kind is RateLimited and self.reply.status not in _RATE_STATUSES:

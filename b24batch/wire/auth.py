@@ -12,7 +12,7 @@ import attrs
 
 from b24batch.errors import UsageError
 from b24batch.redaction import Secret
-from b24batch.wire.addresses import http_address, is_loopback
+from b24batch.wire.addresses import is_loopback, parse_address
 
 if TYPE_CHECKING:
     from b24batch.wire.connections import Connections
@@ -151,7 +151,7 @@ def _parse(secret: Secret) -> tuple[str, str, Secret] | str:
     text: object = secret.reveal()
     if not isinstance(text, str):
         return f"is of type {type(text).__name__}"
-    address = http_address(text.strip())
+    address = parse_address(text.strip())
     if isinstance(address, str):
         return address
     path = re.fullmatch(_PATH, address.path)

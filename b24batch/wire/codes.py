@@ -20,12 +20,12 @@ _REFUSALS |= dict.fromkeys(
 _REFUSALS_OF_BATCH = _REFUSALS | dict.fromkeys(("access_denied", "insufficient_scope"), AuthError)
 
 
-def refusal_class(code: str, method: str) -> type[AjaxError]:
+def choose_refusal_class(code: str, method: str) -> type[AjaxError]:
     """Return the exception class for a code that refused a whole request."""
     table = _REFUSALS_OF_BATCH if method.casefold() == "batch" else _REFUSALS
     return table.get(code.casefold(), AjaxError)
 
 
-def command_error_class(code: str) -> type[AjaxError]:
+def choose_command_error_class(code: str) -> type[AjaxError]:
     """Return the exception class for the code of one command in a batch, whose credentials were accepted."""
     return _LIMITS.get(code.casefold(), AjaxError)

@@ -12,7 +12,7 @@ from urllib3.exceptions import HTTPError
 
 from b24batch.errors import SdkError
 from b24batch.wire.delivery import Delivery
-from b24batch.wire.faults import foreign_exception, transport_error
+from b24batch.wire.faults import find_foreign_exception, make_transport_error
 from b24batch.wire.messages import Post, Reply, read_reply
 from b24batch.wire.own_http import OwnHttp
 
@@ -55,7 +55,7 @@ class Connections:
             failure: BaseException = error
         except (requests.RequestException, HTTPError, OSError, ValueError) as fault:
             status = getattr(response, "status_code", None)
-            failure = foreign_exception(fault, outer) or transport_error(fault, delivery, status)
+            failure = find_foreign_exception(fault, outer) or make_transport_error(fault, delivery, status)
         except BaseException as interrupt:
             failure = interrupt
         finally:

@@ -51,14 +51,14 @@ class Timeout(float):
         return timeout
 
 
-def delivery_of(timeout: object) -> Delivery | None:
+def get_delivery(timeout: object) -> Delivery | None:
     """Return the delivery of a timeout or a pair of timeouts; None for any other timeout."""
     if isinstance(timeout, tuple) and timeout:
         timeout = timeout[0]
     return timeout.delivery if isinstance(timeout, Timeout) else None
 
 
-def left_of(timeout: float | None) -> float | None:
+def get_time_left(timeout: float | None) -> float | None:
     """Return the seconds of a timeout, but at most the time left for its delivery.
 
     Raises:

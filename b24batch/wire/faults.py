@@ -28,7 +28,7 @@ _PRIVATE = (
 )
 
 
-def foreign_exception(
+def find_foreign_exception(
     error: BaseException,
     outer: BaseException | None = None,
     own: tuple[type[BaseException], ...] = (requests.RequestException, HTTPError),
@@ -40,13 +40,13 @@ def foreign_exception(
         outer: The exception that was being handled before the request began; it is ignored.
         own: The classes of exceptions that only the library below raises.
     """
-    for cause in _chain(error, outer):
-        if not isinstance(cause, own) and _raised_in(cause) not in _NETWORK:
+    for cause in _walk_chain(error, outer):
+        if not isinstance(cause, own) and _find_module(cause) not in _NETWORK:
             return cause
     return None
 
 
-def transport_error(error: BaseException, delivery: Delivery, http_status: int | None = None) -> TransportError:
+def make_transport_error(error: BaseException, delivery: Delivery, http_status: int | None = None) -> TransportError:
     """Return what `error` means for a request; its own text is omitted, since it may contain the address.
 
     Args:
@@ -54,21 +54,21 @@ def transport_error(error: BaseException, delivery: Delivery, http_status: int |
         delivery: The delivery of the request.
         http_status: The status of the answer, if one arrived.
     """
-    causes = ", ".join([type(error).__name__, *_causes(error)])
+    causes = ", ".join([type(error).__name__, *_list_causes(error)])
     if isinstance(error, InvalidURL | MissingSchema | InvalidSchema | LocationValueError):
         return NotSent(f"the address of the portal or the proxy is invalid: {causes}", code="BAD_ADDRESS")
-    if any(isinstance(cause, PrivateAddress) for cause in _chain(error)):
+    if any(isinstance(cause, PrivateAddress) for cause in _walk_chain(error)):
         return NotSent(_PRIVATE, code="PRIVATE_ADDRESS")
     if delivery.sent:
         late = f"the answer took more than {delivery.deadline:g} s" if delivery.is_late else "the answer was lost"
         return AnswerLost(f"{late}: {causes}", http_status=http_status)
     # requests raises a plain OSError if the CA bundle does not exist.
-    if type(error) is OSError or any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _chain(error)):
+    if type(error) is OSError or any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _walk_chain(error)):
         return NotSent(f"the certificate is not trusted or could not be verified: {causes}", code="BAD_CERTIFICATE")
     return NotSent(f"the request was not sent: {causes}")
 
 
-def _chain(error: BaseException, outer: BaseException | None = None) -> Iterator[BaseException]:
+def _walk_chain(error: BaseException, outer: BaseException | None = None) -> Iterator[BaseException]:
     inner: object = error
     for _ in range(_CHAIN):
         if not isinstance(inner, BaseException) or inner is outer:
@@ -78,7 +78,7 @@ def _chain(error: BaseException, outer: BaseException | None = None) -> Iterator
         inner = next((part for part in behind if isinstance(part, BaseException)), None)
 
 
-def _raised_in(error: BaseException) -> str:
+def _find_module(error: BaseException) -> str:
     """Return the top-level module that raised an exception; one that was never raised counts as the network's."""
     trace = error.__traceback__
     if trace is None:
@@ -88,13 +88,13 @@ def _raised_in(error: BaseException) -> str:
     return str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
 
 
-def _causes(error: BaseException) -> list[str]:
+def _list_causes(error: BaseException) -> list[str]:
     """Return the message of the operating system or the proxy, which never contains the address."""
-    said = [cause.strerror or _of_proxy(cause) for cause in _chain(error) if isinstance(cause, OSError)]
+    said = [cause.strerror or _read_proxy_error(cause) for cause in _walk_chain(error) if isinstance(cause, OSError)]
     return [text for text in said if text][-1:]
 
 
-def _of_proxy(error: OSError) -> str:
+def _read_proxy_error(error: OSError) -> str:
     """Return http.client's message if a proxy refuses a tunnel; it contains the status and no address."""
     text = str(error.args[0]) if error.args else ""
     if not text.startswith("Tunnel connection failed: "):

@@ -10,7 +10,7 @@ from requests.utils import requote_uri
 
 from b24batch.errors import UsageError
 from b24batch.redaction import Secret
-from b24batch.wire.addresses import http_address
+from b24batch.wire.addresses import parse_address
 from b24batch.wire.answers import Answer, Decoder
 from b24batch.wire.auth import Access, Auth
 from b24batch.wire.messages import Post, Reply
@@ -49,7 +49,7 @@ class Link:
         """
         head, _, query = _to_absolute(auth, url).partition("?")
         query = requote_uri(query.partition("#")[0])
-        address = http_address(requote_uri(head))
+        address = parse_address(requote_uri(head))
         if isinstance(address, str):
             raise UsageError(f"{_EXPECTED}; this one {address}")
         if address.host != auth.host:

@@ -11,7 +11,7 @@ import attrs
 import requests
 
 from b24batch.errors import AnswerLost, SdkError
-from b24batch.wire.delivery import Delivery, left_of
+from b24batch.wire.delivery import Delivery, get_time_left
 
 #: Bytes of an answer to read at once.
 _PART = 65536
@@ -110,7 +110,7 @@ def _read_content(response: requests.Response, delivery: Delivery, max_answer: i
         if size > max_answer:
             raise AnswerLost(f"the answer has more than {max_answer} bytes", http_status=response.status_code)
         parts.append(part)
-        left_of(timeout)
+        get_time_left(timeout)
     return b"".join(parts)
 
 
@@ -118,7 +118,7 @@ def _save_content(response: requests.Response, delivery: Delivery, write: Callab
     timeout = delivery.timeouts(math.inf, math.inf)[0]
     while part := response.raw.read1(_PART, decode_content=False):
         _call(write, part)
-        left_of(timeout)
+        get_time_left(timeout)
 
 
 def _call(function: Callable[..., Any], *args: object) -> Any:

@@ -8,7 +8,7 @@ import ssl
 from http.client import CONTINUE, SWITCHING_PROTOCOLS, HTTPException, HTTPResponse
 from typing import Any, Protocol
 
-from b24batch.wire.delivery import left_of
+from b24batch.wire.delivery import get_time_left
 
 
 class _Reader(io.RawIOBase):
@@ -85,6 +85,6 @@ class Response(HTTPResponse):
 
 def limit(sock: socket.socket, timeout: float | None) -> None:
     """Limit the next step of a socket to the time left for its request."""
-    left = left_of(timeout)
+    left = get_time_left(timeout)
     if sock.gettimeout() != left:
         sock.settimeout(left)

@@ -186,7 +186,7 @@ def test_any_other_reference_is_looked_for(portal, b24, method, reference):
         b24.batch(calls)
     assert portal.requests == []
     (row,) = (rows[1] for rows in [b24.batch_by_chunk(calls)])
-    there = reference.found_in({"item": {"id": 7}}, None, None) is not None
+    there = reference.find_in({"item": {"id": 7}}, None, None) is not None
     assert (row.status, len(taken)) == (("ok", 1) if there else ("failed", 0))
     assert len(portal.requests) == 1 + there
 
@@ -410,6 +410,6 @@ def check(calls, rows, called):
         if method.endswith((".get", ".list")) or isinstance(reference, int):
             continue
         target = rows[reference.target]
-        value = reference.found_in(target.data, None, None) if target.is_success else None
+        value = reference.find_in(target.data, None, None) if target.is_success else None
         assert (n in ran) <= (value is not None)
         assert n not in ran or text(ran[n]) == text(value)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from b24batch.wire.addresses import HttpAddress, http_address, is_host_name, is_loopback
+from b24batch.wire.addresses import HttpAddress, is_host_name, is_loopback, parse_address
 
 LABEL = "a" * 63
 
@@ -67,5 +67,5 @@ def test_another_machine(host):
 )
 def test_an_address(text, scheme, host, path):
     """A host is in lower case and ASCII, without the dot of the root and the port that its scheme has anyway."""
-    assert http_address(text) == HttpAddress(scheme, host, path)
-    assert http_address(text).url == f"{scheme}://{host}{path}"
+    assert parse_address(text) == HttpAddress(scheme, host, path)
+    assert parse_address(text).url == f"{scheme}://{host}{path}"
