@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import signal
 import socket
+import threading
 
 import pytest
 
@@ -66,3 +67,17 @@ def refused(portal):
     """After the test no request has reached the portal."""
     yield
     assert portal.requests == []
+
+
+@pytest.fixture
+def pressed():
+    """An event that is set by the handler of Ctrl-C, before it raises."""
+    event = threading.Event()
+
+    def handle(_number, _frame):
+        event.set()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, handle)
+    yield event
+    signal.signal(signal.SIGINT, before)

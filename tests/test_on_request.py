@@ -132,6 +132,18 @@ def failing(error, after):
     return on_request
 
 
+def check_ended_run(portal, b24, way, error):
+    """`error` ends a run of writes as it is, and each write that was executed is ok; none of the others was sent."""
+    rows = []
+    with pytest.raises(type(error)) as caught:
+        rows.extend(getattr(b24, way)([ADD] * 40, chunk_size=2))
+    rows += caught.value.result
+    assert caught.value is error
+    statuses = Counter(row.status for row in rows)
+    assert statuses["ok"] == len(portal.executed) == b24.statistics.commands["ok"] >= 2
+    assert set(statuses) <= {"ok", "skipped"}
+
+
 #: Exceptions of a callback; also those that a session would raise itself.
 ERRORS = [Trouble(), KeyboardInterrupt(), RateLimited("mine"), AnswerLost("mine"), AjaxError("mine", code="X")]
 
@@ -141,16 +153,8 @@ ERRORS = [Trouble(), KeyboardInterrupt(), RateLimited("mine"), AnswerLost("mine"
 @EACH_WAY
 def test_an_exception_in_a_run(portal, way, concurrency, error):
     """An exception of `on_request` ends the run as it is; no outcome is lost for it, and no write is sent twice."""
-    rows = []
     with portal.session(on_request=failing(error, 1), concurrency=concurrency, retries=AT_ONCE) as b24:
-        with pytest.raises(type(error)) as caught:
-            rows.extend(getattr(b24, way)([ADD] * 40, chunk_size=2))
-        rows += caught.value.result
-        counted = b24.statistics.commands
-    assert caught.value is error
-    statuses = Counter(row.status for row in rows)
-    assert statuses["ok"] == len(portal.executed) == counted["ok"] >= 2
-    assert set(statuses) <= {"ok", "skipped"}
+        check_ended_run(portal, b24, way, error)
 
 
 @pytest.mark.parametrize("fault", ["rate_limited", "lost_after"])
@@ -188,16 +192,8 @@ def test_an_exception_in_a_call(portal, send, error, refused):
 def test_a_hook_between_two_attempts(portal, way, concurrency, hook, error):
     """An exception of a hook before a request is sent again ends the run as it is; none of its writes is failed."""
     portal.fail_next("rate_limited", after=1)
-    rows = []
     with portal.session(concurrency=concurrency, **{hook: failing(error, hook == "on_request")}) as b24:
-        with pytest.raises(type(error)) as caught:
-            rows.extend(getattr(b24, way)([ADD] * 40, chunk_size=2))
-        rows += caught.value.result
-        counted = b24.statistics.commands
-    assert caught.value is error
-    statuses = Counter(row.status for row in rows)
-    assert statuses["ok"] == len(portal.executed) == counted["ok"] >= 2
-    assert set(statuses) <= {"ok", "skipped"}
+        check_ended_run(portal, b24, way, error)
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)

@@ -116,7 +116,7 @@ def _is_shown(arguments: Namespace) -> bool:
     if sys.stderr is None:
         return False
     given: bool | None = arguments.progress
-    is_terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"  # such a one has no carriage return
+    is_terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"  # a dumb terminal has no carriage return
     return is_terminal and not arguments.quiet if given is None else given
 
 
@@ -127,6 +127,7 @@ def _with_waits(b24: Session, tell: Callable[[Wait], None] | None) -> Session:
         return b24.with_options(on_wait=tell or own)
 
     def both(wait: Wait) -> None:
+        """Tell both of them."""
         tell(wait)
         own(wait)
 

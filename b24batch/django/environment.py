@@ -17,6 +17,7 @@ def mask_environment() -> None:
     masked = {name: redact(text) for name, text in os.environ.items() if redact(text) != text}
 
     def mask(environ: dict[str, object] | None = None, **signal: object) -> None:
+        """Mask the variables in the environment of one request."""
         del signal
         if environ:
             environ.update((name, text) for name, text in masked.items() if name in environ)

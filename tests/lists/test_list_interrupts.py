@@ -36,20 +36,6 @@ class Held:
         self.threads[0].join(PATIENCE)
 
 
-@pytest.fixture
-def pressed():
-    """An event that is set by the handler of Ctrl-C, before it raises."""
-    event = threading.Event()
-
-    def handle(_number, _frame):
-        event.set()
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGINT, handle)
-    yield event
-    signal.signal(signal.SIGINT, before)
-
-
 def press(pressed):
     os.kill(os.getpid(), signal.SIGINT)
     assert pressed.wait(PATIENCE)

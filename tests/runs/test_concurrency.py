@@ -154,20 +154,6 @@ def pressing(gate, then=lambda: None, pressed=None):
     return press
 
 
-@pytest.fixture
-def pressed():
-    """An event that is set by the handler of Ctrl-C, before it raises."""
-    event = threading.Event()
-
-    def handle(_number, _frame):
-        event.set()
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGINT, handle)
-    yield event
-    signal.signal(signal.SIGINT, before)
-
-
 # Order and number
 
 

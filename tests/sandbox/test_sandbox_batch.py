@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import pytest
-from sandbox_wire import Wire
 
 from b24batch.sandbox import Page, Portal, PortalError
 from b24batch.sandbox.php.values import answered, received, to_int, to_mapping
@@ -97,12 +96,6 @@ def portal():
             return Page([{"ID": "1"}], next=params.start + 50, total=70)
 
         yield portal
-
-
-@pytest.fixture
-def wire(portal):
-    """A connection to it."""
-    return Wire(portal)
 
 
 def value_command(value):

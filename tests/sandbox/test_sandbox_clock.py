@@ -14,12 +14,6 @@ from b24batch import LeakyBucket
 from b24batch.sandbox import FakeClock, Portal, fake_clock
 
 
-@pytest.fixture
-def clock():
-    """A clock for one thread."""
-    return FakeClock()
-
-
 def run(*works):
     """Run each function in a thread of its own until all have ended."""
     threads = [threading.Thread(target=work, daemon=True) for work in works]

@@ -29,12 +29,6 @@ def portal():
         yield portal
 
 
-@pytest.fixture
-def wire(portal):
-    """A connection to it."""
-    return Wire(portal)
-
-
 @pytest.mark.parametrize(
     "path",
     [

@@ -35,12 +35,6 @@ def portal():
         yield portal
 
 
-@pytest.fixture
-def wire(portal):
-    """A connection to it."""
-    return Wire(portal)
-
-
 def ids(rows):
     """Return the ids of rows as numbers."""
     return [int(row.get("ID") or row.get("id")) for row in rows]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from sandbox_wire import Wire
 
 from b24batch.sandbox import Portal
 
@@ -13,12 +12,6 @@ def portal():
     """An empty portal."""
     with Portal() as portal:
         yield portal
-
-
-@pytest.fixture
-def wire(portal):
-    """A connection to it."""
-    return Wire(portal)
 
 
 EVENT = {"type": "user", "ownerId": 1, "name": "E", "from": "2024-05-01T10:00:00+03:00", "to": "2024-05-01T11:00:00"}

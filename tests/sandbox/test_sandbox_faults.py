@@ -28,22 +28,10 @@ def serving(clock=None):
 
 
 @pytest.fixture
-def clock():
-    """A clock of our own."""
-    return FakeClock()
-
-
-@pytest.fixture
 def portal(clock):
     """A portal on that clock."""
     with serving(clock) as portal:
         yield portal
-
-
-@pytest.fixture
-def wire(portal):
-    """A connection to it."""
-    return Wire(portal)
 
 
 @pytest.fixture

@@ -5,15 +5,9 @@ from __future__ import annotations
 import pytest
 from sandbox_wire import Wire
 
-from b24batch.sandbox import FakeClock, Portal, PortalError
+from b24batch.sandbox import Portal, PortalError
 
 LIMITED = {"error": "QUERY_LIMIT_EXCEEDED", "error_description": "Too many requests"}
-
-
-@pytest.fixture
-def clock():
-    """A clock of our own."""
-    return FakeClock()
 
 
 @pytest.fixture
@@ -22,12 +16,6 @@ def portal(clock):
     with Portal(clock, operating_limit=10) as portal:
         portal.cost("crm.lead.add", 6)
         yield portal
-
-
-@pytest.fixture
-def wire(portal):
-    """A connection to it."""
-    return Wire(portal)
 
 
 def statuses(wire, requests):

@@ -3,15 +3,9 @@
 from urllib.parse import quote
 
 import pytest
-from sandbox_wire import Wire
 
 FORM = '--b\r\nContent-Disposition: form-data; name="{field}"; filename="{name}"\r\n\r\n{content}\r\n--b--\r\n'
 ROOT = 1
-
-
-@pytest.fixture
-def wire(portal):
-    return Wire(portal)
 
 
 def target(url):

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 import pytest
 from sandbox_wire import Raw, Wire
 
-from b24batch.sandbox import Answer, FakeClock, Portal, PortalError
+from b24batch.sandbox import Answer, Portal, PortalError
 from b24batch.sandbox.fake_clock import START
 from b24batch.sandbox.methods.staff import SCOPE
 
@@ -23,23 +23,11 @@ DAY = 24 * 3600
 
 
 @pytest.fixture
-def clock():
-    """A clock of our own."""
-    return FakeClock()
-
-
-@pytest.fixture
 def portal(clock):
     """A portal on that clock."""
     with Portal(clock) as portal:
         portal.method("echo")(lambda params: params)
         yield portal
-
-
-@pytest.fixture
-def wire(portal):
-    """A connection to it."""
-    return Wire(portal)
 
 
 @pytest.fixture

@@ -29,12 +29,6 @@ Loud().serve_forever()
 
 
 @pytest.fixture
-def clock():
-    """A clock of our own."""
-    return FakeClock()
-
-
-@pytest.fixture
 def portal(clock):
     """A portal on that clock."""
     with Portal(clock) as portal:
@@ -44,12 +38,6 @@ def portal(clock):
             return params
 
         yield portal
-
-
-@pytest.fixture
-def wire(portal):
-    """A connection to it."""
-    return Wire(portal)
 
 
 def test_the_clock_is_in_the_answers(wire, clock):

@@ -45,6 +45,7 @@ def told_to_stop() -> Iterator[Stop]:
     told = Stop()
 
     def handle(number: int, frame: object) -> None:
+        """Ask to stop; interrupt if that was asked before."""
         del number, frame
         if told.is_set():
             raise KeyboardInterrupt

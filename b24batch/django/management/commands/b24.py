@@ -44,6 +44,7 @@ class Command(BaseCommand):
         end_with = parser.error
 
         def parse(args: Sequence[str] | None = None, namespace: None = None) -> Namespace:
+            """Parse the arguments as the program does."""
             del namespace
             return Parser.parse(parser, args)
 
