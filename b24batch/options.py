@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Collection
-from typing import Any, Generic, Literal, ParamSpec, TypedDict, TypeVar, cast
+from typing import Any, Literal, ParamSpec, TypedDict, TypeVar
 
 import attrs
 import requests
@@ -152,39 +152,6 @@ def spell_options(function: Callable[Given, Made]) -> Callable[Given, Made]:
     ]
     vars(function)["__signature__"] = signature.replace(parameters=[*first, *options])
     return function
-
-
-class _Option(Generic[Made]):
-    """A read-only attribute with the value of an option."""
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    def __get__(self, session: Any, owner: type) -> Made:
-        return cast("Made", self if session is None else getattr(session._settings, self._name))
-
-
-class Configured:
-    """Base of `Session`, which makes each option a read-only attribute."""
-
-    __slots__ = ()
-    _settings: Settings
-
-    timeout: _Option[tuple[float, float]] = _Option()
-    deadline: _Option[float] = _Option()
-    max_answer: _Option[int] = _Option()
-    retries: _Option[RetryPolicy] = _Option()
-    clock: _Option[Clock] = _Option()
-    limits: _Option[Limiter | None] = _Option()
-    max_wait: _Option[float | None] = _Option()
-    operating_wait: _Option[float] = _Option()
-    concurrency: _Option[int] = _Option()
-    idempotent_methods: _Option[frozenset[str]] = _Option()
-    allow_http: _Option[bool] = _Option()
-    http: _Option[requests.Session | None] = _Option()
-    on_wait: _Option[Callable[[Wait], None] | None] = _Option()
-    on_request: _Option[Callable[[FinishedRequest], None] | None] = _Option()
-    redact_urllib3_log: _Option[bool] = _Option()
 
 
 def to_request_id(value: object) -> str:

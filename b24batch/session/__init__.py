@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import chain
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, NoReturn, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Literal, NoReturn, Self, Unpack, overload
 
 from b24batch.aliases import JsonValue, Params
 from b24batch.calls.chunks import MAX_COMMANDS, cut, cut_one, refuse_duplicates
@@ -15,39 +15,34 @@ from b24batch.calls.commands import Command
 from b24batch.calls.earlier import MEMORY
 from b24batch.calls.encoded import EncodedCommand, encode_calls, encode_direct
 from b24batch.calls.formats import Call, CallDict, CallList, Calls
-from b24batch.calls.methods import is_read
 from b24batch.errors import UsageError
 from b24batch.options import (
-    Configured,
     Options,
-    Settings,
     hide_arguments,
     spell_options,
-    to_concurrency,
     to_flag,
     to_request_id,
     to_settings,
     try_to,
     vary,
 )
-from b24batch.redaction import Secret, drop_frames, redact_urllib3_log
+from b24batch.redaction import Secret, drop_frames
 from b24batch.results import AjaxResult, AnyResult, Result
 from b24batch.results.last_result import LastResult
 from b24batch.runs.chunk_run import ChunkRun
 from b24batch.runs.operating import OperatingTime
 from b24batch.runs.payload import load_direct
-from b24batch.runs.requests import Requests
 from b24batch.runs.run import Run
 from b24batch.runs.streaming import collect_known, end, stream
 from b24batch.runs.substitution import find_targets, mark_missed
+from b24batch.session.parts import Parts
 from b24batch.streams import Stream, give_rows
-from b24batch.wire.auth import Auth, Webhook, refuse_http
+from b24batch.wire.auth import Auth, Webhook
 from b24batch.wire.connections import Connections
 from b24batch.wire.rate import Limiter, ReservingLimiter
-from b24batch.wire.repeats import refuse_repeats
 from b24batch.wire.reports import FinishedRequest, Reports
 from b24batch.wire.retries import RetryPolicy
-from b24batch.wire.settings import check_number, to_wait
+from b24batch.wire.settings import check_number
 from b24batch.wire.statistics import Counts, Statistics
 from b24batch.wire.transport import Transport
 
@@ -57,14 +52,11 @@ if TYPE_CHECKING:
     import requests
 
     from b24batch.clock import Clock, Wait
-    from b24batch.runs.lanes import Lanes
     from b24batch.runs.progress import MakeBar
     from b24batch.runs.run_journal import RunJournal
 
-_Group = TypeVar("_Group", bound=list[JsonValue])
 
-
-class Session(Configured):
+class Session(Parts):
     """Calls the REST methods of one Bitrix24 portal, one by one or in batches.
 
     Threads may share a session. Create it once and keep it as long as the program runs; ``close``, or the end of a
@@ -101,7 +93,7 @@ class Session(Configured):
         TypeError: If an option does not exist or has the wrong type.
     """
 
-    __slots__ = ("__weakref__", "_last", "_operating", "_settings", "_transport")
+    __slots__ = ()
 
     @hide_arguments
     def __init__(
@@ -146,20 +138,6 @@ class Session(Configured):
         transport = Transport(auth, connections, settings, Counts())
         self._assemble(settings, transport, OperatingTime(settings.clock), LastResult())
 
-    def _assemble(self, settings: Settings, transport: Transport, operating: OperatingTime, last: LastResult) -> None:
-        self._settings, self._transport, self._operating, self._last = settings, transport, operating, last
-        if not self.allow_http:
-            refuse_http(self.auth)
-        if self.http is not None:
-            refuse_repeats(self.http, self.auth.access().endpoint)
-        if self.redact_urllib3_log:
-            redact_urllib3_log()
-
-    @property
-    def auth(self) -> Auth:
-        """The credentials."""
-        return self._transport.auth
-
     @spell_options
     def with_options(self, **options: Unpack[Options]) -> Self:
         """Return a copy of this session with some options changed.
@@ -176,20 +154,11 @@ class Session(Configured):
         __tracebackhide__ = True
         if TYPE_CHECKING:
             Session(self.auth, **options)  # editors complete by it, and type checkers compare both
-        wire = self._transport
-        settings = try_to(vary, self._settings, wire.auth.host, options)
+        settings = try_to(vary, self._settings, self.auth.host, options)
         del options
         if isinstance(settings, Exception):
             raise settings
-        connections, operating = wire.connections, self._operating
-        if settings.http is not self.http:
-            connections = Connections(settings.clock.monotonic, settings.http)
-        if settings.clock is not self.clock:
-            operating = OperatingTime(settings.clock)
-        sibling = object.__new__(type(self))
-        transport = Transport(wire.auth, connections, settings, wire.counts)
-        sibling._assemble(settings, transport, operating, self._last)
-        return sibling
+        return self._copy_with(settings)
 
     @property
     def last_result(self) -> AnyResult | None:
@@ -596,67 +565,6 @@ class Session(Configured):
         session, over = self._show_progress(progress, " commands", len(commands))
         chunks = [ChunkRun(chunk.commands) for chunk in cut(commands, chunk_size, halt=halt)]
         return session._start(find_targets(commands), **options), chunks, over
-
-    def _start(
-        self,
-        wanted: Collection[str] | None,
-        *,
-        concurrency: int | None,
-        journal: str | os.PathLike[str] | RunJournal | None,
-        stop_after: float | None,
-        halt_on_error: bool,
-        stop_on_error: bool,
-        request_id: str | None,
-    ) -> Run:
-        """Return a run whose references may lead to the commands in `wanted`; None: to the last 50."""
-        session, lanes = self._with_lanes(concurrency)
-        make: Callable[..., Run] = Run
-        if lanes is not None:
-            from b24batch.runs.concurrent_run import ConcurrentRun
-
-            make = partial(ConcurrentRun, lanes=lanes, bounded=wanted is None)
-        requests, halt = session._requests(request_id, is_final=False), to_flag("halt_on_error", halt_on_error)
-        stop = to_flag("stop_on_error", stop_on_error)
-        run = make(requests, session._is_repeatable, halt_on_error=halt, stop_on_error=stop)
-        run.answered.wanted = wanted
-        if stop_after is not None:
-            run.requests.ends = self.clock.monotonic() + to_wait("stop_after", stop_after)
-        if journal is not None:
-            from b24batch.journal.given import to_journal
-
-            run.requests.journal = to_journal(journal)
-        return run
-
-    def _with_lanes(self, concurrency: int | None) -> tuple[Self, Lanes | None]:
-        """Return lanes for so many requests at once, and a session that uses them; None for one after the other."""
-        most = self.concurrency if concurrency is None else to_concurrency(concurrency)
-        if most == 1:
-            return self, None
-        from b24batch.runs.lanes import Lanes
-
-        lanes = Lanes(most, self.clock, self.on_wait, self.on_request)
-        on_request = None if self.on_request is None else lanes.announce
-        return self.with_options(on_wait=lanes.announce, on_request=on_request), lanes
-
-    def _requests(self, request_id: str | None, *, is_final: bool = True) -> Requests:
-        longest_wait = self.operating_wait if self.max_wait is None else min(self.operating_wait, self.max_wait)
-        wanted = to_request_id(request_id)
-        return Requests(self._transport, self._operating, wanted, longest_wait, is_final=is_final)
-
-    def _show_progress(
-        self, progress: bool | MakeBar | None, unit: str, total: int | None = None
-    ) -> tuple[Self, Callable[[Iterable[_Group]], Iterable[_Group]]]:
-        """Return the session to use, and a function that shows the progress of the outcomes it is given."""
-        if progress is None or progress is False:
-            return self, iter
-        from b24batch.runs.progress import Progress, choose_bar_maker
-
-        shown = Progress(choose_bar_maker(progress), unit, total, self.clock, self.on_wait)
-        return self.with_options(on_wait=shown.on_wait), shown.over
-
-    def _is_repeatable(self, command: Command) -> bool:
-        method = command.method
-        return command.idempotent or is_read(method) or method.casefold() in self.idempotent_methods
 
     def __enter__(self) -> Self:
         return self
