@@ -281,15 +281,11 @@ class Session(Parts):
             UsageError: A call is invalid. Nothing was sent.
             NotSent, AnswerLost, AjaxError: The request failed as a whole; the error applies to every command.
         """
-        as_rows, named, halt = (
-            to_flag("return_ajax_result", return_ajax_result),
-            isinstance(calls, Mapping),
-            to_flag("halt_on_error", halt_on_error),
-        )
+        as_rows, halt = to_flag("return_ajax_result", return_ajax_result), to_flag("halt_on_error", halt_on_error)
         chunk = cut_one(_encode_all(encode_calls(calls, halt=halt)), halt=halt)
         repeatable = all(self._is_repeatable(encoded.command) for encoded in chunk.commands)
         rows = self._requests(request_id).send(chunk, halt=halt, repeatable=repeatable)
-        return Result(mark_missed(chunk, rows), named, whole_rows=as_rows)
+        return Result(mark_missed(chunk, rows), named=isinstance(calls, Mapping), whole_rows=as_rows)
 
     def batch_by_chunk(
         self,
@@ -395,15 +391,8 @@ class Session(Parts):
         `result` has those outcomes, and its `close` ends the run: it waits up to 5 seconds for requests on their way,
         whose outcomes are ``unknown`` until then.
 
-        Args:
-            calls: As in `batch_by_chunk`; may be a generator.
-            halt_on_error: As in `batch_by_chunk`.
-            stop_on_error: As in `batch_by_chunk`.
-            chunk_size: As in `batch_by_chunk`.
-            concurrency: As in `batch_by_chunk`.
-            journal: As in `batch_by_chunk`. Names must then be unique in the whole run.
-            stop_after: As in `batch_by_chunk`.
-            request_id: As in `batch_by_chunk`.
+        The arguments are as in `batch_by_chunk`. `calls` may be a generator, and with a `journal` names must be unique
+        in the whole run.
 
         Raises:
             UsageError: An option or a call is invalid.
