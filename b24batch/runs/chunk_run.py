@@ -45,7 +45,7 @@ class ChunkRun:
         known = {encoded.name: row for encoded, row in zip(self.commands, rows, strict=True) if row is not None}
         self.rows, self.told = {**known}, frozenset(known)
 
-    def to_send(self) -> list[EncodedCommand]:
+    def list_unsent(self) -> list[EncodedCommand]:
         """Return the commands without an outcome from an earlier life."""
         return [encoded for encoded in self.commands if encoded.name not in self.told]
 
@@ -94,11 +94,11 @@ class ChunkRun:
         errors = [row.error for row in map(self.rows.get, self.blocked) if row]
         return {error.method for error in errors if isinstance(error, OperatingLimitExceeded)}
 
-    def known(self) -> list[AjaxResult]:
+    def list_known(self) -> list[AjaxResult]:
         """Return the outcome of each command, in order; ``skipped`` if it was not attempted."""
-        return [self.rows.get(encoded.name) or self._open(encoded) for encoded in self.commands]
+        return [self.rows.get(encoded.name) or self._make_open(encoded) for encoded in self.commands]
 
-    def _open(self, encoded: EncodedCommand) -> AjaxResult:
+    def _make_open(self, encoded: EncodedCommand) -> AjaxResult:
         """Return the outcome of a command that was not answered: ``skipped`` or ``unknown``."""
         if encoded.name not in self.rows:
             return AjaxResult(encoded.command, "skipped")

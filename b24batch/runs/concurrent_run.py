@@ -109,7 +109,7 @@ class ConcurrentRun(Run):
                 self._close(opened)
             elif isinstance(step, Wait):
                 self._hold(opened, step)
-            elif (busy := self._busy(step)) > now:
+            elif (busy := self._find_free_time(step)) > now:
                 opened.until = busy
             else:
                 self._send(opened, step)
@@ -124,7 +124,7 @@ class ConcurrentRun(Run):
         self._busy_until |= dict.fromkeys(opened.chunk.list_blocked_methods(), opened.until)
         self.requests.announce(attrs.evolve(wait, request_id=opened.chunk.request_id))
 
-    def _busy(self, request: Chunk) -> float:
+    def _find_free_time(self, request: Chunk) -> float:
         """Return when all methods of a request may be called again."""
         return max(self._busy_until.get(encoded.command.method, PAST) for encoded in request.commands)
 

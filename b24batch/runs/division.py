@@ -22,11 +22,11 @@ def divide(chunk: ChunkRun, commands: Collection[EncodedCommand], answered: Answ
         return
     part: dict[str, EncodedCommand] = {}
     for encoded in commands:
-        ready = answered.ready(encoded, part, halt=halt)
+        ready = answered.make_ready(encoded, part, halt=halt)
         if part and isinstance(ready, EncodedCommand) and ready.obstacle:
             yield Chunk(tuple(part.values()))
             part = {}
-            ready = answered.ready(encoded, part, halt=halt)
+            ready = answered.make_ready(encoded, part, halt=halt)
         if isinstance(ready, AjaxResult):
             chunk.decide(encoded, ready)
             answered.note(encoded.name, ready)

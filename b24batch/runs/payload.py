@@ -50,7 +50,7 @@ def _read_rows(chunk: Chunk, answer: Answer, maps: BatchAnswer, *, halt: bool) -
             yield _make_ok(command, answer, (maps.result[name], total, following, time))
         elif refused and not succeeded:
             halted = halt
-            yield _make_not_ok(command, answer, "failed", _command_error(command, maps.error[name], answer))
+            yield _make_not_ok(command, answer, "failed", _make_command_error(command, maps.error[name], answer))
         elif halted and not refused:
             yield _make_not_ok(command, answer, "skipped")
         else:
@@ -85,7 +85,7 @@ def _make_not_ok(command: Command, answer: Answer, status: Status, error: SdkErr
     return AjaxResult(command, status, error=error, http_status=answer.http_status, request_id=answer.request_id)
 
 
-def _command_error(command: Command, entry: JsonValue, answer: Answer) -> SdkError:
+def _make_command_error(command: Command, entry: JsonValue, answer: Answer) -> SdkError:
     fields = entry if isinstance(entry, dict) else {"error": entry}
     code = to_text(fields.get("error"))
     return choose_command_error_class(code)(

@@ -85,14 +85,10 @@ class Requests:
             self._note_failure(error, size, answered=answer is not None)
             raise
         if self.is_final:
-            self.count(rows)
+            self.transport.counts.count_commands([row.status for row in rows])
+            self.reports.check()
         self._learn(method, answer, rows)
         return rows
-
-    def count(self, rows: Iterable[AjaxResult]) -> None:
-        """Count commands by their final outcomes, and raise the exception of `on_request`, if there was one."""
-        self.transport.counts.count_commands([row.status for row in rows])
-        self.reports.check()
 
     def plan_wait(self, methods: Iterable[str], waited: Waited) -> Wait | None:
         """Return the wait until these blocked methods may be called again; None if it would take too long.
@@ -106,7 +102,7 @@ class Requests:
             return None
         waited.seconds += seconds
         waited.attempt += 1
-        return Wait("operating", seconds, waited.attempt, self._id(self._sent))
+        return Wait("operating", seconds, waited.attempt, self._make_id(self._sent))
 
     def wait(self, methods: Iterable[str], waited: Waited) -> bool:
         """Wait until these blocked methods may be called again; return False at once if that would take too long."""
@@ -146,14 +142,14 @@ class Requests:
     def take_id(self) -> str:
         """Return the ``X-Request-ID`` of the next request."""
         self._sent += 1
-        return self._id(self._sent)
+        return self._make_id(self._sent)
 
     @property
     def clock(self) -> Clock:
         """The clock."""
         return self.operating.clock
 
-    def _id(self, number: int) -> str:
+    def _make_id(self, number: int) -> str:
         return self.request_id if number <= 1 else f"{self.request_id}/{number}"
 
     def _learn(self, method: str, answer: Answer, rows: list[AjaxResult]) -> None:

@@ -125,7 +125,7 @@ class Run:
         commands ran, a wait would be too long, or the run has ended.
         """
         if not self.ended:
-            yield from self._divide(chunk, chunk.to_send())
+            yield from self._divide(chunk, chunk.list_unsent())
         while chunk.blocked and not self.ended:
             wait = self.requests.plan_wait(chunk.list_blocked_methods(), chunk.waited)
             if wait is None:
@@ -174,7 +174,7 @@ class Run:
 
     def close(self, chunk: ChunkRun) -> list[AjaxResult]:
         """Return the outcomes of a chunk that has no more steps."""
-        rows = chunk.known()
+        rows = chunk.list_known()
         if self.stop_on_error and not self.ended:
             self.ended = not all(row.is_success for row in chunk.omit_told(rows))
         self.answered.note_all(chunk.commands, rows)
@@ -185,7 +185,7 @@ class Run:
     def count(self, chunk: ChunkRun) -> None:
         """Add the outcomes of a chunk to the statistics, except those from an earlier life; a second call adds none."""
         if not chunk.is_counted:
-            statuses = [row.status for row in chunk.omit_told(chunk.known())]
+            statuses = [row.status for row in chunk.omit_told(chunk.list_known())]
             self.requests.transport.counts.count_commands(statuses, chunk)
 
     def _note(self, chunk: ChunkRun, request: Chunk, rows: list[AjaxResult]) -> None:

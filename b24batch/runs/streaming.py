@@ -54,7 +54,7 @@ def _stop(run: Run, chunks: Iterable[ChunkRun]) -> None:
 
 def collect_known(chunks: Iterable[ChunkRun]) -> AnyResult:
     """Return the outcome of each command of these chunks so far."""
-    return Result([row for chunk in chunks for row in chunk.known()], named=False)
+    return Result([row for chunk in chunks for row in chunk.list_known()], named=False)
 
 
 def stream(run: Run, chunks: Iterable[Chunk], last: LastResult) -> Stream[AjaxResult, AnyResult]:
@@ -105,7 +105,7 @@ class _Streaming:
         """Return the outcomes that were not yielded yet, of all chunks that were read."""
         self.run.catch_up()
         hand, following = self.state
-        return Result([*copy(hand), *chain.from_iterable(chunk.known() for chunk in following)], named=False)
+        return Result([*copy(hand), *chain.from_iterable(chunk.list_known() for chunk in following)], named=False)
 
     def _read(self) -> Iterator[ChunkRun]:
         for chunk in self.chunks:

@@ -54,7 +54,7 @@ class Answered:
         while self.wanted is None and len(self._rows) > self.memory:
             del self._rows[next(iter(self._rows))]
 
-    def ready(self, encoded: EncodedCommand, part: Collection[str], *, halt: bool) -> EncodedCommand | AjaxResult:
+    def make_ready(self, encoded: EncodedCommand, part: Collection[str], *, halt: bool) -> EncodedCommand | AjaxResult:
         """Return a command ready to be sent with those named in `part`, or its outcome if it cannot be sent.
 
         References into `part` are left to the portal; others are replaced with their values. A command is ``skipped``

@@ -49,7 +49,7 @@ class Connections:
         response: requests.Response | None = None
         try:
             self._on_way.add(delivery)
-            response = self._prepare(post, delivery)(stream=True, timeout=delivery.timeouts(*post.timeout))
+            response = self._prepare(post, delivery)(stream=True, timeout=delivery.make_timeouts(*post.timeout))
             return read_reply(response, delivery, post)
         except SdkError as error:
             failure: BaseException = error

@@ -34,7 +34,7 @@ class Delivery:
         """Whether the deadline has passed."""
         return self.monotonic() >= self.ends
 
-    def timeouts(self, connect: float, read: float) -> tuple[Timeout, Timeout]:
+    def make_timeouts(self, connect: float, read: float) -> tuple[Timeout, Timeout]:
         """Return the timeouts to pass to requests: seconds to connect, and between two bytes."""
         return Timeout(min(connect, self.deadline), self), Timeout(min(read, self.deadline), self)
 

@@ -104,7 +104,7 @@ def read_reply(response: requests.Response, delivery: Delivery, post: Post) -> R
 
 
 def _read_content(response: requests.Response, delivery: Delivery, max_answer: int) -> bytes:
-    parts, size, timeout = [], 0, delivery.timeouts(math.inf, math.inf)[0]
+    parts, size, timeout = [], 0, delivery.make_timeouts(math.inf, math.inf)[0]
     while part := response.raw.read1(_PART, decode_content=True):
         size += len(part)
         if size > max_answer:
@@ -115,7 +115,7 @@ def _read_content(response: requests.Response, delivery: Delivery, max_answer: i
 
 
 def _save_content(response: requests.Response, delivery: Delivery, write: Callable[[bytes], object]) -> None:
-    timeout = delivery.timeouts(math.inf, math.inf)[0]
+    timeout = delivery.make_timeouts(math.inf, math.inf)[0]
     while part := response.raw.read1(_PART, decode_content=False):
         _call(write, part)
         get_time_left(timeout)

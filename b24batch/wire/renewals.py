@@ -28,7 +28,7 @@ class Renewals:
     most: int = 2
     _done: list[Renewal] = attrs.field(factory=list, init=False)
 
-    def access(self) -> Access:
+    def get_access(self) -> Access:
         """Return the address and a token that is not stale, as far as one can be had."""
         access = self.auth.access()
         return self.auth.access() if access.stale and self.renew(access) else access

@@ -76,7 +76,7 @@ class Transport:
         except BaseException as interrupt:
             vars(interrupt)["request_sent"] = exchange.lost
             raise
-        raise exchange.outcome(failure)
+        raise exchange.choose_error(failure)
 
     def announce(self, wait: Wait) -> None:
         """Count and log a wait that is about to begin, and call ``on_wait``."""
@@ -110,7 +110,7 @@ class Exchange:
     def attempt(self) -> Answer:
         """Send the request; if its token is refused, renew the token and send the request again."""
         while True:
-            access = self.renewals.access()
+            access = self.renewals.get_access()
             self._keep_rate()
             if self.claim is not None:
                 self.claim.take()
@@ -138,7 +138,7 @@ class Exchange:
         self._announce("retry", seconds)
         self.transport.settings.clock.sleep(seconds)
 
-    def outcome(self, failure: SdkError) -> SdkError:
+    def choose_error(self, failure: SdkError) -> SdkError:
         """Return the error to raise after the last attempt: a lost answer outweighs any later error."""
         if not self.lost or isinstance(failure, AnswerLost):
             return failure
