@@ -41,7 +41,7 @@ def render_result(records: Sequence[Mapping[str, JsonValue]]) -> str:
     ranked = sorted(_group(records), key=lambda group: (group[0]["error"] is None, group[0]["status"] != "skipped"))
     left_out = [record["status"] for group in ranked[MAX_ROWS:] for record in group]
     caption = count_outcomes(record["status"] for record in records)
-    rest = f"{len(left_out)} more are left out: {count_statuses(left_out)}; {_ALL_ROWS}" if left_out else ""
+    rest = f"{len(left_out)} more left out: {count_statuses(left_out)}; {_ALL_ROWS}" if left_out else ""
     head = ("command", "method", "status", "value or error")
     return _render_table(caption, head, [_make_row(group) for group in ranked[:MAX_ROWS]], rest)
 
@@ -54,7 +54,7 @@ def render_outcome(outcome: Mapping[str, JsonValue]) -> str:
     first = [] if error is None else [("error", to_message(error["code"], error["description"]))]
     rows = [*first, *_choose(parts, MAX_ROWS - len(first))]
     left_out = len(first) + len(parts) - len(rows)
-    rest = f"{left_out} more are left out; all are in its .data" if left_out else ""
+    rest = f"{left_out} more left out; all are in its .data" if left_out else ""
     return _render_table(caption, ("field", "value"), rows, rest)
 
 

@@ -21,4 +21,5 @@ def count_statuses(statuses: Iterable[str]) -> str:
 def count_outcomes(statuses: Iterable[str]) -> str:
     """Return how many commands have which status, such as ``150 commands: 147 ok, 3 failed``."""
     counts = Counter(statuses)
-    return f"{counts.total()} commands: {count_statuses(counts)}"
+    total = counts.total()
+    return f"{total} command{'s' * (total != 1)}: {count_statuses(counts)}"

@@ -174,7 +174,7 @@ def test_no_secret_in_what_else_the_portal_says(portal, b24):
         (AjaxError("Not found", code="", method="crm.deal.get"), "crm.deal.get: Not found"),
         (AjaxError("", code="0", method="m"), "m: 0"),
         (AjaxError("", code="", method="m"), "m: no code and no description"),
-        (BatchError(RESULT), "BATCH: 1 commands: 1 failed; first error: 0 (CODE: no)"),
+        (BatchError(RESULT), "BATCH: 1 command: 1 failed; first error: 0 (CODE: no)"),
     ],
 )
 def test_texts(error, text):

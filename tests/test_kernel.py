@@ -118,7 +118,7 @@ def test_interrupts_of_streams_and_lists(kernel, line, note):
             'b24.call_list("crm.deal.add")',
             "UsageError: USAGE: crm.deal.add writes, and list methods only read; use call",
         ),
-        ('b24.batch([("no",)]).raise_for_errors()', "BatchError: BATCH: 1 commands: 1 failed"),
+        ('b24.batch([("no",)]).raise_for_errors()', "BatchError: BATCH: 1 command: 1 failed"),
         ('b24.batch({"b": ("no",)})["c"]', "KeyError: 'c'"),
     ],
 )

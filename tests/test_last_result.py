@@ -213,7 +213,7 @@ def test_no_secret_in_a_note(b24, portal):
         raise PortalError("SECRET", "see https://example.com/rest/1/k7secretcode/x")
 
     error = stopped(lambda: b24.batch_by_chunk([("refused",)], progress=Bar(KeyboardInterrupt())))
-    assert error.__notes__ == ["1 commands: 1 failed; their outcomes: b24.last_result"]
+    assert error.__notes__ == ["1 command: 1 failed; their outcomes: b24.last_result"]
 
 
 def test_a_batch_that_is_lost(b24, portal):

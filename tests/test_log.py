@@ -25,8 +25,8 @@ def test_a_line_for_each_request(portal, clock, caplog):
     b24.call("slow", {"secret": "parameter"}, request_id="one")
     assert lines(caplog, logging.DEBUG) == [
         "batch: 2 commands, 2.500 s, request id run",
-        "batch: 1 commands, 1.250 s, request id run/2",
-        "slow: 1 commands, 1.250 s, request id one",
+        "batch: 1 command, 1.250 s, request id run/2",
+        "slow: 1 command, 1.250 s, request id one",
     ]
     assert lines(caplog, logging.WARNING) == []
     assert "parameter" not in caplog.text

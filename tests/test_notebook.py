@@ -84,11 +84,11 @@ def test_names(b24):
     ("statuses", "shown_rows", "texts"),
     [
         (["ok"] * 20, 20, ["20 commands: 20 ok"]),
-        (["ok"] * 21, 20, ["21 commands: 21 ok", f"1 more are left out: 1 ok; {REST}"]),
+        (["ok"] * 21, 20, ["21 commands: 21 ok", f"1 more left out: 1 ok; {REST}"]),
         (
             ["ok"] * 100 + ["failed"] * 15 + ["skipped"] * 10,
             20,
-            ["125 commands: 100 ok, 15 failed, 10 skipped", f"82 more are left out: 82 ok; {REST}"],
+            ["125 commands: 100 ok, 15 failed, 10 skipped", f"82 more left out: 82 ok; {REST}"],
         ),
         ([], 0, ["0 commands: none"]),
     ],
@@ -183,7 +183,7 @@ def test_user_fields_are_shown(portal, b24):
         shown = table(b24.call(method))
         names = [row[0] for row in shown.rows[1:]]
         assert names == [f"{prefix}{name}" for name in [*(f"F{n}" for n in range(18)), "UF_CRM_1", "ufCrm2"]]
-        assert shown.texts[1] == "41 more are left out; all are in its .data"
+        assert shown.texts[1] == "41 more left out; all are in its .data"
     fields = {f"F{n}": n for n in range(15)} | {f"UF_CRM_{n}": n for n in range(15)}
     assert [row[0] for row in table(AjaxResult(Command("a.b"), "ok", data=fields)).rows[1:]] == [
         *(f"F{n}" for n in range(10)),
@@ -219,7 +219,7 @@ def test_one_outcome(b24, portal):
     assert shown.rows == [["field", "value"], ["ID", "'7'"], ["TITLE", "'Deal'"], ["LIST", "[1, 2]"]]
     b24.batch_by_chunk([("crm.deal.add", {"fields": {"TITLE": str(n)}}) for n in range(60)])
     deals = table(b24.call("crm.deal.list"))
-    assert deals.texts == ["crm.deal.list: ok, total 60, next 50", "30 more are left out; all are in its .data"]
+    assert deals.texts == ["crm.deal.list: ok, total 60, next 50", "30 more left out; all are in its .data"]
     assert [row[0] for row in deals.rows[1:]] == [str(n) for n in range(20)]
     portal.method("fields")(lambda params: dict.fromkeys("abcdefghijklmnopqrst", 1))
     assert table(b24.call("fields")).texts == ["fields: ok"]

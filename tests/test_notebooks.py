@@ -74,7 +74,7 @@ def test_bulk_creation(play, alone):
     session, _, result, row, *_ = texts(outputs, "text/html")
     assert re.search(r"<td[^>]*>Webhook</td>", session)
     assert "150 commands: 98 ok, 2 failed, 50 unknown" in result
-    assert "80 more are left out: 80 ok" in result
+    assert "80 more left out: 80 ok" in result
     assert "crm.item.add: failed" in row
     assert len(texts(outputs, "application/vnd.jupyter.widget-view+json")) == 2
     assert texts(outputs, "text/plain")[-1] == "(150, 150)"

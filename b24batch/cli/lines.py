@@ -16,7 +16,7 @@ from b24batch.cli.sources import JsonFile
 from b24batch.cli.terminal import Exit, to_json_line, write
 from b24batch.errors import NotSent, UsageError
 from b24batch.results import AjaxResult
-from b24batch.statuses import Status, count_statuses
+from b24batch.statuses import Status, count_outcomes
 
 _NO_REFERENCES = "lines cannot refer to each other: use ref(...) in Python, or send it as text with b24batch call"
 
@@ -125,5 +125,4 @@ class Report:
 
     def summarize(self) -> str:
         """Return one line: the number of commands with each outcome, and the first error."""
-        total = self.counts.total()
-        return f"{total} command{'s' * (total != 1)}: {count_statuses(self.counts)}{self.first_error}"
+        return f"{count_outcomes(self.counts)}{self.first_error}"

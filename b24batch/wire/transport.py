@@ -159,7 +159,9 @@ class Exchange:
     def _report(self, began: float, outcome: Answer | BaseException) -> None:
         """Log an attempt that has ended, and tell `on_request`."""
         seconds = self._now() - began
-        _log.debug("%s: %d commands, %.3f s, request id %s", self.method, self.commands, seconds, self.request_id)
+        many = "s" * (self.commands != 1)
+        what = (self.method, self.commands, many, seconds, self.request_id)
+        _log.debug("%s: %d command%s, %.3f s, request id %s", *what)
         if self.reports.on_request is not None:
             began_at = self.transport.settings.clock.time() - seconds
             how = (self.attempts, self.request_id, began_at, seconds)

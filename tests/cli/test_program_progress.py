@@ -289,10 +289,10 @@ def test_verbose(terminal, go):
     go(["server.time"] * 3, "--verbose", "--no-progress", "--request-id", "night", seconds=4.0)
     told = [re.sub(r"\d+\.\d{3} s", "S", text) for text in shown(terminal.read())]
     assert told == [
-        "b24batch: batch: 1 commands, S, request id night",
+        "b24batch: batch: 1 command, S, request id night",
         "b24batch: waiting 4.0 s (rate) before attempt 1, request id night/2",
-        "b24batch: batch: 1 commands, S, request id night/2",
+        "b24batch: batch: 1 command, S, request id night/2",
         "b24batch: waiting 4.0 s (rate) before attempt 1, request id night/3",
-        "b24batch: batch: 1 commands, S, request id night/3",
+        "b24batch: batch: 1 command, S, request id night/3",
         "b24batch: 3 commands: 3 ok",
     ]
