@@ -6,7 +6,9 @@ import io
 import socket
 import ssl
 from http.client import CONTINUE, SWITCHING_PROTOCOLS, HTTPException, HTTPResponse
-from typing import Any, Protocol
+from typing import Any
+
+from urllib3.connection import HTTPConnection
 
 from b24batch.wire.delivery import get_time_left
 
@@ -40,21 +42,12 @@ class _Reader(io.RawIOBase):
         self._raw.close()
 
 
-class Owner(Protocol):
-    """The interface of a response's connection."""
-
-    timeout: float | None
-
-    def close(self) -> None:
-        """Close the connection, so that no other request uses it."""
-
-
 class Response(HTTPResponse):
     """A response that skips interim answers and leaves no bytes for the next request."""
 
     fp: Any
 
-    def __init__(self, connection: Owner, sock: socket.socket, *args: Any, **options: Any) -> None:
+    def __init__(self, connection: HTTPConnection, sock: socket.socket, *args: Any, **options: Any) -> None:
         super().__init__(sock, *args, **options)
         self._connection, self._had_interim = connection, False
         self._reader = _Reader(self.fp.detach(), sock, connection.timeout)
