@@ -102,5 +102,5 @@ def _version() -> str:
     try:
         return metadata.version("b24batch")
     except metadata.PackageNotFoundError:
-        missing = AttributeError("b24batch is not installed, so nothing tells its version")
+        missing = AttributeError("b24batch is not installed, so its version is unknown")
     raise missing

@@ -53,7 +53,7 @@ django.setup()  # or models cannot be imported
 def resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, text: nodes.TextElement) -> nodes.Node | None:
     """Find a name of ours by its end: `Session` in single backticks, ``b24batch.session.Session`` in a signature.
 
-    What a docstring has in single backticks and is no name of the reference, an argument for instance, is code. On a
+    What a docstring has in single backticks and is not a name of the reference, such as an argument, is code. On a
     page it is a mistake, and the build says so.
     """
     if node.get("refdomain") != "py":

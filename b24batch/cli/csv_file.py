@@ -19,7 +19,7 @@ from b24batch.redaction import shown
 
 #: Byte order marks, and the encodings they stand for.
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
-#: The first bytes of files that are no text, and what to do.
+#: The first bytes of files that are not text, and what to do.
 _NOT_TEXT = (
     (b"PK\x03\x04", "is a workbook or a zip archive: save the sheet as CSV"),
     (b"\x1f\x8b", "is compressed: gunzip it"),

@@ -11,7 +11,7 @@ class HelpText:
 
     Attributes:
         name: Its name.
-        operands: Its arguments that are no options.
+        operands: Its arguments that are not options.
         about: What it does, in a sentence.
         epilog: Notes and examples.
     """

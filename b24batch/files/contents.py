@@ -34,7 +34,7 @@ def file_value(source: Source) -> list[str]:
     name, content = to_named(source)
     read = content.read_bytes() if isinstance(content, Path) else content
     if not read:
-        raise UsageError(f"file: {shown(name)} is empty, and the portal takes an empty file for none")
+        raise UsageError(f"file: {shown(name)} is empty, and the portal ignores an empty file")
     return [name, base64.b64encode(read).decode("ascii")]
 
 

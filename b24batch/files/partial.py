@@ -114,7 +114,7 @@ class Partial:
                 raise UnexpectedAnswer(f"the file has the encoding {name[:20]!r}, which was not requested")
         length = headers.get("Content-Length", "").strip()
         if not (encoding or transfer or length.isdecimal() or self.size is not None):
-            raise UnexpectedAnswer("the answer does not tell its length, so a cut would go unnoticed; pass size=")
+            raise UnexpectedAnswer("the answer does not state its length, so a cut would go unnoticed; pass size=")
         if length.isdecimal() and not (encoding or transfer):
             self._check_most(int(length))
             self._check_size(int(length))

@@ -57,7 +57,7 @@ def test_it_arrives_whole(portal, b24, method, batch):
             ((name, b"x"), "expected the name of a file, without slashes and control characters, got ")
             for name in ("", ".", "..", "a/b", "../a", "a\\b", "a\nb", "a\x00", "a\x7f", "\ud800")
         ),
-        (("a.txt", b""), "'a.txt' is empty, and the portal takes an empty file for none"),
+        (("a.txt", b""), "'a.txt' is empty, and the portal ignores an empty file"),
     ],
     ids=lambda value: "",
 )

@@ -196,7 +196,7 @@ NO_FILE = [
     (Answer(CHUNKED, 200, {**FILE, "Transfer-Encoding": "gzip, chunked"}), UnexpectedAnswer, "'gzip, chunked'"),
     (Answer(CHUNKED, 200, {**FILE, "Transfer-Encoding": "chunked, chunked"}), UnexpectedAnswer, "'chunked, chunked'"),
     (Answer(CONTENT, 200, {**FILE, "Content-Encoding": "gzip, gzip"}), UnexpectedAnswer, "'gzip, gzip'"),
-    (Answer(CONTENT, 200, {**FILE, "Connection": "close"}), UnexpectedAnswer, "does not tell its length.*pass size="),
+    (Answer(CONTENT, 200, {**FILE, "Connection": "close"}), UnexpectedAnswer, "does not state its length.*pass size="),
 ]
 
 

@@ -164,7 +164,7 @@ def _make_page(table: Table, params: Params, query: Query) -> Page:
         if field is not None:
             query.where(prefix, field, value)
     query.order_by(params.get("order"), _find_field)
-    # A start of -1 is no way around the count here.
+    # A start of -1 does not avoid the count here.
     return EXACT.page(table, query, max(params.start, 0))
 
 

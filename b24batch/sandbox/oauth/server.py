@@ -106,7 +106,7 @@ class OAuthServer:
         names = {"authorization_code": "code", "refresh_token": "refresh_token"}
         needed = ("client_id", "client_secret", names.get(kind, ""))
         if not all(fields.get(name) for name in needed):
-            raise PortalError("invalid_request", "A parameter is missing or cannot be", 400)
+            raise PortalError("invalid_request", "A parameter is missing or invalid", 400)
         if fields["client_id"] != CLIENT_ID:
             raise PortalError("wrong_client", "There is no such application", 400)
         if fields["client_secret"] != CLIENT_SECRET:

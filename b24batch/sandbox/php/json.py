@@ -19,7 +19,7 @@ _ODD_FLOAT = re.compile(r"\d\.0(?!\d)|\de[+-]\d")
 #: From here on a float is written with an exponent.
 _FIRST_EXPONENT = 1e17
 
-#: How many bytes one replacement character stands for, where text is no UTF-8: a lead byte takes others with it.
+#: How many bytes one replacement character stands for, where text is not UTF-8: a lead byte takes others with it.
 _TAIL = rb"[\x80-\xc1\xf5-\xff]"
 _BROKEN = re.compile(rb"[\xc2-\xdf]%b?|[\xe0-\xef]%b{,2}|[\xf0-\xf4]%b{,3}|." % (_TAIL, _TAIL, _TAIL), re.DOTALL)
 

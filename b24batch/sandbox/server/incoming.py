@@ -129,7 +129,7 @@ def _decode_json(body: bytes) -> dict[JSON, JSON]:
 
 
 def _decode_multipart(header: str, body: bytes) -> dict[JSON, JSON]:
-    """Read the plain fields of a form; files are no params."""
+    """Read the plain fields of a form; files are not params."""
     message = BytesParser(policy=_AsItIs()).parsebytes(
         b"Content-Type: " + header.encode("latin-1") + b"\r\n\r\n" + body
     )
