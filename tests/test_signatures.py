@@ -61,6 +61,13 @@ def test_with_options_shows_the_same():
     assert {each.default for each in varied.values()} == {...}
 
 
+def test_attributes_are_read_only(b24):
+    """What a session has cannot be assigned: its connections and its runs would not know of it."""
+    for name in (*Options.__annotations__, "auth", "statistics", "other"):
+        with pytest.raises(AttributeError):
+            setattr(b24, name, None)
+
+
 def test_back_to_the_shared_limit(portal):
     """A session without a limit returns to the one that all sessions on its portal share; any other word is refused."""
     with Session(portal.url) as b24, b24.with_options(limits=None) as free:
