@@ -56,7 +56,6 @@ class ConcurrentRun(Run):
 
     def stop(self) -> None:
         """Send nothing more, wait up to 5 seconds for the requests that were sent, and record what became of all."""
-        self.wind_down()
         try:
             self.lanes.stop(list(self._on_way))
         finally:  # also if a second Ctrl-C ends the wait

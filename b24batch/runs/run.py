@@ -113,7 +113,6 @@ class Run:
 
     def stop(self) -> None:
         """Send nothing more, and record what became of the requests on their way: here there are none."""
-        self.wind_down()
 
     def catch_up(self) -> None:
         """Record the answers that have arrived: here none is ever waiting."""
