@@ -27,7 +27,7 @@ class ChunkRun:
         blocked: The names of commands that wait for operating time, and of those skipped because of them.
         waited: The waits for operating time.
         request_id: The ``X-Request-ID`` of the request that is being sent.
-        told: The names of commands whose outcome is from an earlier life of the run.
+        restored: The names of commands whose outcome is from an earlier life of the run.
         is_counted: Whether its outcomes are final and in the statistics.
     """
 
@@ -36,24 +36,24 @@ class ChunkRun:
     blocked: set[str] = attrs.field(factory=set, init=False)
     waited: Waited = attrs.field(factory=Waited, init=False)
     request_id: str = attrs.field(default="", init=False)
-    told: frozenset[str] = attrs.field(default=frozenset(), init=False)
+    restored: frozenset[str] = attrs.field(default=frozenset(), init=False)
     is_counted: bool = attrs.field(default=False, init=False)
     _before: dict[str, AjaxResult | None] = attrs.field(factory=dict, init=False)
 
-    def tell(self, rows: list[AjaxResult | None]) -> None:
+    def restore(self, rows: list[AjaxResult | None]) -> None:
         """Record the outcomes from an earlier life of the run: None for a command that is to be sent."""
         known = {encoded.name: row for encoded, row in zip(self.commands, rows, strict=True) if row is not None}
-        self.rows, self.told = {**known}, frozenset(known)
+        self.rows, self.restored = {**known}, frozenset(known)
 
     def list_unsent(self) -> list[EncodedCommand]:
         """Return the commands without an outcome from an earlier life."""
-        return [encoded for encoded in self.commands if encoded.name not in self.told]
+        return [encoded for encoded in self.commands if encoded.name not in self.restored]
 
-    def omit_told(self, rows: list[AjaxResult]) -> list[AjaxResult]:
+    def omit_restored(self, rows: list[AjaxResult]) -> list[AjaxResult]:
         """Return those of the chunk's outcomes, in order, that are not from an earlier life."""
-        if not self.told:
+        if not self.restored:
             return rows
-        return [row for encoded, row in zip(self.commands, rows, strict=True) if encoded.name not in self.told]
+        return [row for encoded, row in zip(self.commands, rows, strict=True) if encoded.name not in self.restored]
 
     def find_originals(self, request: Chunk) -> list[EncodedCommand]:
         """Return the commands of a request as the caller passed them, with their references."""

@@ -88,7 +88,7 @@ class Run:
         self._has_begun = True
         try:
             for chunk in chunks:
-                self.tell(chunk)
+                self.restore(chunk)
         except BaseException:
             self.close_journal()
             raise
@@ -99,10 +99,10 @@ class Run:
             self._has_begun = False
             self.requests.journal.end()
 
-    def tell(self, chunk: ChunkRun) -> None:
+    def restore(self, chunk: ChunkRun) -> None:
         """Give a chunk the outcomes that earlier lives of the run left in the journal."""
         if self.requests.journal is not None:
-            chunk.tell(self.requests.journal.fates(chunk.commands))
+            chunk.restore(self.requests.journal.fates(chunk.commands))
             for encoded in chunk.commands:
                 if row := chunk.rows.get(encoded.name):
                     self.answered.note(encoded.name, row)
@@ -175,7 +175,7 @@ class Run:
         """Return the outcomes of a chunk that has no more steps."""
         rows = chunk.list_known()
         if self.stop_on_error and not self.ended:
-            self.ended = not all(row.is_success for row in chunk.omit_told(rows))
+            self.ended = not all(row.is_success for row in chunk.omit_restored(rows))
         self.answered.note_all(chunk.commands, rows)
         self.answered.forget(encoded.name for encoded in chunk.commands)
         self.count(chunk)
@@ -184,7 +184,7 @@ class Run:
     def count(self, chunk: ChunkRun) -> None:
         """Add the outcomes of a chunk to the statistics, except those from an earlier life; a second call adds none."""
         if not chunk.is_counted:
-            statuses = [row.status for row in chunk.omit_told(chunk.list_known())]
+            statuses = [row.status for row in chunk.omit_restored(chunk.list_known())]
             self.requests.transport.counts.count_commands(statuses, chunk)
 
     def _note(self, chunk: ChunkRun, request: Chunk, rows: list[AjaxResult]) -> None:

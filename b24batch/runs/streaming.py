@@ -112,6 +112,6 @@ class _Streaming:
             refuse_duplicates(chunk.commands)
             hand, following = self.state
             read = ChunkRun(chunk.commands)
-            self.run.tell(read)
+            self.run.restore(read)
             self.state = hand, [*following, read]
             yield read

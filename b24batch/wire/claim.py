@@ -1,4 +1,4 @@
-"""The claim of a request: is told before each attempt is sent, and when one was certainly not executed."""
+"""The claim of a request: called before each attempt is sent, and when it was certainly not executed."""
 
 from __future__ import annotations
 

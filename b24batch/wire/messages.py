@@ -122,7 +122,7 @@ def _save_content(response: requests.Response, delivery: Delivery, write: Callab
 
 
 def _call(function: Callable[..., Any], *args: object) -> Any:
-    """Call what saves an answer; its errors are told from those of the network."""
+    """Call what saves an answer; its errors are kept apart from those of the network."""
     try:
         return function(*args)
     except OSError as error:
