@@ -26,7 +26,8 @@ from b24batch.errors import (
     UnexpectedAnswer,
     UsageError,
 )
-from b24batch.results import AjaxResult, AnyResult, BatchError, Result, outcomes_of
+from b24batch.results import AjaxResult, AnyResult, BatchError, Result
+from b24batch.results.last_result import outcomes_of
 from b24batch.session import Session
 from b24batch.wire.auth import Webhook
 from b24batch.wire.rate import LeakyBucket

@@ -188,13 +188,3 @@ class BatchError(SdkError):
         super().__init__(result.summary())
         self.args: tuple[JsonValue, ...] = (result,)
         self.result = result
-
-
-def outcomes_of(error: BaseException) -> AnyResult | None:
-    """Return the outcomes in an exception that stopped a run, or in a `BatchError`.
-
-    This is ``error.result`` with its type, or None if the exception has none. Every exception that stops a run has
-    one, even `KeyboardInterrupt`.
-    """
-    result = getattr(error, "result", None)
-    return result if isinstance(result, Result) else None

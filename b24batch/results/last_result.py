@@ -1,11 +1,21 @@
-"""The outcomes of the last run, which a session keeps."""
+"""The outcomes that an exception has, and those of the last run, which a session keeps."""
 
 from __future__ import annotations
 
 import attrs
 
-from b24batch.results import AnyResult
+from b24batch.results import AnyResult, Result
 from b24batch.statuses import count_outcomes
+
+
+def outcomes_of(error: BaseException) -> AnyResult | None:
+    """Return the outcomes in an exception that stopped a run, or in a `BatchError`.
+
+    This is ``error.result`` with its type, or None if the exception has none. Every exception that stops a run has
+    one, even `KeyboardInterrupt`.
+    """
+    result = getattr(error, "result", None)
+    return result if isinstance(result, Result) else None
 
 
 @attrs.define(eq=False)
