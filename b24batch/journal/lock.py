@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from b24batch.errors import JournalError, RunBusy
-from b24batch.journal.paths import create, remove
+from b24batch.journal.paths import create, find, remove
 from b24batch.sqlite_errors import explain, is_locked
 
 _OWNER = "CREATE TABLE IF NOT EXISTS owner (process INTEGER, machine TEXT, since TEXT)"
@@ -19,7 +19,8 @@ _OWNER = "CREATE TABLE IF NOT EXISTS owner (process INTEGER, machine TEXT, since
 class FileLock:
     """A lock that ends with the process, however that ends.
 
-    It is a courtesy that names the other run; what keeps a command from being sent twice is the journal's claim.
+    It is a courtesy that names the other run; what keeps a command from being sent twice is the journal's claim. The
+    file is removed at the end of a run, so only one process at a time may take or remove it.
 
     Args:
         path: The file of the journal.
@@ -29,11 +30,12 @@ class FileLock:
         self._journal = path.name
         self._path = path.with_name(f"{path.name}-lock")
         self._database: sqlite3.Connection | None = None
-        self._is_taken = False
+        #: What distinguishes the file from another one at the same path; None if the lock is not taken.
+        self._file: tuple[int, int] | None = None
         self._pid = os.getpid()
 
     def take(self, now: float) -> None:
-        """Take the lock.
+        """Take the lock. The caller makes sure that no other process does so at the same time.
 
         Args:
             now: The Unix time, which is shown to others that want the lock.
@@ -46,7 +48,7 @@ class FileLock:
         try:
             self._database = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
             self._own(self._database, now)
-            self._is_taken = True
+            self._file = find(self._path)
         except sqlite3.Error as error:
             owner = _owner(self._database) if is_locked(error) and self._database is not None else None
             reason = explain(error, 0)
@@ -57,18 +59,22 @@ class FileLock:
             raise RunBusy(f"{self._journal} is in use by {owner}")
         raise JournalError(f"{self._path.name} {reason}; nothing was sent")
 
+    def remove(self) -> None:
+        """Remove the file, if the lock is taken. The caller makes sure that no other process takes it meanwhile."""
+        if self._is_own and self._file is not None and find(self._path) == self._file:
+            remove(self._path)
+
     def release(self) -> None:
-        """Release the lock and remove its file, if it was taken."""
-        database, is_taken = self._database, self._is_taken
-        if database is None or os.getpid() != self._pid:
-            return  # a fork does not have the lock, and must not remove its file
-        self._is_taken = False
-        try:
-            if is_taken:
-                remove(self._path)
-        finally:
-            database.close()
+        """Release the lock, if it was taken."""
+        if self._is_own and self._database is not None:
+            self._file = None
+            self._database.close()
             self._database = None
+
+    @property
+    def _is_own(self) -> bool:
+        """Whether this process has it, and not one that it is a fork of."""
+        return os.getpid() == self._pid
 
     def _own(self, database: sqlite3.Connection, now: float) -> None:
         since = datetime.fromtimestamp(now).strftime("%H:%M")

@@ -69,12 +69,12 @@ class Journal:
         """Take the run, as in `RunJournal.begin`."""
         lock, now = FileLock(self._file.path), self._clock.time()
         try:
-            lock.take(now)
+            self._take(lock, now)
             self._file.prepare()
             self._first = self._file.write(lambda database: begin_life(database, portal, self.name, now))
             self._held, self._repeatable = lock, repeatable
         except BaseException:
-            lock.release()
+            self._release(lock)
             raise
         self._claims.clear()
         self._own.clear()
@@ -148,17 +148,17 @@ class Journal:
         """
         given, lock = to_keys(keys, executed=executed), FileLock(self._file.path)
         try:
-            lock.take(self._clock.time())
+            self._take(lock, self._clock.time())
             return self._file.write(lambda database: settle(database, given, self.name, executed=executed))
         finally:
-            lock.release()
+            self._release(lock)
 
     def close(self) -> None:
         """Close the file."""
         try:
-            self._file.close()
-        finally:
             self._give_back()
+        finally:
+            self._file.close()
 
     def __enter__(self) -> Self:
         return self
@@ -182,9 +182,19 @@ class Journal:
 
     def _give_back(self) -> None:
         if self._held is not None:
-            self._held.release()
+            self._release(self._held)
             self._held = None
         self._asked.forget()
+
+    def _take(self, lock: FileLock, now: float) -> None:
+        """Take the lock inside a transaction, so that only one process at a time takes or removes its file."""
+        self._file.write(lambda _database: lock.take(now))
+
+    def _release(self, lock: FileLock) -> None:
+        try:
+            self._file.try_alone(lock.remove)
+        finally:
+            lock.release()
 
     def _overtaken(self) -> RunBusy:
         return RunBusy(f"{self.name}: another run has sent some of these commands meanwhile")

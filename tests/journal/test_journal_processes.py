@@ -3,14 +3,16 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
+from contextlib import closing, suppress
 from textwrap import dedent
 
 import pytest
 
-from b24batch import Command, JournalError, RetryPolicy
+from b24batch import Command, JournalError, RetryPolicy, RunBusy
 from b24batch.journal import Journal
 
 ADD = "crm.deal.add"
@@ -176,3 +178,79 @@ def _open_beside(path, instant):
     finally:
         sys.setprofile(before)
     return left < 0
+
+
+STEPS = {"execute", "connect", "open", "stat", "unlink", "close"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stays", [False, True])
+def test_another_run_at_every_instant(tmp_path, monkeypatch, stays):
+    """Whenever another run begins while one begins or ends, one of the two has the journal, and the other is told."""
+    monkeypatch.setattr("b24batch.journal.file._PATIENCE", 0.001)
+    instants = 0
+    while _run_beside(tmp_path / f"{instants}.journal", instants, stays=stays):
+        instants += 1
+    assert instants > 20
+
+
+def _run_beside(path, instant, *, stays):
+    """Begin and end a run, and at this instant begin another; return whether there were so many instants."""
+    left, has, had = instant, [], []
+
+    def begin(journal):
+        with suppress(JournalError):
+            journal.begin("portal", bool)
+            assert not has
+            has.append(journal)
+            had.append(journal)
+
+    def end(journal):
+        if journal in has:
+            has.remove(journal)
+            journal.end()
+
+    def come_in(_frame, event, function):
+        nonlocal left
+        if event == "c_call" and function.__name__ in STEPS:
+            left -= 1
+            if left < 0:
+                sys.setprofile(None)
+                begin(other)
+                if not stays:
+                    end(other)
+
+    before = sys.getprofile()
+    with Journal(path) as mine, Journal(path) as other, Journal(path) as third:
+        sys.setprofile(come_in)
+        try:
+            begin(mine)
+            end(mine)
+        finally:
+            sys.setprofile(before)
+        assert mine in had or (stays and other in has)
+        for journal in has[:]:
+            with pytest.raises(RunBusy, match=rf"{path.name} is in use by process {os.getpid()} on "):
+                third.begin("portal", bool)
+            end(journal)
+        third.begin("portal", bool)
+    return left < 0
+
+
+def test_a_writer_at_the_beginning(path):
+    """If another process writes at the moment when a run changes the file's mode, the run waits for it."""
+    with Journal(path) as journal, closing(sqlite3.connect(path, isolation_level=None)) as other:
+        seen = []
+
+        def trace(statement):
+            if "WAL" in statement and not seen:
+                other.execute("BEGIN IMMEDIATE")
+                seen.append(statement)
+            elif seen and other.in_transaction:
+                other.execute("ROLLBACK")
+
+        journal._file._database.set_trace_callback(trace)
+        journal.begin("portal", bool)
+        assert seen
+        assert not other.in_transaction
+        assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
