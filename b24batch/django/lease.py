@@ -14,7 +14,9 @@ from django.db.models import F, Max, Min, Q
 from django.db.models.functions import Greatest, Now
 from django.utils import timezone
 
+from b24batch.django import command_rows
 from b24batch.errors import RunBusy, UsageError
+from b24batch.journal.inspection import summary_of
 from b24batch.journal.lives import MOST_DEATHS, check_deaths, check_portal
 from b24batch.journal.noted import LOST
 from b24batch.redaction import shown
@@ -106,6 +108,12 @@ class Lease:
         self._advance(until=None)
         lost, status = self.commands.filter(status__in=("sent", "unknown")), "ok" if executed else "skipped"
         return sum(lost.filter(key=key).update(status=status, error=None, deaths=0) for key in keys)
+
+    def summarize(self) -> str:
+        """Return one line: the number of commands with each outcome, of lives, and the time of the last request."""
+        sent = self.commands.aggregate(last=Max("sent"))["last"]
+        lives = sum(self.row.values_list("lives", flat=True))
+        return summary_of(command_rows.count(self.commands), lives, sent and to_local(sent))
 
     def overtaken(self) -> RunBusy:
         """Return the error of a process that lost the run."""
