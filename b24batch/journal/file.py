@@ -82,6 +82,8 @@ class JournalFile:
 
     def close(self) -> None:
         """Close the file; nothing happens if it is closed."""
+        if not self.is_own:
+            return  # a thread of the other process may have the lock
         with self._lock, suppress(sqlite3.ProgrammingError):
             if not self._database.in_transaction:
                 self._database.close()
@@ -93,8 +95,10 @@ class JournalFile:
 
     def _try(self, act: Callable[[], object]) -> None:
         """Call `act` without waiting for other processes, if the connection is free; errors of SQLite are ignored."""
+        if not self.is_own:
+            return  # as in `close`
         with self._lock, suppress(sqlite3.Error):
-            if self.is_own and not self._database.in_transaction:
+            if not self._database.in_transaction:
                 self._database.execute("PRAGMA busy_timeout = 0")
                 try:
                     act()

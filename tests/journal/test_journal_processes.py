@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections import Counter
 from contextlib import closing, suppress
 from textwrap import dedent
@@ -95,6 +96,30 @@ def test_a_fork(portal, path):
         assert len([row for row in stream if row.status == "ok"]) == 19
         assert journal.summary().startswith("20 commands: 20 ok; 1 life")
     assert set(executions(portal).values()) == {1}
+
+
+def test_a_fork_during_a_write(path):
+    """A process that is forked while a thread writes to the journal does not wait for that thread."""
+    with Journal(path) as journal:
+        journal.begin("portal", bool)
+        writes, may_end = threading.Event(), threading.Event()
+
+        def write(database):
+            writes.set()
+            may_end.wait(30)
+
+        thread = threading.Thread(target=journal._file.write, args=(write,))
+        thread.start()
+        writes.wait(30)
+        if not (child := os.fork()):
+            signal.alarm(10)  # ends a child that waits
+            journal.close()
+            os._exit(0)
+        ended = os.waitpid(child, 0)[1]
+        may_end.set()
+        thread.join()
+    assert os.waitstatus_to_exitcode(ended) == 0
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
 KILLED = """
