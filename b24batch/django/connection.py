@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -10,6 +9,7 @@ from django.db import Error, InterfaceError, connections, transaction
 
 from b24batch.django.database import copy_connection, is_in_memory
 from b24batch.errors import SdkError
+from b24batch.locks import ProcessLock
 
 _T = TypeVar("_T")
 
@@ -24,7 +24,7 @@ class OwnConnection:
     def __init__(self, alias: str) -> None:
         self.alias = alias
         #: A garbage collection inside it may end an abandoned stream, which gives its run back.
-        self._lock = threading.RLock()
+        self._lock = ProcessLock(reentrant=True)
         self._is_busy = False
         self._connection: Any = None
 
@@ -35,7 +35,7 @@ class OwnConnection:
         Raises:
             InterfaceError: This thread is in such a transaction.
         """
-        with self._lock:
+        with self._lock.lock:
             if self._is_busy:
                 raise InterfaceError("the connection is in use by this thread")
             self._is_busy = True
@@ -57,7 +57,7 @@ class OwnConnection:
 
     def close(self) -> None:
         """Close the connection, unless it is in use; the next query opens it again."""
-        with self._lock:
+        with self._lock.lock:
             if not self._is_busy:
                 self._close()
 

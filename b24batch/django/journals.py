@@ -16,6 +16,7 @@ from b24batch.django.connection import OwnConnection
 from b24batch.django.lease import Lease, check, check_vendor, get_model
 from b24batch.errors import JournalError
 from b24batch.journal.asked import Asked
+from b24batch.journal.file import FORKED
 from b24batch.journal.inspection import to_keys
 from b24batch.journal.noted import Noted, fate_of
 from b24batch.results import AjaxResult
@@ -115,7 +116,9 @@ class DjangoJournal:
         self._connection.close()  # during a long wait a server or a firewall may drop it
 
     def end(self) -> None:
-        """Give the run back, and close the connection."""
+        """Give the run back, and close the connection; a forked process leaves both to its parent."""
+        if self._lease.is_inherited:
+            return
         with suppress(JournalError):  # if it fails, the lease ends by itself
             self._transact(self._lease.give_back)
         self._lease.epoch = None
@@ -176,6 +179,8 @@ class DjangoJournal:
 
     def _transact(self, act: Callable[[], _T]) -> _T:
         """Call `act` in a transaction on the journal's connection, and raise `JournalError` if it fails."""
+        if self._lease.is_inherited:
+            raise JournalError(f"{self.name} {FORKED}; nothing more was sent")
         try:
             return self._connection.run(act)
         except Error as error:

@@ -46,6 +46,7 @@ class Lease:
         self.alias = alias
         #: The epoch that this object has; None if it does not have the run.
         self.epoch: int | None = None
+        self._pid = 0
         self._seconds = seconds
 
     @property
@@ -66,6 +67,7 @@ class Lease:
             UsageError: It is on another portal.
             JournalError: It died again and again at the same request.
         """
+        self._pid = os.getpid()
         self.row.get_or_create(name=self.name, defaults={"portal": portal})
         self._advance(until=self._end(0.0), owner=_describe_process(), since=Now())
         run = self.row.get()
@@ -118,6 +120,11 @@ class Lease:
     def overtaken(self) -> RunBusy:
         """Return the error of a process that lost the run."""
         return RunBusy(f"{self.name}: another run took over after the lease ended; nothing more was sent")
+
+    @property
+    def is_inherited(self) -> bool:
+        """Whether another process has the run, of which this one is a fork."""
+        return self.epoch is not None and os.getpid() != self._pid
 
     @property
     def _sent(self) -> Any:

@@ -18,7 +18,8 @@ from b24batch.sqlite_errors import explain, is_locked
 #: Seconds to wait for a reader of the file, such as a SQLite program in a terminal.
 _PATIENCE = 5.0
 _MOVED = "was replaced or deleted meanwhile"
-_FORKED = "was opened by another process, of which this one is a copy"
+#: What a fork of a process that uses a journal is told.
+FORKED = "was opened by another process, of which this one is a copy"
 
 _Known = TypeVar("_Known")
 
@@ -107,7 +108,7 @@ class JournalFile:
 
     def _do(self, act: Callable[[], _Known]) -> _Known:
         if not self.is_own:
-            raise JournalError(f"{self.name} {_FORKED}; nothing more was sent")
+            raise JournalError(f"{self.name} {FORKED}; nothing more was sent")
         with self._lock:
             try:
                 return act()
