@@ -279,3 +279,16 @@ def test_a_writer_at_the_beginning(path):
         assert seen
         assert not other.in_transaction
         assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_the_lock_of_another_run(path):
+    """A run whose lock was deleted does not remove the one of the run that took its place."""
+    with Journal(path) as mine, Journal(path) as other, Journal(path) as third:
+        mine.begin("portal", bool)
+        path.with_name("import.journal-lock").unlink()
+        other.begin("portal", bool)
+        mine.end()
+        with pytest.raises(RunBusy, match="import.journal is in use by process"):
+            third.begin("portal", bool)
+        other.end()
+        third.begin("portal", bool)
