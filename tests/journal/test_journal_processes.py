@@ -288,7 +288,7 @@ def test_the_lock_of_another_run(path):
         path.with_name("import.journal-lock").unlink()
         other.begin("portal", bool)
         mine.end()
-        with pytest.raises(RunBusy, match="import.journal is in use by process"):
+        with pytest.raises(RunBusy, match=r"import\.journal is in use by process"):
             third.begin("portal", bool)
         other.end()
         third.begin("portal", bool)
