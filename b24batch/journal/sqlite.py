@@ -67,14 +67,14 @@ class Journal:
 
     def begin(self, portal: str, repeatable: Callable[[Command], bool]) -> None:
         """Take the run, as in `RunJournal.begin`."""
-        lock, now = FileLock(self._file.path), self._clock.time()
+        lock, now = FileLock(self._file), self._clock.time()
         try:
-            self._take(lock, now)
+            lock.take(now)
             self._file.prepare()
             self._first = self._file.write(lambda database: begin_life(database, portal, self.name, now))
             self._held, self._repeatable = lock, repeatable
         except BaseException:
-            self._release(lock)
+            lock.release()
             raise
         self._claims.clear()
         self._own.clear()
@@ -146,12 +146,12 @@ class Journal:
             UsageError: The journal has no command with such a key, or an argument is invalid. Nothing was changed.
             RunBusy: A run uses the journal.
         """
-        given, lock = to_keys(keys, executed=executed), FileLock(self._file.path)
+        given, lock = to_keys(keys, executed=executed), FileLock(self._file)
         try:
-            self._take(lock, self._clock.time())
+            lock.take(self._clock.time())
             return self._file.write(lambda database: settle(database, given, self.name, executed=executed))
         finally:
-            self._release(lock)
+            lock.release()
 
     def close(self) -> None:
         """Close the file."""
@@ -182,19 +182,9 @@ class Journal:
 
     def _give_back(self) -> None:
         if self._held is not None:
-            self._release(self._held)
+            self._held.release()
             self._held = None
         self._asked.forget()
-
-    def _take(self, lock: FileLock, now: float) -> None:
-        """Take the lock inside a transaction, so that only one process at a time takes or removes its file."""
-        self._file.write(lambda _database: lock.take(now))
-
-    def _release(self, lock: FileLock) -> None:
-        try:
-            self._file.try_alone(lock.remove)
-        finally:
-            lock.release()
 
     def _overtaken(self) -> RunBusy:
         return RunBusy(f"{self.name}: another run has sent some of these commands meanwhile")

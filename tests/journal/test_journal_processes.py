@@ -292,3 +292,16 @@ def test_the_lock_of_another_run(path):
             third.begin("portal", bool)
         other.end()
         third.begin("portal", bool)
+
+
+def test_in_use_by_a_run_that_writes(path, monkeypatch):
+    """A run that writes all the time is named to others, although it keeps the file locked."""
+    monkeypatch.setattr("b24batch.journal.file._PATIENCE", 0.01)
+    with Journal(path) as mine, Journal(path) as other:
+        mine.begin("portal", bool)
+
+        def begin(_database):
+            with pytest.raises(RunBusy, match=rf"import\.journal is in use by process {os.getpid()} on "):
+                other.begin("portal", bool)
+
+        mine._file.write(begin)
