@@ -305,3 +305,15 @@ def test_in_use_by_a_run_that_writes(path, monkeypatch):
                 other.begin("portal", bool)
 
         mine._file.write(begin)
+
+
+def test_a_reader_that_stays_at_the_beginning(path, monkeypatch):
+    """If another program reads all the time when a run changes the file's mode, the run ends after a few seconds."""
+    monkeypatch.setattr("b24batch.journal.file._PATIENCE", 0.01)
+    with Journal(path) as journal, closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN")
+        other.execute("SELECT * FROM outcomes").fetchall()
+        with pytest.raises(JournalError, match=r"import\.journal was locked by another process for over 0\.01 s"):
+            journal.begin("portal", bool)
+        other.execute("COMMIT")
+        journal.begin("portal", bool)
