@@ -219,6 +219,16 @@ def test_results_on_the_same_terminal(terminal, line, go):
     assert [row["line"] for row in outcomes(text.replace('}{"line"', '}\n{"line"'))] == [1, 2, 3, 4, 5]
 
 
+def test_a_table_on_the_same_terminal(terminal, line):
+    """A table on the terminal begins on a line of its own, and nothing of the progress is in it."""
+    with Portal() as portal, terminal.attached(terminal.stream):
+        portal.method("row.list")(lambda params: Page([{"ID": "1", "NAME": "Anna"}], next=None, total=1))
+        assert main(["list", "row.list", "--paging", "start", "--csv", "--webhook", portal.url]) == 0
+    written = terminal.read()
+    assert "0 rows" in written
+    assert shown(written) == ["ID,NAME", "1,Anna", "b24batch: 1 row"]
+
+
 def test_a_terminal_that_goes_away(terminal, line, go):
     """A terminal that is gone does not end the run."""
     os.close(terminal.master)
