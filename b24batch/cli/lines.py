@@ -9,16 +9,13 @@ from typing import TextIO
 import attrs
 
 from b24batch.calls.commands import Command
-from b24batch.calls.earlier import MEMORY, Earlier
 from b24batch.cli.part import Part
 from b24batch.cli.progress import Progress
 from b24batch.cli.sources import JsonFile
 from b24batch.cli.terminal import Exit, to_json_line, write
-from b24batch.errors import NotSent, UsageError
+from b24batch.errors import NotSent
 from b24batch.results import AjaxResult
 from b24batch.statuses import Status, counted
-
-_NO_REFERENCES = "lines cannot refer to each other: use ref(...) in Python, or send it as text with b24batch call"
 
 
 @attrs.frozen
@@ -44,7 +41,6 @@ class Lines:
     named: bool = attrs.field(default=False, kw_only=True)
     pending: deque[Line] = attrs.field(factory=deque, init=False)
     number: int = attrs.field(default=0, init=False)
-    _earlier: Earlier = attrs.field(factory=lambda: Earlier(MEMORY), init=False)
 
     @property
     def unit(self) -> str:
@@ -64,19 +60,8 @@ class Lines:
         """
         for number, command in self.part:
             self.number = number
-            self._refuse_references(command)
-            self._earlier.add(command.name or str(self.number), command.name)
             self.pending.append(Line(self.number, command))
             yield command if self.named else attrs.evolve(command, name=None)
-
-    def _refuse_references(self, command: Command) -> None:
-        try:
-            self._earlier.refuse_spelt(command.params, "", _NO_REFERENCES)
-        except UsageError as error:
-            reason = error.description
-        else:
-            return
-        raise UsageError(f"{self.unit} {self.number}: {reason}")
 
 
 @attrs.define
