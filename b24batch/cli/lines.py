@@ -20,10 +20,11 @@ from b24batch.statuses import Status, counted
 
 @attrs.frozen
 class Line:
-    """A line of the file: its number, from 1, and its command with its name."""
+    """A line of the file: its number, from 1, its command with its name, and what the number counts."""
 
     number: int
     command: Command
+    unit: str = "line"
 
 
 @attrs.define
@@ -60,7 +61,7 @@ class Lines:
         """
         for number, command in self.part:
             self.number = number
-            self.pending.append(Line(self.number, command))
+            self.pending.append(Line(self.number, command, self.unit))
             yield command if self.named else attrs.evolve(command, name=None)
 
 
@@ -97,7 +98,7 @@ class Report:
         if row.status != "skipped":
             self.unreachable = isinstance(row.error, NotSent)
         if row.error is not None and not self.first_error:
-            self.first_error = f"; first error: line {line.number}: {row.error}"
+            self.first_error = f"; first error: {line.unit} {line.number}: {row.error}"
 
     @property
     def code(self) -> Exit:

@@ -277,6 +277,12 @@ def test_a_broken_array(portal, text, reason):
     assert ended.stderr.startswith(f"b24batch: {reason}")
 
 
+def test_the_first_error_of_an_array(portal, file):
+    """The summary names an element of an array as such."""
+    file.write_text('[["echo"],\n["no.such.method"]]')
+    assert "1 failed; first error: element 2: no.such.method: " in against(portal.url, "run", file).stderr
+
+
 def test_where_an_array_goes_on(portal, file):
     """An array is not cut line by line: the program proposes --from."""
     file.write_text(json.dumps([["echo", {"n": 1}], ["echo", {"n": 2}], 7, ["echo", {"n": 4}]]))
