@@ -11,6 +11,7 @@ from b24batch.calls.commands import Command
 from b24batch.errors import UnexpectedAnswer, UsageError
 from b24batch.lists.conditions import copy_named, pop_param
 from b24batch.lists.families import Family, Row, find_family
+from b24batch.options import hide_arguments
 from b24batch.redaction import shown
 from b24batch.results import AjaxResult
 from b24batch.session import Session
@@ -24,6 +25,7 @@ _METHODS = frozenset(
 )
 
 
+@hide_arguments
 def look_up(
     session: Session, method: str, field: str, keys: Iterable[str], params: dict[str, JsonValue] | None = None
 ) -> Found:
@@ -72,8 +74,9 @@ def _check_keys(field: str, keys: Iterable[str]) -> list[str]:
     if not isinstance(field, str) or not _FIELD.fullmatch(field):
         raise UsageError(f"field: expected the name of a field, such as 'ORIGIN_ID', got {shown(field)}")
     wanted = [] if isinstance(keys, str) else list(dict.fromkeys(keys))
-    if isinstance(keys, str) or not all(isinstance(key, str) and key.strip() for key in wanted):
-        raise UsageError("keys: expected texts that are not empty")
+    wrong = [keys] if isinstance(keys, str) else [key for key in wanted if not isinstance(key, str) or not key.strip()]
+    if wrong:
+        raise UsageError(f"keys: expected texts that are not empty, got {shown(wrong[0])}")
     return wanted
 
 
