@@ -346,11 +346,11 @@ class BatchError(SdkError):
         self.result = result
 
 
-def outcomes_of(error: BaseException) -> AnyResult | None:
-    """Return the outcomes in an exception that stopped a run, or in a `BatchError`.
+def outcomes_of(error: BaseException | Iterator[AjaxResult]) -> AnyResult | None:
+    """Return the outcomes in an exception that stopped a run, in a `BatchError`, or in a stream.
 
-    This is ``error.result`` with its type, or None if the exception has none. Every exception that stops a run has
-    one, even `KeyboardInterrupt`.
+    This is ``error.result`` with its type, or None if there is none. Every exception that stops a run has one, even
+    `KeyboardInterrupt`. The iterator of `Session.stream_batch` has the outcomes that it has not yielded yet.
     """
     result = getattr(error, "result", None)
     return result if isinstance(result, Result) else None
