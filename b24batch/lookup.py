@@ -33,6 +33,7 @@ def look_up(
 
     One list call for each key, 50 in a request; it only reads. Every row is checked: only one
     whose field is exactly the key counts, and a filter that the portal ignores is an error.
+    `Session.last_result` remains that of your last run.
 
     Args:
         session: The session.
@@ -54,7 +55,7 @@ def look_up(
     """
     family, wanted = _find_family(method), _check_keys(field, keys)
     commands = [_search(method, family, field, key, params) for key in wanted]
-    result = session.batch_by_chunk(commands).raise_for_errors()
+    result = session._aside().batch_by_chunk(commands).raise_for_errors()
     found = {}
     for key, row in zip(wanted, result.rows, strict=True):
         rows = family.shape.find(method, row.data).rows

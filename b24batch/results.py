@@ -372,3 +372,15 @@ class LastResult:
         vars(error)["result"] = result
         if result.rows:
             error.add_note(f"{self.keep(result)._counts()}; their outcomes: b24.last_result")
+
+
+@attrs.define(eq=False)
+class NotKept(LastResult):
+    """Keeps nothing: for a run of the library's own, whose outcomes are no outcomes of the caller's commands."""
+
+    def keep(self, result: AnyResult) -> AnyResult:
+        """Return the outcomes."""
+        return result
+
+    def give(self, error: BaseException, result: AnyResult) -> None:
+        """Leave the error as it is."""

@@ -32,7 +32,7 @@ from b24batch.options import (
     vary,
 )
 from b24batch.redaction import Secret, redact_urllib3_log, without_frames
-from b24batch.results import AjaxResult, AnyResult, LastResult, Result, collect
+from b24batch.results import AjaxResult, AnyResult, LastResult, NotKept, Result, collect
 from b24batch.runs.chunk_run import ChunkRun
 from b24batch.runs.operating import OperatingTime
 from b24batch.runs.payload import load_direct
@@ -202,12 +202,19 @@ class Session(_Parts):
         sibling.__attrs_init__(self.auth, settings, connections, operating, self._last, self._counts)
         return sibling
 
+    def _aside(self) -> Self:
+        """Return a copy of this session whose runs leave `last_result` as it is."""
+        sibling, last = object.__new__(type(self)), NotKept()
+        sibling.__attrs_init__(self.auth, self._settings, self._connections, self._operating, last, self._counts)
+        return sibling
+
     @property
     def last_result(self) -> AnyResult | None:
         """The outcomes of the last run by `batch_by_chunk`, also if an exception such as Ctrl-C stopped it.
 
         If an exception stopped `stream_batch`, these are the outcomes that were not yielded yet. They are kept until
-        the next run ends. Sessions made by `with_options` share them, and so do threads. None before the first run.
+        the next run ends; `look_up` is none. Sessions made by `with_options` share them, and so do threads. None before
+        the first run.
         """
         return self._last.result
 

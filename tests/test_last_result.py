@@ -7,7 +7,7 @@ import weakref
 
 import pytest
 
-from b24batch import AjaxError, AnswerLost, BatchError, UsageError, outcomes_of
+from b24batch import AjaxError, AnswerLost, BatchError, UsageError, look_up, outcomes_of
 from b24batch.lists.hand import Hand
 from b24batch.sandbox import PortalError
 from b24batch.streams import give_rows
@@ -102,6 +102,26 @@ def test_a_run_that_ends_well(b24):
     assert b24.last_result is second
     stopped(second.raise_for_errors, BatchError)
     assert b24.last_result is second
+
+
+def test_a_look_up_is_no_run(b24, portal):
+    """The outcomes that somebody looks up are still there afterwards, also if the look-up is stopped."""
+    portal.fail_next("lost_after", after=1)
+    lost = b24.batch_by_chunk([("crm.deal.add", {"fields": {"TITLE": str(n)}}) for n in range(120)])
+    assert look_up(b24, "crm.deal.list", "ORIGIN_ID", ["a"]) == {}
+    assert b24.last_result is lost
+    over, main = threading.Event(), threading.main_thread().ident
+
+    @portal.method("crm.deal.list")
+    def slow(params):
+        signal.pthread_kill(main, signal.SIGINT)
+        over.wait(10)
+        return []
+
+    interrupt = stopped(lambda: look_up(b24, "crm.deal.list", "ORIGIN_ID", ["a"]))
+    over.set()
+    assert b24.last_result is lost
+    assert not hasattr(interrupt, "__notes__")
 
 
 def test_only_the_last_run_is_kept(b24):
