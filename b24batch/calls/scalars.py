@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _NUMPY_BOOLEANS = frozenset(["bool", "bool_"])
 #: The methods that take a file as ``{"fileData": [name, base64]}`` (Bitrix24's page on uploading files).
 _TAKE_FILE_DATA = ("crm.lead.", "crm.deal.", "crm.contact.", "crm.company.", "catalog.product.")
+#: The methods that take only the ids of files on the Drive, with an n before them (the same page).
+_TAKE_IDS = ("tasks.task.",)
 _EMPTY_CELL = "an empty cell? pass None or omit the field"
 
 
@@ -123,8 +125,10 @@ def _pass_file(source: str, place: Place) -> str:
     value = f"b24batch.files.file_value({source})"
     if not place:
         return f"pass a file as {value} or file_data, as the method takes it"
-    in_data = place[0].casefold().startswith(_TAKE_FILE_DATA)
-    return f"pass a file as {{'fileData': {value}}}" if in_data else f"pass a file as {value}"
+    method = place[0].casefold()
+    if method.startswith(_TAKE_IDS):
+        return "upload a file with b24batch.files.upload_file and pass its ID as 'n123'"
+    return f"pass a file as {{'fileData': {value}}}" if method.startswith(_TAKE_FILE_DATA) else f"pass a file as {value}"
 
 
 def is_boolean(kind: type) -> bool:
