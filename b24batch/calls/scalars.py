@@ -128,7 +128,9 @@ def _pass_file(source: str, place: Place) -> str:
     method = place[0].casefold()
     if method.startswith(_TAKE_IDS):
         return "upload a file with b24batch.files.upload_file and pass its ID as 'n123'"
-    return f"pass a file as {{'fileData': {value}}}" if method.startswith(_TAKE_FILE_DATA) else f"pass a file as {value}"
+    if method.startswith(_TAKE_FILE_DATA):
+        value = f"{{'fileData': {value}}}"
+    return f"pass a file as {value}"
 
 
 def is_boolean(kind: type) -> bool:
