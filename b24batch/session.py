@@ -43,6 +43,7 @@ from b24batch.runs.substitution import mark_missed, targets_of
 from b24batch.streams import Stream, give_rows
 from b24batch.wire.auth import Auth, Webhook, refuse_http
 from b24batch.wire.connections import Connections
+from b24batch.wire.delivery import note_sent
 from b24batch.wire.rate import Limiter, ReservingLimiter
 from b24batch.wire.repeats import refuse_repeats
 from b24batch.wire.reports import FinishedRequest, Reports
@@ -251,6 +252,8 @@ class Session(_Parts):
             NotSent: The call was certainly not executed.
             AnswerLost: The call may have been executed.
             AjaxError: The portal refused the call.
+            BaseException: Any other exception that stops the call, such as Ctrl-C, has a note that says whether the
+                request was sent.
         """
         command, wanted = Command(method, params), to_request_id(request_id)
         body = encode_direct(command)
@@ -264,6 +267,7 @@ class Session(_Parts):
         except BaseException as error:
             self._counts.count_failure(error, 1, answered=answer is not None)
             reports.check()
+            note_sent(error, 1)
             raise
         self._counts.count_commands([row.status])
         self._operating.note(command.method, row.time, is_direct=True)
@@ -329,6 +333,7 @@ class Session(_Parts):
         Raises:
             UsageError: A call is invalid. Nothing was sent.
             NotSent, AnswerLost, AjaxError: The request failed as a whole; the error applies to every command.
+            BaseException: As in `call`.
         """
         as_rows, named, halt = (
             to_flag("return_ajax_result", return_ajax_result),
@@ -337,7 +342,11 @@ class Session(_Parts):
         )
         chunk = cut_one(_all_encoded(encode_calls(calls, halt=halt)), halt=halt)
         repeatable = all(self._repeatable(encoded.command) for encoded in chunk.commands)
-        rows = self._requests(request_id).send(chunk, halt=halt, repeatable=repeatable)
+        try:
+            rows = self._requests(request_id).send(chunk, halt=halt, repeatable=repeatable)
+        except BaseException as error:
+            note_sent(error, len(chunk.commands))
+            raise
         return collect(mark_missed(chunk, rows), named=named, return_ajax_result=as_rows)
 
     def batch_by_chunk(

@@ -7,7 +7,7 @@ import weakref
 
 import pytest
 
-from b24batch import AjaxError, AnswerLost, BatchError, UsageError, look_up, outcomes_of
+from b24batch import AjaxError, AnswerLost, BatchError, LeakyBucket, UsageError, look_up, outcomes_of
 from b24batch.lists.hand import Hand
 from b24batch.sandbox import PortalError
 from b24batch.streams import give_rows
@@ -239,3 +239,33 @@ def test_a_batch_that_is_lost(b24, portal):
     error = stopped(lambda: b24.batch([("crm.deal.add", {"fields": {"TITLE": "x"}})]), AnswerLost)
     assert not hasattr(error, "__notes__")
     assert b24.last_result is None
+
+
+@pytest.mark.parametrize(
+    ("send", "note"),
+    [
+        (lambda b24: b24.call("press"), "the request was sent: it may have been executed"),
+        (lambda b24: b24.batch([("press",)]), "the request was sent: it may have been executed"),
+        (lambda b24: b24.batch({"a": ("echo",), "b": ("press",)}), "the request was sent: its 2 commands may have"),
+    ],
+)
+def test_ctrl_c_in_one_request(b24, press, send, note):
+    """Ctrl-C in a single call or a batch says whether its commands may have been executed."""
+    press(1)
+    error = stopped(lambda: send(b24))
+    assert len(error.__notes__) == 1
+    assert error.__notes__[0].startswith(note)
+
+
+@pytest.mark.parametrize("send", [lambda b24: b24.call("echo"), lambda b24: b24.batch([("echo",)] * 9)])
+def test_ctrl_c_before_the_request(b24, portal, send):
+    """An exception in the wait before the first attempt says that nothing was sent."""
+
+    def on_wait(wait):
+        raise KeyboardInterrupt
+
+    busy = b24.with_options(limits=LeakyBucket(2, 0.001), on_wait=on_wait)
+    busy.call("echo")
+    sent = len(portal.requests)
+    assert stopped(lambda: send(busy)).__notes__ == ["nothing was sent"]
+    assert len(portal.requests) == sent
