@@ -13,7 +13,8 @@ from django.db import Error
 
 from b24batch.django.alias_names import list_aliases
 from b24batch.django.conf import Config, get_config
-from b24batch.django.sessions import get_session, get_store, open_session
+from b24batch.django.sessions import get_session, open_session
+from b24batch.django.stores import get_store
 from b24batch.errors import AuthError, RateLimited, SdkError, TokenRefreshError, UsageError
 from b24batch.oauth.credentials import OAuth
 from b24batch.oauth.renewal import MARGIN

@@ -8,8 +8,8 @@ import attrs
 from django.http import HttpRequest, QueryDict
 
 from b24batch.django.conf import Config
-from b24batch.django.sessions import forget, get_session, get_store, open_session, session_for
-from b24batch.django.stores import DjangoTokenStore
+from b24batch.django.sessions import forget, get_session, open_session, session_for
+from b24batch.django.stores import DjangoTokenStore, get_store
 from b24batch.errors import AuthError, TokenRefreshError
 from b24batch.oauth.forms import Form
 from b24batch.oauth.installations import Install

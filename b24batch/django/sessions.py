@@ -11,7 +11,7 @@ from b24batch.django.cache import Sessions
 from b24batch.django.conf import Config, get_config
 from b24batch.django.keys import name_keys
 from b24batch.django.limits import forget_limits, get_limits, has_limits
-from b24batch.django.stores import DjangoTokenStore
+from b24batch.django.stores import get_store
 from b24batch.oauth.credentials import OAuth
 from b24batch.oauth.renewal import MARGIN
 from b24batch.oauth.tokens import Token
@@ -90,11 +90,6 @@ def _is_stored(session: Session, stored: Token | None) -> bool:
     access = session.auth.access()
     same = (access.token, access.endpoint) == (stored.access_token, Secret(stored.client_endpoint))
     return same or time.time() > stored.expires - MARGIN
-
-
-def get_store(config: Config) -> DjangoTokenStore:
-    """Return the store with the tokens of an application."""
-    return DjangoTokenStore(config.get("DATABASE"))
 
 
 def open_session(config: Config, credentials: Callable[[], Auth]) -> Session:

@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, IntegrityError, connections, router, transaction
 from django.utils import timezone
 
+from b24batch.django.conf import Config
 from b24batch.django.database import begin, read_apart
 from b24batch.oauth.stores import StoredRow, is_replaced, read_token, with_replaced
 from b24batch.oauth.tokens import Token
@@ -163,6 +164,11 @@ class DjangoTokenStore:
     @property
     def _alias(self) -> str:
         return self._using or str(router.db_for_write(_get_model()))
+
+
+def get_store(config: Config) -> DjangoTokenStore:
+    """Return the store with the tokens of an application."""
+    return DjangoTokenStore(config.get("DATABASE"))
 
 
 def _get_model() -> Any:
