@@ -8,10 +8,10 @@ from contextlib import suppress
 
 import attrs
 
-from b24batch.errors import SdkError, TokenRefreshError
+from b24batch.errors import NotSent, SdkError, TokenRefreshError
 from b24batch.oauth.interrupts import is_interrupt
 from b24batch.oauth.newest import not_stored_error, refuse_stranger
-from b24batch.oauth.server import AGAIN, SPENT, STRANGE, Grant, Keep, TokenServer, spent_error
+from b24batch.oauth.server import AGAIN, SPENT, Grant, Keep, TokenServer, choose_failure, is_stranger, spent_error
 from b24batch.oauth.servers import Server
 from b24batch.oauth.stores import TokenStore, lock_store
 from b24batch.oauth.tokens import Token
@@ -167,16 +167,17 @@ class RenewedToken:
         raise failure
 
     def _exchange(self, grant: Grant, servers: list[Server], connections: Connections, keep: Keep) -> None:
-        """Ask the server; of two, the second one as well if the first one knows nothing of the token."""
-        *others, last = servers
-        for server in others:
+        """Ask the server; of two, the second one as well if the first one is unreachable or does not know the token."""
+        failures: list[SdkError] = []
+        for server in servers:
             try:
                 self._server.exchange(grant, connections, keep, at=server)
                 return
-            except TokenRefreshError as error:
-                if error.code not in STRANGE:
-                    raise
-        self._server.exchange(grant, connections, keep, at=last)
+            except (NotSent, TokenRefreshError) as error:
+                failures.append(error)
+            if not is_stranger(failures[-1]):
+                break
+        raise choose_failure(failures)
 
     def _note_spent(self, token: Token) -> None:
         """Remove the refresh token from the store: the OAuth server blocks applications that ask too often."""
