@@ -88,8 +88,7 @@ def _check(alias: str, until: float) -> AliasHealth:
 
 def _look(config: Config, until: float) -> str:
     """Return what there is to say of a healthy alias; raise an exception for any other."""
-    for _, problem in config.find_refusals():
-        raise config.error(problem)
+    config.check_values()
     member_id = None if config.is_webhook else config.get("MEMBER_ID")
     if not config.is_webhook and member_id is None:
         return f"portals with a token: {_count_portals(config)}"

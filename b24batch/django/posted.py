@@ -50,10 +50,11 @@ def open_placement_session(placement: Placement, config: Config) -> Session:
 
 def read_event(request: HttpRequest, config: Config) -> Event:
     """Return the event in a form; its application token must be the portal's."""
+    options = config.form_options
     expected = _find_application_token(Form(request.POST).read_text("auth[member_id]"), config)
     if expected is None:
         raise AuthError(_UNKNOWN)
-    return Event.from_form(request.POST, application_token=expected, **config.form_options)
+    return Event.from_form(request.POST, application_token=expected, **options)
 
 
 def _find_application_token(member_id: str, config: Config) -> Secret | None:

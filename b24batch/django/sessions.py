@@ -41,9 +41,11 @@ def get_session(alias: str = "default") -> Session:
         return _sessions.get(
             alias, "", lambda: open_session(config, lambda: Webhook(config.get_secret("WEBHOOK_SECRET_URL")))
         )
-    if "CLIENT_ID" in config and not config.get("MEMBER_ID"):
+    member_id = config.get("MEMBER_ID", "")
+    if not isinstance(member_id, str) or not member_id:
+        config.check_values()
         raise config.error("has no MEMBER_ID: for an application on many portals use session_for(member_id)")
-    return session_for(config.get("MEMBER_ID", ""), alias)
+    return session_for(member_id, alias)
 
 
 def session_for(member_id: str, alias: str = "default") -> Session:
@@ -98,8 +100,7 @@ def open_session(config: Config, credentials: Callable[[], Auth]) -> Session:
     Raises:
         ImproperlyConfigured: A setting is invalid.
     """
-    for _, problem in config.find_refusals():
-        raise config.error(problem)
+    config.check_values()
     auth = credentials()
     try:
         options = config.get_options()
