@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 
 import attrs
 from django.http import HttpRequest, QueryDict
@@ -100,8 +100,7 @@ def complete_install(request: HttpRequest, config: Config) -> Install:
     with store.lock(install.token.member_id):  # before the token is used up, since the new one has to be stored
         if _is_proven(install, store):
             return attrs.evolve(install, token=attrs.evolve(install.token, refresh_token=None))
-        token = _prove(install, config)
-        store.put(token, install.application_token, exchanged=install.token.access_token)
+        token = _prove(install, config, store)
     forget(token.member_id)
     return attrs.evolve(install, token=token)
 
@@ -134,12 +133,29 @@ def _refuse_users(install: Install, config: Config) -> None:
             raise AuthError("the token is not an administrator's: only an administrator can install an application")
 
 
-def _prove(install: Install, config: Config) -> Token:
-    """Exchange the posted token for a new one at the OAuth server; this uses up the posted token."""
-    token = install.oauth(**config.get_application()).refresh()
-    if token.address.host != install.token.address.host:
+def _prove(install: Install, config: Config, store: DjangoTokenStore) -> Token:
+    """Exchange the posted token for a new one at the OAuth server, which uses up the posted one, and store that."""
+    oauth = install.oauth(**config.get_application())
+    try:
+        token = oauth.refresh()
+        _store(token, install, store)
+    except BaseException:
+        with suppress(Exception):  # after an interrupt a new token may be there, which would be lost
+            _store(oauth.token, install, store)
+        raise
+    if not _is_same_host(token, install):
         raise AuthError("the token and the form are from different portals")
     return token
+
+
+def _store(token: Token, install: Install, store: DjangoTokenStore) -> None:
+    """Store the token of the OAuth server; not the posted one, nor that of another host."""
+    if token.access_token != install.token.access_token and _is_same_host(token, install):
+        store.put(token, install.application_token, exchanged=install.token.access_token)
+
+
+def _is_same_host(token: Token, install: Install) -> bool:
+    return token.address.host == install.token.address.host
 
 
 def open_install_session(install: Install, config: Config) -> AbstractContextManager[Session]:
