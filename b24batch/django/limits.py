@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from contextlib import suppress
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError
 
 from b24batch.django.conf import Config
 from b24batch.django.stores import get_store
+from b24batch.errors import UsageError
 from b24batch.redaction import Secret
 from b24batch.wire.auth import Auth
 from b24batch.wire.rate import LeakyBucket, Limiter
@@ -54,7 +59,9 @@ def _choose_bucket(config: Config, auth: Auth) -> Callable[[int, float], Limiter
 def _name_portal(config: Config, auth: Auth) -> str:
     """Return the member id of an installed portal, else the host: a forged form may name the id of another portal."""
     member_id = getattr(auth, "member_id", None)
-    stored = get_store(config).get(member_id) if member_id else None
+    stored = None
+    with suppress(DatabaseError, ImproperlyConfigured, UsageError):  # a page needs no database
+        stored = get_store(config).get(member_id) if member_id else None
     return stored.member_id if stored is not None and stored.address.host == auth.host else auth.host
 
 

@@ -17,6 +17,8 @@ pytest_plugins = ["django_fixtures"]
 from django.conf import settings  # noqa: E402
 from django.core import checks  # noqa: E402
 from django.core.exceptions import ImproperlyConfigured  # noqa: E402
+from django.db import OperationalError  # noqa: E402
+from django.db.backends.signals import connection_created  # noqa: E402
 from django.http import HttpResponse  # noqa: E402
 from django.test import RequestFactory, override_settings  # noqa: E402
 from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter  # noqa: E402
@@ -73,11 +75,30 @@ def opened_by(view, portal, **fields):
     return kept[0]
 
 
+def refuse(*_):
+    raise OperationalError("no such table")
+
+
 def test_a_form_and_the_bucket_of_a_portal(portal, web):
     """The session of a page shares the bucket of its portal, whose token is stored."""
     DjangoTokenStore().put(token_of(portal))
     with aliases(**settings.B24BATCH["application"] | {"RATE": (50, 2.0), "REDIS_SECRET_URL": REDIS}):
         assert opened_by(placement_view, portal).limits is session_for(portal.member_id).limits
+
+
+def test_a_form_in_a_project_without_a_database(portal, web):
+    """A page needs no database; its bucket has the name of the host."""
+    application = settings.B24BATCH["application"] | {"RATE": (50, 2.0), "REDIS_SECRET_URL": REDIS}
+
+    def watch(connection, **signal):
+        connection.execute_wrappers.append(refuse)
+
+    connection_created.connect(watch)  # tokens are read on a connection of their own
+    try:
+        with aliases(**application):
+            assert opened_by(placement_view, portal).limits.name == urlsplit(portal.url).netloc
+    finally:
+        connection_created.disconnect(watch)
 
 
 @pytest.mark.parametrize("stored", [True, False], ids=["installed", "not installed"])
