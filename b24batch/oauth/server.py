@@ -9,7 +9,7 @@ from typing import TypeAlias
 import attrs
 
 from b24batch.clock import Clock
-from b24batch.errors import AnswerLost, NotSent, SdkError, TokenRefreshError, UsageError
+from b24batch.errors import AnswerLost, SdkError, TokenRefreshError, UsageError
 from b24batch.oauth.servers import Server, TokenUrls, find_servers, to_token_urls
 from b24batch.oauth.tokens import Token
 from b24batch.redaction import Secret, mask, to_secret
@@ -22,8 +22,6 @@ TIMEOUT = (5.0, 10.0)
 _MOST_BYTES = 1_000_000
 AGAIN = "the application has to be authorised again"
 SPENT = "invalid_grant"
-#: How a server refuses a token, or an application, that only the other server may know.
-_STRANGE = (SPENT, "wrong_client")
 _LATER = "can be tried again later"
 _TOO_MANY = 429
 #: Temporary refusals; the first two are from RFC 6749, section 4.1.2.1.
@@ -173,20 +171,3 @@ def spent_error(http_status: int | None = None) -> TokenRefreshError:
     """Return the error for a token without a valid refresh token, as the server says or as is known without it."""
     reason = "there is no refresh token, or it is used up, expired or revoked"
     return TokenRefreshError(f"{reason}; {AGAIN}", code=SPENT, http_status=http_status)
-
-
-def is_stranger(error: SdkError) -> bool:
-    """Return whether the other server may have issued the token: this one is unreachable, or does not know it."""
-    return isinstance(error, NotSent) or error.code in _STRANGE
-
-
-def choose_failure(failures: list[SdkError]) -> SdkError:
-    """Return what the failures of the servers mean together; the last one may not be a stranger's.
-
-    The token may be that of the unreachable server. If both were reached, it is spent if one of them says so.
-    """
-    if not is_stranger(failures[-1]):
-        return failures[-1]
-    unreachable = [error for error in failures if isinstance(error, NotSent)]
-    spent = [error for error in failures if error.code == SPENT]
-    return [*unreachable, *spent, *failures][0]

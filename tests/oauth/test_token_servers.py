@@ -136,6 +136,18 @@ def test_a_token_of_an_unreachable_server(regions, closed_port, code):
     assert oauth.refresh().server_endpoint == f"https://{EASTERN}/rest/"
 
 
+def test_a_spent_token_of_an_unreachable_server(regions, closed_port):
+    """While one server is unreachable, the other one is asked for a token that it refused only once."""
+    portal = regions[1]
+    urls = {EASTERN: f"http://127.0.0.1:{closed_port}/oauth/token/", OTHER: portal.token_urls[OTHER]}
+    oauth = application(portal, token_of(portal, server_endpoint=None), token_url=urls)
+    portal.revoke_tokens()
+    for _ in range(3):
+        with pytest.raises(NotSent):
+            oauth.refresh()
+    assert asked(portal) == [(OTHER, "invalid_grant")]
+
+
 def test_the_wrong_server_on_request(regions):
     """The sandbox refuses the tokens of the other server if it is told to, and uses none of them up."""
     portal = regions[0]
