@@ -76,10 +76,14 @@ class JournalFile:
         """Merge the parts of the file into one, unless somebody has it open."""
         self._try(lambda: self._database.execute("PRAGMA journal_mode = DELETE"))
 
+    def alone(self, act: Callable[[], None]) -> None:
+        """Call `act` while no other process can write to the file; raise `JournalError` if one keeps it locked."""
+        self._do(lambda: self._exclude(act))
+
     def try_alone(self, act: Callable[[], None]) -> None:
         """Call `act` while no other process can write to the file, unless one is writing just now."""
         with suppress(JournalError):
-            self._try(lambda: self._transact(lambda _database: act()))
+            self._try(lambda: self._exclude(act))
 
     def close(self) -> None:
         """Close the file; nothing happens if it is closed."""
@@ -116,7 +120,10 @@ class JournalFile:
                 reason = explain(error, _PATIENCE)
             raise JournalError(f"{self.name} {reason}; nothing more was sent{self._count()}")
 
-    def _transact(self, act: Callable[[sqlite3.Connection], _Known]) -> _Known:
+    def _exclude(self, act: Callable[[], None]) -> None:
+        self._transact(lambda _database: act(), end="ROLLBACK")  # a commit would wait for readers
+
+    def _transact(self, act: Callable[[sqlite3.Connection], _Known], *, end: str = "COMMIT") -> _Known:
         if self._database.in_transaction:
             raise JournalError(f"{self.name} is in use by this thread; nothing more was sent")
         if find(self.path) != self._identity:
@@ -124,7 +131,7 @@ class JournalFile:
         try:
             self._database.execute("BEGIN IMMEDIATE")
             known = act(self._database)
-            self._database.execute("COMMIT")
+            self._database.execute(end)
         except BaseException:
             with suppress(sqlite3.Error):
                 self._database.execute("ROLLBACK")
@@ -134,7 +141,7 @@ class JournalFile:
     def _prepare(self) -> None:
         ends = time.monotonic() + _PATIENCE
         while not self._use_wal(is_last=time.monotonic() >= ends):
-            self._transact(lambda _database: None)  # waits for the other process
+            self._exclude(lambda: None)  # waits for the other process
         for setting in ("synchronous = FULL", "fullfsync = 1"):
             self._database.execute(f"PRAGMA {setting}")
 

@@ -47,13 +47,13 @@ class FileLock:
             JournalError: The file of the lock cannot be written.
         """
         try:
-            return self._journal.write(lambda _database: self._take(now))
+            return self._journal.alone(lambda: self._take(now))
         except RunBusy:
             raise
         except JournalError as error:
             failure = error
         # It may be the run that keeps the journal locked, by one write after the other.
-        owner = _find_owner(self._path)
+        owner = _find_owner(self._path) if self._file is None else None
         raise failure if owner is None else self._busy(owner)
 
     def release(self) -> None:
