@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, Generic, Self, TypeAlias, cast, overload
+from typing import TYPE_CHECKING, Generic, Self, TypeAlias, cast, get_args, overload
 
 import attrs
 
@@ -12,7 +12,7 @@ from b24batch.aliases import JsonValue
 from b24batch.calls.commands import Command
 from b24batch.calls.references import Ref
 from b24batch.calls.remaining import Remaining
-from b24batch.errors import ErrorCode, SdkError
+from b24batch.errors import ErrorCode, SdkError, UsageError
 from b24batch.redaction import shown
 from b24batch.results.named_values import NamedValues
 from b24batch.results.outcome import AjaxResult as AjaxResult
@@ -114,7 +114,14 @@ class Result(Generic[Data]):
         return reference.find_in(row.data, row.total, row.next) if row.is_success else None
 
     def by_status(self, status: Status) -> list[AjaxResult]:
-        """Return the rows with this status: ``ok``, ``failed``, ``skipped`` or ``unknown``."""
+        """Return the rows with this status: ``ok``, ``failed``, ``skipped`` or ``unknown``.
+
+        Raises:
+            UsageError: It is another one.
+        """
+        __tracebackhide__ = True
+        if status not in get_args(Status):
+            raise UsageError(f"status: expected one of {', '.join(get_args(Status))}, got {shown(status)}")
         return Rows(self.rows, (place for place, row in enumerate(self.rows) if row.status == status))
 
     def summary(self) -> str:

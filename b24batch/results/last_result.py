@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import attrs
 
-from b24batch.results import AnyResult, Result
+from b24batch.results import AjaxResult, AnyResult, Result
 from b24batch.statuses import count_outcomes
 
 
-def outcomes_of(error: BaseException) -> AnyResult | None:
-    """Return the outcomes in an exception that stopped a run, or in a `BatchError`.
+def outcomes_of(error: BaseException | Iterator[AjaxResult]) -> AnyResult | None:
+    """Return the outcomes in an exception that stopped a run, in a `BatchError`, or in a stream.
 
-    This is ``error.result`` with its type, or None if the exception has none. Every exception that stops a run has
-    one, even `KeyboardInterrupt`.
+    This is ``error.result`` with its type, or None if there is none. Every exception that stops a run has one, even
+    `KeyboardInterrupt`. The iterator of `Session.stream_batch` has the outcomes that it has not yielded yet.
     """
     result = getattr(error, "result", None)
     return result if isinstance(result, Result) else None
@@ -35,3 +37,15 @@ class LastResult:
         if result.rows:
             counts = count_outcomes(row.status for row in self.keep(result))
             error.add_note(f"{counts}; their outcomes: b24.last_result")
+
+
+@attrs.define(eq=False)
+class NotKept(LastResult):
+    """Keeps nothing: for a run of the library's own, whose outcomes are not those of the caller's commands."""
+
+    def keep(self, result: AnyResult) -> AnyResult:
+        """Return the outcomes."""
+        return result
+
+    def give(self, error: BaseException, result: AnyResult) -> None:
+        """Leave the error as it is."""

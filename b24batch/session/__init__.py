@@ -39,6 +39,7 @@ from b24batch.session.parts import Parts
 from b24batch.streams import Stream, give_rows
 from b24batch.wire.auth import Auth, Webhook
 from b24batch.wire.connections import Connections
+from b24batch.wire.delivery import note_sent
 from b24batch.wire.rate import Limiter, ReservingLimiter
 from b24batch.wire.reports import FinishedRequest, Reports
 from b24batch.wire.retries import RetryPolicy
@@ -165,7 +166,8 @@ class Session(Parts):
         """The outcomes of the last run by `batch_by_chunk`, also if an exception such as Ctrl-C stopped it.
 
         If an exception stopped `stream_batch`, these are the outcomes that were not yielded yet. They are kept until
-        the next run ends. Sessions made by `with_options` share them, and so do threads. None before the first run.
+        the next run ends; a `look_up` does not count. Sessions made by `with_options` share them, and so do threads.
+        None before the first run.
         """
         return self._last.result
 
@@ -202,6 +204,8 @@ class Session(Parts):
             NotSent: The call was certainly not executed.
             AnswerLost: The call may have been executed.
             AjaxError: The portal refused the call.
+            BaseException: Any other exception that stops the call, such as Ctrl-C, has a note that says whether the
+                request was sent.
         """
         command, wanted = Command(method, params), to_request_id(request_id)
         body = encode_direct(command)
@@ -215,6 +219,7 @@ class Session(Parts):
         except BaseException as error:
             self._transport.counts.count_failure(error, 1, answered=answer is not None)
             reports.check()
+            note_sent(error, 1)
             raise
         self._transport.counts.count_commands([row.status])
         self._operating.note(command.method, row.time, is_direct=True)
@@ -280,11 +285,16 @@ class Session(Parts):
         Raises:
             UsageError: A call is invalid. Nothing was sent.
             NotSent, AnswerLost, AjaxError: The request failed as a whole; the error applies to every command.
+            BaseException: As in `call`.
         """
         as_rows, halt = to_flag("return_ajax_result", return_ajax_result), to_flag("halt_on_error", halt_on_error)
         chunk = cut_one(_encode_all(encode_calls(calls, halt=halt)), halt=halt)
         repeatable = all(self._is_repeatable(encoded.command) for encoded in chunk.commands)
-        rows = self._requests(request_id).send(chunk, halt=halt, repeatable=repeatable)
+        try:
+            rows = self._requests(request_id).send(chunk, halt=halt, repeatable=repeatable)
+        except BaseException as error:
+            note_sent(error, len(chunk.commands))
+            raise
         return Result(mark_missed(chunk, rows), named=isinstance(calls, Mapping), whole_rows=as_rows)
 
     def batch_by_chunk(

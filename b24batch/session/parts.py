@@ -13,7 +13,7 @@ from b24batch.calls.commands import Command
 from b24batch.calls.methods import is_read
 from b24batch.options import Settings, to_concurrency, to_flag, to_request_id
 from b24batch.redaction import redact_urllib3_log
-from b24batch.results.last_result import LastResult
+from b24batch.results.last_result import LastResult, NotKept
 from b24batch.runs.operating import OperatingTime
 from b24batch.runs.requests import Requests
 from b24batch.runs.run import Run
@@ -143,6 +143,12 @@ class Parts:
         on_request = None if self.on_request is None else lanes.announce
         settings = attrs.evolve(self._settings, on_wait=lanes.announce, on_request=on_request)
         return self._copy_with(settings), lanes
+
+    def _aside(self) -> Self:
+        """Return a copy of this session whose runs leave `last_result` as it is."""
+        sibling = object.__new__(type(self))
+        sibling._assemble(self._settings, self._transport, self._operating, NotKept())
+        return sibling
 
     def _requests(self, request_id: str | None, *, is_final: bool = True) -> Requests:
         longest_wait = self.operating_wait if self.max_wait is None else min(self.operating_wait, self.max_wait)
