@@ -460,6 +460,7 @@ def unanswered(fault):
             return error
         finally:
             b24.close()
+            thread.join()
 
 
 def hang_up(server):
@@ -478,8 +479,8 @@ def answer(text):
 
 def keep_silent(server):
     connection = server.accept()[0]
-    connection.recv(65536)
-    threading.Event().wait(0.6)
+    while connection.recv(65536):
+        pass
     connection.close()
 
 
