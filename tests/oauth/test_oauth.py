@@ -466,7 +466,7 @@ def caller(portal, path, code=CALLER):
     return subprocess.Popen([sys.executable, "-c", code, *arguments], stdin=-1, stdout=-1, stderr=-1, text=True)
 
 
-PROCESSES = 8 if ALL else 3
+PROCESSES = 8 if ALL else 2
 
 
 def test_processes_refresh_once(portal, tmp_path):
