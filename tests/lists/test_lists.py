@@ -3,6 +3,7 @@
 import tracemalloc
 
 import pytest
+from drawing import together
 
 from b24batch import (
     AjaxError,
@@ -185,7 +186,7 @@ def test_no_select_is_made_up(deals, b24):
     assert params == {"filter": {}}
 
 
-@pytest.mark.parametrize(
+@together(
     ("arguments", "message"),
     [
         ({"params": {"order": {"ID": "DESC"}}}, "omit order from the params: pages follow the ids"),
@@ -215,7 +216,6 @@ def test_no_select_is_made_up(deals, b24):
         ({"descending": 1}, "True or False"),
         ({"request_id": "\n"}, "request_id: expected"),
     ],
-    ids=repr,
 )
 @pytest.mark.usefixtures("refused")
 def test_wrong_arguments(b24, arguments, message):
