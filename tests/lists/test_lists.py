@@ -539,8 +539,8 @@ def test_start_paging(portal, b24):
     assert [params["start"] for params in asked(portal)] == [0, *map(str, range(50, 450, 50))]
 
 
-@pytest.mark.parametrize("number", [0, 1, 49, 50, 51, 100, 101, 250])
-@pytest.mark.parametrize("wraps", [True, False])
+@together("number", [0, 1, 49, 50, 51, 100, 101, 250])
+@together("wraps", [True, False])
 def test_start_paging_boundaries(portal, b24, number, wraps):
     """Counted pages end where no next is told, at any number of rows."""
     counted(portal, "my.list", number, wraps=wraps, floor=50)

@@ -11,6 +11,7 @@ import threading
 import time
 
 import pytest
+from drawing import together
 from sandbox_wire import Raw, Wire
 
 from b24batch.sandbox import FAULTS, Answer, FakeClock, Portal, PortalError, Travel
@@ -86,7 +87,7 @@ def read_json(raw, fault):
     return None
 
 
-@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+@together("fault", FAULTS.values())
 def test_the_table_tells_the_truth(portal, fault):
     """A fault executes what its row says, answers JSON if its row says so, and leaves the portal well."""
     portal.fail_next(fault.name)
@@ -99,7 +100,7 @@ def test_the_table_tells_the_truth(portal, fault):
     assert [request.method for request in portal.requests] == ["batch", "batch"]
 
 
-@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+@together("fault", FAULTS.values())
 def test_direct_calls_meet_every_fault(portal, fault):
     """A direct call meets a fault as a batch does."""
     portal.fail_next(fault.name)
