@@ -12,7 +12,7 @@ import threading
 from b24batch.__main__ import main
 
 #: Seconds after which a program that does not end is taken to hang.
-PATIENCE = 30
+PATIENCE = 120
 
 
 def code_of(url):

@@ -222,12 +222,12 @@ def test_a_url_without_the_package(tmp_path):
     )
     path = os.pathsep.join([str(tmp_path), *sys.path])
     command = [sys.executable, "-c", line]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, env={"PYTHONPATH": path})
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env={"PYTHONPATH": path})
     assert ended.stderr.endswith("ImportError: a URL of Redis needs redis: pip install 'b24batch[redis]'\n")
 
 
 def test_without_the_package():
     """Without the client's package an import says what to install."""
     line = "import sys; sys.modules.update(redis=None, valkey=None); import b24batch.redis"
-    ended = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True, timeout=30, check=False)
+    ended = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True, timeout=120, check=False)
     assert ended.stderr.endswith("ImportError: b24batch.redis needs redis: pip install 'b24batch[redis]'\n")
