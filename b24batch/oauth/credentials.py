@@ -71,6 +71,7 @@ class OAuth(RenewedToken):
         timeout: tuple[float, float] = TIMEOUT,
         clock: Clock = time,
     ) -> None:
+        __tracebackhide__ = True
         secret = to_secret(client_secret)
         del client_secret
         given: object = token
