@@ -7,11 +7,13 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 import weakref
 
 import gates
 import pytest
 from canary import assert_hidden
+from shell import press
 
 from b24batch import UsageError
 from b24batch.redaction import Secret
@@ -120,7 +122,7 @@ def test_a_handler_of_a_signal(kind, caplog):
 
     def ring(gate, connection):
         connection.recv(1)
-        os.kill(os.getpid(), signal.SIGALRM)
+        press(os.getpid(), signal.SIGALRM, threading.main_thread().native_id)
         gate.closed.wait(20)
 
     before = signal.signal(signal.SIGALRM, handler)
