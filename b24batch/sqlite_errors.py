@@ -8,7 +8,7 @@ import sqlite3
 _REASONS = {
     sqlite3.SQLITE_CORRUPT: "is damaged",
     sqlite3.SQLITE_NOTADB: "is not a SQLite database",
-    sqlite3.SQLITE_FULL: "cannot be written: the disk is full",
+    sqlite3.SQLITE_FULL: "cannot be written (disk full)",
     sqlite3.SQLITE_READONLY: "is read-only, or was deleted meanwhile",
     sqlite3.SQLITE_CANTOPEN: "cannot be opened",
     sqlite3.SQLITE_PERM: "cannot be opened: permission denied",

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-from django.db import Error, connections, transaction
+from django.db import Error, InterfaceError, connections, transaction
 
-from b24batch.django.database import copy_connection, is_in_memory, use
+from b24batch.django.database import copy_connection, is_in_memory
 from b24batch.errors import SdkError
+from b24batch.locks import ProcessLock
+
+_T = TypeVar("_T")
 
 
 class OwnConnection:
@@ -22,22 +23,31 @@ class OwnConnection:
 
     def __init__(self, alias: str) -> None:
         self.alias = alias
-        self._lock = threading.Lock()
+        #: A garbage collection inside it may end an abandoned stream, which gives its run back.
+        self._lock = ProcessLock(reentrant=True)
+        self._is_busy = False
         self._connection: Any = None
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Run the block in a transaction on the connection; it is committed when the block ends."""
-        with self._lock:
-            connection = self._open()
+    # It takes a function. A `contextmanager` that Ctrl-C interrupts in `contextlib` would keep the lock.
+    def run(self, act: Callable[[], _T]) -> _T:
+        """Call `act` in a transaction on the connection; it is committed when this returns.
+
+        Raises:
+            InterfaceError: This thread is in such a transaction.
+        """
+        with self._lock.lock:
+            if self._is_busy:
+                raise InterfaceError("the connection is in use by this thread")
+            self._is_busy = True
             try:
-                with _shared(connection), use(self.alias, connection), transaction.atomic(using=self.alias):
-                    yield
+                return self._run(act)
             except SdkError:
                 raise
             except BaseException:
                 self._close()  # the next query opens a new one
                 raise
+            finally:
+                self._is_busy = False
 
     def advice(self, error: Error) -> str:
         """Return what to do about an error, as the end of a sentence."""
@@ -46,32 +56,34 @@ class OwnConnection:
         return ", perhaps by a transaction of this same thread; pass using= with the alias of a separate database"
 
     def close(self) -> None:
-        """Close the connection; the next query opens it again."""
-        with self._lock:
-            self._close()
+        """Close the connection, unless it is in use; the next query opens it again."""
+        with self._lock.lock:
+            if not self._is_busy:
+                self._close()
 
-    def _open(self) -> Any:
+    def _run(self, act: Callable[[], _T]) -> _T:
         if self._connection is None:
             # A database in memory belongs to a test, which may be in a transaction of its own.
             self._connection = connections[self.alias] if is_in_memory(self.alias) else copy_connection(self.alias)
             _flush_commits(self._connection)
-        return self._connection
+        usual, connection = connections[self.alias], self._connection
+        connection.inc_thread_sharing()  # any thread may use it
+        try:
+            connections[self.alias] = connection
+            with transaction.atomic(using=self.alias):
+                return act()
+        finally:
+            connections[self.alias] = usual
+            connection.dec_thread_sharing()
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None and not is_in_memory(self.alias):
-            with _shared(connection):
+            connection.inc_thread_sharing()
+            try:
                 connection.close()
-
-
-@contextmanager
-def _shared(connection: Any) -> Iterator[None]:
-    """Let any thread use the connection during the block."""
-    connection.inc_thread_sharing()
-    try:
-        yield
-    finally:
-        connection.dec_thread_sharing()
+            finally:
+                connection.dec_thread_sharing()
 
 
 def _flush_commits(connection: Any) -> None:

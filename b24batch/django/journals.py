@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from typing import Any
+from contextlib import suppress
+from typing import Any, TypeVar
 
 from django.db import Error, router
-from django.db.models import Max
 
 from b24batch.calls.commands import Command
 from b24batch.calls.encoded import EncodedCommand
 from b24batch.django import command_rows
 from b24batch.django.claims import Claim
 from b24batch.django.connection import OwnConnection
-from b24batch.django.lease import Lease, check, check_vendor, get_model, to_local
+from b24batch.django.lease import Lease, check, check_vendor, get_model
 from b24batch.errors import JournalError
 from b24batch.journal.asked import Asked
-from b24batch.journal.inspection import summary_of, to_keys
+from b24batch.journal.file import FORKED
+from b24batch.journal.inspection import to_keys
 from b24batch.journal.noted import Noted, fate_of
 from b24batch.results import AjaxResult
 from b24batch.statuses import Status
+
+_T = TypeVar("_T")
 
 
 class DjangoJournal:
@@ -64,8 +66,7 @@ class DjangoJournal:
 
     def begin(self, portal: str, repeatable: Callable[[Command], bool]) -> None:
         """Take the run, as in `RunJournal.begin`."""
-        with self._transaction():
-            run = self._lease.take(portal)
+        run = self._transact(lambda: self._lease.take(portal))
         self._repeatable, self._run = repeatable, run
         self._lease.epoch, self._number = run.epoch, run.requests
         self._claims.clear()
@@ -77,8 +78,7 @@ class DjangoJournal:
         for encoded in commands:
             command_rows.check(encoded)
         self._asked.add([encoded.name for encoded in commands])
-        with self._transaction():
-            found = self._find(commands)
+        found = self._transact(lambda: self._find(commands))
         if any(row.request > self._run.requests and row.request not in self._own for row in found.values()):
             raise self._lease.overtaken()
         kept = {key: command_rows.to_kept(row, is_ours=row.request in self._own) for key, row in found.items()}
@@ -87,25 +87,14 @@ class DjangoJournal:
     def claim(self, request_id: str, commands: Sequence[EncodedCommand]) -> None:
         """Record that a request is about to be sent, as in `RunJournal.claim`."""
         claim = self._claims.get(request_id)
-        if claim is not None and claim.is_open:
-            return
-        with self._transaction():
-            number = claim.number if claim else self._number + 1
-            self._number = max(self._number, number)
-            found = self._find(commands) if self._lease.extend(requests=self._number) else None
-            if found is None or not self._may_send(commands, found):
-                raise self._lease.overtaken()
-            rows = [command_rows.to_row(self._run, encoded, number, request_id) for encoded in commands]
-            command_rows.store(self._lease.commands, rows, command_rows.CLAIMED)
-            self._own.add(number)
-        perhaps = frozenset(key for key, row in found.items() if row.status == "unknown")
-        self._claims[request_id] = Claim(number, {row.key: row for row in rows}, perhaps)
+        if claim is None or not claim.is_open:
+            number = claim.number if claim else None
+            self._claims[request_id] = self._transact(lambda: self._claim(request_id, commands, number))
 
     def release(self, request_id: str) -> None:
         """Record that a request was not executed so far, as in `RunJournal.release`."""
         claim = self._claims[request_id]
-        with self._transaction():
-            claim.release(self._lease)
+        self._transact(lambda: claim.release(self._lease))
         claim.is_open = False
 
     def note(self, request_id: str, commands: Sequence[EncodedCommand], rows: Sequence[AjaxResult]) -> None:
@@ -114,8 +103,7 @@ class DjangoJournal:
         if claim is None:
             return
         claim.set_outcomes(commands, rows)
-        with self._transaction():
-            claim.store(self._lease)
+        self._transact(lambda: claim.store(self._lease))
 
     def hold(self, seconds: float) -> None:
         """Keep the run during a wait of so many seconds, as in `RunJournal.hold`.
@@ -123,31 +111,28 @@ class DjangoJournal:
         Raises:
             RunBusy: Another process has taken it.
         """
-        with self._transaction():
-            if not self._lease.extend(seconds):
-                raise self._lease.overtaken()
+        if not self._transact(lambda: self._lease.extend(seconds)):
+            raise self._lease.overtaken()
         self._connection.close()  # during a long wait a server or a firewall may drop it
 
     def end(self) -> None:
-        """Give the run back, and close the connection."""
-        with suppress(JournalError), self._transaction():  # if it fails, the lease ends by itself
-            self._lease.give_back()
+        """Give the run back, and close the connection; a forked process leaves both to its parent."""
+        if self._lease.is_inherited:
+            return
+        with suppress(JournalError):  # if it fails, the lease ends by itself
+            self._transact(self._lease.give_back)
         self._lease.epoch = None
         self._connection.close()
         self._asked.forget()
 
     def summary(self) -> str:
         """Return one line: the number of commands with each outcome, of lives, and the time of the last request."""
-        with self._transaction():
-            counts = command_rows.count(self._lease.commands)
-            sent = self._lease.commands.aggregate(last=Max("sent"))["last"]
-            lives = sum(self._lease.row.values_list("lives", flat=True))
-        return summary_of(counts, lives, sent and to_local(sent))
+        return self._transact(self._lease.summarize)
 
     def rows(self, status: Status | None = None) -> Iterator[Noted]:
         """Return an iterator over the commands, in order; with `status`, only those with this status."""
-        with self._transaction():
-            return map(command_rows.to_noted, list(command_rows.select(self._lease.commands, status)))
+        rows = self._transact(lambda: list(command_rows.select(self._lease.commands, status)))
+        return map(command_rows.to_noted, rows)
 
     def settle(self, keys: Iterable[str], *, executed: bool) -> int:
         """Record what somebody found out about ``unknown`` commands, and return how many it changed.
@@ -163,8 +148,7 @@ class DjangoJournal:
             RunBusy: A process has the run.
         """
         given = to_keys(keys, executed=executed)
-        with self._transaction():
-            return self._lease.settle(given, executed=executed) if given else 0
+        return self._transact(lambda: self._lease.settle(given, executed=executed)) if given else 0
 
     def __repr__(self) -> str:
         return f"<DjangoJournal {self.name}>"
@@ -180,13 +164,25 @@ class DjangoJournal:
             if (row := found.get(encoded.name))
         )
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """Run the block in a transaction on the journal's connection, and raise `JournalError` if it fails."""
+    def _claim(self, request_id: str, commands: Sequence[EncodedCommand], again: int | None) -> Claim:
+        """Claim the commands for a request, which has the number `again` if it was released before."""
+        number = self._number + 1 if again is None else again
+        self._number = max(self._number, number)
+        found = self._find(commands) if self._lease.extend(requests=self._number) else None
+        if found is None or not self._may_send(commands, found):
+            raise self._lease.overtaken()
+        rows = [command_rows.to_row(self._run, encoded, number, request_id) for encoded in commands]
+        command_rows.store(self._lease.commands, rows, command_rows.CLAIMED)
+        self._own.add(number)
+        perhaps = frozenset(key for key, row in found.items() if row.status == "unknown")
+        return Claim(number, {row.key: row for row in rows}, perhaps)
+
+    def _transact(self, act: Callable[[], _T]) -> _T:
+        """Call `act` in a transaction on the journal's connection, and raise `JournalError` if it fails."""
+        if self._lease.is_inherited:
+            raise JournalError(f"{self.name} {FORKED}; nothing more was sent")
         try:
-            with self._connection.transaction():
-                yield
-            return
+            return self._connection.run(act)
         except Error as error:
             # The first line only: the following ones may have values.
             reason = f"{type(error).__name__}: {error}".partition("\n")[0] + self._connection.advice(error)

@@ -14,7 +14,9 @@ from django.db.models import F, Max, Min, Q
 from django.db.models.functions import Greatest, Now
 from django.utils import timezone
 
+from b24batch.django import command_rows
 from b24batch.errors import RunBusy, UsageError
+from b24batch.journal.inspection import summary_of
 from b24batch.journal.lives import MOST_DEATHS, check_deaths, check_portal
 from b24batch.journal.noted import LOST
 from b24batch.redaction import shown
@@ -44,6 +46,7 @@ class Lease:
         self.alias = alias
         #: The epoch that this object has; None if it does not have the run.
         self.epoch: int | None = None
+        self._pid = 0
         self._seconds = seconds
 
     @property
@@ -64,6 +67,7 @@ class Lease:
             UsageError: It is on another portal.
             JournalError: It died again and again at the same request.
         """
+        self._pid = os.getpid()
         self.row.get_or_create(name=self.name, defaults={"portal": portal})
         self._advance(until=self._end(0.0), owner=_describe_process(), since=Now())
         run = self.row.get()
@@ -107,9 +111,20 @@ class Lease:
         lost, status = self.commands.filter(status__in=("sent", "unknown")), "ok" if executed else "skipped"
         return sum(lost.filter(key=key).update(status=status, error=None, deaths=0) for key in keys)
 
+    def summarize(self) -> str:
+        """Return one line: the number of commands with each outcome, of lives, and the time of the last request."""
+        sent = self.commands.aggregate(last=Max("sent"))["last"]
+        lives = sum(self.row.values_list("lives", flat=True))
+        return summary_of(command_rows.count(self.commands), lives, sent and to_local(sent))
+
     def overtaken(self) -> RunBusy:
         """Return the error of a process that lost the run."""
         return RunBusy(f"{self.name}: another run took over after the lease ended; nothing more was sent")
+
+    @property
+    def is_inherited(self) -> bool:
+        """Whether another process has the run, of which this one is a fork."""
+        return self.epoch is not None and os.getpid() != self._pid
 
     @property
     def _sent(self) -> Any:

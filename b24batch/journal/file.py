@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
@@ -12,12 +13,13 @@ from typing import TypeVar
 from b24batch.errors import JournalError, UsageError
 from b24batch.journal.paths import create, find, to_path
 from b24batch.journal.schema import APPLICATION_ID, COUNT, FORMAT, FORMAT_OF_FILE, TABLES
-from b24batch.sqlite_errors import explain
+from b24batch.sqlite_errors import explain, is_locked
 
 #: Seconds to wait for a reader of the file, such as a SQLite program in a terminal.
 _PATIENCE = 5.0
 _MOVED = "was replaced or deleted meanwhile"
-_FORKED = "was opened by another process, of which this one is a copy"
+#: What a fork of a process that uses a journal is told.
+FORKED = "was opened by another process, of which this one is a copy"
 
 _Known = TypeVar("_Known")
 
@@ -68,18 +70,25 @@ class JournalFile:
 
     def prepare(self) -> None:
         """Let every commit be on the disk when it returns, also after a power cut, at the cost of one flush."""
-        self.read(_prepare)
+        self._do(self._prepare)
 
     def merge(self) -> None:
         """Merge the parts of the file into one, unless somebody has it open."""
-        with self._lock, suppress(sqlite3.Error):
-            if self.is_own and not self._database.in_transaction:
-                self._database.execute("PRAGMA busy_timeout = 0")
-                self._database.execute("PRAGMA journal_mode = DELETE")
-                self._database.execute(f"PRAGMA busy_timeout = {_PATIENCE * 1000:.0f}")
+        self._try(lambda: self._database.execute("PRAGMA journal_mode = DELETE"))
+
+    def alone(self, act: Callable[[], None]) -> None:
+        """Call `act` while no other process can write to the file; raise `JournalError` if one keeps it locked."""
+        self._do(lambda: self._exclude(act))
+
+    def try_alone(self, act: Callable[[], None]) -> None:
+        """Call `act` while no other process can write to the file, unless one is writing just now."""
+        with suppress(JournalError):
+            self._try(lambda: self._exclude(act))
 
     def close(self) -> None:
         """Close the file; nothing happens if it is closed."""
+        if not self.is_own:
+            return  # a thread of the other process may have the lock
         with self._lock, suppress(sqlite3.ProgrammingError):
             if not self._database.in_transaction:
                 self._database.close()
@@ -89,9 +98,21 @@ class JournalFile:
         """Whether this process has opened it, and not one that it is a fork of."""
         return os.getpid() == self._pid
 
+    def _try(self, act: Callable[[], object]) -> None:
+        """Call `act` without waiting for other processes, if the connection is free; errors of SQLite are ignored."""
+        if not self.is_own:
+            return  # as in `close`
+        with self._lock, suppress(sqlite3.Error):
+            if not self._database.in_transaction:
+                self._database.execute("PRAGMA busy_timeout = 0")
+                try:
+                    act()
+                finally:
+                    self._database.execute(f"PRAGMA busy_timeout = {_PATIENCE * 1000:.0f}")
+
     def _do(self, act: Callable[[], _Known]) -> _Known:
         if not self.is_own:
-            raise JournalError(f"{self.name} {_FORKED}; nothing more was sent")
+            raise JournalError(f"{self.name} {FORKED}; nothing more was sent")
         with self._lock:
             try:
                 return act()
@@ -99,7 +120,10 @@ class JournalFile:
                 reason = explain(error, _PATIENCE)
             raise JournalError(f"{self.name} {reason}; nothing more was sent{self._count()}")
 
-    def _transact(self, act: Callable[[sqlite3.Connection], _Known]) -> _Known:
+    def _exclude(self, act: Callable[[], None]) -> None:
+        self._transact(lambda _database: act(), end="ROLLBACK")  # a commit would wait for readers
+
+    def _transact(self, act: Callable[[sqlite3.Connection], _Known], *, end: str = "COMMIT") -> _Known:
         if self._database.in_transaction:
             raise JournalError(f"{self.name} is in use by this thread; nothing more was sent")
         if find(self.path) != self._identity:
@@ -107,12 +131,29 @@ class JournalFile:
         try:
             self._database.execute("BEGIN IMMEDIATE")
             known = act(self._database)
-            self._database.execute("COMMIT")
+            self._database.execute(end)
         except BaseException:
             with suppress(sqlite3.Error):
                 self._database.execute("ROLLBACK")
             raise
         return known
+
+    def _prepare(self) -> None:
+        ends = time.monotonic() + _PATIENCE
+        while not self._use_wal(is_last=time.monotonic() >= ends):
+            self._exclude(lambda: None)  # waits for the other process
+        for setting in ("synchronous = FULL", "fullfsync = 1"):
+            self._database.execute(f"PRAGMA {setting}")
+
+    def _use_wal(self, *, is_last: bool) -> bool:
+        """Change the file's mode; return False if another process is writing, for which SQLite does not wait here."""
+        try:
+            self._database.execute("PRAGMA journal_mode = WAL")
+            return True
+        except sqlite3.Error as error:
+            if is_last or not is_locked(error):
+                raise
+            return False
 
     def _connect(self) -> sqlite3.Connection:
         # SQLite itself would make a file that others may read.
@@ -143,11 +184,6 @@ class JournalFile:
 
     def _foreign(self) -> UsageError:
         return UsageError(f"{self.name} is not a journal of b24batch; nothing was sent")
-
-
-def _prepare(database: sqlite3.Connection) -> None:
-    for setting in ("journal_mode = WAL", "synchronous = FULL", "fullfsync = 1"):
-        database.execute(f"PRAGMA {setting}")
 
 
 def _fill(database: sqlite3.Connection) -> None:

@@ -10,7 +10,8 @@ from datetime import datetime
 from pathlib import Path
 
 from b24batch.errors import JournalError, RunBusy
-from b24batch.journal.paths import create, remove
+from b24batch.journal.file import JournalFile
+from b24batch.journal.paths import create, find, remove
 from b24batch.sqlite_errors import explain, is_locked
 
 _OWNER = "CREATE TABLE IF NOT EXISTS owner (process INTEGER, machine TEXT, since TEXT)"
@@ -19,17 +20,20 @@ _OWNER = "CREATE TABLE IF NOT EXISTS owner (process INTEGER, machine TEXT, since
 class FileLock:
     """A lock that ends with the process, however that ends.
 
-    It is a courtesy that names the other run; what keeps a command from being sent twice is the journal's claim.
+    It is a courtesy that names the other run; what keeps a command from being sent twice is the journal's claim. Its
+    file is removed at the end of a run, so it is taken and removed inside a transaction on the journal: by one process
+    at a time.
 
     Args:
-        path: The file of the journal.
+        journal: The file of the journal.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._journal = path.name
-        self._path = path.with_name(f"{path.name}-lock")
+    def __init__(self, journal: JournalFile) -> None:
+        self._journal = journal
+        self._path = journal.path.with_name(f"{journal.name}-lock")
         self._database: sqlite3.Connection | None = None
-        self._is_taken = False
+        #: What distinguishes the file from another one at the same path; None if the lock is not taken.
+        self._file: tuple[int, int] | None = None
         self._pid = os.getpid()
 
     def take(self, now: float) -> None:
@@ -42,33 +46,55 @@ class FileLock:
             RunBusy: Another run has it.
             JournalError: The file of the lock cannot be written.
         """
+        try:
+            return self._journal.alone(lambda: self._take(now))
+        except RunBusy:
+            raise
+        except JournalError as error:
+            failure = error
+        # It may be the run that keeps the journal locked, by one write after the other.
+        owner = _find_owner(self._path) if self._file is None else None
+        raise failure if owner is None else self._busy(owner)
+
+    def release(self) -> None:
+        """Release the lock and remove its file, if it was taken."""
+        try:
+            if self._file is not None:
+                self._journal.try_alone(self._remove)
+        finally:
+            self._close()
+
+    def _take(self, now: float) -> None:
         create(self._path)
         try:
             self._database = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
             self._own(self._database, now)
-            self._is_taken = True
+            self._file = find(self._path)
         except sqlite3.Error as error:
             owner = _owner(self._database) if is_locked(error) and self._database is not None else None
             reason = explain(error, 0)
-            self.release()
+            self._close()
         else:
             return
-        if owner is not None:
-            raise RunBusy(f"{self._journal} is in use by {owner}")
-        raise JournalError(f"{self._path.name} {reason}; nothing was sent")
+        raise JournalError(f"{self._path.name} {reason}; nothing was sent") if owner is None else self._busy(owner)
 
-    def release(self) -> None:
-        """Release the lock and remove its file, if it was taken."""
-        database, is_taken = self._database, self._is_taken
-        if database is None or os.getpid() != self._pid:
-            return  # a fork does not have the lock, and must not remove its file
-        self._is_taken = False
-        try:
-            if is_taken:
-                remove(self._path)
-        finally:
-            database.close()
+    def _remove(self) -> None:
+        if self._is_own and find(self._path) == self._file:
+            remove(self._path)
+
+    def _close(self) -> None:
+        if self._is_own and self._database is not None:
+            self._file = None
+            self._database.close()
             self._database = None
+
+    def _busy(self, owner: str) -> RunBusy:
+        return RunBusy(f"{self._journal.name} is in use by {owner}")
+
+    @property
+    def _is_own(self) -> bool:
+        """Whether this process has it, and not one that it is a fork of."""
+        return os.getpid() == self._pid
 
     def _own(self, database: sqlite3.Connection, now: float) -> None:
         since = datetime.fromtimestamp(now).strftime("%H:%M")
@@ -86,3 +112,17 @@ def _owner(database: sqlite3.Connection) -> str:
         for process, machine, since in database.execute("SELECT process, machine, since FROM owner"):
             return f"process {process} on {machine} since {since}"
     return "another process"
+
+
+def _find_owner(path: Path) -> str | None:
+    """Return who has the lock; None if nobody has it."""
+    database = None
+    try:
+        database = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=0, isolation_level=None)
+        database.execute("BEGIN IMMEDIATE")
+    except sqlite3.Error as error:
+        return _owner(database) if is_locked(error) and database is not None else None
+    finally:
+        if database is not None:
+            database.close()
+    return None

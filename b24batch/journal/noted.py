@@ -13,6 +13,7 @@ from b24batch import errors
 from b24batch.aliases import JsonValue
 from b24batch.calls.commands import Command
 from b24batch.calls.encoded import EncodedCommand, batch_text
+from b24batch.calls.references import Ref
 from b24batch.errors import AnswerLost, Evidence, SdkError, UnexpectedAnswer, UsageError
 from b24batch.redaction import shown
 from b24batch.results import AjaxResult
@@ -168,7 +169,7 @@ def _text_of(encoded: EncodedCommand) -> str:
     method, params = encoded.command.method, encoded.params
     with suppress(UsageError):  # it may be sent alone only because halt is off
         return batch_text(encoded.name, method, params, halt=True)[0]
-    return json.dumps([method, params], default=repr)
+    return json.dumps([method, params], default=Ref.text)  # by name, also if it was written by position
 
 
 def _load(command: Command, kept: Kept) -> AjaxResult:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 from b24batch.errors import JournalError, UsageError
@@ -46,7 +47,7 @@ def create(path: Path) -> None:
         reason = _reason_of(error)
     if reason:
         raise JournalError(f"{path.name} cannot be created ({reason}); nothing was sent")
-    if path.exists() and not path.is_file():
+    if _is_other(path):
         raise UsageError(f"{path.name} is not a regular file; nothing was sent")
 
 
@@ -66,6 +67,15 @@ def remove(path: Path) -> None:
         path.unlink()
     except OSError as error:
         _reason_of(error)
+
+
+def _is_other(path: Path) -> bool:
+    """Return whether there is something that is not a file. In one step: another process may remove a file."""
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except OSError as error:
+        _reason_of(error)
+        return False
 
 
 def _reason_of(error: OSError) -> str:

@@ -67,7 +67,7 @@ class Journal:
 
     def begin(self, portal: str, repeatable: Callable[[Command], bool]) -> None:
         """Take the run, as in `RunJournal.begin`."""
-        lock, now = FileLock(self._file.path), self._clock.time()
+        lock, now = FileLock(self._file), self._clock.time()
         try:
             lock.take(now)
             self._file.prepare()
@@ -146,7 +146,7 @@ class Journal:
             UsageError: The journal has no command with such a key, or an argument is invalid. Nothing was changed.
             RunBusy: A run uses the journal.
         """
-        given, lock = to_keys(keys, executed=executed), FileLock(self._file.path)
+        given, lock = to_keys(keys, executed=executed), FileLock(self._file)
         try:
             lock.take(self._clock.time())
             return self._file.write(lambda database: settle(database, given, self.name, executed=executed))
@@ -156,9 +156,9 @@ class Journal:
     def close(self) -> None:
         """Close the file."""
         try:
-            self._file.close()
-        finally:
             self._give_back()
+        finally:
+            self._file.close()
 
     def __enter__(self) -> Self:
         return self

@@ -1,5 +1,7 @@
 """Journals in the project's database: a run that is started again goes on, whoever starts it, and doubles nothing."""
 
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -30,7 +32,7 @@ from b24batch import (  # noqa: E402
     ref,
 )
 from b24batch.calls.encoded import encode_calls  # noqa: E402
-from b24batch.django import DjangoJournal, JournalCommand, JournalRun  # noqa: E402
+from b24batch.django import DjangoJournal, JournalCommand, JournalRun, command_rows  # noqa: E402
 from b24batch.journal import RunJournal  # noqa: E402
 from b24batch.results import AjaxResult  # noqa: E402
 from b24batch.sandbox import FakeClock, Portal  # noqa: E402
@@ -653,3 +655,83 @@ def test_another_database(second):
             DjangoJournal("import", using="other")
     finally:
         del connections["other"], connections.settings["other"]
+
+
+def finish(act):
+    """Call a function on a thread of its own, and return whether it came to an end."""
+    thread = threading.Thread(target=act, daemon=True)
+    thread.start()
+    thread.join(30)
+    return not thread.is_alive()
+
+
+def test_a_stream_that_is_collected_in_a_transaction(portal, alias, journal, monkeypatch):
+    """An abandoned stream whose end falls into a query of the same journal does not lock up, and the query counts."""
+    stream, words, count = portal.session().stream_batch(adds(8), journal=journal, chunk_size=4), [], command_rows.count
+    next(stream)
+    monkeypatch.setattr(command_rows, "count", lambda commands: (stream.close(), count(commands))[1])
+    assert finish(lambda: words.append(journal.summary()))
+    assert words[0].startswith("4 commands: 4 ok; 1 life")
+    with pytest.raises(RunBusy):
+        DjangoJournal("import", using=alias).begin(portal.url.split("/")[2], bool)
+    pass_by(alias)
+    assert portal.session().batch_by_chunk(adds(8), journal=DjangoJournal("import", using=alias)).is_success
+    assert set(titles(portal).values()) == {1}
+
+
+@pytest.mark.slow
+def test_ctrl_c_at_every_instant(second):
+    """Wherever Ctrl-C interrupts a claim, the run can be given back at once, and another one can take it."""
+    journal, commands = DjangoJournal("interrupted", using=second), list(encode_calls(adds(2), halt=True))
+    instants = 0
+    while _interrupt_claim(journal, commands, instants):
+        instants += 1
+    assert instants > 20
+
+
+def _interrupt_claim(journal, commands, instant):
+    """Press Ctrl-C at this instant of a claim, and return whether it has so many."""
+    left = instant
+
+    def press(frame, event, _function):
+        nonlocal left
+        name = frame.f_code.co_filename
+        left -= event in {"call", "return", "c_return"} and name.endswith(("contextlib.py", "django/connection.py"))
+        if left < 0:
+            sys.setprofile(None)
+            raise KeyboardInterrupt
+
+    journal.begin("portal", bool)
+    before = sys.getprofile()
+    kept = []  # the traceback keeps the frames
+    try:
+        sys.setprofile(press)
+        journal.claim(f"id/{instant}", commands)
+    except KeyboardInterrupt as interrupt:
+        kept.append(interrupt)
+    finally:
+        sys.setprofile(before)
+    assert finish(journal.end), left
+    journal.settle([command.name for command in commands if next(journal.rows(), None)], executed=False)
+    return left < 0
+
+
+def test_a_fork(portal, alias, journal):
+    """A forked process cannot use a journal that has the run, and does not give the run of its parent back."""
+    stream = portal.session().stream_batch(adds(20), journal=journal, chunk_size=4)
+    assert next(stream).status == "ok"
+    if not (child := os.fork()):
+        signal.alarm(30)  # ends a child that waits
+        code = 1
+        try:
+            journal.summary()
+        except JournalError as error:
+            code = 0 if "opened by another process, of which this one is a copy" in str(error) else 2
+        stream.close()
+        os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    with pytest.raises(RunBusy):
+        DjangoJournal("import", using=alias).begin(portal.url.split("/")[2], bool)
+    assert [row.status for row in stream] == ["ok"] * 19
+    assert journal.summary().startswith("20 commands: 20 ok; 1 life")
+    assert set(titles(portal).values()) == {1}

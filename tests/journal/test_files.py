@@ -16,6 +16,7 @@ import pytest
 
 from b24batch import Command, JournalError, RetryPolicy, UsageError
 from b24batch.journal import Journal
+from b24batch.sqlite_errors import explain
 
 ADD = "crm.deal.add"
 
@@ -183,6 +184,15 @@ def test_a_full_disk(portal, path, concurrency):
     result = portal.session().batch_by_chunk(adds(3000), journal=path)
     assert {row.status for row in result} <= {"ok", "unknown"}
     assert set(executions(portal).values()) == {1}
+
+
+def test_the_words_for_a_full_disk():
+    """A full disk is named as such."""
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.execute("PRAGMA max_page_count = 1")
+        with pytest.raises(sqlite3.OperationalError) as raised:
+            database.execute("CREATE TABLE one (two)")
+    assert explain(raised.value, 5.0) == "cannot be written (disk full)"
 
 
 def executions(portal):

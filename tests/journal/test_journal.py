@@ -151,6 +151,22 @@ def test_positions_are_names(portal, run):
     assert set(titles(portal).values()) == {1}
 
 
+@pytest.mark.parametrize("title", ["d", "$result[none] d"])
+def test_a_call_before_the_target_of_a_reference(portal, run, title):
+    """A reference by position is to the same command if calls were added before it, also in one that goes alone."""
+    company = Command("crm.company.add", {"fields": {"TITLE": "c"}}, name="company")
+
+    def deal(target):
+        return Command("crm.deal.add", {"fields": {"TITLE": title, "COMPANY_ID": ref(target)}}, name="deal")
+
+    assert run([company, deal(0)]).is_success
+    assert run([Command("crm.deal.list", name="new"), company, deal(1)]).is_success
+    assert run([company, deal("company")]).is_success
+    assert sum("add" in command.method for command in portal.executed) == 2
+    with pytest.raises(UsageError, match="has another command as 'deal'"):
+        run([company, Command("crm.company.add", {"fields": {"TITLE": "x"}}, name="other"), deal(1)])
+
+
 def test_references_to_an_earlier_life(portal, run):
     """A reference to a command of an earlier life of the run has the value from the journal."""
     deal = Command("crm.deal.add", {"fields": {"TITLE": "d", "COMPANY_ID": ref("company")}}, name="deal")

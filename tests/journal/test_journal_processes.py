@@ -3,14 +3,17 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+import threading
 from collections import Counter
+from contextlib import closing, suppress
 from textwrap import dedent
 
 import pytest
 
-from b24batch import Command, JournalError, RetryPolicy
+from b24batch import Command, JournalError, RetryPolicy, RunBusy
 from b24batch.journal import Journal
 
 ADD = "crm.deal.add"
@@ -95,6 +98,30 @@ def test_a_fork(portal, path):
     assert set(executions(portal).values()) == {1}
 
 
+def test_a_fork_during_a_write(path):
+    """A process that is forked while a thread writes to the journal does not wait for that thread."""
+    with Journal(path) as journal:
+        journal.begin("portal", bool)
+        writes, may_end = threading.Event(), threading.Event()
+
+        def write(database):
+            writes.set()
+            may_end.wait(30)
+
+        thread = threading.Thread(target=journal._file.write, args=(write,))
+        thread.start()
+        writes.wait(30)
+        if not (child := os.fork()):
+            signal.alarm(10)  # ends a child that waits
+            journal.close()
+            os._exit(0)
+        ended = os.waitpid(child, 0)[1]
+        may_end.set()
+        thread.join()
+    assert os.waitstatus_to_exitcode(ended) == 0
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
 KILLED = """
     import os, sys
     from b24batch import Command, Session
@@ -176,3 +203,117 @@ def _open_beside(path, instant):
     finally:
         sys.setprofile(before)
     return left < 0
+
+
+STEPS = {"execute", "connect", "open", "stat", "unlink", "close"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stays", [False, True])
+def test_another_run_at_every_instant(tmp_path, monkeypatch, stays):
+    """Whenever another run begins while one begins or ends, one of the two has the journal, and the other is told."""
+    monkeypatch.setattr("b24batch.journal.file._PATIENCE", 0.001)
+    instants = 0
+    while _run_beside(tmp_path / f"{instants}.journal", instants, stays=stays):
+        instants += 1
+    assert instants > 20
+
+
+def _run_beside(path, instant, *, stays):
+    """Begin and end a run, and at this instant begin another; return whether there were so many instants."""
+    left, has, had = instant, [], []
+
+    def begin(journal):
+        with suppress(JournalError):
+            journal.begin("portal", bool)
+            assert not has
+            has.append(journal)
+            had.append(journal)
+
+    def end(journal):
+        if journal in has:
+            has.remove(journal)
+            journal.end()
+
+    def come_in(_frame, event, function):
+        nonlocal left
+        if event == "c_call" and function.__name__ in STEPS:
+            left -= 1
+            if left < 0:
+                sys.setprofile(None)
+                begin(other)
+                if not stays:
+                    end(other)
+
+    before = sys.getprofile()
+    with Journal(path) as mine, Journal(path) as other, Journal(path) as third:
+        sys.setprofile(come_in)
+        try:
+            begin(mine)
+            end(mine)
+        finally:
+            sys.setprofile(before)
+        assert mine in had or (stays and other in has)
+        for journal in has[:]:
+            with pytest.raises(RunBusy, match=rf"{path.name} is in use by process {os.getpid()} on "):
+                third.begin("portal", bool)
+            end(journal)
+        third.begin("portal", bool)
+    return left < 0
+
+
+def test_a_writer_at_the_beginning(path):
+    """If another process writes at the moment when a run changes the file's mode, the run waits for it."""
+    with Journal(path) as journal, closing(sqlite3.connect(path, isolation_level=None)) as other:
+        seen = []
+
+        def trace(statement):
+            if "WAL" in statement and not seen:
+                other.execute("BEGIN IMMEDIATE")
+                seen.append(statement)
+            elif seen and other.in_transaction:
+                other.execute("ROLLBACK")
+
+        journal._file._database.set_trace_callback(trace)
+        journal.begin("portal", bool)
+        assert seen
+        assert not other.in_transaction
+        assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_the_lock_of_another_run(path):
+    """A run whose lock was deleted does not remove the one of the run that took its place."""
+    with Journal(path) as mine, Journal(path) as other, Journal(path) as third:
+        mine.begin("portal", bool)
+        path.with_name("import.journal-lock").unlink()
+        other.begin("portal", bool)
+        mine.end()
+        with pytest.raises(RunBusy, match=r"import\.journal is in use by process"):
+            third.begin("portal", bool)
+        other.end()
+        third.begin("portal", bool)
+
+
+def test_in_use_by_a_run_that_writes(path, monkeypatch):
+    """A run that writes all the time is named to others, although it keeps the file locked."""
+    monkeypatch.setattr("b24batch.journal.file._PATIENCE", 0.01)
+    with Journal(path) as mine, Journal(path) as other:
+        mine.begin("portal", bool)
+
+        def begin(_database):
+            with pytest.raises(RunBusy, match=rf"import\.journal is in use by process {os.getpid()} on "):
+                other.begin("portal", bool)
+
+        mine._file.write(begin)
+
+
+def test_a_reader_that_stays_at_the_beginning(path, monkeypatch):
+    """If another program reads all the time when a run changes the file's mode, the run ends after a few seconds."""
+    monkeypatch.setattr("b24batch.journal.file._PATIENCE", 0.01)
+    with Journal(path) as journal, closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN")
+        other.execute("SELECT * FROM outcomes").fetchall()
+        with pytest.raises(JournalError, match=r"import\.journal was locked by another process for over 0\.01 s"):
+            journal.begin("portal", bool)
+        other.execute("COMMIT")
+        journal.begin("portal", bool)
