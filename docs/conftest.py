@@ -28,6 +28,18 @@ def _outcome(command: str, folder: Path) -> str:
     return ended.stdout + ended.stderr + code
 
 
+#: A page whose examples start a process each.
+_SLOW_PAGE = Path(__file__).with_name("command_line.rst")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave the page out where slow tests are."""
+    for item in items:
+        if item.path == _SLOW_PAGE:
+            item.add_marker("slow")
+
+
 @pytest.fixture
 def check_console(tmp_path: Path) -> Callable[[str], None]:
     """Run the ``console`` blocks of a page in one folder, and compare what they print with what stands there."""

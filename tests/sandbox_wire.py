@@ -105,16 +105,15 @@ class Raw:
     def __exit__(self, *_: object) -> None:
         self.socket.close()
 
-    def read(self, timeout: float = 0.1, *, first: float = 5.0) -> tuple[bytes, bytes, str]:
+    def read(self, hangs_after: int | None = None) -> tuple[bytes, bytes, str]:
         """Return head and body, and how it ends: with a "FIN", a "RST", or not ("open").
 
-        A busy machine may take its time for the first bytes; where none are to come, ``first`` is how long to wait.
+        Where no end is to come, ``hangs_after`` is the number of bytes of the body that are: only what comes after them
+        is not waited for long, since a busy machine may take its time.
         """
-        self.socket.settimeout(first)
         got, end = b"", "FIN"
         try:
-            while part := self.socket.recv(65536):
-                self.socket.settimeout(timeout)
+            while part := self._receive(got, hangs_after):
                 got += part
         except TimeoutError:
             end = "open"
@@ -122,3 +121,13 @@ class Raw:
             end = "RST"
         head, _, body = got.partition(b"\r\n\r\n")
         return head, body, end
+
+    def _receive(self, got: bytes, hangs_after: int | None) -> bytes:
+        is_over = hangs_after is not None and len(got.partition(b"\r\n\r\n")[2]) >= hangs_after
+        self.socket.settimeout(0.1 if is_over else 10)
+        return self.socket.recv(65536)
+
+    def read_whole(self) -> tuple[bytes, bytes]:
+        """Return head and body of an answer behind which the portal would keep the connection for another request."""
+        self.socket.shutdown(socket.SHUT_WR)
+        return self.read()[:2]

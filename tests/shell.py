@@ -8,11 +8,12 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 from b24batch.__main__ import main
 
 #: Seconds after which a program that does not end is taken to hang.
-PATIENCE = 30
+PATIENCE = 120
 
 
 def code_of(url):
@@ -48,9 +49,19 @@ def started(*arguments, **environment):
             watchdog.cancel()
 
 
+def press(pid, number, thread=None):
+    """Send a signal to a process that waits: one that comes right before a system call would not end it."""
+    state = Path(f"/proc/{pid}/task/{thread or pid}/stat")
+    with contextlib.suppress(OSError):  # it has ended, or the system has no such files
+        while state.read_text().rpartition(")")[2].split()[0] in "RD":
+            threading.Event().wait(0.001)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
 def interrupt(process, number=signal.SIGINT):
     """Send Ctrl-C or another signal, and return the exit code and what was said since."""
-    process.send_signal(number)
+    press(process.pid, number)
     output, errors = process.communicate()
     return process.returncode, output, errors
 

@@ -121,7 +121,7 @@ def test_durable_import(portal, b24, tmp_path):
         line = [sys.executable, str(BY_NAME["durable_import"]), str(path)]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         processes.append(subprocess.Popen(line, env={**os.environ, "B24_WEBHOOK_URL": portal.url}, **pipes))
-        output, errors = processes[-1].communicate(timeout=30)
+        output, errors = processes[-1].communicate(timeout=120)
         return processes[-1].returncode, output.splitlines(), errors
 
     portal.fail_next(lambda: processes[-1].kill(), after=1)

@@ -6,6 +6,9 @@ import re
 import pytest
 from jupyter_client import KernelManager
 
+#: A kernel takes seconds to start.
+pytestmark = pytest.mark.slow
+
 #: Seconds after which a kernel is taken to hang.
 PATIENCE = 60
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -77,7 +80,6 @@ def test_interrupt_in_a_notebook(kernel):
     )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "note"),
     [
@@ -130,7 +132,6 @@ def test_errors_in_a_notebook(kernel, line, last):
     assert lines[-1].startswith(last)
 
 
-@pytest.mark.slow
 def test_names_are_completed(kernel):
     """Tab completes the names of commands in ``result["``."""
     kernel('result = b24.batch({"first": ("user.current",), "second": ("no.such.method",)})')

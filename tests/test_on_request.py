@@ -9,6 +9,7 @@ from itertools import pairwise
 import attrs
 import pytest
 from canary import assert_hidden
+from drawing import together
 
 from b24batch import AjaxError, AnswerLost, LeakyBucket, NotSent, OAuth, RateLimited, RetryPolicy, Session
 from b24batch.oauth import Token
@@ -148,7 +149,7 @@ def check_ended_run(portal, b24, way, error):
 ERRORS = [Trouble(), KeyboardInterrupt(), RateLimited("mine"), AnswerLost("mine"), AjaxError("mine", code="X")]
 
 
-@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+@together("error", ERRORS)
 @RUNS
 @EACH_WAY
 def test_an_exception_in_a_run(portal, way, concurrency, error):
@@ -169,9 +170,9 @@ def test_an_exception_before_a_retry(portal, fault):
     assert {row.status for row in error.result} == {"unknown" if fault == "lost_after" else "skipped"}
 
 
-@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-@pytest.mark.parametrize("send", ["call", "batch"])
-@pytest.mark.parametrize("refused", [False, True])
+@together("error", ERRORS)
+@together("send", ["call", "batch"])
+@together("refused", [False, True])
 def test_an_exception_in_a_call(portal, send, error, refused):
     """A call or batch ends with the exception of `on_request`; the command counts as what it was, and is sent once."""
     if refused:
@@ -196,9 +197,9 @@ def test_a_hook_between_two_attempts(portal, way, concurrency, hook, error):
         check_ended_run(portal, b24, way, error)
 
 
-@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-@pytest.mark.parametrize("send", ["call", "batch", "call_list"])
-@pytest.mark.parametrize("reason", ["rate", "retry"])
+@together("error", ERRORS)
+@together("send", ["call", "batch", "call_list"])
+@together("reason", ["rate", "retry"])
 def test_an_exception_of_on_wait(portal, clock, send, error, reason):
     """An exception of `on_wait` ends a request as it is, sent or not: it is not the request's own error."""
     limits = LeakyBucket(2, 0.5, clock=clock)

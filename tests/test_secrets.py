@@ -11,6 +11,7 @@ import attrs
 import pytest
 import urllib3
 from canary import assert_hidden
+from drawing import together
 
 from b24batch import (
     AjaxError,
@@ -251,7 +252,7 @@ CALLS = [
 ]
 
 
-@pytest.mark.parametrize("place", range(10 + 4 * len(CALLS)))
+@together("place", range(10 + 4 * len(CALLS)))
 def test_a_webhook_for_a_method(b24, place):
     """A webhook's URL where a method, params or a call belongs is refused, and stands in no frame of ours."""
     send = list(senders(b24))[place]

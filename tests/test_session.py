@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 from canary import assert_hidden
+from drawing import together
 
 from b24batch import LeakyBucket, PortalMoved, RetryPolicy, SdkError, Session, UsageError, Webhook
 from b24batch.options import Options
@@ -68,7 +69,7 @@ def test_a_pasted_url_works(portal, suffix):
         assert b24.call("echo", {"a": 1}).data == {"a": 1}
 
 
-@pytest.mark.parametrize(("url", "message"), BAD_URLS)
+@together(("url", "message"), BAD_URLS)
 @pytest.mark.parametrize("make", [Session, Webhook])
 def test_a_bad_url(make, url, message):
     """A wrong URL is refused with what is wrong about it, and its code appears in no part of the error."""
@@ -357,8 +358,8 @@ def test_netrc_is_not_read(portal, b24, tmp_path, monkeypatch):
     assert "authorization" not in portal.requests[-1].headers
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-@pytest.mark.parametrize(
+@together("status", [301, 302, 303, 307, 308])
+@together(
     ("location", "host"),
     [
         ("https://new.example.com/rest/1/k7secretcode/batch", "new.example.com"),
@@ -468,6 +469,7 @@ def unanswered(fault):
             return error
         finally:
             b24.close()
+            thread.join()
 
 
 def hang_up(server):
@@ -486,8 +488,8 @@ def answer(text):
 
 def keep_silent(server):
     connection = server.accept()[0]
-    connection.recv(65536)
-    threading.Event().wait(0.6)
+    while connection.recv(65536):
+        pass
     connection.close()
 
 

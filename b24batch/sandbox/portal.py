@@ -78,14 +78,15 @@ class Portal(Serving, ApplicationPortal):
         tokens = Tokens(time.time)
         self._oauth = OAuthServer(tokens, self._journal, self._plans["token"], self._origin, self._region)
         self._operating = OperatingTime(operating_limit, time.time)
-        self._dispatcher = Dispatcher(time, self._journal, self._operating)
+        dispatcher = self._dispatcher = Dispatcher(time, self._journal, self._operating)
+        application = self._application = Application()
         bucket = RateBucket(*rate, time.monotonic) if rate else None
-        links, self._application = Links(self._origin, self._dispatcher), Application()
-        self._front = Front(self._journal, self._dispatcher, self._plans["rest"], bucket, tokens, links)
-        methods.install(self._dispatcher, links, self._application)
-        self._pages = Pages(self, self._application, self._dispatcher)
+        links = Links(self._origin, dispatcher)
+        self._front = Front(self._journal, dispatcher, self._plans["rest"], bucket, tokens, links)
+        dispatcher.add_when_needed(lambda: methods.install(dispatcher, links, application))
+        self._pages = Pages(self, application, dispatcher)
         self._offline = OfflineEvents(time.time)
-        self._offline.install(self._dispatcher)
+        self._offline.install(dispatcher)
 
     @property
     def url(self) -> str:

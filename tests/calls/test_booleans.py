@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy
 import pytest
-from drawing import some
+from drawing import some, together
 
 from b24batch import UsageError, ref
 from b24batch.sandbox import Portal
@@ -122,10 +122,9 @@ def test_every_row_in_a_chunked_run(echoing):
 
 
 @pytest.mark.usefixtures("refused")
-@pytest.mark.parametrize(
+@together(
     "case",
     [case for case in CASES if is_refused(*case)],
-    ids=lambda case: f"{case[0]['method']} {case[0]['path']} {case[1]}",
 )
 def test_what_a_row_cannot_say_is_refused(b24, case):
     """Where yes and no have no form, every way of sending refuses, and names the path and what to write."""
@@ -156,7 +155,7 @@ def arrived(portal, b24, method, params):
     return received
 
 
-@pytest.mark.parametrize(
+@together(
     ("method", "path", "value", "direct", "batched"),
     [
         ("calendar.event.add", "private_event", True, "Y", "Y"),

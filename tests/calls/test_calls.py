@@ -3,6 +3,7 @@
 from collections import deque
 
 import pytest
+from drawing import together
 
 from b24batch import Command, EntityTypeId, UsageError
 
@@ -114,7 +115,7 @@ def test_stream_batch_checks_its_arguments_when_called(b24):
 
 
 @pytest.mark.usefixtures("refused")
-@pytest.mark.parametrize(("call", "message"), BAD_CALLS)
+@together(("call", "message"), BAD_CALLS)
 def test_a_wrong_call(b24, call, message):
     """A wrong call is refused with its position and its value, and nothing is sent."""
     for send in ways(b24):
@@ -125,7 +126,7 @@ def test_a_wrong_call(b24, call, message):
 
 
 @pytest.mark.usefixtures("refused")
-@pytest.mark.parametrize(("call", "message"), BAD_CALLS)
+@together(("call", "message"), BAD_CALLS)
 def test_a_wrong_call_under_a_name(b24, call, message):
     """Among named calls the name takes the position's place."""
     with pytest.raises(UsageError, match=message.replace("call 1", "call 'second'")):

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from drawing import drawn
+from drawing import drawn, together
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -60,7 +60,7 @@ ALONE = [case for case in OBSTACLES if case.values[1] is not None]
 
 
 @pytest.mark.usefixtures("refused")
-@pytest.mark.parametrize(("params", "reason"), ALONE)
+@together(("params", "reason"), ALONE)
 def test_a_batch_refuses_it(b24, params, reason):
     """`batch` refuses such a command with the reason, and sends nothing."""
     with pytest.raises(UsageError, match="batch_by_chunk sends it alone") as caught:
@@ -99,7 +99,7 @@ def test_a_price_in_bold_needs_no_request_of_its_own(portal, b24):
     assert b24.call("crm.deal.get", {"id": 10}).data["TITLE"] == "[B]$price[/B]"
 
 
-@pytest.mark.parametrize(("params", "reason"), ALONE)
+@together(("params", "reason"), ALONE)
 @pytest.mark.parametrize("way", ["batch_by_chunk", "stream_batch"])
 def test_a_chunked_run_sends_it_alone(portal, b24, way, params, reason):
     """A chunked run delivers it unchanged, as a direct call in its place in the sequence."""

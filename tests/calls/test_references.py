@@ -3,6 +3,7 @@
 import pickle
 
 import pytest
+from drawing import together
 
 from b24batch import Command, ReferenceMissed, UsageError, ref
 from b24batch.sandbox import Page, PortalError
@@ -65,9 +66,10 @@ FOUND = [
 ]
 
 
-@pytest.mark.parametrize(("reference", "inside", "across"), FOUND, ids=[repr(row[0]) for row in FOUND])
+@together(("reference", "inside", "across"), FOUND)
 def test_a_value_that_is_there(b24, received, reference, inside, across):
     """A chunked run looks for the value and puts it into a write, wherever its chunks end."""
+    received.clear()
     assert b24.batch_by_chunk(commands(reference)).is_success
     assert b24.batch_by_chunk(commands(reference), chunk_size=1).is_success
     assert all(row.is_success for row in b24.stream_batch(commands(reference)))
@@ -76,11 +78,10 @@ def test_a_value_that_is_there(b24, received, reference, inside, across):
     assert {type(value) for value in received} == {type(across)}
 
 
-@pytest.mark.parametrize(
-    ("reference", "inside", "across"), [*FOUND, (ref("tr"), True, "1")], ids=lambda value: repr(value)[:30]
-)
+@together(("reference", "inside", "across"), [*FOUND, (ref("tr"), True, "1")])
 def test_a_value_that_is_there_for_a_read(portal, b24, received, reference, inside, across):
     """For a read the portal puts the value in, within one request; across requests the library does."""
+    received.clear()
     assert b24.batch(calls(reference, method="look.get")).is_success
     assert b24.batch_by_chunk(commands(reference, method="look.get")).is_success
     assert len(portal.requests) == 2
@@ -107,8 +108,8 @@ MISSED = [
 ]
 
 
-@pytest.mark.parametrize("size", [1, 50])
-@pytest.mark.parametrize("reference", MISSED, ids=repr)
+@together("size", [1, 50])
+@together("reference", MISSED)
 def test_a_value_that_is_not_there(b24, received, reference, size):
     """A write whose value is missing or null is not sent, wherever the chunks end."""
     for unsent in (
@@ -121,7 +122,7 @@ def test_a_value_that_is_not_there(b24, received, reference, size):
     assert b24.batch_by_chunk(commands(reference), chunk_size=size).remaining() == []
 
 
-@pytest.mark.parametrize("reference", MISSED, ids=repr)
+@together("reference", MISSED)
 def test_a_value_that_is_not_there_for_a_read(b24, received, reference):
     """In a batch a read has run with another value, and says so; in a chunked run it fails, wherever the chunks end."""
     ran = b24.batch(calls(reference, method="look.get"))["take0"]

@@ -13,7 +13,7 @@ from uuid import UUID
 import numpy
 import pandas
 import pytest
-from drawing import drawn
+from drawing import drawn, together
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -120,7 +120,7 @@ def same(value):
     return type(value), value
 
 
-@pytest.mark.parametrize(("value", "direct", "batched"), VALUES)
+@together(("value", "direct", "batched"), VALUES)
 def test_a_value_below_the_top_level(portal, b24, value, direct, batched):
     """Every Python value arrives as the design's table says, in a direct call and in a batch."""
     received = []
@@ -155,8 +155,8 @@ def test_a_named_argument(portal, b24, value, direct, batched):
 EMPTY = [pytest.param([], id="list"), pytest.param({}, id="mapping"), pytest.param((), id="tuple")]
 
 
-@pytest.mark.parametrize("empty", EMPTY)
-@pytest.mark.parametrize("name", ["filter", "FILTER", "Select", "order", "SORT", "sort"])
+@together("empty", EMPTY)
+@together("name", ["filter", "FILTER", "Select", "order", "SORT", "sort"])
 def test_an_empty_condition_is_left_out(portal, b24, name, empty):
     """An empty filter, select, order or sort says nothing, and is left out in every way of sending."""
     received = []
@@ -336,7 +336,7 @@ UNFIT = [
 
 
 @pytest.mark.usefixtures("refused")
-@pytest.mark.parametrize(("params", "message"), UNFIT)
+@together(("params", "message"), UNFIT)
 def test_a_value_without_a_wire_form(b24, params, message):
     """A value with no safe form is refused in every way of sending, naming the call and the path to the value."""
     good = ("echo", {"a": 1})

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 from shell import PATIENCE, command, interrupt, outcomes, run_alone, started
+from shell import press as press_it
 
 from b24batch import UsageError
 from b24batch.__main__ import main
@@ -109,7 +110,7 @@ def test_interrupted_with_several_requests_on_their_way(portal, file):
     options = ["--chunk-size", "2", "--concurrency", "3"]
     with started("run", file(ADD * 9_000), *options, B24_WEBHOOK_URL=portal.url) as process:
         there.wait()
-        process.send_signal(signal.SIGINT)
+        press_it(process.pid, signal.SIGINT)
         gate.set()
         output, errors = process.communicate()
     rows = outcomes(output)
@@ -133,7 +134,7 @@ def test_told_to_end(portal, file, number, code):
 
     @portal.method("press")
     def press(params):
-        process.send_signal(number)
+        press_it(process.pid, number)
         gate.wait(PATIENCE)
 
     lines = file(ADD * 4 + '{"method": "press"}\n' + ADD * 4)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from shell import PATIENCE, against, command, interrupt, outcomes, run, started
+from shell import press as press_it
 
 from b24batch.journal import Journal
 from b24batch.sandbox import PortalError
@@ -145,8 +146,8 @@ def test_the_second_signal_stops_at_once(portal, file, path, go):
 
     @portal.method("press")
     def press(params):
-        process.send_signal(signal.SIGINT)
-        process.send_signal(signal.SIGTERM)  # two of the same kind may arrive as one
+        press_it(process.pid, signal.SIGINT)
+        press_it(process.pid, signal.SIGTERM)  # two of the same kind may arrive as one
         gate.wait(PATIENCE)
 
     file.write_text(lines_of(2) + lines_of(4, "press").replace('"name": "n', '"name": "p'))

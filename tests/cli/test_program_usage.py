@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from drawing import together
 from shell import code_of, run
 
 import b24batch
@@ -94,11 +95,11 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "message"), WRONG, ids=[" ".join(line)[:40] for line, _ in WRONG])
+@together(("arguments", "message"), WRONG)
 def test_wrong_command_lines(portal, tmp_path, monkeypatch, arguments, message):
     """Each ends with 2 and its message, without a traceback, a keyword of Python or a secret; nothing is sent."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "deals").mkdir()
+    (tmp_path / "deals").mkdir(exist_ok=True)
     (tmp_path / "deals.csv").write_text("id,name\n1,x\n")
     ended = run(*arguments, stdin='["server.time"]\n', B24_WEBHOOK_URL=portal.url)
     assert (ended.returncode, ended.stdout, portal.requests) == (2, "", [])

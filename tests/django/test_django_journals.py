@@ -323,7 +323,7 @@ def test_a_lost_run_cannot_be_held(alias, journal):
 STEPS = st.lists(st.tuples(st.integers(0, 3), st.sampled_from([0, 0, 3])), min_size=4, max_size=40)
 
 
-@drawn(60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@drawn(60, unchecked=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_four_owners(alias, steps):
     """Four owners that pause for three leases anywhere, also between claim and request, send no write twice."""

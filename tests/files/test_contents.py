@@ -5,7 +5,7 @@ import io
 from pathlib import Path
 
 import pytest
-from drawing import drawn
+from drawing import drawn, together
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,7 +38,7 @@ def test_it_arrives_whole(portal, b24, method, batch):
     assert row["SIZE"] == "768"
 
 
-@pytest.mark.parametrize(
+@together(
     ("source", "reason"),
     [
         (b"x", r"expected the path of a file or \(name, content\), got bytes"),
@@ -59,7 +59,6 @@ def test_it_arrives_whole(portal, b24, method, batch):
         ),
         (("a.txt", b""), "'a.txt' is empty, and the portal ignores an empty file"),
     ],
-    ids=lambda value: "",
 )
 def test_what_is_refused(source, reason):
     """Anything else is refused; the message says what to pass, and does not print a content."""
@@ -98,7 +97,7 @@ FIELDS = [
 ]
 
 
-@pytest.mark.parametrize(("method", "path", "made", "expected"), FIELDS, ids=[" ".join(row[:2]) for row in FIELDS])
+@together(("method", "path", "made", "expected"), FIELDS)
 def test_each_form_of_a_field(portal, b24, method, path, made, expected):
     """A portal receives each form of a file in the shape that the method reads, in a call and in a batch."""
     received = []

@@ -441,8 +441,9 @@ def test_a_poison_request(portal, path, run, concurrency):
     @portal.method("crm.deal.list")
     def read(params):
         if params["filter"]["ID"] == "0":
-            processes[-1].kill()
-            processes[-1].wait()
+            process = processes[-1]  # the next one may have been started before this one was waited for
+            process.kill()
+            process.wait()
         return []
 
     argv = [sys.executable, "-c", dedent(POISON), portal.url, str(path), str(concurrency)]

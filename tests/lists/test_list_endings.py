@@ -1,6 +1,7 @@
 """Where a list ends: what an answer says of more rows, what it keeps back, and what is never guessed."""
 
 import pytest
+from drawing import together
 
 from b24batch import AjaxError, AnswerLost, CursorStalled, RetryPolicy, UnexpectedAnswer, UsageError
 from b24batch.sandbox import Answer, Page
@@ -146,8 +147,8 @@ def test_counting_up(portal, b24):
     assert len(portal.requests) <= 8
 
 
-@pytest.mark.parametrize("told", ["next and total", "total", "nothing"])
-@pytest.mark.parametrize("number", [0, 9, 10, 11, 20, 120])
+@together("told", ["next and total", "total", "nothing"])
+@together("number", [0, 9, 10, 11, 20, 120])
 def test_pages_of_their_own_size(portal, b24, told, number):
     """Methods whose pages have a size of their own are read to the end that the portal tells, or an empty page."""
 
@@ -641,7 +642,7 @@ def test_the_rows_that_were_not_yielded(portal, b24):
 # Writes, limits, places.
 
 
-@pytest.mark.parametrize(
+@together(
     "method",
     [
         "crm.deal.delete",
@@ -658,7 +659,7 @@ def test_the_rows_that_were_not_yielded(portal, b24):
         "disk.file.getExternalLink",
     ],
 )
-@pytest.mark.parametrize("paging", [None, "cursor", "start", "whole"])
+@together("paging", [None, "cursor", "start", "whole"])
 @pytest.mark.usefixtures("refused")
 def test_a_write_is_refused(b24, method, paging):
     """A method that is known to write is no list: nothing is sent (was: deleted, and sworn that nothing was sent)."""
@@ -666,8 +667,8 @@ def test_a_write_is_refused(b24, method, paging):
         b24.call_list(method, {"id": 1}, paging=paging)
 
 
-@pytest.mark.parametrize("limit", [1, 49, 50, 51, 120, 149, 150, 151, 220, 500])
-@pytest.mark.parametrize("method", ["crm.deal.list", "crm.status.list", "my.counted"])
+@together("limit", [1, 49, 50, 51, 120, 149, 150, 151, 220, 500])
+@together("method", ["crm.deal.list", "crm.status.list", "my.counted"])
 def test_limit(portal, b24, method, limit):
     """limit= ends a list after so many rows, and asks for no more pages than these need."""
     asked = []

@@ -3,7 +3,7 @@
 from typing import get_args
 
 import pytest
-from drawing import ALL
+from drawing import ALL, together
 from list_model import ROWS, Model, by_name
 
 from b24batch import CursorStalled, UnexpectedAnswer, UsageError
@@ -52,7 +52,7 @@ def test_every_documented_list(portal, b24, number):
         assert read(b24, row["method"], needed) == model.expected, row["method"]
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row not in READ], ids=lambda row: row["method"])
+@together("row", [row for row in ROWS if row not in READ])
 def test_every_other_documented_list(portal, b24, row):
     """A method that pages in a way of its own is refused with its own parameters, unsent."""
     model = Model(row, 120)
@@ -64,7 +64,7 @@ def test_every_other_documented_list(portal, b24, row):
     assert model.asked == 0
 
 
-@pytest.mark.parametrize("method", LARGE)
+@together("method", LARGE)
 def test_many_rows(portal, b24, method):
     """2,600 rows cross every border between pages and requests."""
     model = serve(portal, method, 2600)
@@ -74,15 +74,15 @@ def test_many_rows(portal, b24, method):
 CURSORS = [row["method"] for row in ROWS if row["paging"] == "cursor"]
 
 
-@pytest.mark.parametrize("method", CURSORS)
+@together("method", CURSORS)
 def test_descending(portal, b24, method):
     """Every method with a cursor is read backwards as well."""
     model = serve(portal, method, 60)
     assert read(b24, method, descending=True) == model.expected[::-1]
 
 
-@pytest.mark.parametrize("method", [name for name in CURSORS if by_name(name)["confidence"] == "low"])
-@pytest.mark.parametrize("hidden", [{3}, {*range(1, 51)}, {*range(51, 151)}, {*range(20, 201)}], ids=len)
+@together("method", [name for name in CURSORS if by_name(name)["confidence"] == "low"])
+@together("hidden", [{3}, {*range(1, 51)}, {*range(51, 151)}, {*range(20, 201)}])
 def test_thinned_pages(portal, b24, method, hidden):
     """Where nobody knows that pages are whole, a short page is no end, and neither is an empty one."""
     model = serve(portal, method, 200, hidden)
@@ -99,8 +99,8 @@ def test_storages(portal, b24, hidden):
     assert read(b24, "disk.storage.getlist") == model.expected
 
 
-@pytest.mark.parametrize("method", [row["method"] for row in ROWS if row["paging"] in ("offset", "page", "last_id")])
-@pytest.mark.parametrize("paging", ["start", "cursor"])
+@together("method", [row["method"] for row in ROWS if row["paging"] in ("offset", "page", "last_id")])
+@together("paging", ["start", "cursor"])
 def test_a_method_with_paging_of_its_own(portal, b24, method, paging):
     """Read by another way than its own, such a method is an error and never its first page for all."""
     serve(portal, method, 130)

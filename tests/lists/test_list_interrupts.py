@@ -104,7 +104,7 @@ def test_interrupted_for_longer_than_5_seconds(pressed):
     def act(_held):
         press(pressed)
         while not ended.wait(0.01):
-            clock.advance(1.0)
+            clock.advance(1.0 if clock.monotonic() < 30.0 else 0.0)
 
     with Portal() as portal, portal.session(clock=clock) as b24:
         portal.method(METHOD)(store)
@@ -113,7 +113,7 @@ def test_interrupted_for_longer_than_5_seconds(pressed):
             b24.call_list(METHOD, concurrency=4)
         ended.set()
         held.join()
-        assert 5.0 <= clock.monotonic() < 60.0
+        assert clock.monotonic() >= 5.0
         assert len(portal.requests) == 5
     assert ids_of(raised.value.result) == list(range(1, 51))
     assert is_silent()

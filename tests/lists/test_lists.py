@@ -3,6 +3,7 @@
 import tracemalloc
 
 import pytest
+from drawing import together
 
 from b24batch import (
     AjaxError,
@@ -185,7 +186,7 @@ def test_no_select_is_made_up(deals, b24):
     assert params == {"filter": {}}
 
 
-@pytest.mark.parametrize(
+@together(
     ("arguments", "message"),
     [
         ({"params": {"order": {"ID": "DESC"}}}, "omit order from the params: pages follow the ids"),
@@ -215,7 +216,6 @@ def test_no_select_is_made_up(deals, b24):
         ({"descending": 1}, "True or False"),
         ({"request_id": "\n"}, "request_id: expected"),
     ],
-    ids=repr,
 )
 @pytest.mark.usefixtures("refused")
 def test_wrong_arguments(b24, arguments, message):
@@ -539,8 +539,8 @@ def test_start_paging(portal, b24):
     assert [params["start"] for params in asked(portal)] == [0, *map(str, range(50, 450, 50))]
 
 
-@pytest.mark.parametrize("number", [0, 1, 49, 50, 51, 100, 101, 250])
-@pytest.mark.parametrize("wraps", [True, False])
+@together("number", [0, 1, 49, 50, 51, 100, 101, 250])
+@together("wraps", [True, False])
 def test_start_paging_boundaries(portal, b24, number, wraps):
     """Counted pages end where no next is told, at any number of rows."""
     counted(portal, "my.list", number, wraps=wraps, floor=50)

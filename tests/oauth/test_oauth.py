@@ -278,6 +278,8 @@ def test_a_silent_server(portal):
     oauth = credentials(portal, token_of(portal, expires=0), timeout=(20.0, 0.1))
     with pytest.raises(TokenRefreshError, match="ReadTimeout"):
         session(oauth).call("echo")
+    while len(portal.token_requests) < 2:  # a busy portal may read the second after the time-out
+        threading.Event().wait(0.01)
     assert len(portal.token_requests) == 2
 
 
@@ -464,7 +466,7 @@ def caller(portal, path, code=CALLER):
     return subprocess.Popen([sys.executable, "-c", code, *arguments], stdin=-1, stdout=-1, stderr=-1, text=True)
 
 
-PROCESSES = 8 if ALL else 3
+PROCESSES = 8 if ALL else 2
 
 
 def test_processes_refresh_once(portal, tmp_path):

@@ -7,11 +7,13 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 import weakref
 
 import gates
 import pytest
 from canary import assert_hidden
+from shell import press
 
 from b24batch import UsageError
 from b24batch.redaction import Secret
@@ -136,7 +138,7 @@ def test_a_handler_of_a_signal(kind, caplog):
 
     def ring(gate, connection):
         connection.recv(1)
-        os.kill(os.getpid(), signal.SIGALRM)
+        press(os.getpid(), signal.SIGALRM, threading.main_thread().native_id)
         gate.closed.wait(20)
 
     before = signal.signal(signal.SIGALRM, handler)
@@ -260,12 +262,12 @@ def test_a_url_without_the_package(tmp_path):
     )
     path = os.pathsep.join([str(tmp_path), *sys.path])
     command = [sys.executable, "-c", line]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, env={"PYTHONPATH": path})
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env={"PYTHONPATH": path})
     assert ended.stderr.endswith("ImportError: a URL of Redis needs redis: pip install 'b24batch[redis]'\n")
 
 
 def test_without_the_package():
     """Without the client's package an import says what to install."""
     line = "import sys; sys.modules.update(redis=None, valkey=None); import b24batch.redis"
-    ended = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True, timeout=30, check=False)
+    ended = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True, timeout=120, check=False)
     assert ended.stderr.endswith("ImportError: b24batch.redis needs redis: pip install 'b24batch[redis]'\n")

@@ -14,6 +14,7 @@ from collections import Counter
 
 import pytest
 from canary import assert_hidden
+from drawing import together
 
 from b24batch import (
     AjaxError,
@@ -274,8 +275,8 @@ def test_a_stream_reads_no_further_ahead(portal, b24):
         assert len(read) <= 2 * (number // 2 + 1 + 4)
 
 
-@pytest.mark.parametrize("value", [0, 17, -1, True, "4", 2.0, float("nan"), []])
-@pytest.mark.parametrize("way", ["batch_by_chunk", "stream_batch", "Session", "with_options"])
+@together("value", [0, 17, -1, True, "4", 2.0, float("nan"), []])
+@together("way", ["batch_by_chunk", "stream_batch", "Session", "with_options"])
 def test_refused_numbers(portal, way, value):
     """concurrency is a whole number from 1 to 16; anything else is refused before anything is sent."""
     ways = {

@@ -41,7 +41,7 @@ MANY_DRAWN = 150 if EVERY else DRAWN
 SIGNALS = 300 if EVERY else DRAWN
 AT_ONCE = RetryPolicy(wait_initial=0.0)
 #: Seconds after which a session is taken to hang.
-PATIENCE = 10
+PATIENCE = 60
 PATHS = "<frozen genericpath>"
 #: Functions whose callers drop what comes out of them: what Python asks a file that nobody holds any more, what
 #: `weakref` calls, and what looks for a file, for which any OSError is an answer. A codec makes a new one of it,

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from drawing import together
 
 from b24batch.sandbox import Page, Portal, PortalError
 from b24batch.sandbox.php.values import answered, received, to_int, to_mapping
@@ -107,10 +108,9 @@ FALSY = ["", "0", 0, 0.0, None, False, [], {}]
 TRUTHY = ["false", "False", "N", "0.0", "00", " ", [0], {"a": 1}, 1, -1, True, 0.1]
 
 
-@pytest.mark.parametrize(
+@together(
     ("halt", "stops"),
     [*((halt, False) for halt in FALSY), *((halt, True) for halt in TRUTHY)],
-    ids=[f"{halt!r}" for halt in [*FALSY, *TRUTHY]],
 )
 def test_halt_is_read_as_php_reads_it(wire, halt, stops):
     """The text "0" is false, the text "false" is true."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from drawing import together
 from sandbox_wire import Wire
 
 from b24batch.sandbox import Portal
@@ -112,7 +113,7 @@ FILTERS = [
 ]
 
 
-@pytest.mark.parametrize(("conditions", "rows"), FILTERS, ids=[str(conditions)[:40] for conditions, _ in FILTERS])
+@together(("conditions", "rows"), FILTERS)
 @pytest.mark.parametrize("family", ["crm.deal.list", "crm.item.list"])
 def test_filters(big, family, conditions, rows):
     """The prefixes of filter names mean the same in both families."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from drawing import together
 
 from b24batch.sandbox import Portal
 
@@ -258,7 +259,7 @@ def test_rows_of_products(wire):
     assert wire.both("crm.deal.productrows.get", {"id": 1})["result"] == []
 
 
-@pytest.mark.parametrize(
+@together(
     ("method", "params", "code"),
     [
         ("crm.deal.productrows.get", {"id": 9}, ""),
@@ -287,7 +288,6 @@ def test_rows_of_products(wire):
         ("app.option.set", {}, "ERROR_ARGUMENT"),
         ("method.get", {}, "ERROR_ARGUMENT"),
     ],
-    ids=lambda value: str(value)[:50],
 )
 def test_refusals(wire, method, params, code):
     """What is missing or not there is refused, directly and in a batch."""

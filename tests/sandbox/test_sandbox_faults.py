@@ -11,6 +11,7 @@ import threading
 import time
 
 import pytest
+from drawing import together
 from sandbox_wire import Raw, Wire
 
 from b24batch.sandbox import FAULTS, Answer, FakeClock, Portal, PortalError, Travel
@@ -38,7 +39,7 @@ def portal(clock):
 def usual(portal):
     """The body of the right answer to the batch of `Raw`; no time passes, so it is always the same."""
     with Raw(portal) as raw:
-        body = raw.read()[1]
+        body = raw.read_whole()[1]
     portal.executed.clear()
     return body
 
@@ -74,26 +75,26 @@ def read_json(raw, fault):
     return None
 
 
-@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+@together("fault", FAULTS.values())
 def test_the_table_tells_the_truth(portal, fault):
     """A fault executes what its row says, answers JSON if its row says so, and leaves the portal well."""
     portal.fail_next(fault.name)
     with Raw(portal) as raw:
         assert (read_json(raw, fault) is not None) == fault.answered
-    ran = executed(portal)
-    assert ran == {"yes": ["1", "2"], "partly": ["1"], "no": []}[fault.executed]
+    ran = {"yes": ["1", "2"], "partly": ["1"], "no": []}[fault.executed]
+    until(lambda: executed(portal) == ran)
     assert Wire(portal).batch(["echo?x=3"])["result"] == [{"x": "3"}]
     assert executed(portal) == [*ran, "3"]
     assert [request.method for request in portal.requests] == ["batch", "batch"]
 
 
-@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+@together("fault", FAULTS.values())
 def test_direct_calls_meet_every_fault(portal, fault):
     """A direct call meets a fault as a batch does."""
     portal.fail_next(fault.name)
     with Raw(portal, "echo", {"x": 1}) as raw:
         assert (read_json(raw, fault) is not None) == fault.answered
-    assert executed(portal) == ([] if fault.executed == "no" else [1])
+    until(lambda: executed(portal) == ([] if fault.executed == "no" else [1]))
 
 
 def test_every_fault_is_documented():
@@ -127,7 +128,7 @@ def test_no_byte(portal, fault, end):
     """No byte comes, and the connection ends as the name says."""
     portal.fail_next(fault)
     with Raw(portal) as raw:
-        assert raw.read(first=0.1 if end == "open" else 5.0) == (b"", b"", end)
+        assert raw.read(0 if end == "open" else None) == (b"", b"", end)
 
 
 @pytest.mark.slow
@@ -139,7 +140,7 @@ def test_half_a_body(portal, usual, fault, end):
     """Half of the right body comes, under the whole length or under none."""
     portal.fail_next(fault)
     with Raw(portal) as raw:
-        head, body, how = raw.read()
+        head, body, how = raw.read(len(usual) // 2 if end == "open" else None)
     assert (body, how) == (usual[: len(usual) // 2], end)
     assert header(head, "Content-Length") == (None if fault == "half_body_unsized" else str(len(usual)))
 
@@ -184,7 +185,7 @@ def test_many_headers(portal, usual):
     """The right body comes under more headers than a client takes."""
     portal.fail_next("many_headers")
     with Raw(portal) as raw:
-        head, body, _ = raw.read()
+        head, body = raw.read_whole()
     assert (head.count(b"\r\nX-Header-"), body) == (1000, usual)
 
 
@@ -192,7 +193,7 @@ def test_garbage_gzip(portal, usual):
     """A plain body is called gzip."""
     portal.fail_next("garbage_gzip")
     with Raw(portal) as raw:
-        head, body, _ = raw.read()
+        head, body = raw.read_whole()
     assert (header(head, "Content-Encoding"), header(head, "Content-Length")) == ("gzip", str(len(usual)))
     assert body == usual
 
@@ -201,7 +202,7 @@ def test_cut_gzip(portal, usual):
     """The right gzip ends in the middle, and the length agrees with that."""
     portal.fail_next("cut_gzip")
     with Raw(portal) as raw:
-        head, body, _ = raw.read()
+        head, body = raw.read_whole()
     whole = gzip.compress(usual, mtime=0)
     assert (header(head, "Content-Encoding"), header(head, "Content-Length")) == ("gzip", str(len(body)))
     assert body == whole[: len(whole) // 2]
@@ -253,7 +254,7 @@ def test_invalid_json(portal, usual):
     """The body lacks its last byte, and the length agrees with that."""
     portal.fail_next("invalid_json")
     with Raw(portal) as raw:
-        head, body, _ = raw.read()
+        head, body = raw.read_whole()
     assert (body, header(head, "Content-Length")) == (usual[:-1], str(len(usual) - 1))
 
 
@@ -310,7 +311,7 @@ def test_drip(portal, usual, clock, options, seconds):
     """The right body comes byte by byte, with a pause by the portal's clock before each."""
     portal.fail_next("drip", **options)
     with Raw(portal) as raw:
-        head, body, _ = raw.read()
+        head, body = raw.read_whole()
     # Times in the body show that it was made before the first pause.
     assert (body, header(head, "Content-Length")) == (usual, str(len(usual)))
     assert clock.slept == [seconds] * len(usual)
@@ -333,7 +334,8 @@ def test_a_hanging_connection_ends_when_the_client_hangs_up(portal, fault):
     before = threading.active_count()
     portal.fail_next(fault)
     with Raw(portal) as raw:
-        assert raw.read(0.05, first=0.05)[2] == "open"
+        until(lambda: len(portal.executed) == 2)
+        assert raw.read(0)[2] == "open"
         assert threading.active_count() > before
     until(lambda: threading.active_count() == before)
 
@@ -349,7 +351,7 @@ def test_closing_is_quick(fault, threads):
         until(lambda: len(portal.executed) == 2)
         began = time.monotonic()
         portal.close()
-        assert time.monotonic() - began < 0.3
+        assert time.monotonic() - began < 4.5  # with threads that do not end it takes 5
         assert set(threading.enumerate()) == before
         _, body, end = raw.read()
     assert end != "open"
@@ -416,7 +418,7 @@ def test_an_answer_travels_as_it_says(portal, clock):
     """An Answer of one's own can come in pieces and then hang, and its length may be left open."""
     portal.fail_next(Answer("abcde", travel=Travel("half_body", "hang", piece=1, pause=2.0)))
     with Raw(portal) as raw:
-        head, body, end = raw.read()
+        head, body, end = raw.read(2)
     assert (header(head, "Content-Length"), body, end, clock.slept) == ("5", b"ab", "open", [2.0, 2.0])
     portal.fail_next(Answer("abcde", headers={"Connection": "close"}))
     with Raw(portal) as raw:

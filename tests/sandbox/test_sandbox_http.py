@@ -7,6 +7,7 @@ import socket
 from urllib.parse import urlsplit
 
 import pytest
+from drawing import together
 from sandbox_wire import Wire
 
 from b24batch.sandbox import Page, Portal, PortalError
@@ -94,7 +95,7 @@ def test_credentials(portal, wire, path, headers, code):
     assert (answer.status, answer.json["error"], len(portal.executed)) == (401, code, before)
 
 
-@pytest.mark.parametrize(
+@together(
     ("kind", "body", "params"),
     [
         (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from drawing import together
 from sandbox_wire import Wire
 
 from b24batch.sandbox import Portal
@@ -65,7 +66,7 @@ def wire(filled):
     return Wire(filled)
 
 
-@pytest.mark.parametrize(
+@together(
     ("method", "params", "key", "rows", "following", "total"),
     [
         ("catalog.store.list", {}, "stores", span(1, 50), 50, 120),
@@ -104,7 +105,6 @@ def wire(filled):
         ("task.commentitem.getlist", [1, {"ID": "desc"}, {">ID": 118}], "", [120, 119], None, None),
         ("task.checklistitem.getlist", [1, {"ID": "desc"}], "", span(1, 120)[::-1], None, None),
     ],
-    ids=lambda value: str(value)[:60],
 )
 def test_pages(wire, method, params, key, rows, following, total):
     """A list honours what its kind honours, and says of more what its kind says."""

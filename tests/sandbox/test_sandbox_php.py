@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from drawing import together
 
 from b24batch.sandbox.php import json as php_json
 from b24batch.sandbox.php.query import parse_str
@@ -12,7 +13,7 @@ from b24batch.sandbox.php.url import parse_url
 from b24batch.sandbox.php.values import answered, received, to_int, to_key, to_text
 
 
-@pytest.mark.parametrize(
+@together(
     ("command", "path", "query"),
     [
         pytest.param("crm.deal.list?a=b?c=d", "crm.deal.list", "a=b?c=d", id="second question mark"),
@@ -155,7 +156,7 @@ def test_keys(key, kept):
     assert type(to_key(key)) is type(kept)
 
 
-@pytest.mark.parametrize(
+@together(
     ("value", "text"),
     [
         ({}, "[]"),

@@ -102,6 +102,26 @@ def test_close_leaves_nothing_behind():
         assert Wire(portal).call("crm.deal.add").result == 4
 
 
+def test_close_waits_for_threads_that_are_about_to_end():
+    """A thread that has served its connection, but has not ended, is waited for, too."""
+    before, served = set(threading.enumerate()), threading.Event()
+
+    def linger(frame, event, _argument):
+        if event == "return" and frame.f_code is threading.Thread.run.__code__:
+            served.set()
+            threading.Event().wait(0.1)
+
+    with Portal() as portal:
+        threading.setprofile(linger)
+        try:
+            wire = Wire(portal)
+            assert wire.send("GET", wire.path + "server.time", Connection="close").status == 200
+            assert served.wait(20)
+        finally:
+            threading.setprofile(None)
+    assert set(threading.enumerate()) == before
+
+
 def test_a_fixed_port_keeps_the_url(portal):
     """Another portal on the same port has the same URL."""
     port = int(portal.url.split(":")[2].split("/")[0])
@@ -120,7 +140,7 @@ def test_serve_forever_ends_with_ctrl_c():
         assert process.stdout is not None
         assert process.stdout.readline().startswith("http://127.0.0.1:")
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=120)
         assert (process.returncode, errors) == (0, "")
 
 

@@ -1,13 +1,14 @@
 """Addresses: what is a host, what is this machine, and how one host is written in one way."""
 
 import pytest
+from drawing import together
 
 from b24batch.wire.addresses import HttpAddress, is_host_name, is_loopback, parse_address
 
 LABEL = "a" * 63
 
 
-@pytest.mark.parametrize(
+@together(
     ("host", "expected"),
     [
         ("portal.example", True),

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from drawing import together
 
 from b24batch import AjaxError, AnswerLost, OperatingLimitExceeded, RateLimited
 from b24batch.sandbox import Answer
@@ -44,7 +45,7 @@ MAPS = [
 ]
 
 
-@pytest.mark.parametrize(("envelope", "without_halt", "with_halt"), MAPS)
+@together(("envelope", "without_halt", "with_halt"), MAPS)
 @pytest.mark.parametrize("halt", [False, True])
 def test_the_maps_of_an_answer(portal, b24, envelope, without_halt, with_halt, halt):
     """Each map may be a list, an object or empty; what is in neither is skipped after a halt, else unknown."""
@@ -125,7 +126,7 @@ def test_the_hint_at_the_address(portal, b24, status):
     assert ("is this the portal's address?" in caught.value.description) is (400 <= status < 500)
 
 
-@pytest.mark.parametrize(("answer", "message"), UNREADABLE)
+@together(("answer", "message"), UNREADABLE)
 def test_an_unreadable_answer(portal, b24, answer, message):
     """An answer that cannot be read leaves everything unknown, and no write is sent again."""
     calls = [("crm.deal.add", {"fields": {"TITLE": "x"}}), ("crm.deal.list",)]
@@ -215,11 +216,10 @@ def test_an_error_that_says_nothing(portal, b24, odd):
     assert b24.call("crm.deal.list").is_success
 
 
-@pytest.mark.parametrize("status", [400, 403, 404, 500])
-@pytest.mark.parametrize(
+@together("status", [400, 403, 404, 500])
+@together(
     ("odd", "kind"),
     [*((odd, AnswerLost) for odd in ODD_ERRORS), *((odd, AjaxError) for odd in ODD_CODES)],
-    ids=lambda value: getattr(value, "__name__", None) or repr(value),
 )
 def test_an_odd_error_with_a_status(portal, b24, odd, kind, status):
     """With a 4xx numbers and empty text are codes like any other, as documented; what no portal sends tells nothing."""
@@ -240,8 +240,8 @@ def test_a_code_in_text(portal, b24, code):
     assert caught.value.code == code
 
 
-@pytest.mark.parametrize("odd", ["many", None, 5, False, 1.5, "", ["x"], [{}], {"0": "x"}, {"0": True}], ids=repr)
-@pytest.mark.parametrize("name", ["result_total", "result_next", "result_time"])
+@together("odd", ["many", None, 5, False, 1.5, "", ["x"], [{}], {"0": "x"}, {"0": True}])
+@together("name", ["result_total", "result_next", "result_time"])
 def test_odd_totals(portal, b24, name, odd):
     """A total, a next or a time that is no such thing is left out, and the result beside it stands."""
     envelope = maps([1], [])

@@ -93,7 +93,7 @@ def world():
 
 
 CALLS = [("echo",), ("echo",), Command("echo", {"id": ref(1)["ID"], "total": ref(0).total})]
-MANY = drawn(40, derandomize=True)
+MANY = drawn(40)
 
 
 def all_usable(rows):

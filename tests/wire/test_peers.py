@@ -1,6 +1,7 @@
 """Peers: which addresses are on the internet."""
 
 import pytest
+from drawing import together
 
 from b24batch.wire.peers import is_public
 
@@ -16,7 +17,7 @@ PUBLIC = (
 )
 
 
-@pytest.mark.parametrize("address", PRIVATE.split())
+@together("address", PRIVATE.split())
 def test_an_address_that_is_not_public(address):
     """Private, loopback, link-local, shared, reserved and multicast addresses are none, in IPv6 spelling neither."""
     assert not is_public(address)

@@ -42,6 +42,7 @@ class Dispatcher:
     journal: Journal
     operating: OperatingTime
     _handlers: dict[str, Handler] = attrs.field(factory=dict, init=False)
+    _install: Callable[[], None] | None = attrs.field(default=None, init=False)
     _lock: threading.RLock = attrs.field(factory=threading.RLock, init=False)
     _times: TimeBlocks = attrs.field(init=False)
 
@@ -54,9 +55,30 @@ class Dispatcher:
         with self._lock:
             self._handlers[method.lower()] = handler
 
+    def add_when_needed(self, install: Callable[[], None]) -> None:
+        """Let methods be added as soon as one is asked for that was not; they replace none.
+
+        To add the hundreds of built-in ones takes longer than most tests do.
+        """
+        self._install = install
+
     def names(self) -> list[str]:
         """Return the names of all methods."""
+        self._add_all()
         return ["batch", *self._handlers]
+
+    def _add_all(self) -> None:
+        with self._lock:
+            install, self._install = self._install, None
+            if install is not None:
+                replacing, self._handlers = self._handlers, {}
+                install()
+                self._handlers |= replacing
+
+    def _get(self, name: str) -> Handler | None:
+        if name not in self._handlers and name != "batch":
+            self._add_all()
+        return self._handlers.get(name)
 
     def call(
         self, method: str, params: dict[JSON, JSON], credentials: Collection[str] = ()
@@ -93,7 +115,7 @@ class Dispatcher:
 
     def _find(self, name: str, params: dict[JSON, JSON]) -> Handler | None:
         """Return a method's code, and None for ``batch``; a token means a signed link, which does not exist here."""
-        handler = self._handlers.get(name)
+        handler = self._get(name)
         signed = params.get("token") is not None
         if handler is None and (signed or name != "batch"):
             raise _make_not_found(name)
@@ -108,7 +130,7 @@ class Dispatcher:
             PortalError: 404 ``ERROR_METHOD_NOT_FOUND``.
 
         """
-        if method != "batch" and method not in self._handlers:
+        if method != "batch" and self._get(method) is None:
             raise _make_not_found(method)
 
     def _run(

@@ -47,6 +47,7 @@ class Server(ThreadingHTTPServer):
         self.pause = pause
         self.counter = itertools.count(1)
         self._open: dict[threading.Thread, socket.socket] = {}
+        self._lock = threading.Lock()
         super().__init__(("127.0.0.1", port), Connection)
 
     def server_bind(self) -> None:
@@ -74,23 +75,19 @@ class Server(ThreadingHTTPServer):
 
     def hang_up(self) -> None:
         """Close every connection, wait for every thread that serves one, and number connections from 1 again."""
-        threads = list(self._open)
+        with self._lock:
+            threads = list(self._open)
         self.cut()
         for thread in threads:
             thread.join(_PATIENCE)
         self.counter = itertools.count(1)
 
     def process_request(self, request: JSON, client_address: JSON) -> None:
-        """Serve a connection in a thread, known from its first moment on so that `stop` finds it."""
-        thread = threading.Thread(target=self._serve, args=(request, client_address), daemon=True)
-        self._open[thread] = request
-        thread.start()
-
-    def _serve(self, request: socket.socket, client_address: tuple[str, int]) -> None:
-        try:
-            self.process_request_thread(request, client_address)
-        finally:
-            self._open.pop(threading.current_thread(), None)
+        """Serve a connection in a thread, known from its first moment until it has ended so that `stop` finds it."""
+        thread = threading.Thread(target=self.process_request_thread, args=(request, client_address), daemon=True)
+        with self._lock:
+            thread.start()
+            self._open = {each: taken for each, taken in self._open.items() if each.is_alive()} | {thread: request}
 
     def handle_error(self, request: JSON, client_address: JSON) -> None:
         """Say nothing of clients that went away."""
