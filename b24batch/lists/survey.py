@@ -18,10 +18,8 @@ from b24batch.lists.piece import Piece
 
 #: Where a page is a request of its own, the last id is looked for after so many pages.
 _PAGES_BEFORE = 4
-#: A page of rows without gaps between their ids reaches over fewer ids.
-_DENSE = 51.0
-#: How many times as far the widest page may reach as the narrowest.
-_EVEN = 2.0
+#: Between two pages, of which one reaches that many times as far as the other, half of the ids are taken to be missing.
+_UNEVEN = 2.0
 
 #: A piece of which a single page came, and the rows behind its start as the portal counted them, or None.
 Probe: TypeAlias = tuple[Piece, int | None]
@@ -50,13 +48,13 @@ class Survey:
         last: The last place where a row is known to be; None if that is not known.
         is_over: Whether nothing more is looked for.
         total: The number of rows of the list, as the portal counted them; None if it did not.
-        spans: How far the places of the pages reach, where it was looked.
+        span: How far the places of the last page reach.
     """
 
     last: int | None = attrs.field(default=None, init=False)
     is_over: bool = attrs.field(default=False, init=False)
     total: int | None = attrs.field(default=None, init=False)
-    spans: list[float] = attrs.field(factory=list, init=False)
+    span: float = attrs.field(default=float(PAGE_SIZE), init=False)
 
     def to_last(self, piece: Piece, pages_per_request: int) -> tuple[int, list[Piece]]:
         """Return how many pages of `piece` to request, and the list from its other end, to learn its last id."""
@@ -86,34 +84,30 @@ class Survey:
         if not reverse.pages:
             self.is_over = True
             return
-        self.last, self.spans = piece.way.place(unpack(reverse.pages[0])[0]), [piece.span, reverse.span]
+        self.last, self.span = piece.way.place(unpack(reverse.pages[0])[0]), reverse.span
         ids = max(0, self.last - (piece.way.reached or self.last))
         if ids:
             piece.reopen()
             piece.span = (piece.span + reverse.span) / 2
         if total is not None and 0 <= total - piece.rows <= ids:  # otherwise the portal counted wrong
             self.total, piece.left = total, total - piece.rows
-            self.spans.append(ids / max(1, piece.left) * PAGE_SIZE)
 
-    def choose(self, piece: Piece, others: Sequence[Probe], pages_per_request: int, most: int) -> list[Probe]:
+    def choose(self, others: Sequence[Probe], pages_per_request: int, most: int) -> list[Probe]:
         """Return as many of the single pages as the list may be cut at, so that it needs at most `most` requests."""
-        fit = (kept for kept in _thinned(others) if self._count_requests(piece, kept, pages_per_request) <= most)
+        fit = (kept for kept in _thinned(others) if self._count_requests(kept, pages_per_request) <= most)
         return next(fit, [])
 
-    def _count_requests(self, piece: Piece, others: Sequence[Probe], pages_per_request: int) -> int:
-        """Return how many requests the pieces between these pages need; more if that is only estimated."""
-        counted = [self.total, *(total for _, total in others), 0]
-        behind = [total for total in counted if total is not None]
-        if len(behind) == len(counted):
-            rests = [(one - other - PAGE_SIZE) / PAGE_SIZE for one, other in pairwise(behind)]
-            return sum(max(0, math.ceil(rest / pages_per_request)) for rest in rests)
-        rests = list(self._rests(piece, [other for other, _ in others]))
-        return sum(max(1, math.ceil(rest / pages_per_request)) for rest in rests) + (0 if self.is_dense else 1)
+    def _count_requests(self, others: Sequence[Probe], pages_per_request: int) -> float:
+        """Return how many requests the pieces between these pages need."""
+        behind = [self.total, *(total for _, total in others), 0]
+        rests = [_minus(one, other) for one, other in pairwise(behind)]
+        pages = [math.inf if rest is None else (rest - PAGE_SIZE) / PAGE_SIZE for rest in rests]
+        return sum(max(0, math.ceil(rest / pages_per_request)) for rest in pages)
 
     def divide(self, piece: Piece, others: Sequence[Probe]) -> list[Piece]:
         """Return the pieces of the list, cut where single pages were read; with the portal's `total` behind each."""
         found = [piece, *(other for other, _ in others)]
-        spans = [*(other.span for other, _ in others), self.spans[1]]
+        spans = [*(other.span for other, _ in others), self.span]
         behind = [self.total, *(total for _, total in others)]
         for one, following in pairwise(found):
             one.end(following.start)
@@ -127,34 +121,10 @@ class Survey:
                 parts[-1].span = _between(one.span, spans[place])
         return parts
 
-    def pages(self, piece: Piece, others: Sequence[Probe]) -> float:
-        """Return an estimate of the pages of the list, by the single pages of `others`, and learn from those."""
-        found = [other for other, _ in others]
-        self.spans += [other.span for other in found]
-        return piece.read + len(found) + sum(self._rests(piece, found))
-
-    def _rests(self, piece: Piece, others: Sequence[Piece]) -> Iterator[float]:
-        """Yield an estimate of the pages between the single pages."""
-        found = [piece, *others]
-        starts = [*(other.start for other in others), self.last or 0]
-        spans = [*(other.span for other in others), self.spans[1]]
-        for one, end, span in zip(found, starts, spans, strict=True):
-            yield max(0, end - (one.way.reached or 0)) / _between(one.span, span)
-
-    @property
-    def is_dense(self) -> bool:
-        """Whether the rows seem to have all ids: then the number of rows between two ids is known."""
-        return max(self.spans, default=0.0) < _DENSE
-
-    @property
-    def is_even(self) -> bool:
-        """Whether the rows seem to be spread evenly."""
-        return bool(self.spans) and max(self.spans) < _EVEN * min(self.spans)
-
 
 def _between(one: float, other: float) -> float:
     """Estimate the span between two; where they differ much, half of what is between has no rows."""
-    return min((one + other) / 2, _EVEN * min(one, other))
+    return min((one + other) / 2, _UNEVEN * min(one, other))
 
 
 def _thinned(pages: Sequence[Probe]) -> Iterator[list[Probe]]:
