@@ -123,7 +123,8 @@ class Piece:
         """Cut off and return what lies behind so many more pages, taking the rows to be spread evenly."""
         end = last if self.until is None else self.until
         ids, left, is_dense = end - self._reached, self.left, self.is_dense(last)
-        self.span = PAGE_SIZE if is_dense else max(1.0, ids / self.rest(last))
+        span = max(1.0, ids / self.rest(last))
+        self.span = PAGE_SIZE if is_dense else self.span if self.span < span / 4 else span
         place = self._reached + max(1, int(pages * self.span))
         behind = Piece(self.way.behind(place), self.until, self.span)
         self._uncut = self.until, left

@@ -98,9 +98,8 @@ class Pieces:
         if not known:
             pages, found = self.survey.to_last(piece, self.budget.pages_per_request)
         else:
-            left = self.budget.planned() - flight.sent - 2
-            most = min(self.most - 1, self.budget.pages_per_request - 1, left, int(piece.rest(self.survey.last) / 2))
-            pages, found = self.survey.between(piece, most)
+            most = min(self.most - 1, self.budget.planned() - flight.sent - 2)
+            pages, found = self.survey.between(piece, most, self.budget.pages_per_request)
         if not found:
             return None
         commands = self.survey.commands(piece, pages, found)
@@ -130,7 +129,7 @@ class Pieces:
     def _cut(self, piece: Piece, target: int) -> None:
         """Cut a piece off to so many pages, and decide how many to request."""
         last = self.survey.last or 0
-        if piece.rest(last) > target + 1:
+        if piece.rest(last) > target + _SMALLEST:
             self.parts.insert(self.parts.index(piece) + 1, piece.cut(target, last))
         piece.asked = min(self._size, self.budget.wanted(piece, self.parts))
 
@@ -138,6 +137,9 @@ class Pieces:
         """Return how many pages of a piece one lane should read."""
         if self._size < _SMALL:
             return max(1, _SMALL - piece.read)
+        rest = piece.rest(self.survey.last)
+        if piece.left is not None and rest < self._size + _SMALLEST and not piece.is_dense(self.survey.last):
+            return self._size
         share = self.budget.share(self.parts, flight.sent, self.most)
         return min(self._size, max(_SMALLEST, math.ceil(share)))
 

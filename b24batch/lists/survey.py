@@ -18,8 +18,12 @@ from b24batch.lists.piece import Piece
 
 #: Where a page is a request of its own, the last id is looked for after so many pages.
 _PAGES_BEFORE = 4
-#: Between two pages, of which one reaches that many times as far as the other, half of the ids are taken to be missing.
+#: Rows are spread unevenly if one page reaches so many times as far as another.
 _UNEVEN = 2.0
+#: Of evenly spread rows, so many single pages are read, or one for each full request: more would take longer.
+_PROBES = 7
+#: Of others, so many times as many as pieces can be cut, and at most so many: then some lie where the rows are.
+_MORE, _MOST_PROBES = 3, 24
 
 #: A piece of which a single page came, and the rows behind its start as the portal counted them, or None.
 Probe: TypeAlias = tuple[Piece, int | None]
@@ -49,12 +53,14 @@ class Survey:
         is_over: Whether nothing more is looked for.
         total: The number of rows of the list, as the portal counted them; None if it did not.
         span: How far the places of the last page reach.
+        is_even: Whether the rows seem to be spread evenly.
     """
 
     last: int | None = attrs.field(default=None, init=False)
     is_over: bool = attrs.field(default=False, init=False)
     total: int | None = attrs.field(default=None, init=False)
     span: float = attrs.field(default=float(PAGE_SIZE), init=False)
+    is_even: bool = attrs.field(default=False, init=False)
 
     def to_last(self, piece: Piece, pages_per_request: int) -> tuple[int, list[Piece]]:
         """Return how many pages of `piece` to request, and the list from its other end, to learn its last id."""
@@ -63,11 +69,14 @@ class Survey:
             return 0, []
         return pages, [Piece(piece.way.reverse())]
 
-    def between(self, piece: Piece, most: int) -> tuple[int, list[Piece]]:
+    def between(self, piece: Piece, most: int, pages_per_request: int) -> tuple[int, list[Piece]]:
         """Return how many pages of `piece` to request, and up to `most` pieces evenly between its place and the end."""
         self.is_over = True
-        start, whole = piece.way.reached or 0, (self.last or 0) - (piece.way.reached or 0)
-        return 1, [Piece(piece.way.behind(start + whole * n // (most + 1))) for n in range(1, most + 1)]
+        start, rest = piece.way.reached or 0, piece.rest(self.last)
+        whole, enough = (self.last or 0) - start, max(_PROBES, int(rest / pages_per_request))
+        number = min(most, enough) if self.is_even else min(_MORE * most, _MOST_PROBES)
+        number = min(number, int(rest / 2), pages_per_request - 1)
+        return 1, [Piece(piece.way.behind(start + whole * n // (number + 1))) for n in range(1, number + 1)]
 
     def commands(self, piece: Piece, pages: int, others: list[Piece]) -> list[EncodedCommand] | None:
         """Return the commands for the next page of each; None if a batch would change them."""
@@ -88,14 +97,26 @@ class Survey:
         ids = max(0, self.last - (piece.way.reached or self.last))
         if ids:
             piece.reopen()
-            piece.span = (piece.span + reverse.span) / 2
         if total is not None and 0 <= total - piece.rows <= ids:  # otherwise the portal counted wrong
             self.total, piece.left = total, total - piece.rows
+            spans = piece.span, reverse.span, ids / max(1, piece.left) * PAGE_SIZE
+            self.is_even = max(spans) < _UNEVEN * min(spans)
+        piece.span = (piece.span + reverse.span) / 2
 
     def choose(self, others: Sequence[Probe], pages_per_request: int, most: int) -> list[Probe]:
         """Return as many of the single pages as the list may be cut at, so that it needs at most `most` requests."""
-        fit = (kept for kept in _thinned(others) if self._count_requests(kept, pages_per_request) <= most)
+        fit = (kept for kept in self._select(others) if self._count_requests(kept, pages_per_request) <= most)
         return next(fit, [])
+
+    def _select(self, others: Sequence[Probe]) -> Iterator[list[Probe]]:
+        """Yield these pages, then fewer and fewer of them, with about as many rows from one to the next."""
+        behind = [total or 0 for _, total in others]
+        for number in range(len(others), 0, -1):
+            wanted = [(self.total or 0) * n // (number + 1) for n in range(1, number + 1)]
+            places = {
+                min(range(len(behind)), key=lambda place, rows=rows: abs(behind[place] - rows)) for rows in wanted
+            }
+            yield [others[place] for place in sorted(places)]
 
     def _count_requests(self, others: Sequence[Probe], pages_per_request: int) -> float:
         """Return how many requests the pieces between these pages need."""
@@ -125,13 +146,6 @@ class Survey:
 def _between(one: float, other: float) -> float:
     """Estimate the span between two; where they differ much, half of what is between has no rows."""
     return min((one + other) / 2, _UNEVEN * min(one, other))
-
-
-def _thinned(pages: Sequence[Probe]) -> Iterator[list[Probe]]:
-    """Yield these pages, then fewer and fewer of them."""
-    for number in range(len(pages), 0, -1):
-        yield [pages[len(pages) * n // number] for n in range(number)]
-    yield []
 
 
 def _counted(page: Command) -> Command:
