@@ -51,11 +51,10 @@ class Budget:
 
     def wanted(self, piece: Piece, parts: Sequence[Piece]) -> int:
         """Return how many pages to request so that a piece is read to its end."""
-        last = self.survey.last
-        if piece.is_dense(last):  # no more rows than ids; the list itself ends with a page that is not full
-            return max(0, piece.ids(last) - (piece.until is not None)) // PAGE_SIZE + 1
+        if piece.is_dense(self.survey.last):
+            return self._pages_to_end([piece])
         reserve = _MORE_RESERVE if piece.left is None else _RESERVE
-        return int(min(max(piece.least, piece.rest(last) * reserve), self._most_pages(piece, parts))) + 1
+        return int(min(max(piece.least, self._rest([piece]) * reserve), self._most_pages(piece, parts))) + 1
 
     def spare(self, parts: Sequence[Piece], sent: int) -> float:
         """Return how many requests may be sent besides those that the pieces need after so many were sent.
@@ -80,12 +79,21 @@ class Budget:
         for gap in gaps:
             on_way = gap[0].asked if gap[0].is_on_way else 0
             if all(piece.left is not None for piece in gap):
-                left = self._rest(gap)
-                rest -= left
-                needed += math.ceil(max(0.0, left - on_way) / size)
+                rest -= self._rest(gap)
+                needed += math.ceil(max(0, self._pages_to_end(gap) - on_way) / size)
             else:
                 needed += 1 - on_way / size
         return self.planned() - sent - needed - max(0.0, rest) / size
+
+    def _pages_to_end(self, gap: Sequence[Piece]) -> int:
+        """Return after how many pages of counted rows it is certain that a gap is read to its end.
+
+        If the last row fills a page, that shows only in the next. Where rows are dense, there are no more than ids.
+        """
+        if not all(piece.is_dense(self.survey.last) for piece in gap):
+            return int(self._rest(gap)) + 1
+        ids = sum(piece.ids(self.survey.last) for piece in gap)
+        return max(0, ids - (gap[-1].until is not None)) // PAGE_SIZE + 1
 
     def _rest(self, parts: Sequence[Piece]) -> float:
         return sum(piece.rest(self.survey.last) for piece in parts)

@@ -18,6 +18,8 @@ from b24batch.results import AjaxResult
 
 #: Rows are dense if there are at most so many times as many ids: then the number of rows between two ids is known.
 _DENSE = 1.05
+#: Where a page reaches over so many times fewer ids than all pages do, the rows lie close together, and gaps follow.
+_CLOSE = 4
 
 
 @attrs.define(eq=False)
@@ -123,8 +125,8 @@ class Piece:
         """Cut off and return what lies behind so many more pages, taking the rows to be spread evenly."""
         end = last if self.until is None else self.until
         ids, left, is_dense = end - self._reached, self.left, self.is_dense(last)
-        span = max(1.0, ids / self.rest(last))
-        self.span = PAGE_SIZE if is_dense else self.span if self.span < span / 4 else span
+        span = PAGE_SIZE if is_dense else max(1.0, ids / self.rest(last))
+        self.span = self.span if self.span < span / _CLOSE else span
         place = self._reached + max(1, int(pages * self.span))
         behind = Piece(self.way.behind(place), self.until, self.span)
         self._uncut = self.until, left

@@ -113,17 +113,14 @@ class Survey:
         behind = [total or 0 for _, total in others]
         for number in range(len(others), 0, -1):
             wanted = [(self.total or 0) * n // (number + 1) for n in range(1, number + 1)]
-            places = {
-                min(range(len(behind)), key=lambda place, rows=rows: abs(behind[place] - rows)) for rows in wanted
-            }
-            yield [others[place] for place in sorted(places)]
+            yield [others[place] for place in sorted({_find_nearest(behind, rows) for rows in wanted})]
 
     def _count_requests(self, others: Sequence[Probe], pages_per_request: int) -> float:
-        """Return how many requests the pieces between these pages need."""
+        """Return how many requests the pieces between these pages need, each of which may be a full page."""
         behind = [self.total, *(total for _, total in others), 0]
-        rests = [_minus(one, other) for one, other in pairwise(behind)]
-        pages = [math.inf if rest is None else (rest - PAGE_SIZE) / PAGE_SIZE for rest in rests]
-        return sum(max(0, math.ceil(rest / pages_per_request)) for rest in pages)
+        rests = [_minus(_minus(one, other), PAGE_SIZE) for one, other in pairwise(behind)]
+        pages = [math.inf if rest is None else max(0, rest // PAGE_SIZE + 1) for rest in rests]
+        return math.inf if math.inf in pages else sum(-(-rest // pages_per_request) for rest in pages)
 
     def divide(self, piece: Piece, others: Sequence[Probe]) -> list[Piece]:
         """Return the pieces of the list, cut where single pages were read; with the portal's `total` behind each."""
@@ -146,6 +143,10 @@ class Survey:
 def _between(one: float, other: float) -> float:
     """Estimate the span between two; where they differ much, half of what is between has no rows."""
     return min((one + other) / 2, _UNEVEN * min(one, other))
+
+
+def _find_nearest(numbers: Sequence[int], wanted: int) -> int:
+    return min(range(len(numbers)), key=lambda place: abs(numbers[place] - wanted))
 
 
 def _counted(page: Command) -> Command:
