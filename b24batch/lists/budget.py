@@ -102,7 +102,8 @@ class Budget:
         """Return how many pages a piece has at most: by the portal's count, if that is right, or by its ids."""
         others = sum(other.left or 0 for other in parts if other is not piece)
         rows = -1 if self.survey.total is None else self.survey.total - self.rows - others
-        return min(rows / PAGE_SIZE if rows >= 0 else math.inf, piece.ids(self.survey.last) / PAGE_SIZE)
+        ids = math.inf if piece.until is None else piece.ids(None)
+        return min(rows if rows >= 0 else math.inf, ids) / PAGE_SIZE
 
 
 def begins_gap(parts: Sequence[Piece], place: int) -> bool:

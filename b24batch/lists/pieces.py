@@ -56,7 +56,8 @@ class Pieces:
     def take(self, order: Order[Asked], flight: Flight[Asked]) -> None:
         """Take what a request returned."""
         asked, piece = order.part, order.part.piece
-        piece.is_on_way, piece.least = False, 2 * piece.asked if piece.asked < self._size else 0
+        is_known = piece.asked == self._size and piece.rest(self.survey.last) > 0
+        piece.is_on_way, piece.least = False, 0 if is_known else 2 * piece.asked
         if order.error is not None:
             self._take_error(order.error, order, flight)
             return

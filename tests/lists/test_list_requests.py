@@ -161,6 +161,14 @@ def test_small_requests(shape, pages):
     assert requests <= 1.25 * in_turn
 
 
+@pytest.mark.parametrize("counts", [True, False], ids=["counted", "not counted"])
+def test_rows_added_at_the_end_come_in_growing_requests(counts):
+    """Behind the last id that was known, each request has twice as many pages as the one before."""
+    found, requests = requests_of(Store(range(1, 301), [(5, (), 2000)], counts), 4, "last")
+    assert found == [*range(1, 2301)]
+    assert requests <= 7
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("step", "requests"), [(2, 10), (3, 10), (10, 10)])
 def test_evenly_missing_ids_take_full_requests(step, requests):
