@@ -75,12 +75,13 @@ class Piece:
             mask: Masks secrets in an error.
             last: The last place where a row is known to be; a page before it is not the last only because it is short.
         """
+        before, taken = self.way.reached, 0
         try:
-            before = self.way.reached
             for rows in take_pages(self.way, outcomes, mask):
                 self.read += 1
-                self._measure(rows, before)
-                before = self.way.reached
+                before = before if before is not None or not rows else self.way.place(rows[0]) - 1
+                taken += len(rows)
+                self._measure(taken, before)
                 self._keep(rows)
                 self._end_after(rows, last)
                 if self.is_done:
@@ -176,8 +177,7 @@ class Piece:
         self.is_done = (all_known and self.until is not None) or (self.way.ended and (all_known or not rows))
         self.way.ended = self.is_done
 
-    def _measure(self, rows: list[Row], before: int | None) -> None:
-        """Estimate the span from a page, with the gap before it: where there are gaps, others will follow."""
-        if len(rows) > 1:
-            start = before if before is not None else self.way.place(rows[0]) - 1
-            self.span = max(1.0, (self._reached - start) / len(rows) * PAGE_SIZE)
+    def _measure(self, rows: int, before: int | None) -> None:
+        """Estimate the span from the rows of a request, with the gap before: where there are gaps, others follow."""
+        if rows > 1 and before is not None:
+            self.span = max(1.0, (self._reached - before) / rows * PAGE_SIZE)

@@ -18,6 +18,8 @@ from b24batch.lists.survey import Asked, Probe, Survey
 _SMALL = 8
 #: A piece is not cut off below so many pages.
 _SMALLEST = 4
+#: A piece of rows that are not counted is cut off to so much of a request, which then suffices if it has a few more.
+_NEARLY = 0.93
 
 
 @attrs.define(eq=False)
@@ -130,6 +132,8 @@ class Pieces:
     def _cut(self, piece: Piece, target: int) -> None:
         """Cut a piece off to so many pages, and decide how many to request."""
         last = self.survey.last or 0
+        if self.survey.total is None:
+            target = min(target, math.ceil(_NEARLY * self._size))
         if piece.rest(last) > target + _SMALLEST:
             self.parts.insert(self.parts.index(piece) + 1, piece.cut(target, last))
         piece.asked = min(self._size, self.budget.wanted(piece, self.parts))
