@@ -11,6 +11,7 @@ from b24batch.calls.commands import Command
 from b24batch.errors import UnexpectedAnswer, UsageError
 from b24batch.lists.conditions import copy_named, pop_param
 from b24batch.lists.families import Family, Row, find_family
+from b24batch.options import hide_arguments
 from b24batch.redaction import shown
 from b24batch.results import AjaxResult
 from b24batch.session import Session
@@ -24,6 +25,7 @@ _METHODS = frozenset(
 )
 
 
+@hide_arguments
 def look_up(
     session: Session, method: str, field: str, keys: Iterable[str], params: dict[str, JsonValue] | None = None
 ) -> Found:
@@ -31,6 +33,7 @@ def look_up(
 
     One list call for each key, 50 in a request; it only reads. Every row is checked: only one
     whose field is exactly the key counts, and a filter that the portal ignores is an error.
+    `Session.last_result` remains that of your last run.
 
     Args:
         session: The session.
@@ -52,7 +55,7 @@ def look_up(
     """
     family, wanted = _find_family(method), _check_keys(field, keys)
     commands = [_search(method, family, field, key, params) for key in wanted]
-    result = session.batch_by_chunk(commands).raise_for_errors()
+    result = session._aside().batch_by_chunk(commands).raise_for_errors()
     found = {}
     for key, row in zip(wanted, result.rows, strict=True):
         rows = family.shape.find(method, row.data).rows
@@ -72,8 +75,9 @@ def _check_keys(field: str, keys: Iterable[str]) -> list[str]:
     if not isinstance(field, str) or not _FIELD.fullmatch(field):
         raise UsageError(f"field: expected the name of a field, such as 'ORIGIN_ID', got {shown(field)}")
     wanted = [] if isinstance(keys, str) else list(dict.fromkeys(keys))
-    if isinstance(keys, str) or not all(isinstance(key, str) and key.strip() for key in wanted):
-        raise UsageError("keys: expected texts that are not empty")
+    wrong = [keys] if isinstance(keys, str) else [key for key in wanted if not isinstance(key, str) or not key.strip()]
+    if wrong:
+        raise UsageError(f"keys: expected texts that are not empty, got {shown(wrong[0])}")
     return wanted
 
 

@@ -49,6 +49,7 @@ def to_date(value: JsonValue) -> date | None:
         UsageError: The value is in another form, or its time cannot stand for a date, as that of nearly every
             ``DATE_CREATE``.
     """
+    __tracebackhide__ = True
     if _is_empty(value):
         return None
     if isinstance(value, date) and not isinstance(value, datetime):
@@ -68,6 +69,7 @@ def to_datetime(value: JsonValue) -> datetime | None:
         UsageError: The value is in another form. That includes a time without an offset, since its time zone is not
             known, and the portal's own date format, which is one of its settings (``TIMESTAMP_X`` of users).
     """
+    __tracebackhide__ = True
     if _is_empty(value):
         return None
     expected = "a time with an offset, such as 2026-05-01T10:00:00+03:00"
@@ -83,6 +85,7 @@ def to_decimal(value: JsonValue) -> Decimal | None:
     Raises:
         UsageError: The value is in another form, has a currency (``10.50|EUR``), or is not finite.
     """
+    __tracebackhide__ = True
     if _is_empty(value):
         return None
     if isinstance(value, Decimal) and value.is_finite():
@@ -105,6 +108,7 @@ def to_bool(value: JsonValue) -> bool | None:
     Raises:
         UsageError: The value is in another form.
     """
+    __tracebackhide__ = True
     if _is_empty(value):
         return None
     found = _SPELLINGS.get(value) if isinstance(value, Hashable) else None
@@ -146,4 +150,5 @@ def _parse(text: str) -> datetime | None:
 
 
 def _refuse(name: str, expected: str, value: JsonValue) -> NoReturn:
+    __tracebackhide__ = True
     raise UsageError(f"{name}: expected {expected}, got {shown(value)}")

@@ -48,10 +48,10 @@ def _escape_character(character: str) -> str:
     return f"(?:{'|'.join([re.escape(character), *slash, *sorted(percents)])})"
 
 
-#: Webhooks, links to files, and parameters of either.
+#: Webhooks, links to files, parameters of either, and passwords of Redis and of proxies.
 _SECRETS = (
-    r"""(?i)(/rest/[^/\s"'?]+/|/docs/pub/|"GET /~|"""
-    r"""\b(?:auth|access_token|refresh_token|client_secret|code|token|hash|sign|signature)=)[^/\s"'?&]+"""
+    r"""(?i)(/rest/[^/\s"'?]+/|/docs/pub/|"GET /~|://[^/\s"'?#@:]*:(?=[^/\s"'?]*@)|"""
+    r"""\b(?:auth|access_token|refresh_token|client_secret|code|token|hash|sign|signature|password)=)[^/\s"'?&]+"""
 )
 
 

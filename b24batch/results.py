@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Generic, NoReturn, Self, TypeAlias, cast, overload
+from typing import TYPE_CHECKING, Generic, NoReturn, Self, TypeAlias, cast, get_args, overload
 
 import attrs
 
@@ -12,7 +12,7 @@ from b24batch.aliases import JsonValue
 from b24batch.calls.commands import Command
 from b24batch.calls.references import Ref
 from b24batch.calls.remaining import Remaining
-from b24batch.errors import ErrorCode, SdkError
+from b24batch.errors import ErrorCode, SdkError, UsageError
 from b24batch.redaction import shown
 from b24batch.statuses import Status, counted
 
@@ -255,7 +255,14 @@ class Result(Generic[Data]):
         return reference.found_in(row.data, row.total, row.next) if row.is_success else None
 
     def by_status(self, status: Status) -> list[AjaxResult]:
-        """Return the rows with this status: ``ok``, ``failed``, ``skipped`` or ``unknown``."""
+        """Return the rows with this status: ``ok``, ``failed``, ``skipped`` or ``unknown``.
+
+        Raises:
+            UsageError: It is another one.
+        """
+        __tracebackhide__ = True
+        if status not in get_args(Status):
+            raise UsageError(f"status: expected one of {', '.join(get_args(Status))}, got {shown(status)}")
         return Rows(self.rows, (place for place, row in enumerate(self.rows) if row.status == status))
 
     def summary(self) -> str:
@@ -339,11 +346,11 @@ class BatchError(SdkError):
         self.result = result
 
 
-def outcomes_of(error: BaseException) -> AnyResult | None:
-    """Return the outcomes in an exception that stopped a run, or in a `BatchError`.
+def outcomes_of(error: BaseException | Iterator[AjaxResult]) -> AnyResult | None:
+    """Return the outcomes in an exception that stopped a run, in a `BatchError`, or in a stream.
 
-    This is ``error.result`` with its type, or None if the exception has none. Every exception that stops a run has
-    one, even `KeyboardInterrupt`.
+    This is ``error.result`` with its type, or None if there is none. Every exception that stops a run has one, even
+    `KeyboardInterrupt`. The iterator of `Session.stream_batch` has the outcomes that it has not yielded yet.
     """
     result = getattr(error, "result", None)
     return result if isinstance(result, Result) else None
@@ -365,3 +372,15 @@ class LastResult:
         vars(error)["result"] = result
         if result.rows:
             error.add_note(f"{self.keep(result)._counts()}; their outcomes: b24.last_result")
+
+
+@attrs.define(eq=False)
+class NotKept(LastResult):
+    """Keeps nothing: for a run of the library's own, whose outcomes are no outcomes of the caller's commands."""
+
+    def keep(self, result: AnyResult) -> AnyResult:
+        """Return the outcomes."""
+        return result
+
+    def give(self, error: BaseException, result: AnyResult) -> None:
+        """Leave the error as it is."""

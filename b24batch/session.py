@@ -32,7 +32,7 @@ from b24batch.options import (
     vary,
 )
 from b24batch.redaction import Secret, redact_urllib3_log, without_frames
-from b24batch.results import AjaxResult, AnyResult, LastResult, Result, collect
+from b24batch.results import AjaxResult, AnyResult, LastResult, NotKept, Result, collect
 from b24batch.runs.chunk_run import ChunkRun
 from b24batch.runs.operating import OperatingTime
 from b24batch.runs.payload import load_direct
@@ -43,6 +43,7 @@ from b24batch.runs.substitution import mark_missed, targets_of
 from b24batch.streams import Stream, give_rows
 from b24batch.wire.auth import Auth, Webhook, refuse_http
 from b24batch.wire.connections import Connections
+from b24batch.wire.delivery import note_sent
 from b24batch.wire.rate import Limiter, ReservingLimiter
 from b24batch.wire.repeats import refuse_repeats
 from b24batch.wire.reports import FinishedRequest, Reports
@@ -202,12 +203,19 @@ class Session(_Parts):
         sibling.__attrs_init__(self.auth, settings, connections, operating, self._last, self._counts)
         return sibling
 
+    def _aside(self) -> Self:
+        """Return a copy of this session whose runs leave `last_result` as it is."""
+        sibling, last = object.__new__(type(self)), NotKept()
+        sibling.__attrs_init__(self.auth, self._settings, self._connections, self._operating, last, self._counts)
+        return sibling
+
     @property
     def last_result(self) -> AnyResult | None:
         """The outcomes of the last run by `batch_by_chunk`, also if an exception such as Ctrl-C stopped it.
 
         If an exception stopped `stream_batch`, these are the outcomes that were not yielded yet. They are kept until
-        the next run ends. Sessions made by `with_options` share them, and so do threads. None before the first run.
+        the next run ends; `look_up` is none. Sessions made by `with_options` share them, and so do threads. None before
+        the first run.
         """
         return self._last.result
 
@@ -244,6 +252,8 @@ class Session(_Parts):
             NotSent: The call was certainly not executed.
             AnswerLost: The call may have been executed.
             AjaxError: The portal refused the call.
+            BaseException: Any other exception that stops the call, such as Ctrl-C, has a note that says whether the
+                request was sent.
         """
         command, wanted = Command(method, params), to_request_id(request_id)
         body = encode_direct(command)
@@ -257,6 +267,7 @@ class Session(_Parts):
         except BaseException as error:
             self._counts.count_failure(error, 1, answered=answer is not None)
             reports.check()
+            note_sent(error, 1)
             raise
         self._counts.count_commands([row.status])
         self._operating.note(command.method, row.time, is_direct=True)
@@ -322,6 +333,7 @@ class Session(_Parts):
         Raises:
             UsageError: A call is invalid. Nothing was sent.
             NotSent, AnswerLost, AjaxError: The request failed as a whole; the error applies to every command.
+            BaseException: As in `call`.
         """
         as_rows, named, halt = (
             to_flag("return_ajax_result", return_ajax_result),
@@ -330,7 +342,11 @@ class Session(_Parts):
         )
         chunk = cut_one(_all_encoded(encode_calls(calls, halt=halt)), halt=halt)
         repeatable = all(self._repeatable(encoded.command) for encoded in chunk.commands)
-        rows = self._requests(request_id).send(chunk, halt=halt, repeatable=repeatable)
+        try:
+            rows = self._requests(request_id).send(chunk, halt=halt, repeatable=repeatable)
+        except BaseException as error:
+            note_sent(error, len(chunk.commands))
+            raise
         return collect(mark_missed(chunk, rows), named=named, return_ajax_result=as_rows)
 
     def batch_by_chunk(

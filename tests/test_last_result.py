@@ -7,7 +7,7 @@ import weakref
 
 import pytest
 
-from b24batch import AjaxError, AnswerLost, BatchError, UsageError, outcomes_of
+from b24batch import AjaxError, AnswerLost, BatchError, LeakyBucket, UsageError, look_up, outcomes_of
 from b24batch.lists.hand import Hand
 from b24batch.sandbox import PortalError
 from b24batch.streams import give_rows
@@ -102,6 +102,26 @@ def test_a_run_that_ends_well(b24):
     assert b24.last_result is second
     stopped(second.raise_for_errors, BatchError)
     assert b24.last_result is second
+
+
+def test_a_look_up_is_no_run(b24, portal):
+    """The outcomes that somebody looks up are still there afterwards, also if the look-up is stopped."""
+    portal.fail_next("lost_after", after=1)
+    lost = b24.batch_by_chunk([("crm.deal.add", {"fields": {"TITLE": str(n)}}) for n in range(120)])
+    assert look_up(b24, "crm.deal.list", "ORIGIN_ID", ["a"]) == {}
+    assert b24.last_result is lost
+    over, main = threading.Event(), threading.main_thread().ident
+
+    @portal.method("crm.deal.list")
+    def slow(params):
+        signal.pthread_kill(main, signal.SIGINT)
+        over.wait(10)
+        return []
+
+    interrupt = stopped(lambda: look_up(b24, "crm.deal.list", "ORIGIN_ID", ["a"]))
+    over.set()
+    assert b24.last_result is lost
+    assert not hasattr(interrupt, "__notes__")
 
 
 def test_only_the_last_run_is_kept(b24):
@@ -219,3 +239,33 @@ def test_a_batch_that_is_lost(b24, portal):
     error = stopped(lambda: b24.batch([("crm.deal.add", {"fields": {"TITLE": "x"}})]), AnswerLost)
     assert not hasattr(error, "__notes__")
     assert b24.last_result is None
+
+
+@pytest.mark.parametrize(
+    ("send", "note"),
+    [
+        (lambda b24: b24.call("press"), "the request was sent: it may have been executed"),
+        (lambda b24: b24.batch([("press",)]), "the request was sent: it may have been executed"),
+        (lambda b24: b24.batch({"a": ("echo",), "b": ("press",)}), "the request was sent: its 2 commands may have"),
+    ],
+)
+def test_ctrl_c_in_one_request(b24, press, send, note):
+    """Ctrl-C in a single call or a batch says whether its commands may have been executed."""
+    press(1)
+    error = stopped(lambda: send(b24))
+    assert len(error.__notes__) == 1
+    assert error.__notes__[0].startswith(note)
+
+
+@pytest.mark.parametrize("send", [lambda b24: b24.call("echo"), lambda b24: b24.batch([("echo",)] * 9)])
+def test_ctrl_c_before_the_request(b24, portal, send):
+    """An exception in the wait before the first attempt says that nothing was sent."""
+
+    def on_wait(wait):
+        raise KeyboardInterrupt
+
+    busy = b24.with_options(limits=LeakyBucket(2, 0.001), on_wait=on_wait)
+    busy.call("echo")
+    sent = len(portal.requests)
+    assert stopped(lambda: send(busy)).__notes__ == ["nothing was sent"]
+    assert len(portal.requests) == sent

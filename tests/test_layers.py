@@ -29,7 +29,7 @@ ROOMS = {
     "lists": f"{GROUND} calls results runs",
     "journal": f"{GROUND} calls results runs",
     "session": f"{GROUND} html calls wire results options runs lists journal",
-    "lookup": f"{GROUND} calls lists results session",
+    "lookup": f"{GROUND} calls lists results options session",
     "reading": GROUND,
     "files": f"{GROUND} wire options session",
     "__init__": f"{GROUND} calls wire results oauth session lookup",

@@ -48,6 +48,9 @@ def test_rows_by_status(chunked, named):
     assert [row.command.params["n"] for row in chunked.by_status("failed")] == BAD
     assert len(chunked.by_status("ok")) + len(BAD) == len(CALLS)
     assert chunked.by_status("unknown") == []
+    for wrong in ("skiped", "OK", None, ["ok"]):
+        with pytest.raises(UsageError, match="status: expected one of ok, failed, skipped, unknown, got "):
+            chunked.by_status(wrong)
     assert [(row.name, row.method) for row in named] == [("first", "echo"), ("bad", "no.such.method"), ("last", "echo")]
     assert chunked[0].name is None
 

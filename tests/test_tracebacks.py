@@ -10,7 +10,9 @@ import traceback
 
 import pytest
 
-from b24batch import AjaxError, Command, SdkError, Session, ref
+from b24batch import AjaxError, Command, OAuth, SdkError, Session, Webhook, look_up, ref
+from b24batch.files import download_file, file_data, file_value, upload_file
+from b24batch.reading import to_bool, to_date, to_datetime, to_decimal
 from b24batch.sandbox import FakeClock, PortalError
 
 #: Seconds after which a run of tests is taken to hang.
@@ -91,6 +93,19 @@ MISUSES = {
     "to_dict": lambda b24: Command("a.b", {"x": b"x"}).to_dict(),
     "from_dict": lambda b24: Command.from_dict({}),
     "from_dict: method": lambda b24: Command.from_dict({"method": "a b"}),
+    "by_status": lambda b24: b24.batch([("echo",)]).by_status("skiped"),
+    "look_up": lambda b24: look_up(b24, "user.get", "ORIGIN_ID", ["a"]),
+    "look_up: keys": lambda b24: look_up(b24, "crm.deal.list", "ORIGIN_ID", [17]),
+    "to_bool": lambda b24: to_bool("yes"),
+    "to_date": lambda b24: to_date("01.05.2026"),
+    "to_datetime": lambda b24: to_datetime("2026-05-01"),
+    "to_decimal": lambda b24: to_decimal("10.50|EUR"),
+    "file_value": lambda b24: file_value(("a.txt", b"")),
+    "file_data": lambda b24: file_data(b"content"),
+    "upload_file": lambda b24: upload_file(b24, 4711, ("a.txt", b"a")),
+    "download_file": lambda b24: download_file(b24, "https://example.com/a.txt", "a.txt"),
+    "Webhook": lambda b24: Webhook("example.com"),
+    "OAuth": lambda b24: OAuth("id", "secret", "token"),
     "ref": lambda b24: ref("a b"),
     "ref: key": lambda b24: ref("a")[-1],
     "ref: text": lambda b24: f"{ref('a')}",

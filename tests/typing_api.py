@@ -96,6 +96,7 @@ keep(send(grown, whole=True))
 send(names, whole=True)  # type: ignore[arg-type]
 keep(b24.batch({"a": ("a.b",)}, return_ajax_result=True))
 assert_type(outcomes_of(KeyboardInterrupt()), Result[Any] | None)
+assert_type(outcomes_of(b24.stream_batch(tuples)), Result[Any] | None)
 
 result = b24.batch_by_chunk((("a.b", {"x": n}) for n in range(3)), stop_on_error=True, chunk_size=10)
 assert_type(result, Result[list[Any]])

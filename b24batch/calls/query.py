@@ -76,7 +76,7 @@ class Query:
 
     def _write_scalar(self, key: str, value: JsonValue) -> None:
         if type(value) not in self._texts:
-            value = encoder_of(type(value))(value, ())
+            value = encoder_of(type(value))(value, (self._method,))
         self._pairs.append(f"{key}={self._texts[type(value)](value)}")
 
     def _write_boolean(self, key: str, value: bool) -> None:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
 _NUMPY_BOOLEANS = frozenset(["bool", "bool_"])
+#: The methods that take a file as ``{"fileData": [name, base64]}`` (Bitrix24's page on uploading files).
+_TAKE_FILE_DATA = ("crm.lead.", "crm.deal.", "crm.contact.", "crm.company.", "catalog.product.")
+#: The methods that take only the ids of files on the Drive, with an n before them (the same page).
+_TAKE_IDS = ("tasks.task.",)
 _EMPTY_CELL = "an empty cell? pass None or omit the field"
 
 
@@ -95,25 +99,38 @@ def wire_date(value: date, *_: object) -> str:
     return value.isoformat()
 
 
-def refuse_type(value: object, *_: object) -> NoReturn:
+def refuse_type(value: object, place: Place = ()) -> NoReturn:
     """Raise `InvalidValue` for a value of any other type."""
     kind = type(value).__name__
-    raise InvalidValue(f"is {shown(value)}: a value of type {kind} cannot be sent; {_advise(value, kind)}")
+    raise InvalidValue(f"is {shown(value)}: a value of type {kind} cannot be sent; {_advise(value, kind, place)}")
 
 
-def _advise(value: object, kind: str) -> str:
+def _advise(value: object, kind: str, place: Place) -> str:
     """Return what to do about a value that cannot be sent."""
     if isinstance(value, os.PathLike):
-        return "pass a file as b24batch.files.file_value(path), a path as str(path)"
+        return f"{_pass_file('path', place)}, a path as str(path)"
     if hasattr(value, "read"):
-        return "pass a file as b24batch.files.file_value((name, file.read()))"
+        return _pass_file("(name, file.read())", place)
     return _EMPTY_CELL if kind == "NAType" else "convert it to a string, a number or a list first"  # pandas.NA
 
 
-def refuse_bytes(*_: object) -> NoReturn:
+def refuse_bytes(_: object, place: Place) -> NoReturn:
     """Raise `InvalidValue` for the content of a file."""
     recipe = "base64.b64encode(content).decode('ascii')"
-    raise InvalidValue(f"is bytes; pass a file as b24batch.files.file_value((name, content)), other bytes as {recipe}")
+    raise InvalidValue(f"is bytes; {_pass_file('(name, content)', place)}, other bytes as {recipe}")
+
+
+def _pass_file(source: str, place: Place) -> str:
+    """Return how to pass a file to the method: in the other form its field stays empty without an error."""
+    value = f"b24batch.files.file_value({source})"
+    if not place:
+        return f"pass a file as {value} or file_data, as the method takes it"
+    method = place[0].casefold()
+    if method.startswith(_TAKE_IDS):
+        return "upload a file with b24batch.files.upload_file and pass its ID as 'n123'"
+    if method.startswith(_TAKE_FILE_DATA):
+        value = f"{{'fileData': {value}}}"
+    return f"pass a file as {value}"
 
 
 def is_boolean(kind: type) -> bool:

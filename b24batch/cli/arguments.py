@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeAlias, get_args
 
@@ -17,8 +16,6 @@ from b24batch.cli.portals import add_portal, on_portal
 from b24batch.cli.terminal import Exit
 from b24batch.lists.families import Paging
 
-#: The column of the explanations leaves room for the longest option.
-_HelpFormatter = partial(argparse.RawDescriptionHelpFormatter, max_help_position=30)
 _Adder: TypeAlias = Callable[[argparse.ArgumentParser], None]
 _Command: TypeAlias = tuple[HelpText, _Adder, Callable[..., Exit]]
 
@@ -55,10 +52,9 @@ def _find_version() -> str:
 def _add(
     names: argparse._SubParsersAction[Any], text: HelpText, add: _Adder, run: Callable[..., Exit]
 ) -> argparse.ArgumentParser:
-    layout: dict[str, Any] = {"formatter_class": _HelpFormatter, "allow_abbrev": False}
-    layout["usage"] = f"%(prog)s [options] {text.operands}".rstrip()
+    usage = f"%(prog)s [options] {text.operands}".rstrip()
     parser: argparse.ArgumentParser = names.add_parser(
-        text.name, help=text.about, description=text.about, epilog=text.epilog, **layout
+        text.name, help=text.about, description=text.about, epilog=text.epilog, usage=usage
     )
     add(parser)
     parser.set_defaults(run=run)

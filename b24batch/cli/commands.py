@@ -93,7 +93,7 @@ def _tell_uncertain(arguments: Namespace, remainder: Remainder, code: Exit) -> E
         return code
     if remainder.unknown:
         return Exit.UNKNOWN
-    return Exit.FAILED if remainder.untold and code is Exit.OK else code
+    return Exit.FAILED if remainder.untold.groups and code is Exit.OK else code
 
 
 def journal(arguments: Namespace) -> Exit:

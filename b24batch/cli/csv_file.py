@@ -119,7 +119,8 @@ class CsvFile:
         except OSError as error:
             reason = f"cannot be read: {error.strerror}"
         finally:
-            text.detach()
+            if not self.file.closed:  # as it is after Ctrl-C
+                text.detach()
         raise UsageError(f"line {number}: {reason}")
 
     def _get_hint(self) -> str:

@@ -40,7 +40,10 @@ def open_part(arguments: Namespace) -> Iterator[tuple[Part, Remainder | None]]:
             source.check()
         remainder = find_remainder(arguments.remaining, source) if arguments.remaining else None
         only = None if remainder is None else remainder.remaining
-        yield Part(source, arguments.first, only, arguments.limit), remainder
+        part = Part(source, arguments.first, only, arguments.limit)
+        if arguments.csv:
+            part.check()
+        yield part, remainder
 
 
 def _refuse_misfits(arguments: Namespace) -> None:

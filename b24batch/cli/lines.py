@@ -9,24 +9,22 @@ from typing import TextIO
 import attrs
 
 from b24batch.calls.commands import Command
-from b24batch.calls.earlier import MEMORY, Earlier
 from b24batch.cli.part import Part
 from b24batch.cli.progress import Progress
 from b24batch.cli.sources import JsonFile
 from b24batch.cli.terminal import Exit, to_json_line, write
-from b24batch.errors import NotSent, UsageError
+from b24batch.errors import NotSent
 from b24batch.results import AjaxResult
 from b24batch.statuses import Status, counted
-
-_NO_REFERENCES = "lines cannot refer to each other: use ref(...) in Python, or send it as text with b24batch call"
 
 
 @attrs.frozen
 class Line:
-    """A line of the file: its number, from 1, and its command with its name."""
+    """A line of the file: its number, from 1, its command with its name, and what the number counts."""
 
     number: int
     command: Command
+    unit: str = "line"
 
 
 @attrs.define
@@ -44,7 +42,6 @@ class Lines:
     named: bool = attrs.field(default=False, kw_only=True)
     pending: deque[Line] = attrs.field(factory=deque, init=False)
     number: int = attrs.field(default=0, init=False)
-    _earlier: Earlier = attrs.field(factory=lambda: Earlier(MEMORY), init=False)
 
     @property
     def unit(self) -> str:
@@ -64,19 +61,8 @@ class Lines:
         """
         for number, command in self.part:
             self.number = number
-            self._refuse_references(command)
-            self._earlier.add(command.name or str(self.number), command.name)
-            self.pending.append(Line(self.number, command))
+            self.pending.append(Line(self.number, command, self.unit))
             yield command if self.named else attrs.evolve(command, name=None)
-
-    def _refuse_references(self, command: Command) -> None:
-        try:
-            self._earlier.refuse_spelt(command.params, "", _NO_REFERENCES)
-        except UsageError as error:
-            reason = error.description
-        else:
-            return
-        raise UsageError(f"{self.unit} {self.number}: {reason}")
 
 
 @attrs.define
@@ -112,7 +98,7 @@ class Report:
         if row.status != "skipped":
             self.unreachable = isinstance(row.error, NotSent)
         if row.error is not None and not self.first_error:
-            self.first_error = f"; first error: line {line.number}: {row.error}"
+            self.first_error = f"; first error: {line.unit} {line.number}: {row.error}"
 
     @property
     def code(self) -> Exit:

@@ -49,11 +49,12 @@ class LiveLine:
         self._write(f"\r{'':<{width}}\r{self._format(width)[:width]}")
         self._is_drawn = True
 
-    def hide(self) -> None:
-        """Clear it, and the ^C that a terminal writes behind it."""
-        if self._is_drawn:
+    def hide(self) -> bool:
+        """Clear it, and the ^C that a terminal writes behind it; return whether it was there."""
+        if was_drawn := self._is_drawn:
             self._write(f"\r{'':<{self._count_columns() - 1}}\r")
         self._is_drawn = False
+        return was_drawn
 
     def _format(self, width: int) -> str:
         text, count, elapsed = self._text
@@ -72,6 +73,6 @@ class LiveLine:
             return _COLUMNS
 
     def _write(self, text: str) -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, RuntimeError):  # the latter if a signal has interrupted a write
             self.stream.write(text)
             self.stream.flush()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from itertools import chain
 from typing import get_args
 
 import attrs
@@ -38,6 +39,41 @@ class Outcome:
     not_executed: bool
 
 
+@attrs.define
+class Gaps:
+    """The commands that have no outcome, in groups without a command between them that has one.
+
+    Attributes:
+        groups: The numbers of the commands, group by group.
+        is_open: Whether the last command had no outcome.
+    """
+
+    groups: list[list[int]] = attrs.field(factory=list, init=False)
+    is_open: bool = attrs.field(default=False, init=False)
+
+    def add(self, number: int) -> None:
+        """Add a command that has no outcome."""
+        self.groups += [] if self.is_open else [[]]
+        self.groups[-1].append(number)
+        self.is_open = True
+
+    def close(self) -> None:
+        """Note that a command has an outcome."""
+        self.is_open = False
+
+    @property
+    def numbers(self) -> list[int]:
+        """The numbers of all these commands."""
+        return list(chain.from_iterable(self.groups))
+
+    def list_options(self) -> str:
+        """Return the options that send these commands and no others, such as ``--from 3 --limit 1``."""
+        options = [f"--from {group[0]} --limit {len(group)}" for group in self.groups]
+        if self.is_open:
+            options[-1] = f"--from {self.groups[-1][0]}"
+        return ", then ".join(options[:_MOST_NAMED]) + (", ..." if len(options) > _MOST_NAMED else "")
+
+
 @attrs.frozen
 class Remainder:
     """What remains of a file after a run.
@@ -46,22 +82,22 @@ class Remainder:
         unit: What the numbers count.
         remaining: The numbers of the commands that were certainly not executed.
         unknown: Of those that perhaps were.
-        untold: Of those that have no outcome.
+        untold: Those that have no outcome.
     """
 
     unit: str
     remaining: frozenset[int]
     unknown: list[int]
-    untold: list[int]
+    untold: Gaps
 
     def describe(self, path: str) -> Iterator[str]:
         """Yield a sentence about the commands that are not sent even though their outcome is not certain."""
         if self.unknown:
             where = f"{_name_numbers(self.unit, self.unknown)} unknown in {path}"
             yield f"{where}, perhaps executed, and not sent again: look for them on the portal"
-        if self.untold:
-            where = f"{_name_numbers(self.unit, self.untold)} without an outcome in {path}"
-            yield f"{where} and not sent: if they were never sent, send them with --from {self.untold[0]}"
+        if self.untold.groups:
+            where = f"{_name_numbers(self.unit, self.untold.numbers)} without an outcome in {path}"
+            yield f"{where} and not sent: if they were never sent, send them with {self.untold.list_options()}"
 
 
 def find_remainder(path: str, source: Source) -> Remainder:
@@ -71,12 +107,14 @@ def find_remainder(path: str, source: Source) -> Remainder:
         UsageError: The file of outcomes is invalid, or is not of these commands.
     """
     outcomes = _read_outcomes(path)
-    found: dict[str, list[int]] = {"remaining": [], "unknown": [], "untold": []}
+    found: dict[str, list[int]] = {"remaining": [], "unknown": []}
+    untold = Gaps()
     for number, command in source:
         outcome = outcomes.pop(number, None)
         if outcome is None:
-            found["untold"].append(number)
+            untold.add(number)
             continue
+        untold.close()
         if (outcome.method, outcome.name) != (command.method, command.name):
             there, here = _label(outcome.method, outcome.name), _label(command.method, command.name)
             at = f"line {outcome.place} is the outcome of {source.unit} {number}, {there}"
@@ -86,7 +124,7 @@ def find_remainder(path: str, source: Source) -> Remainder:
     for number, outcome in outcomes.items():
         at = f"line {outcome.place} is the outcome of {source.unit} {number}"
         raise UsageError(f"{path}: {at}, which the file of commands does not have")
-    return Remainder(source.unit, frozenset(found["remaining"]), found["unknown"], found["untold"])
+    return Remainder(source.unit, frozenset(found["remaining"]), found["unknown"], untold)
 
 
 def _read_outcomes(path: str) -> dict[int, Outcome]:

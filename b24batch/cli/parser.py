@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+import textwrap
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -14,11 +15,22 @@ from b24batch.cli.terminal import Exit
 _SLASHED = re.compile(r"""(?<![^\s'"])(-\w/--[\w-]+)(?![^\s'":])|[^\s'"]*/[^\s'"]*""")
 
 
+class HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Formats a help whose lines do not end inside a word with a hyphen: ``not-executed``, ``X-Request-ID``."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        room_for_the_longest_option = 30
+        super().__init__(*args, **{"max_help_position": room_for_the_longest_option, **kwargs})
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors do not repeat a URL, which may contain a webhook's code."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        layout = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False}
+        layout = {"formatter_class": HelpFormatter, "allow_abbrev": False}
         super().__init__(*args, **{**layout, **kwargs})
 
     def error(self, message: str) -> NoReturn:

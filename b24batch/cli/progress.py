@@ -13,6 +13,7 @@ from typing import TypeVar
 import attrs
 
 from b24batch.cli.live_lines import LiveLine
+from b24batch.cli.suspension import hidden_while_stopped
 from b24batch.cli.terminal import shown_live, tell_wait
 from b24batch.clock import Clock, Wait
 from b24batch.session import Session
@@ -105,8 +106,9 @@ def showing(
         )
         return
     total = count()
-    progress = Progress(unit, total, b24.clock, LiveLine(sys.stderr, total))
-    with shown_live(progress.line):
+    line = LiveLine(sys.stderr, total)
+    progress = Progress(unit, total, b24.clock, line)
+    with shown_live(line), hidden_while_stopped(line):
         progress.draw()
         yield _with_waits(b24, progress.wait), progress
 

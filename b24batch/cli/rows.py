@@ -12,7 +12,7 @@ import attrs
 
 from b24batch.aliases import JsonValue
 from b24batch.cli.interrupts import hold_back
-from b24batch.cli.terminal import say, to_json_line, write
+from b24batch.cli.terminal import above_live, say, to_json_line, write
 from b24batch.errors import UsageError
 from b24batch.lists.families import Row
 from b24batch.redaction import shown
@@ -76,7 +76,7 @@ class Table:
 
     def close(self) -> None:
         """Write the names of the columns, and all rows."""
-        with self._spool:
+        with self._spool, above_live(self.output):
             self._spool.seek(0)
             table = csv.DictWriter(self.output, list(self._columns), delimiter=self.delimiter)
             if self._columns:

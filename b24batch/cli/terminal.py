@@ -74,9 +74,14 @@ def say(sentence: str) -> None:
 
 def write(output: TextIO, text: str) -> None:
     """Write results; on a terminal, above the line that shows the progress."""
-    with _above_live() if _live and output.isatty() else contextlib.nullcontext():
+    with above_live(output):
         output.write(text)
         output.flush()
+
+
+def above_live(output: TextIO) -> contextlib.AbstractContextManager[None]:
+    """Return a block in which results are written; on a terminal, above the line that shows the progress."""
+    return _above_live() if _live and output.isatty() else contextlib.nullcontext()
 
 
 @contextlib.contextmanager

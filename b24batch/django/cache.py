@@ -35,6 +35,8 @@ class Sessions:
         self._limit = limit
         self._kept: OrderedDict[tuple[int, str, str], _Kept] = OrderedDict()
         self._lock = ProcessLock()
+        #: How often something was forgotten.
+        self._forgotten = 0
 
     def get(
         self,
@@ -49,13 +51,22 @@ class Sessions:
         if before is not None and self._is_current(before, is_current):
             return before.session
         self._drop(key, before)
-        made = _Kept(make())  # outside the lock, since it may query the database
+        kept = None
+        while kept is None:
+            forgotten = self._forgotten
+            kept = self._keep(key, _Kept(make()), forgotten)  # made outside the lock, since it may query the database
+        return kept.session
+
+    def _keep(self, key: tuple[int, str, str], made: _Kept, forgotten: int) -> _Kept | None:
+        """Return what is kept now; None if something was forgotten meanwhile, and so `made` may be out of date."""
         with self._lock.lock:
+            if forgotten != self._forgotten:
+                return None
             kept = self._kept.setdefault(key, made)
             oldest = self._kept.popitem(last=False)[1] if len(self._kept) > self._limit else None
         if oldest is not None:
             oldest.session.close()
-        return kept.session
+        return kept
 
     def _use(self, key: tuple[int, str, str]) -> _Kept | None:
         with self._lock.lock:
@@ -78,10 +89,12 @@ class Sessions:
     def forget(self, member_id: str) -> None:
         """Remove a portal's sessions under all aliases; callers that hold one can still use it."""
         with self._lock.lock:
+            self._forgotten += 1
             for key in [key for key in self._kept if key[2] == member_id]:
                 del self._kept[key]
 
     def clear(self) -> None:
         """Remove all sessions; callers that hold one can still use it."""
         with self._lock.lock:
+            self._forgotten += 1
             self._kept.clear()

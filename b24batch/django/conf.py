@@ -85,20 +85,15 @@ class Config:
         """What a form may name.
 
         Raises:
-            ImproperlyConfigured: A value is invalid.
+            ImproperlyConfigured: A value is invalid, of this or of another key.
         """
-        options = FormOptions(
+        self.check_values()
+        return FormOptions(
             allow_loopback=self.get("ALLOW_LOOPBACK", False) is True,
             allowed_hosts=self.get("ALLOWED_PORTALS", ()),
             allow_http=self.get("ALLOW_HTTP", False) is True,
             token_url=self.get("TOKEN_URL"),
         )
-        try:
-            Rules(**options)
-            return options
-        except UsageError as wrong:
-            problem = wrong.description
-        raise self.error(f"is invalid: {name_keys(problem)}")
 
     @property
     def allowed_hosts(self) -> frozenset[str]:
@@ -134,6 +129,11 @@ class Config:
         return (
             describe_missing(missing[0]) if application else "has no CLIENT_ID and no WEBHOOK_SECRET_URL: expected one"
         )
+
+    def check_values(self) -> None:
+        """Raise `ImproperlyConfigured`, with the text of the system check, if a value is invalid."""
+        for _, problem in self.find_refusals():
+            raise self.error(problem)
 
     def find_refusals(self) -> Iterator[tuple[str, str]]:
         """Find each key with an invalid value, and why it is invalid."""

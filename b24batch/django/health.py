@@ -13,7 +13,8 @@ from django.db import Error
 
 from b24batch.django.alias_names import list_aliases
 from b24batch.django.conf import Config, get_config
-from b24batch.django.sessions import get_session, get_store, open_session
+from b24batch.django.sessions import get_session, open_session
+from b24batch.django.stores import get_store
 from b24batch.errors import AuthError, RateLimited, SdkError, TokenRefreshError, UsageError
 from b24batch.oauth.credentials import OAuth
 from b24batch.oauth.renewal import MARGIN
@@ -87,8 +88,7 @@ def _check(alias: str, until: float) -> AliasHealth:
 
 def _look(config: Config, until: float) -> str:
     """Return what there is to say of a healthy alias; raise an exception for any other."""
-    for _, problem in config.find_refusals():
-        raise config.error(problem)
+    config.check_values()
     member_id = None if config.is_webhook else config.get("MEMBER_ID")
     if not config.is_webhook and member_id is None:
         return f"portals with a token: {_count_portals(config)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Callable
@@ -43,9 +44,15 @@ def check_redis_url(value: object) -> None:
     if not isinstance(value, str):
         raise UsageError(f"expected a str, got {type(value).__name__}")
     with suppress(ModuleNotFoundError):  # a session says what to install
-        from b24batch.redis.client import open_client
+        _check_client(Secret(value))
 
-        open_client(Secret(value))
+
+@functools.lru_cache(16)
+def _check_client(url: Secret) -> None:
+    """Make a client, which takes milliseconds, and a setting is checked with each form; an error is not cached."""
+    from b24batch.redis.client import open_client
+
+    open_client(url)
 
 
 def check_option(name: str, value: object) -> None:

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from contextlib import suppress
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError
 
 from b24batch.django.conf import Config
+from b24batch.django.stores import get_store
+from b24batch.errors import UsageError
 from b24batch.redaction import Secret
 from b24batch.wire.auth import Auth
 from b24batch.wire.rate import LeakyBucket, Limiter
@@ -45,9 +51,18 @@ def _choose_bucket(config: Config, auth: Auth) -> Callable[[int, float], Limiter
         if "EGRESS" in config:
             raise ValueError("EGRESS: expected a REDIS_SECRET_URL too; without it no limit is shared")
         return functools.partial(_get_leaky_bucket, auth.host)
-    portal = getattr(auth, "member_id", None) or auth.host
+    portal = _name_portal(config, auth)
     name = f"{portal}@{config.get('EGRESS')}" if "EGRESS" in config else portal
     return functools.partial(_get_redis_bucket, config.get_secret("REDIS_SECRET_URL"), name)
+
+
+def _name_portal(config: Config, auth: Auth) -> str:
+    """Return the member id of an installed portal, else the host: a forged form may name the id of another portal."""
+    member_id = getattr(auth, "member_id", None)
+    stored = None
+    with suppress(DatabaseError, ImproperlyConfigured, UsageError):  # a page needs no database
+        stored = get_store(config).get(member_id) if member_id else None
+    return stored.member_id if stored is not None and stored.address.host == auth.host else auth.host
 
 
 @functools.lru_cache(_MAX_BUCKETS)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 
 import attrs
 from django.http import HttpRequest, QueryDict
 
 from b24batch.django.conf import Config
-from b24batch.django.sessions import forget, get_session, get_store, open_session, session_for
-from b24batch.django.stores import DjangoTokenStore
+from b24batch.django.sessions import forget, get_session, open_session, session_for
+from b24batch.django.stores import DjangoTokenStore, get_store
 from b24batch.errors import AuthError, TokenRefreshError
 from b24batch.oauth.forms import Form
 from b24batch.oauth.installations import Install
@@ -50,10 +50,11 @@ def open_placement_session(placement: Placement, config: Config) -> Session:
 
 def read_event(request: HttpRequest, config: Config) -> Event:
     """Return the event in a form; its application token must be the portal's."""
+    options = config.form_options
     expected = _find_application_token(Form(request.POST).read_text("auth[member_id]"), config)
     if expected is None:
         raise AuthError(_UNKNOWN)
-    return Event.from_form(request.POST, application_token=expected, **config.form_options)
+    return Event.from_form(request.POST, application_token=expected, **options)
 
 
 def _find_application_token(member_id: str, config: Config) -> Secret | None:
@@ -99,8 +100,7 @@ def complete_install(request: HttpRequest, config: Config) -> Install:
     with store.lock(install.token.member_id):  # before the token is used up, since the new one has to be stored
         if _is_proven(install, store):
             return attrs.evolve(install, token=attrs.evolve(install.token, refresh_token=None))
-        token = _prove(install, config)
-        store.put(token, install.application_token, exchanged=install.token.access_token)
+        token = _prove(install, config, store)
     forget(token.member_id)
     return attrs.evolve(install, token=token)
 
@@ -133,12 +133,29 @@ def _refuse_users(install: Install, config: Config) -> None:
             raise AuthError("the token is not an administrator's: only an administrator can install an application")
 
 
-def _prove(install: Install, config: Config) -> Token:
-    """Exchange the posted token for a new one at the OAuth server; this uses up the posted token."""
-    token = install.oauth(**config.get_application()).refresh()
-    if token.address.host != install.token.address.host:
+def _prove(install: Install, config: Config, store: DjangoTokenStore) -> Token:
+    """Exchange the posted token for a new one at the OAuth server, which uses up the posted one, and store that."""
+    oauth = install.oauth(**config.get_application())
+    try:
+        token = oauth.refresh()
+        _store(token, install, store)
+    except BaseException:
+        with suppress(Exception):  # after an interrupt a new token may be there, which would be lost
+            _store(oauth.token, install, store)
+        raise
+    if not _is_same_host(token, install):
         raise AuthError("the token and the form are from different portals")
     return token
+
+
+def _store(token: Token, install: Install, store: DjangoTokenStore) -> None:
+    """Store the token of the OAuth server; not the posted one, nor that of another host."""
+    if token.access_token != install.token.access_token and _is_same_host(token, install):
+        store.put(token, install.application_token, exchanged=install.token.access_token)
+
+
+def _is_same_host(token: Token, install: Install) -> bool:
+    return token.address.host == install.token.address.host
 
 
 def open_install_session(install: Install, config: Config) -> AbstractContextManager[Session]:

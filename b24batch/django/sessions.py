@@ -11,7 +11,7 @@ from b24batch.django.cache import Sessions
 from b24batch.django.conf import Config, get_config
 from b24batch.django.keys import name_keys
 from b24batch.django.limits import forget_limits, get_limits, has_limits
-from b24batch.django.stores import DjangoTokenStore
+from b24batch.django.stores import get_store
 from b24batch.oauth.credentials import OAuth
 from b24batch.oauth.renewal import MARGIN
 from b24batch.oauth.tokens import Token
@@ -41,9 +41,11 @@ def get_session(alias: str = "default") -> Session:
         return _sessions.get(
             alias, "", lambda: open_session(config, lambda: Webhook(config.get_secret("WEBHOOK_SECRET_URL")))
         )
-    if "CLIENT_ID" in config and not config.get("MEMBER_ID"):
+    member_id = config.get("MEMBER_ID", "")
+    if not isinstance(member_id, str) or not member_id:
+        config.check_values()
         raise config.error("has no MEMBER_ID: for an application on many portals use session_for(member_id)")
-    return session_for(config.get("MEMBER_ID", ""), alias)
+    return session_for(member_id, alias)
 
 
 def session_for(member_id: str, alias: str = "default") -> Session:
@@ -92,19 +94,13 @@ def _is_stored(session: Session, stored: Token | None) -> bool:
     return same or time.time() > stored.expires - MARGIN
 
 
-def get_store(config: Config) -> DjangoTokenStore:
-    """Return the store with the tokens of an application."""
-    return DjangoTokenStore(config.get("DATABASE"))
-
-
 def open_session(config: Config, credentials: Callable[[], Auth]) -> Session:
     """Return a new session with the options of an alias.
 
     Raises:
         ImproperlyConfigured: A setting is invalid.
     """
-    for _, problem in config.find_refusals():
-        raise config.error(problem)
+    config.check_values()
     auth = credentials()
     try:
         options = config.get_options()

@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, IntegrityError, connections, router, transaction
 from django.utils import timezone
 
+from b24batch.django.conf import Config
 from b24batch.django.database import begin, read_apart
 from b24batch.oauth.stores import StoredRow, is_replaced, read_token, with_replaced
 from b24batch.oauth.tokens import Token
@@ -20,6 +21,8 @@ from b24batch.redaction import Secret
 _T = TypeVar("_T")
 #: The access token of a row that holds a lock and no token; with spaces, as no token is.
 _NONE = "no token yet"
+#: How often a row that comes and goes is tried to be locked: more often than it can be by chance.
+_TRIES = 100
 
 
 class DjangoTokenStore:
@@ -102,15 +105,18 @@ class DjangoTokenStore:
 
     def _lock_row(self, stack: ExitStack, member_id: str) -> None:
         """Lock the portal's row; without one, insert an empty one, which only this transaction sees."""
-        rows = self._select(member_id)
-        if rows.select_for_update().exists() or not connections[self._alias].features.has_select_for_update:
-            return
-        try:
-            with transaction.atomic(using=self._alias):
-                rows.create(member_id=member_id, access_token=_NONE, expires=0.0)
-        except IntegrityError:  # another process has inserted it meanwhile, and stored a token
-            rows.select_for_update().exists()
-        stack.callback(self._delete_empty, member_id)
+        rows, tries = self._select(member_id), _TRIES
+        while not rows.select_for_update().exists() and connections[self._alias].features.has_select_for_update:
+            try:
+                with transaction.atomic(using=self._alias):
+                    rows.create(member_id=member_id, access_token=_NONE, expires=0.0)
+            except IntegrityError:  # another process has inserted it meanwhile; it may delete it as quickly
+                tries -= 1
+                if not tries:
+                    raise
+            else:
+                stack.callback(self._delete_empty, member_id)
+                return
 
     def _delete_empty(self, member_id: str) -> None:
         with suppress(DatabaseError):  # after an error of the database the transaction is rolled back
@@ -163,6 +169,11 @@ class DjangoTokenStore:
     @property
     def _alias(self) -> str:
         return self._using or str(router.db_for_write(_get_model()))
+
+
+def get_store(config: Config) -> DjangoTokenStore:
+    """Return the store with the tokens of an application."""
+    return DjangoTokenStore(config.get("DATABASE"))
 
 
 def _get_model() -> Any:

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from b24batch.aliases import JsonValue
 from b24batch.errors import UsageError
+from b24batch.options import hide_arguments
 from b24batch.redaction import shown
 
 #: A path, or the name and the content.
@@ -17,6 +18,7 @@ Source: TypeAlias = str | os.PathLike[str] | tuple[str, bytes]
 _EXPECTED = "expected the path of a file or (name, content)"
 
 
+@hide_arguments
 def file_value(source: Source) -> list[str]:
     """Return a file as ``[name, base64]``.
 
@@ -38,6 +40,7 @@ def file_value(source: Source) -> list[str]:
     return [name, base64.b64encode(read).decode("ascii")]
 
 
+@hide_arguments
 def file_data(source: Source) -> dict[str, JsonValue]:
     """Return a file as ``{"fileData": [name, base64]}``.
 

@@ -44,8 +44,10 @@ def make_grant(code: Secret) -> dict[str, Secret]:
     return {"grant_type": Secret("authorization_code"), "code": code}
 
 
-def store_authorised(store: TokenStore, token: Token) -> None:
+def store_authorised(store: TokenStore | None, token: Token) -> None:
     """Store a token without comparing it to the stored one, because a user has just authorised the application."""
+    if store is None:
+        return
     try:
         with store.lock(token.member_id):
             store.put(token)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection
 from contextlib import closing
+from functools import partial
 from typing import NoReturn, Self, TypedDict, Unpack
 
 import requests
@@ -71,6 +72,7 @@ class OAuth(RenewedToken):
         timeout: tuple[float, float] = TIMEOUT,
         clock: Clock = time,
     ) -> None:
+        __tracebackhide__ = True
         secret = to_secret(client_secret)
         del client_secret
         given: object = token
@@ -150,11 +152,9 @@ class OAuth(RenewedToken):
         clock, timeout = options.get("clock", time), options.get("timeout", TIMEOUT)
         server = TokenServer(client_id, secret, options.get("token_url"), clock, timeout)
         at = find_server_of_code(server, server_domain, region, portal)
+        keep = partial(store_authorised, options.get("store"))
         with closing(Connections(time.monotonic, http)) as connections:
-            token = server.exchange(grant, connections, at=at)
-        store = options.get("store")
-        if store is not None:
-            store_authorised(store, token)
+            token = server.exchange(grant, connections, keep, at=at)
         return cls(client_id, secret, token, **options)
 
     def refresh(self, *, http: requests.Session | None = None) -> Token:

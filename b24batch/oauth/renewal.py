@@ -9,10 +9,10 @@ from contextlib import suppress
 import attrs
 
 from b24batch.errors import SdkError, TokenRefreshError
+from b24batch.oauth.exchanges import Exchanges
 from b24batch.oauth.interrupts import is_interrupt
 from b24batch.oauth.newest import not_stored_error, refuse_stranger
-from b24batch.oauth.server import AGAIN, SPENT, STRANGE, Grant, Keep, TokenServer, spent_error
-from b24batch.oauth.servers import Server
+from b24batch.oauth.server import AGAIN, SPENT, TokenServer, spent_error
 from b24batch.oauth.stores import TokenStore, lock_store
 from b24batch.oauth.tokens import Token
 from b24batch.redaction import Secret
@@ -39,10 +39,15 @@ class RenewedToken:
     _on_refresh: Callable[[Token], object] | None
     #: The hosts that may lead to a private address; None for all.
     _allowed_hosts: frozenset[str] | None
+    _exchanges: Exchanges = attrs.field(init=False)
     #: The error of the last failed renewal; threads that waited for it raise the same.
     _failure: SdkError | None = attrs.field(default=None, init=False)
     #: The access token that may not be stored, and the stored one that it replaces.
     _unstored: dict[Secret, Secret] = attrs.field(factory=dict, init=False)
+
+    @_exchanges.default
+    def _make_exchanges(self) -> Exchanges:
+        return Exchanges(self._server)
 
     @property
     def token(self) -> Token:
@@ -158,25 +163,13 @@ class RenewedToken:
             if token.refresh_token is None:
                 raise spent_error()
             grant = {"grant_type": Secret("refresh_token"), "refresh_token": token.refresh_token}
-            return self._exchange(grant, self._server.find(token), connections, keep)
+            return self._exchanges.run(grant, self._server.find(token), connections, keep)
         except SdkError as error:
             failure = error
         if failure.code == SPENT and token.refresh_token is not None:
             self._note_spent(token)
         self._failure = copy.copy(failure)
         raise failure
-
-    def _exchange(self, grant: Grant, servers: list[Server], connections: Connections, keep: Keep) -> None:
-        """Ask the server; of two, the second one as well if the first one knows nothing of the token."""
-        *others, last = servers
-        for server in others:
-            try:
-                self._server.exchange(grant, connections, keep, at=server)
-                return
-            except TokenRefreshError as error:
-                if error.code not in STRANGE:
-                    raise
-        self._server.exchange(grant, connections, keep, at=last)
 
     def _note_spent(self, token: Token) -> None:
         """Remove the refresh token from the store: the OAuth server blocks applications that ask too often."""

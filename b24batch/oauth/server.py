@@ -22,8 +22,6 @@ TIMEOUT = (5.0, 10.0)
 _MOST_BYTES = 1_000_000
 AGAIN = "the application has to be authorised again"
 SPENT = "invalid_grant"
-#: How a server refuses a token, or an application, that only the other server may know.
-STRANGE = (SPENT, "wrong_client")
 _LATER = "can be tried again later"
 _TOO_MANY = 429
 #: Temporary refusals; the first two are from RFC 6749, section 4.1.2.1.

@@ -118,9 +118,10 @@ class RedisBucket(ReservingLimiter):
 
     def _get_local(self) -> LeakyBucket:
         """Return the bucket of this process; at the beginning of an outage it is full."""
-        if self._outage != self._server.outages.count:
-            self._outage = self._server.outages.count
-            self._local.penalize()
+        count = self._server.outages.count
+        if self._outage != count:
+            self._local.penalize()  # first, since another thread may be here too
+            self._outage = count
         return self._local
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import inspect
 import logging
 import sys
@@ -17,7 +18,7 @@ from b24batch.wire.faults import foreign_exception
 
 _log = logging.getLogger("b24batch")
 #: What a client raises beside its own exceptions, for example when an answer is malformed.
-_FAULTS = (OSError, ValueError, TypeError, AttributeError)
+_FAULTS = (OSError, ValueError, TypeError, AttributeError, IndexError, ArithmeticError, AssertionError, RuntimeError)
 
 
 class Script(Protocol):
@@ -94,15 +95,17 @@ def _to_number(answer: Any) -> float:
     return number
 
 
-def _find_foreign(error: BaseException, outer: BaseException | None) -> BaseException | None:
-    """Return the exception behind `error` that other code raised, such as a task's time limit; None if there is none.
+class _OfClient(BaseException, metaclass=abc.ABCMeta):
+    """Any exception of a client's package. Those of a cluster are not below its ``RedisError``."""
 
-    The exceptions of a client are looked up in its package, which is loaded if one was raised.
-    """
-    packages = (("redis", "RedisError"), ("valkey", "ValkeyError"))
-    found = [getattr(sys.modules.get(package), name, None) for package, name in packages]
-    own = tuple(each for each in found if isinstance(each, type))
-    return foreign_exception(error, outer, own) if isinstance(error, (*own, *_FAULTS)) else error
+    @classmethod
+    def __subclasshook__(cls, kind: type, /) -> bool:
+        return any(each.__module__.partition(".")[0] in ("redis", "valkey") for each in kind.__mro__)
+
+
+def _find_foreign(error: BaseException, outer: BaseException | None) -> BaseException | None:
+    """Return the exception behind `error` that other code raised, such as a task's time limit, or None."""
+    return foreign_exception(error, outer, (_OfClient,)) if isinstance(error, (_OfClient, *_FAULTS)) else error
 
 
 def _describe(error: BaseException) -> str:

@@ -124,6 +124,7 @@ class Webhook:
     _access: Access
 
     def __init__(self, url: str | Secret) -> None:
+        __tracebackhide__ = True
         secret = url if isinstance(url, Secret) else Secret(url)
         del url
         parts = _parse(secret)

@@ -70,3 +70,11 @@ def left_of(timeout: float | None) -> float | None:
     if left <= 0:
         raise TimeoutError("the deadline of the request has passed")
     return min(timeout, left)
+
+
+def note_sent(error: BaseException, commands: int) -> None:
+    """Add to an exception such as Ctrl-C, which stopped a request, a note whether its commands may have run."""
+    sent = vars(error).get("request_sent")
+    if sent is not None:
+        what = "it may" if commands == 1 else f"its {commands} commands may"
+        error.add_note(f"the request was sent: {what} have been executed" if sent else "nothing was sent")

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import socket
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
 from urllib3.exceptions import NewConnectionError
 
-#: IPv6 addresses that stand for the IPv4 address in their last 32 bits: RFC 6052 (NAT64), and RFC 4291, 2.5.5.1.
-_TRANSLATED = (IPv6Network("64:ff9b::/96"), IPv6Network("::/96"))
+#: IPv6 addresses that stand for the IPv4 address in their last 32 bits: RFC 6052 (NAT64), RFC 4291, 2.5.5.1, and
+#: RFC 2765 (translated).
+_TRANSLATED = (IPv6Network("64:ff9b::/96"), IPv6Network("::/96"), IPv6Network("::ffff:0:0:0/96"))
+#: All IPv6 addresses that are assigned to networks of the internet: RFC 4291, 2.4, and IANA's registry.
+_UNICAST = IPv6Network("2000::/3")
+#: What some or all versions of Python take for global: IANA's registries of special-purpose addresses.
+_SPECIAL = tuple(map(ip_network, ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20")))
 
 
 class PrivateAddress(NewConnectionError):
@@ -19,6 +24,8 @@ class PrivateAddress(NewConnectionError):
 def is_public(address: str) -> bool:
     """Return whether an IP address is one on the internet: not private, loopback, link-local, reserved or multicast."""
     ip = _to_inner(ip_address(address))
+    if any(ip in network for network in _SPECIAL) or (isinstance(ip, IPv6Address) and ip not in _UNICAST):
+        return False
     return ip.is_global and not ip.is_multicast
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -18,7 +19,7 @@ from b24batch.wire.retries import RetryPolicy
 
 def to_seconds(name: str, value: object) -> float:
     """Return a time in seconds; raise `UsageError` unless it is a positive, finite number."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= sys.float_info.max:
         raise UsageError(f"{name}: expected a positive number of seconds, got {shown(value)}")
     return float(value)
 

@@ -97,13 +97,14 @@ CYCLE["again"] = CYCLE
     ("params", "words"),
     [
         ({"fields": {"PHOTO": b"x"}}, "a.b: fields.PHOTO is bytes"),
+        ({"fields": {"PHOTO": b"x"}}, "files.file_value((name, content)) or file_data, as the method takes it, other"),
         ({"fields": [1, {"A": float("nan")}]}, "a.b: fields.1.A is nan"),
         ({"n": {2**70}}, "a.b: n is {"),
         ({"n": 2**70}, "a.b: n is an integer beyond 64 bits"),
         ({"x": {1: "a", "1": "b"}}, "a.b: x.1 is a name given twice"),
         (CYCLE, "is nested more than 500 levels deep"),
     ],
-    ids=["bytes", "nan", "set", "large", "twice", "cycle"],
+    ids=["bytes", "file", "nan", "set", "large", "twice", "cycle"],
 )
 def test_what_cannot_be_sent_is_refused(params, words):
     """A value that no request can hold is refused with the path to it, before it is in a file."""

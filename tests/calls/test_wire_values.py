@@ -348,6 +348,21 @@ def test_a_value_without_a_wire_form(b24, params, message):
         b24.call("crm.deal.add", params)
 
 
+@pytest.mark.parametrize("value", [b"x", Path("a.png"), io.BytesIO(b"x")])
+@pytest.mark.parametrize("method", ["crm.deal.update", "CRM.Lead.add", "crm.contact.add", "catalog.product.add"])
+def test_the_form_of_a_file(b24, method, value):
+    """The message about a file has the form that the method takes: in another one its field stays empty in silence."""
+    for send in (b24.call, lambda method, params: b24.batch([(method, params)])):
+        with pytest.raises(UsageError, match=r"pass a file as {'fileData': b24batch\.files\.file_value\(.*\)}"):
+            send(method, {"id": 1, "fields": {"UF_CRM_1": [value]}})
+        with pytest.raises(UsageError, match=r"pass a file as b24batch\.files\.file_value\("):
+            send("crm.item.add", {"entityTypeId": 2, "fields": {"ufCrm1": [value]}})
+        with pytest.raises(UsageError, match=r"pass a file as b24batch\.files\.file_value\("):
+            send("catalog.productImage.add", {"fields": {}, "fileContent": value})
+        with pytest.raises(UsageError, match=r"upload a file with b24batch\.files\.upload_file and pass its ID as"):
+            send("tasks.task.add", {"fields": {"UF_TASK_WEBDAV_FILES": [value]}})
+
+
 def test_depth_500_is_sent(b24):
     """What PHP still reads is sent: a body nested 500 deep."""
     assert b24.call("echo", {"a": nested(498)}).data == {"a": nested(498)}

@@ -6,6 +6,8 @@ import codecs
 import csv
 import io
 import shlex
+import signal
+import threading
 
 import pytest
 from shell import against, outcomes, run
@@ -183,18 +185,32 @@ def test_a_table_from_standard_input(portal, go):
     assert len(portal.requests) == sent
 
 
+@pytest.mark.parametrize("named", [[], ["--key", "id"]])
+def test_text_like_a_reference_is_found_first(portal, go, file, named):
+    """A cell that looks like a reference to an earlier row is found before anything is sent, far down the table too."""
+    path = file("\n".join(["name,id", *(f"n{n},{n}" for n in range(9)), "$result[8][ID],9"]))
+    ended = go(path, "--map", "A=name", "--chunk-size", "2", *named)
+    assert (ended.returncode, ended.stdout, portal.requests) == (2, "", [])
+    assert ended.stderr.startswith("b24batch: line 11: fields.A is '$result[8][ID]', which would be sent as text: ")
+    assert go(path, "--map", "A=name", "--from", "11").returncode == 0
+    assert go(path, "--map", "A=name", "--limit", "9").returncode == 0
+
+
 def test_where_a_table_goes_on(portal, go, file):
     """A run that ends early proposes a command that sends the rest of the table; each row is sent once."""
-    rows = [f"n{n};{n}" for n in range(9)]
-    path = file("\n".join(["name;id", *rows[:5], "$result[1][ID];5", *rows[6:]]))
+
+    @portal.method("echo")
+    def press(params):
+        if params["fields"]["A"] == "n4":
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    path = file("\n".join(["name;id", *(f"n{n};{n}" for n in range(9))]))
     options = ["--map", "A=name", "--key", "id", "--delimiter", ";", "--chunk-size", "2", "--limit", "8"]
     ended = go(path, "b=x y", *options)
-    assert ended.returncode == 2
-    wrong, way, _ = ended.stderr.splitlines()
-    assert wrong.startswith("b24batch: line 7: fields.A is '$result[1][ID]', which would be sent as text")
-    assert "lines up to 5 have an outcome; nothing after that was sent; continue with: b24batch run " in way
+    assert ended.returncode == 130
+    way, _ = ended.stderr.splitlines()
+    assert "lines up to 7 have an outcome; nothing after that was sent; continue with: b24batch run " in way
     proposed = shlex.split(way.partition("continue with: b24batch ")[2])
-    path.write_text(path.read_text().replace("$result[1][ID]", "n5"))
     assert against(portal.url, *proposed).returncode == 0
     assert [executed.params["fields"]["A"] for executed in portal.executed] == [f"n{n}" for n in range(8)]
     assert {executed.params["b"] for executed in portal.executed} == {"x y"}

@@ -87,7 +87,17 @@ def test_a_line_without_an_outcome_is_not_sent(portal, go, told, option):
     ended = go("--remaining", told(outcome(1, "ok"), outcome(2, "skipped"), outcome(4, "ok")), *option)
     assert (ended.returncode, numbers(portal)) == (1, [2])
     assert "lines 3, 5 to 6 are without an outcome in " in ended.stderr
-    assert "if they were never sent, send them with --from 3" in ended.stderr
+    assert "if they were never sent, send them with --from 3 --limit 1, then --from 5\n" in ended.stderr
+
+
+@pytest.mark.parametrize("lines", [[2], [3, 4], [2, 4, 5], [1, 6], [1, 2, 3, 4, 5]])
+def test_lines_without_an_outcome_are_sent_once(portal, go, told, lines):
+    """The options that the message names send the lines that have no outcome, and no other."""
+    ended = go("--remaining", told(*(outcome(line, "ok") for line in range(1, 7) if line not in lines)))
+    assert numbers(portal) == []
+    for options in ended.stderr.partition("send them with ")[2].splitlines()[0].split(", then "):
+        assert go(*options.split()).returncode == 0
+    assert numbers(portal) == lines
 
 
 @pytest.mark.parametrize(
@@ -275,6 +285,12 @@ def test_a_broken_array(portal, text, reason):
     ended = against(portal.url, "run", "-", stdin=text)
     assert (ended.returncode, ended.stdout, portal.requests) == (2, "", [])
     assert ended.stderr.startswith(f"b24batch: {reason}")
+
+
+def test_the_first_error_of_an_array(portal, file):
+    """The summary names an element of an array as such."""
+    file.write_text('[["echo"],\n["no.such.method"]]')
+    assert "1 failed; first error: element 2: no.such.method: " in against(portal.url, "run", file).stderr
 
 
 def test_where_an_array_goes_on(portal, file):

@@ -219,6 +219,16 @@ def test_results_on_the_same_terminal(terminal, line, go):
     assert [row["line"] for row in outcomes(text.replace('}{"line"', '}\n{"line"'))] == [1, 2, 3, 4, 5]
 
 
+def test_a_table_on_the_same_terminal(terminal, line):
+    """A table on the terminal begins on a line of its own, and nothing of the progress is in it."""
+    with Portal() as portal, terminal.attached(terminal.stream):
+        portal.method("row.list")(lambda params: Page([{"ID": "1", "NAME": "Anna"}], next=None, total=1))
+        assert main(["list", "row.list", "--paging", "start", "--csv", "--webhook", portal.url]) == 0
+    written = terminal.read()
+    assert "0 rows" in written
+    assert shown(written) == ["ID,NAME", "1,Anna", "b24batch: 1 row"]
+
+
 def test_a_terminal_that_goes_away(terminal, line, go):
     """A terminal that is gone does not end the run."""
     os.close(terminal.master)
@@ -282,6 +292,37 @@ def test_interrupted_on_a_terminal(terminal, portal, tmp_path):
     rest, summary = shown(written)
     assert rest.startswith("b24batch: lines up to 2 have an outcome")
     assert summary.startswith("b24batch: 2 commands: 1 ok, 1 unknown")
+
+
+@pytest.mark.slow
+def test_stopped_on_a_terminal(terminal, portal, tmp_path):
+    """Ctrl-Z clears the line before the shell writes its prompt there; the line is back when the program goes on."""
+    path = tmp_path / "commands.jsonl"
+    path.write_text('["server.time"]\n["press"]\n["server.time"]\n')
+
+    @portal.method("press")
+    def press(params):
+        process.send_signal(signal.SIGTSTP)
+        over.wait(PATIENCE)
+
+    over = threading.Event()
+    line, options = command("run", path, "--chunk-size", "1", B24_WEBHOOK_URL=portal.url)
+    # In a process group of its own, as a shell starts it: otherwise the signal may be ignored.
+    with subprocess.Popen(line, **{**options, "stderr": terminal.stream}, process_group=0) as process:
+        watchdog = threading.Timer(PATIENCE, process.kill)
+        watchdog.start()
+        _, status = os.waitpid(process.pid, os.WUNTRACED)
+        watchdog.cancel()
+        assert os.WIFSTOPPED(status)
+        terminal.stream.write("$ fg\n")
+        terminal.stream.flush()
+        over.set()
+        process.send_signal(signal.SIGCONT)
+        output, _ = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, [row["status"] for row in outcomes(output)]) == (0, ["ok", "ok", "ok"])
+    written = terminal.read()
+    assert "0 of 3" in written.partition("$ fg")[2]
+    assert shown(written) == ["$ fg", "b24batch: 3 commands: 3 ok"]
 
 
 def test_verbose(terminal, go):

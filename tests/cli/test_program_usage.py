@@ -120,6 +120,14 @@ def test_help_of_the_program(arguments):
         assert re.search(rf"^    {name} +[A-Z]", told, re.MULTILINE)
 
 
+@pytest.mark.parametrize("columns", [54, 65, 80, 90])
+def test_lines_of_a_help(columns):
+    """Whatever the width, no line of a help ends inside a word with a hyphen, or with a space."""
+    for name in ([], ["call"], ["run"], ["list"], ["journal"], ["demo"], ["sandbox"]):
+        for line in run(*name, "--help", COLUMNS=str(columns)).stdout.splitlines():
+            assert not re.search(r"\w-$|\s$", line)
+
+
 @pytest.mark.parametrize(("line", "got"), [("null", "null"), ('{"method": null}', "null"), ("true", "true")])
 def test_values_as_json_writes_them(line, got):
     """A value of a file is named as the file spells it."""

@@ -3,6 +3,7 @@
 import html
 import logging
 import re
+import sys
 import threading
 from pathlib import Path
 
@@ -16,6 +17,7 @@ pytest_plugins = ["django_fixtures"]
 import django  # noqa: E402
 from django.conf import settings  # noqa: E402
 from django.db import connections  # noqa: E402
+from django.db.backends.signals import connection_created  # noqa: E402
 from django.http import HttpResponse  # noqa: E402
 from django.template import Context, Template  # noqa: E402
 from django.test import Client, RequestFactory, override_settings  # noqa: E402
@@ -242,6 +244,47 @@ def test_a_form_that_is_posted_twice_at_once(portal, web, where, request):
         for thread in threads:
             thread.join(60)
     assert (statuses, len(portal.token_requests)) == ([200, 200], 1)
+
+
+class Interrupts:
+    """Raises `KeyboardInterrupt` once, when a function of the library is called, or a statement is executed."""
+
+    def __init__(self, name):
+        self.name, self.done = name, False
+
+    def __call__(self, frame, event, arg):
+        self.meet(frame.f_code.co_name)
+
+    def execute(self, execute, sql, *rest):
+        self.meet(sql.split()[0])
+        return execute(sql, *rest)
+
+    def watch(self, connection, **signal):
+        connection.execute_wrappers.append(self.execute)
+
+    def meet(self, name):
+        if name == self.name and not self.done:
+            self.done = True
+            sys.settrace(None)
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("at", ["_with_server", "refuse_stranger", "UPDATE", "INSERT"])
+def test_an_interrupt_after_the_answer(portal, web, at):
+    """Once the OAuth server has answered, no interrupt loses the new token: the form is used up then."""
+    page, interrupts = install_view(lambda *_: None, alias="application"), Interrupts(at)
+    request = RequestFactory().post("/", portal.install_page_form())
+    connection_created.connect(interrupts.watch)
+    before = sys.gettrace()
+    sys.settrace(interrupts)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            page(request)
+    finally:
+        sys.settrace(before)
+        connection_created.disconnect(interrupts.watch)
+    assert session_for(portal.member_id, "application").call("user.current").is_success
+    assert len(portal.token_requests) == 1
 
 
 def test_installed_again(portal, web):

@@ -11,9 +11,9 @@ pytest_plugins = ["django_fixtures"]
 
 from django.core import checks  # noqa: E402
 from django.core.exceptions import ImproperlyConfigured  # noqa: E402
-from django.test import override_settings  # noqa: E402
+from django.test import RequestFactory, override_settings  # noqa: E402
 
-from b24batch.django import get_session, session_for  # noqa: E402
+from b24batch.django import event_view, get_session, install_view, placement_view, session_for  # noqa: E402
 from b24batch.django.keys import KEYS  # noqa: E402
 
 URL = "https://portal.invalid/rest/1/c0de5ecret/"
@@ -204,6 +204,55 @@ def test_every_key_refuses_most_values():
             with aliases(**(APPLICATION | {key: value})):
                 refused += [message for message in check() if key in message.msg]
         assert len(refused) >= 5, key
+
+
+@pytest.mark.parametrize("value", [None, "", [1], {"a": 1}, 5])
+def test_a_member_id_that_is_none(value):
+    """A wrong member id is told at run time as by the checks; an unset variable of the environment is one."""
+    with aliases(**APPLICATION, MEMBER_ID=value):
+        (found,) = check()
+        with pytest.raises(ImproperlyConfigured) as refused:
+            get_session()
+    assert found.msg == f"{refused.value}."
+
+
+#: Wrong values of what the views use before they have a session.
+OF_FORMS = {
+    "ALLOW_LOOPBACK": "1",
+    "ALLOW_HTTP": 1,
+    "ALLOWED_PORTALS": "*",
+    "TOKEN_URL": "x",
+    "APPLICATION_TOKEN": "a\n",
+}
+
+
+@pytest.mark.parametrize("view", [placement_view, install_view, event_view])
+@pytest.mark.parametrize("key", OF_FORMS)
+def test_a_form_and_a_wrong_setting(key, view):
+    """A view raises with the text of the check, whatever the form; it does not refuse the portal's form instead."""
+    page = view(lambda *_: None)
+    with aliases(**APPLICATION | {key: OF_FORMS[key]}):
+        (found,) = check()
+        for form in ({}, {"event": "ONAPPINSTALL", "auth[member_id]": "a1", "auth[application_token]": "a"}):
+            with pytest.raises(ImproperlyConfigured) as refused:
+                page(RequestFactory().post("/", form))
+            assert found.msg == f"{refused.value}."
+
+
+@pytest.mark.parametrize("key", ["TIMEOUT", "DEADLINE", "MAX_WAIT", "OPERATING_WAIT"])
+def test_a_number_beyond_measure(key):
+    """A whole number that no float can be is refused in words too."""
+    refused, found = ask(**HOOK, **{key: 10**400})
+    assert f"{key}: expected a positive number of seconds, got 1000" in refused
+    assert [f"{refused}."] == [message.msg for message in found]
+
+
+@pytest.mark.parametrize("key", ["EGRESS", "TIMEOUT", "RATE", "ALLOWED_PORTALS"])
+def test_a_url_of_redis_under_another_key(key):
+    """A URL that was put under the wrong key is refused without its password."""
+    for url in ("redis://:c0de5ecret@h:1/0", "rediss://u:c0de5ecret%21@h", "unix:///x?password=c0de5ecret"):
+        refused, found = ask(**HOOK, **{key: url})
+        assert "5ecret" not in f"{refused} {found}"
 
 
 @pytest.mark.parametrize("values", [HOOK, APPLICATION], ids=["webhook", "application"])

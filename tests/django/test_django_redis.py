@@ -2,6 +2,7 @@
 
 import tempfile
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import django_setup  # noqa: F401
 import pytest
@@ -16,12 +17,16 @@ pytest_plugins = ["django_fixtures"]
 from django.conf import settings  # noqa: E402
 from django.core import checks  # noqa: E402
 from django.core.exceptions import ImproperlyConfigured  # noqa: E402
+from django.db import OperationalError  # noqa: E402
+from django.db.backends.signals import connection_created  # noqa: E402
+from django.http import HttpResponse  # noqa: E402
 from django.test import RequestFactory, override_settings  # noqa: E402
 from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter  # noqa: E402
 
-from b24batch.django import get_session, session_for  # noqa: E402
+from b24batch.django import get_session, install_view, placement_view, session_for  # noqa: E402
 from b24batch.django.stores import DjangoTokenStore  # noqa: E402
 from b24batch.redis import RedisBucket  # noqa: E402
+from b24batch.sandbox import Portal  # noqa: E402
 
 URL = "https://portal.invalid/rest/1/c0de5ecret/"
 PASSWORD = "redi5" + "5ecret"  # in two parts: the debug page quotes the lines of this file
@@ -60,6 +65,70 @@ def test_a_bucket_of_each_portal(portal, web):
         assert session_for(portal.member_id).limits is first
     with override_settings(B24BATCH={"default": application}):
         assert type(session_for(portal.member_id).limits) is LeakyBucket
+
+
+def opened_by(view, portal, **fields):
+    """The session that the view of a form gets."""
+    kept = []
+    decorated = view(lambda request, session, posted: kept.append(session) or HttpResponse())
+    decorated(RequestFactory().post("/", portal.placement_form("DEFAULT", **fields)))
+    return kept[0]
+
+
+def refuse(*_):
+    raise OperationalError("no such table")
+
+
+def test_a_form_and_the_bucket_of_a_portal(portal, web):
+    """The session of a page shares the bucket of its portal, whose token is stored."""
+    DjangoTokenStore().put(token_of(portal))
+    with aliases(**settings.B24BATCH["application"] | {"RATE": (50, 2.0), "REDIS_SECRET_URL": REDIS}):
+        assert opened_by(placement_view, portal).limits is session_for(portal.member_id).limits
+
+
+def test_a_form_in_a_project_without_a_database(portal, web):
+    """A page needs no database; its bucket has the name of the host."""
+    application = settings.B24BATCH["application"] | {"RATE": (50, 2.0), "REDIS_SECRET_URL": REDIS}
+
+    def watch(connection, **signal):
+        connection.execute_wrappers.append(refuse)
+
+    connection_created.connect(watch)  # tokens are read on a connection of their own
+    try:
+        with aliases(**application):
+            assert opened_by(placement_view, portal).limits.name == urlsplit(portal.url).netloc
+    finally:
+        connection_created.disconnect(watch)
+
+
+@pytest.mark.parametrize("stored", [True, False], ids=["installed", "not installed"])
+def test_a_form_that_names_the_portal_of_another_host(portal, web, stored):
+    """A forged form cannot use up, or slow down, the bucket of the portal whose member id it names."""
+    if stored:
+        DjangoTokenStore().put(token_of(portal))
+    with (
+        Portal() as strange,
+        aliases(
+            **settings.B24BATCH["application"] | {"RATE": (50, 2.0), "REDIS_SECRET_URL": REDIS, "EGRESS": "worker-1"}
+        ),
+    ):
+        host = urlsplit(strange.url).netloc
+        assert opened_by(placement_view, portal, DOMAIN=host).limits.name == f"{host}@worker-1"
+
+
+@needs_server
+def test_a_forged_installation_does_not_slow_down_a_portal(portal, web, tmp_path_factory):
+    """Nor can a forged installation, whose own host refuses every request for its rate."""
+    DjangoTokenStore().put(token_of(portal))
+    values = settings.B24BATCH["application"] | {"RATE": (50, 2.0)}
+    with tempfile.TemporaryDirectory() as folder, Portal() as strange:
+        server = RedisServer(Path(folder))
+        strange.fail_next("rate_limited", times=9)
+        with aliases(**values, REDIS_SECRET_URL=server.url):
+            form = portal.install_page_form(DOMAIN=urlsplit(strange.url).netloc)
+            answer = install_view(lambda *_: HttpResponse())(RequestFactory().post("/", form))
+            assert (answer.status_code, session_for(portal.member_id).limits.level) == (503, 0)
+        server.stop()
 
 
 @needs_server

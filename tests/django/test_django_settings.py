@@ -13,7 +13,7 @@ import pytest
 from django_server import token_of
 from test_processes import forked
 
-from b24batch import AjaxError, RateLimited, UsageError
+from b24batch import AjaxError, RateLimited, Session, UsageError
 
 pytest_plugins = ["django_fixtures"]
 
@@ -170,6 +170,20 @@ def test_kept_sessions_ask_the_database_once_a_minute(portal, web):
     before = session_for(portal.member_id, "application")
     PortalToken.objects.all().delete()
     assert session_for(portal.member_id, "application") is before
+
+
+def test_an_installation_while_a_session_is_made():
+    """A session that was made from the token before an installation is not kept after it."""
+    some, made = kept.Sessions(limit=5), []
+
+    def make():
+        made.append(Session("https://portal.invalid/rest/1/code/", limits=None))
+        if len(made) == 1:
+            some.forget("a1")
+        return made[-1]
+
+    assert some.get("default", "a1", make) is made[1]
+    assert some.get("default", "a1", make) is made[1]
 
 
 def test_a_portal_without_the_application(web):

@@ -23,6 +23,7 @@ pytest_plugins = ["django_fixtures"]
 from django.conf import settings  # noqa: E402
 from django.core.exceptions import ImproperlyConfigured  # noqa: E402
 from django.db import DatabaseError, OperationalError, connection, connections, transaction  # noqa: E402
+from django.db.backends.signals import connection_created  # noqa: E402
 from django.test import modify_settings, override_settings  # noqa: E402
 
 from b24batch.django import session_for  # noqa: E402
@@ -292,6 +293,49 @@ def test_a_first_token_is_locked_in_advance(portal, shared, postgres_alias, puts
             shared.put(token)
     assert stored == [token if puts else None]
     assert PortalToken.objects.using(postgres_alias).count() == puts
+
+
+@contextmanager
+def before(alias, acts):
+    """Call each of `acts` before a statement on a new connection that begins with the word beside it, in this order."""
+
+    def act(execute, sql, *rest):
+        if acts and sql.startswith(acts[0][0]):
+            other = threading.Thread(target=acts.pop(0)[1])
+            other.start()
+            other.join(60)
+        return execute(sql, *rest)
+
+    def watch(connection, **signal):
+        if connection.alias == alias and threading.current_thread() is threading.main_thread():
+            connection.execute_wrappers.append(act)
+
+    connection_created.connect(watch)
+    try:
+        yield
+    finally:
+        connection_created.disconnect(watch)
+    assert acts == []
+
+
+@pytest.mark.slow
+def test_a_row_that_comes_and_goes_is_locked(portal, shared, postgres_alias):
+    """A portal that is installed and uninstalled while a process waits for its row is locked all the same."""
+    token, rows = token_of(portal), PortalToken.objects.using(postgres_alias)
+
+    def install():
+        DjangoTokenStore(postgres_alias).put(token)
+        connections.close_all()
+
+    def uninstall():
+        rows.all().delete()
+        connections.close_all()
+
+    acts = [("SELECT", lambda: None), ("INSERT", install), ("SELECT", uninstall)]
+    with before(postgres_alias, acts), shared.lock(token.member_id):
+        assert rows.exists()  # what this process has inserted, and another one waits for
+        shared.put(token)
+    assert shared.get(token.member_id) == token
 
 
 @pytest.mark.slow

@@ -583,6 +583,26 @@ class TestStores:
             credentials(portal, None, member_id="0123", store=store)
 
 
+@pytest.mark.parametrize("at", ["_with_server", "store_authorised", "with_replaced"])
+def test_an_interrupt_after_the_answer_to_a_code(portal, at):
+    """Once a code is used up, no interrupt loses its token: it is stored."""
+    store, before, code = MemoryTokenStore(), sys.gettrace(), portal.issue_code()
+
+    def interrupt(frame, event, arg):
+        if frame.f_code.co_name == at:
+            sys.settrace(None)
+            raise KeyboardInterrupt
+
+    sys.settrace(interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            OAuth.from_code(portal.client_id, portal.client_secret, code, store=store, token_url=portal.token_url)
+    finally:
+        sys.settrace(before)
+    assert session(credentials(portal, None, member_id=portal.member_id, store=store)).call("echo").is_success
+    assert len(portal.token_requests) == 1
+
+
 def test_a_token_that_was_taken_away(portal):
     """A store that lost its token, as after an uninstallation, is an error to authorise again."""
     store = MemoryTokenStore()

@@ -8,10 +8,10 @@ import attrs
 import pytest
 from canary import assert_hidden
 
-from b24batch import OAuth, Session, TokenRefreshError, UsageError
+from b24batch import NotSent, OAuth, Session, TokenRefreshError, UsageError
 from b24batch.oauth import Event, Install, MemoryTokenStore, Placement, SQLiteTokenStore, Token
 from b24batch.oauth.servers import find_server, find_server_of_region, find_servers, to_token_urls
-from b24batch.sandbox import Answer, Portal
+from b24batch.sandbox import Answer, Portal, PortalError
 
 EASTERN, OTHER = "oauth.bitrix24.tech", "oauth.bitrix.info"
 THIRD = "https://oauth.example.com/rest/"
@@ -97,6 +97,55 @@ def test_a_token_that_neither_server_knows(regions):
         with pytest.raises(TokenRefreshError, match="authorised again"):
             application(portal, token, token_url=portal.token_urls).refresh()
     assert [server for server, _ in asked(portal)] == [EASTERN, OTHER, EASTERN]
+
+
+def test_a_spent_token_of_an_application_that_the_other_server_does_not_know(regions):
+    """If one server says that a token is spent, and the other one knows nothing of the application, it is spent."""
+    portal = regions[0]
+    oauth = application(portal, token_of(portal, server_endpoint=None), token_url=portal.token_urls)
+    portal.revoke_tokens()
+    portal.fail_next(Answer(json.dumps({"error": "wrong_client"})), endpoint="token", after=1)
+    for _ in range(2):
+        with pytest.raises(TokenRefreshError, match="authorised again") as refused:
+            oauth.refresh()
+        assert refused.value.code == "invalid_grant"
+    assert [server for server, _ in asked(portal)] == [EASTERN, OTHER]
+
+
+def test_a_server_that_is_unreachable(regions, closed_port):
+    """A token without a server is tried at the second server if the first one is unreachable, from this network say."""
+    portal = regions[1]
+    urls = {EASTERN: f"http://127.0.0.1:{closed_port}/oauth/token/", OTHER: portal.token_urls[OTHER]}
+    oauth = application(portal, token_of(portal, server_endpoint=None), token_url=urls)
+    assert [oauth.refresh().server_endpoint for _ in range(2)] == [f"https://{OTHER}/rest/"] * 2
+    assert asked(portal) == [(OTHER, None)] * 2
+
+
+@pytest.mark.parametrize("code", ["invalid_grant", "wrong_client"])
+def test_a_token_of_an_unreachable_server(regions, closed_port, code):
+    """A token that the second server refuses is perhaps the unreachable one's: it is kept, and tried there later."""
+    portal = regions[0]
+    urls = {EASTERN: f"http://127.0.0.1:{closed_port}/oauth/token/", OTHER: portal.token_urls[OTHER]}
+    store = MemoryTokenStore()
+    token = token_of(portal, server_endpoint=None)
+    portal.fail_next(PortalError(code, "no"), endpoint="token")
+    with pytest.raises(NotSent):
+        application(portal, token, store=store, token_url=urls).refresh()
+    assert store.get(portal.member_id) == token
+    oauth = application(portal, None, member_id=portal.member_id, store=store, token_url=portal.token_urls)
+    assert oauth.refresh().server_endpoint == f"https://{EASTERN}/rest/"
+
+
+def test_a_spent_token_of_an_unreachable_server(regions, closed_port):
+    """While one server is unreachable, the other one is asked for a token that it refused only once."""
+    portal = regions[1]
+    urls = {EASTERN: f"http://127.0.0.1:{closed_port}/oauth/token/", OTHER: portal.token_urls[OTHER]}
+    oauth = application(portal, token_of(portal, server_endpoint=None), token_url=urls)
+    portal.revoke_tokens()
+    for _ in range(3):
+        with pytest.raises(NotSent):
+            oauth.refresh()
+    assert asked(portal) == [(OTHER, "invalid_grant")]
 
 
 def test_the_wrong_server_on_request(regions):

@@ -73,6 +73,7 @@ ANSWERS = {
     "moved": says(b"-MOVED 3999 127.0.0.1:1\r\n"),
     "full": says(b"-OOM command not allowed\r\n"),
     "no script": says(b"-NOSCRIPT No matching script.\r\n"),
+    "busy": says(b"-BUSY Redis is busy running a script.\r\n"),
 }
 
 
@@ -93,6 +94,21 @@ def test_a_bad_server(mode, caplog):
     assert_hidden(SECRETS, None, caplog.records, [])
     for shown in (bucket, bucket._server, bucket._server._client, bucket._server._client.connection_pool):
         assert not [secret for secret in SECRETS if secret in repr(shown)]
+
+
+MALFORMED = [b"$" + b"9" * 32 + b"\r\n", b">0\r\ninvalidate$13\r\n*\r\n", b"*1\r\n" * 9999 + b":1\r\n"]
+
+
+@pytest.mark.parametrize("answer", MALFORMED, ids=["length", "message", "depth"])
+def test_a_malformed_answer(answer, caplog):
+    """An answer on which the client's own code fails is an outage too, not an error of the caller."""
+    with gates.Gate(0) as gate:
+        gate.mode = says(answer)
+        url = f"redis://127.0.0.1:{gate.port}/0?socket_timeout=0.2&protocol=3"
+        bucket = RedisBucket(url, "a.example", clock=FakeClock())
+        assert bucket.acquire() == 5.0
+        bucket._server._client.connection_pool.disconnect()
+    assert len([record for record in caplog.records if record.name == "b24batch"]) == 1
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:{}", f"{'a' * 70}.example", "no.such.host.invalid", "x..y"])
@@ -200,6 +216,28 @@ def test_an_exception_around_the_call(caplog):
         raise Limit("outside")
     except Limit:
         assert bucket.acquire() == 5.0
+    assert len(caplog.records) == 1
+
+
+#: What clients raise that is not below their ``RedisError``: a cluster that is away or has lost slots, and others.
+OF_CLIENTS = "RedisClusterException SlotNotCoveredError ChildDeadlockedError ConnectionError".split()
+
+
+@pytest.mark.parametrize("name", OF_CLIENTS)
+def test_every_exception_of_a_client(name, caplog):
+    """Whatever exception a client defines, for a cluster or another kind of server: Redis is away, and it is told."""
+    kind = getattr(pytest.importorskip("redis.exceptions"), name)
+    bucket = RedisBucket(Client(kind("gone")), "a.example", clock=FakeClock())
+    assert bucket.acquire() == 5.0
+    assert bucket.level > 0
+    (record,) = caplog.records
+    assert record.getMessage().startswith(f"Redis does not answer ({name}): ")
+
+
+def test_an_exception_of_valkey(caplog):
+    """The same for a client of the package valkey."""
+    kind = type("ValkeyClusterException", (Exception,), {"__module__": "valkey.exceptions"})
+    assert RedisBucket(Client(kind("gone")), "a.example", clock=FakeClock()).acquire() == 5.0
     assert len(caplog.records) == 1
 
 
