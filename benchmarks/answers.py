@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 import attrs
-from pages import Value, deal, page
+from pages import Stored, Value, deal, page
 
 _TIME = (
     b'{"start":1790000000.1234,"finish":1790000000.2345,"duration":0.1111,"processing":0.0987,'
@@ -32,13 +32,13 @@ class Answers:
     """The answers of one run, which numbers the deals that it adds.
 
     Attributes:
-        rows: The rows of a list.
+        stored: The rows of a list.
         commands: How many commands there were, each call being one.
         added: How many deals were added.
         sample: The text of the first command of the last request.
     """
 
-    rows: int
+    stored: Stored
     commands: int = 0
     added: int = 0
     sample: str = ""
@@ -84,7 +84,7 @@ class Answers:
             found = _ID.search(text)
             return Value(deal(int(found[1])) if found else b"null")
         if method == "crm.deal.list":
-            return page(unquote_plus(text), before, self.rows)
+            return page(unquote_plus(text), before, self.stored)
         return Value(b"true")
 
 

@@ -37,6 +37,31 @@ class Value:
     next: int | None = None
 
 
+@attrs.frozen
+class Stored:
+    """The ids of the deals that are stored: of every so many ids the last ones, the others were deleted.
+
+    Attributes:
+        rows: The number of deals.
+        kept: How many of every `of` ids are there.
+        of: See there.
+    """
+
+    rows: int
+    kept: int = 1
+    of: int = 1
+
+    def ids(self, places: range) -> list[int]:
+        """Return the ids at these places, which count from 0."""
+        missing = self.of - self.kept + 1
+        return [place // self.kept * self.of + place % self.kept + missing for place in places]
+
+    def up_to(self, number: int) -> int:
+        """Return how many of the ids are at most this number."""
+        groups, rest = divmod(max(0, number), self.of)
+        return min(self.rows, groups * self.kept + max(0, rest - (self.of - self.kept)))
+
+
 @cache
 def deal(number: int) -> bytes:
     """Return the JSON of a deal as PHP writes it."""
@@ -53,31 +78,32 @@ def deal(number: int) -> bytes:
     return json.dumps(row, separators=(",", ":")).encode()
 
 
-def page(text: str, before: Mapping[str, Value], rows: int) -> Value:
+def page(text: str, before: Mapping[str, Value], stored: Stored) -> Value:
     """Return the page that the decoded text of a command asks for.
 
     Args:
         text: ``method?query``.
         before: The values of the earlier commands of the batch, by name.
-        rows: The rows of the list, with the ids 1, 2, 3 ...
+        stored: The deals.
     """
-    ids = _ids(text, before, rows)
-    start = _start(text)
-    if start is None:
-        return _value(ids[:PAGE_SIZE])
-    following = start + PAGE_SIZE
-    return _value(ids[start:following], len(ids), following if following < len(ids) else None)
-
-
-def _ids(text: str, before: Mapping[str, Value], rows: int) -> range:
     if category := _CATEGORY.search(text):
         first = int(category[1]) * PAGE_SIZE + 1
-        return range(first, first + PAGE_SIZE)
-    lowest, highest = 0, rows
+        return _value(list(range(first, first + PAGE_SIZE)))
+    places, start = _places(text, before, stored), _start(text)
+    if start is None:
+        return _value(stored.ids(places[:PAGE_SIZE]))
+    following = start + PAGE_SIZE
+    found = stored.ids(places[start:following])
+    return _value(found, len(places), following if following < len(places) else None)
+
+
+def _places(text: str, before: Mapping[str, Value], stored: Stored) -> range:
+    """Return the places of the deals between the bounds, backwards if so ordered."""
+    lowest, highest = 0, stored.rows
     for sign, number, name in _BOUND.findall(text):
-        bound = (int(number) if number else _last_id(before, name)) + _SHIFTS[sign]
+        bound = stored.up_to((int(number) if number else _last_id(before, name)) + _SHIFTS[sign])
         lowest, highest = (max(lowest, bound), highest) if sign[0] == ">" else (lowest, min(highest, bound))
-    forwards = range(lowest + 1, max(lowest, highest) + 1)
+    forwards = range(lowest, max(lowest, highest))
     return forwards[::-1] if _BACKWARDS.search(text) else forwards
 
 
@@ -92,6 +118,6 @@ def _start(text: str) -> int | None:
     return start if start >= 0 else None
 
 
-def _value(ids: range, total: int | None = None, following: int | None = None) -> Value:
+def _value(ids: list[int], total: int | None = None, following: int | None = None) -> Value:
     last_id = ids[-1] if len(ids) == PAGE_SIZE else 0
     return Value(b"[%s]" % b",".join(map(deal, ids)), last_id, total, following)

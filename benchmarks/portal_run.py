@@ -9,6 +9,7 @@ from urllib.parse import unquote_plus
 import attrs
 from answers import Answers
 from bucket import Bucket
+from pages import Stored
 from settings import Settings
 from workers import Workers
 
@@ -55,7 +56,7 @@ class PortalRun:
 
     def __attrs_post_init__(self) -> None:
         given = self.settings
-        self._answers = Answers(given.rows)
+        self._answers = Answers(Stored(given.rows, given.kept, given.of))
         self._bucket = Bucket(given.capacity, given.rate)
         self._workers = Workers(given.workers, given.work / 1000)
 

@@ -28,6 +28,8 @@ class Settings:
     fail_every: int = _setting(0, "every so many requests one fails; 0: none")
     failure: str = _setting(FAILURES[0], f"how it fails: {' or '.join(FAILURES)}")
     rows: int = _setting(100_000, "rows of a list")
+    kept: int = _setting(1, "rows that are there of every --of ids, the others were deleted")
+    of: int = _setting(1, "see --kept")
 
     @classmethod
     def from_query(cls, query: str) -> Self:

@@ -63,6 +63,16 @@ def test_a_list_backwards_and_by_start(address, b24):
     assert (ids(page.data), page.total, page.next) == (ROWS[110:130], 120, None)
 
 
+def test_a_list_of_which_ids_were_deleted(address, b24):
+    """Of every three ids the first is missing, and nothing else: not in a page, between bounds, nor in a count."""
+    ask(address, "reset?rows=300&kept=2&of=3")
+    there = [str(number) for number in range(1, 451) if number % 3 != 1]
+    assert ids(b24.call_list("crm.deal.list")) == there
+    assert ids(b24.call_list("crm.deal.list", concurrency=4, descending=True)) == there[::-1]
+    page = b24.call("crm.deal.list", {"filter": {">ID": 10, "<ID": 240}, "start": 100})
+    assert (ids(page.data), page.total) == (there[106:156], 153)
+
+
 def test_requests_queue_for_a_worker(monkeypatch):
     """A worker takes the time of all commands of a request; what finds none free waits for the first that is."""
     monkeypatch.syspath_prepend(BENCHMARKS)

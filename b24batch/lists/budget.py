@@ -12,16 +12,17 @@ from b24batch.lists.piece import Piece
 from b24batch.lists.reading import MOST_REQUESTS, requests_in_turn
 from b24batch.lists.survey import Survey
 
-#: Where rows are spread unevenly and not counted, the list is taken to have at most so many pages more than so many
-#: times the rows that came.
-_MORE_PAGES, _MOST_ESTIMATED = 8, 1.5
-#: So many times the estimated pages are requested, and one more; the second if there are gaps between the ids.
+#: So many times the estimated pages are requested, and one more; the second if the rows were not counted.
 _RESERVE, _MORE_RESERVE = 1.05, 1.2
+#: Where the rows are not counted, a request has at most so many times the pages that came.
+_MOST_GROWTH = 8
 
 
 @attrs.define(eq=False)
 class Budget:
     """Tells how many requests a list may take, and how many it still needs, wherever in the pieces its rows are.
+
+    It rests on what is known and on no estimate: the portal's `total`, or else the rows that came.
 
     Attributes:
         survey: What is known of where the rows are.
@@ -33,66 +34,76 @@ class Budget:
     pages_per_request: int
     rows: int = attrs.field(default=0, init=False)
 
-    def planned(self, estimate: float) -> int:
-        """Return how many requests a list may take that is estimated to have so many pages."""
-        pages = self._pages(estimate)
-        in_turn = requests_in_turn(pages, self.pages_per_request)
-        if self.survey.total is not None:
-            return int(MOST_REQUESTS * in_turn)
-        return int(MOST_REQUESTS * in_turn) - 1 if self.survey.is_even else int(in_turn)
+    def planned(self, more: int = 0) -> int:
+        """Return how many requests a list may take of which the known pages exist, and so many more."""
+        return int(MOST_REQUESTS * requests_in_turn(self._pages + more, self.pages_per_request))
 
-    def _pages(self, estimate: float) -> float:
-        """Return how many pages the list has, by the portal's `total`, or else at least."""
-        if self.survey.total is not None:
-            return max(self.rows, self.survey.total) / PAGE_SIZE
-        came = self.rows / PAGE_SIZE
-        return estimate if self.survey.is_even else min(estimate, _MORE_PAGES + _MOST_ESTIMATED * came)
-
-    def left(self, parts: Sequence[Piece], sent: int) -> int:
-        """Return how many requests may be sent after so many were sent."""
-        return self.planned(self._estimate(parts)) - sent
+    @property
+    def _pages(self) -> int:
+        """The number of pages that are known to exist; one after the other, the last one is not full."""
+        return max(self.rows, self.survey.total or 0) // PAGE_SIZE + 1
 
     def share(self, parts: Sequence[Piece], sent: int, most: int) -> float:
         """Return how many pages each request has if `most` lanes, or as many requests as may be sent, share them."""
         rest = self._rest([piece for piece in parts if not piece.is_on_way])
-        return max(self._rest(parts) / most, rest / max(1, self.left(parts, sent)))
+        share = max(self._rest(parts) / most, rest / max(1, self.planned() - sent))
+        return share if self.survey.total is not None else min(share, _MOST_GROWTH * self._pages)
 
     def wanted(self, piece: Piece, parts: Sequence[Piece]) -> int:
         """Return how many pages to request so that a piece is read to its end."""
-        last = self.survey.last
-        if piece.is_dense(last):  # no more rows than ids; the list itself ends with a page that is not full
-            return max(0, piece.ids(last) - (piece.until is not None)) // PAGE_SIZE + 1
-        reserve = _RESERVE if self.survey.is_dense or piece.left is not None else _MORE_RESERVE
-        return int(min(max(piece.least, piece.rest(last) * reserve), self._most_pages(piece, parts))) + 1
+        if piece.is_dense(self.survey.last):
+            return self._pages_to_end([piece])
+        reserve = _MORE_RESERVE if piece.left is None else _RESERVE
+        return int(min(max(piece.least, self._rest([piece]) * reserve), self._most_pages(piece, parts))) + 1
 
     def spare(self, parts: Sequence[Piece], sent: int) -> float:
         """Return how many requests may be sent besides those that the pieces need after so many were sent.
 
         Each gap between rows that came needs one request that may not be full, wherever its rows are.
         """
-        size, estimate, needed = self.pages_per_request, self._estimate(parts), 0.0
-        rest = self._pages(estimate) - self.rows / PAGE_SIZE
-        for gap in _gaps(parts):
+        gaps = list(_gaps(parts))
+        return self._spare_uncounted(gaps, sent) if self.survey.total is None else self._spare_counted(gaps, sent)
+
+    def _spare_uncounted(self, gaps: Sequence[Sequence[Piece]], sent: int) -> int:
+        """Return the spare requests in the worst case.
+
+        Some gaps end within what is on its way, with no more rows. In each other one, all those pages are full, and
+        allow for more requests; it needs one more, and then again: a full request allows for another.
+        """
+        asked = sorted(gap[0].asked if gap[0].is_on_way else 0 for gap in gaps)
+        return min(self.planned(sum(asked[:still])) - sent - still for still in range(len(asked) + 1))
+
+    def _spare_counted(self, gaps: Sequence[Sequence[Piece]], sent: int) -> float:
+        size, needed = self.pages_per_request, 0.0
+        rest = (max(self.rows, self.survey.total or 0) - self.rows) / PAGE_SIZE
+        for gap in gaps:
             on_way = gap[0].asked if gap[0].is_on_way else 0
-            if (self.survey.total is None and self.survey.is_even) or all(piece.left is not None for piece in gap):
-                left = self._rest(gap)
-                rest -= left
-                needed += math.ceil(max(0.0, left - on_way) / size)
+            if all(piece.left is not None for piece in gap):
+                rest -= self._rest(gap)
+                needed += math.ceil(max(0, self._pages_to_end(gap) - on_way) / size)
             else:
                 needed += 1 - on_way / size
-        return self.planned(estimate) - sent - needed - max(0.0, rest) / size
+        return self.planned() - sent - needed - max(0.0, rest) / size
 
-    def _estimate(self, parts: Sequence[Piece]) -> float:
-        return self.rows / PAGE_SIZE + self._rest(parts)
+    def _pages_to_end(self, gap: Sequence[Piece]) -> int:
+        """Return after how many pages of counted rows it is certain that a gap is read to its end.
+
+        If the last row fills a page, that shows only in the next. Where rows are dense, there are no more than ids.
+        """
+        if not all(piece.is_dense(self.survey.last) for piece in gap):
+            return int(self._rest(gap)) + 1
+        ids = sum(piece.ids(self.survey.last) for piece in gap)
+        return max(0, ids - (gap[-1].until is not None)) // PAGE_SIZE + 1
 
     def _rest(self, parts: Sequence[Piece]) -> float:
         return sum(piece.rest(self.survey.last) for piece in parts)
 
     def _most_pages(self, piece: Piece, parts: Sequence[Piece]) -> float:
-        """Return how many pages a piece has at most, if the portal counted right."""
+        """Return how many pages a piece has at most: by the portal's count, if that is right, or by its ids."""
         others = sum(other.left or 0 for other in parts if other is not piece)
         rows = -1 if self.survey.total is None else self.survey.total - self.rows - others
-        return rows / PAGE_SIZE if rows >= 0 else math.inf
+        ids = math.inf if piece.until is None else piece.ids(None)
+        return min(rows if rows >= 0 else math.inf, ids) / PAGE_SIZE
 
 
 def begins_gap(parts: Sequence[Piece], place: int) -> bool:

@@ -18,6 +18,8 @@ from b24batch.results import AjaxResult
 
 #: Rows are dense if there are at most so many times as many ids: then the number of rows between two ids is known.
 _DENSE = 1.05
+#: Where a page reaches over so many times fewer ids than all pages do, the rows lie close together, and gaps follow.
+_CLOSE = 4
 
 
 @attrs.define(eq=False)
@@ -73,12 +75,13 @@ class Piece:
             mask: Masks secrets in an error.
             last: The last place where a row is known to be; a page before it is not the last only because it is short.
         """
+        before, taken = self.way.reached, 0
         try:
-            before = self.way.reached
             for rows in take_pages(self.way, outcomes, mask):
                 self.read += 1
-                self._measure(rows, before)
-                before = self.way.reached
+                before = before if before is not None or not rows else self.way.place(rows[0]) - 1
+                taken += len(rows)
+                self._measure(taken, before)
                 self._keep(rows)
                 self._end_after(rows, last)
                 if self.is_done:
@@ -123,7 +126,8 @@ class Piece:
         """Cut off and return what lies behind so many more pages, taking the rows to be spread evenly."""
         end = last if self.until is None else self.until
         ids, left, is_dense = end - self._reached, self.left, self.is_dense(last)
-        self.span = PAGE_SIZE if is_dense else max(1.0, ids / self.rest(last))
+        span = PAGE_SIZE if is_dense else max(1.0, ids / self.rest(last))
+        self.span = self.span if self.span < span / _CLOSE else span
         place = self._reached + max(1, int(pages * self.span))
         behind = Piece(self.way.behind(place), self.until, self.span)
         self._uncut = self.until, left
@@ -173,8 +177,7 @@ class Piece:
         self.is_done = (all_known and self.until is not None) or (self.way.ended and (all_known or not rows))
         self.way.ended = self.is_done
 
-    def _measure(self, rows: list[Row], before: int | None) -> None:
-        """Estimate the span from a page, with the gap before it: where there are gaps, others will follow."""
-        if len(rows) > 1:
-            start = before if before is not None else self.way.place(rows[0]) - 1
-            self.span = max(1.0, (self._reached - start) / len(rows) * PAGE_SIZE)
+    def _measure(self, rows: int, before: int | None) -> None:
+        """Estimate the span from the rows of a request, with the gap before: where there are gaps, others follow."""
+        if rows > 1 and before is not None:
+            self.span = max(1.0, (self._reached - before) / rows * PAGE_SIZE)

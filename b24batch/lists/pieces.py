@@ -18,6 +18,8 @@ from b24batch.lists.survey import Asked, Probe, Survey
 _SMALL = 8
 #: A piece is not cut off below so many pages.
 _SMALLEST = 4
+#: A piece of rows that are not counted is cut off to so much of a request, which then suffices if it has a few more.
+_NEARLY = 0.93
 
 
 @attrs.define(eq=False)
@@ -56,7 +58,8 @@ class Pieces:
     def take(self, order: Order[Asked], flight: Flight[Asked]) -> None:
         """Take what a request returned."""
         asked, piece = order.part, order.part.piece
-        piece.is_on_way, piece.least = False, 2 * piece.asked
+        is_known = piece.asked == self._size and piece.rest(self.survey.last) > 0
+        piece.is_on_way, piece.least = False, 0 if is_known else 2 * piece.asked
         if order.error is not None:
             self._take_error(order.error, order, flight)
             return
@@ -65,7 +68,6 @@ class Pieces:
         error = piece.take(order.outcomes[: asked.pages], flight.requests.mask, self.survey.last)
         if piece.read > before:
             self.budget.rows += piece.rows - rows
-            self.survey.spans += [piece.span] if self.survey.spans else []
             flight.progress()
             self._resize(order)
         if error is not None:
@@ -92,15 +94,15 @@ class Pieces:
 
     def _survey(self, piece: Piece, flight: Flight[Asked]) -> tuple[Asked, list[EncodedCommand]] | None:
         """Return a request that finds out where the rows are; None if that is known, or not worth a request."""
-        self.survey.is_over |= piece.is_dense(self.survey.last)
+        known = self.survey.last is not None
+        self.survey.is_over |= known and (self.survey.total is None or piece.is_dense(self.survey.last))
         if self.survey.is_over:
             return None
-        if self.survey.last is None:
+        if not known:
             pages, found = self.survey.to_last(piece, self.budget.pages_per_request)
         else:
-            left = self.budget.left(self.parts, flight.sent) - (2 if self.survey.is_dense else 3)
-            most = min(self.most - 1, self.budget.pages_per_request - 1, left, int(piece.rest(self.survey.last) / 2))
-            pages, found = self.survey.between(piece, most)
+            most = min(self.most - 1, self.budget.planned() - flight.sent - 2)
+            pages, found = self.survey.between(piece, most, self.budget.pages_per_request)
         if not found:
             return None
         commands = self.survey.commands(piece, pages, found)
@@ -114,29 +116,35 @@ class Pieces:
         if self.survey.last is None:
             commands = piece.way.ask(1 if piece.is_alone else self._size)
             return Asked(piece, len(commands)), commands
-        if (piece.left or 0) > 0 or self.survey.is_even:
+        if (piece.left or 0) > 0:
             piece.least = 0
         target = max(self._target(piece, flight), min(self._size, piece.least))
         piece.is_begun = piece.is_on_way = True
-        wanted = self._cut(piece, target)
+        self._cut(piece, target)
         if target < self._size and self.budget.spare(self.parts, flight.sent + 1) < 0:
             self._join(piece)
-            wanted = self._cut(piece, self._size)
-        commands = piece.way.ask(1 if piece.is_alone else wanted)
+            self._cut(piece, self._size)
+        while piece.left is None and piece.asked < self._size and self.budget.spare(self.parts, flight.sent + 1) < 0:
+            piece.asked += 1
+        commands = piece.way.ask(1 if piece.is_alone else piece.asked)
         return Asked(piece, len(commands)), commands
 
-    def _cut(self, piece: Piece, target: int) -> int:
-        """Cut a piece off to so many pages and return how many to request."""
+    def _cut(self, piece: Piece, target: int) -> None:
+        """Cut a piece off to so many pages, and decide how many to request."""
         last = self.survey.last or 0
-        if piece.rest(last) > target + 1:
+        if self.survey.total is None:
+            target = min(target, math.ceil(_NEARLY * self._size))
+        if piece.rest(last) > target + _SMALLEST:
             self.parts.insert(self.parts.index(piece) + 1, piece.cut(target, last))
         piece.asked = min(self._size, self.budget.wanted(piece, self.parts))
-        return piece.asked
 
     def _target(self, piece: Piece, flight: Flight[Asked]) -> int:
         """Return how many pages of a piece one lane should read."""
         if self._size < _SMALL:
             return max(1, _SMALL - piece.read)
+        rest = piece.rest(self.survey.last)
+        if piece.left is not None and rest < self._size + _SMALLEST and not piece.is_dense(self.survey.last):
+            return self._size
         share = self.budget.share(self.parts, flight.sent, self.most)
         return min(self._size, max(_SMALLEST, math.ceil(share)))
 
@@ -156,8 +164,8 @@ class Pieces:
 
     def _divide(self, piece: Piece, others: list[Probe], flight: Flight[Asked]) -> None:
         """Cut the list where single pages were read, but not into more pieces than there may be requests."""
-        left = self.budget.planned(self.survey.pages(piece, others)) - flight.sent
-        kept, rows = self.survey.choose(piece, others, self._size, left), piece.rows
+        kept = self.survey.choose(others, self._size, self.budget.planned() - flight.sent)
+        rows = piece.rows
         self.parts = self.survey.divide(piece, kept)
         self.budget.rows += piece.rows - rows + sum(other.rows for other, _ in kept)
 

@@ -18,10 +18,12 @@ from b24batch.lists.piece import Piece
 
 #: Where a page is a request of its own, the last id is looked for after so many pages.
 _PAGES_BEFORE = 4
-#: A page of rows without gaps between their ids reaches over fewer ids.
-_DENSE = 51.0
-#: How many times as far the widest page may reach as the narrowest.
-_EVEN = 2.0
+#: Rows are spread unevenly if one page reaches so many times as far as another.
+_UNEVEN = 2.0
+#: Of evenly spread rows, so many single pages are read, or one for each full request: more would take longer.
+_PROBES = 7
+#: Of others, so many times as many as pieces can be cut, and at most so many: then some lie where the rows are.
+_MORE, _MOST_PROBES = 3, 24
 
 #: A piece of which a single page came, and the rows behind its start as the portal counted them, or None.
 Probe: TypeAlias = tuple[Piece, int | None]
@@ -50,13 +52,15 @@ class Survey:
         last: The last place where a row is known to be; None if that is not known.
         is_over: Whether nothing more is looked for.
         total: The number of rows of the list, as the portal counted them; None if it did not.
-        spans: How far the places of the pages reach, where it was looked.
+        span: How far the places of the last page reach.
+        is_even: Whether the rows seem to be spread evenly.
     """
 
     last: int | None = attrs.field(default=None, init=False)
     is_over: bool = attrs.field(default=False, init=False)
     total: int | None = attrs.field(default=None, init=False)
-    spans: list[float] = attrs.field(factory=list, init=False)
+    span: float = attrs.field(default=float(PAGE_SIZE), init=False)
+    is_even: bool = attrs.field(default=False, init=False)
 
     def to_last(self, piece: Piece, pages_per_request: int) -> tuple[int, list[Piece]]:
         """Return how many pages of `piece` to request, and the list from its other end, to learn its last id."""
@@ -65,11 +69,14 @@ class Survey:
             return 0, []
         return pages, [Piece(piece.way.reverse())]
 
-    def between(self, piece: Piece, most: int) -> tuple[int, list[Piece]]:
+    def between(self, piece: Piece, most: int, pages_per_request: int) -> tuple[int, list[Piece]]:
         """Return how many pages of `piece` to request, and up to `most` pieces evenly between its place and the end."""
         self.is_over = True
-        start, whole = piece.way.reached or 0, (self.last or 0) - (piece.way.reached or 0)
-        return 1, [Piece(piece.way.behind(start + whole * n // (most + 1))) for n in range(1, most + 1)]
+        start, rest = piece.way.reached or 0, piece.rest(self.last)
+        whole, enough = (self.last or 0) - start, max(_PROBES, int(rest / pages_per_request))
+        number = min(most, enough) if self.is_even else min(_MORE * most, _MOST_PROBES)
+        number = min(number, int(rest / 2), pages_per_request - 1)
+        return 1, [Piece(piece.way.behind(start + whole * n // (number + 1))) for n in range(1, number + 1)]
 
     def commands(self, piece: Piece, pages: int, others: list[Piece]) -> list[EncodedCommand] | None:
         """Return the commands for the next page of each; None if a batch would change them."""
@@ -86,34 +93,39 @@ class Survey:
         if not reverse.pages:
             self.is_over = True
             return
-        self.last, self.spans = piece.way.place(unpack(reverse.pages[0])[0]), [piece.span, reverse.span]
+        self.last, self.span = piece.way.place(unpack(reverse.pages[0])[0]), reverse.span
         ids = max(0, self.last - (piece.way.reached or self.last))
         if ids:
             piece.reopen()
-            piece.span = (piece.span + reverse.span) / 2
         if total is not None and 0 <= total - piece.rows <= ids:  # otherwise the portal counted wrong
             self.total, piece.left = total, total - piece.rows
-            self.spans.append(ids / max(1, piece.left) * PAGE_SIZE)
+            spans = piece.span, reverse.span, ids / max(1, piece.left) * PAGE_SIZE
+            self.is_even = max(spans) < _UNEVEN * min(spans)
+        piece.span = (piece.span + reverse.span) / 2
 
-    def choose(self, piece: Piece, others: Sequence[Probe], pages_per_request: int, most: int) -> list[Probe]:
+    def choose(self, others: Sequence[Probe], pages_per_request: int, most: int) -> list[Probe]:
         """Return as many of the single pages as the list may be cut at, so that it needs at most `most` requests."""
-        fit = (kept for kept in _thinned(others) if self._count_requests(piece, kept, pages_per_request) <= most)
+        fit = (kept for kept in self._select(others) if self._count_requests(kept, pages_per_request) <= most)
         return next(fit, [])
 
-    def _count_requests(self, piece: Piece, others: Sequence[Probe], pages_per_request: int) -> int:
-        """Return how many requests the pieces between these pages need; more if that is only estimated."""
-        counted = [self.total, *(total for _, total in others), 0]
-        behind = [total for total in counted if total is not None]
-        if len(behind) == len(counted):
-            rests = [(one - other - PAGE_SIZE) / PAGE_SIZE for one, other in pairwise(behind)]
-            return sum(max(0, math.ceil(rest / pages_per_request)) for rest in rests)
-        rests = list(self._rests(piece, [other for other, _ in others]))
-        return sum(max(1, math.ceil(rest / pages_per_request)) for rest in rests) + (0 if self.is_dense else 1)
+    def _select(self, others: Sequence[Probe]) -> Iterator[list[Probe]]:
+        """Yield these pages, then fewer and fewer of them, with about as many rows from one to the next."""
+        behind = [total or 0 for _, total in others]
+        for number in range(len(others), 0, -1):
+            wanted = [(self.total or 0) * n // (number + 1) for n in range(1, number + 1)]
+            yield [others[place] for place in sorted({_find_nearest(behind, rows) for rows in wanted})]
+
+    def _count_requests(self, others: Sequence[Probe], pages_per_request: int) -> float:
+        """Return how many requests the pieces between these pages need, each of which may be a full page."""
+        behind = [self.total, *(total for _, total in others), 0]
+        rests = [_minus(_minus(one, other), PAGE_SIZE) for one, other in pairwise(behind)]
+        pages = [math.inf if rest is None else max(0, rest // PAGE_SIZE + 1) for rest in rests]
+        return math.inf if math.inf in pages else sum(-(-rest // pages_per_request) for rest in pages)
 
     def divide(self, piece: Piece, others: Sequence[Probe]) -> list[Piece]:
         """Return the pieces of the list, cut where single pages were read; with the portal's `total` behind each."""
         found = [piece, *(other for other, _ in others)]
-        spans = [*(other.span for other, _ in others), self.spans[1]]
+        spans = [*(other.span for other, _ in others), self.span]
         behind = [self.total, *(total for _, total in others)]
         for one, following in pairwise(found):
             one.end(following.start)
@@ -127,41 +139,14 @@ class Survey:
                 parts[-1].span = _between(one.span, spans[place])
         return parts
 
-    def pages(self, piece: Piece, others: Sequence[Probe]) -> float:
-        """Return an estimate of the pages of the list, by the single pages of `others`, and learn from those."""
-        found = [other for other, _ in others]
-        self.spans += [other.span for other in found]
-        return piece.read + len(found) + sum(self._rests(piece, found))
-
-    def _rests(self, piece: Piece, others: Sequence[Piece]) -> Iterator[float]:
-        """Yield an estimate of the pages between the single pages."""
-        found = [piece, *others]
-        starts = [*(other.start for other in others), self.last or 0]
-        spans = [*(other.span for other in others), self.spans[1]]
-        for one, end, span in zip(found, starts, spans, strict=True):
-            yield max(0, end - (one.way.reached or 0)) / _between(one.span, span)
-
-    @property
-    def is_dense(self) -> bool:
-        """Whether the rows seem to have all ids: then the number of rows between two ids is known."""
-        return max(self.spans, default=0.0) < _DENSE
-
-    @property
-    def is_even(self) -> bool:
-        """Whether the rows seem to be spread evenly."""
-        return bool(self.spans) and max(self.spans) < _EVEN * min(self.spans)
-
 
 def _between(one: float, other: float) -> float:
     """Estimate the span between two; where they differ much, half of what is between has no rows."""
-    return min((one + other) / 2, _EVEN * min(one, other))
+    return min((one + other) / 2, _UNEVEN * min(one, other))
 
 
-def _thinned(pages: Sequence[Probe]) -> Iterator[list[Probe]]:
-    """Yield these pages, then fewer and fewer of them."""
-    for number in range(len(pages), 0, -1):
-        yield [pages[len(pages) * n // number] for n in range(number)]
-    yield []
+def _find_nearest(numbers: Sequence[int], wanted: int) -> int:
+    return min(range(len(numbers)), key=lambda place: abs(numbers[place] - wanted))
 
 
 def _counted(page: Command) -> Command:

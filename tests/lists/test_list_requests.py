@@ -3,6 +3,9 @@
 import random
 
 import pytest
+from drawing import drawn
+from hypothesis import given
+from hypothesis import strategies as st
 from list_store import METHOD, Store, ids_of, read, shuffled
 
 from b24batch.sandbox import Portal
@@ -48,12 +51,80 @@ SHAPES = {
 ORDERS = {"last": lambda _number: -1, "first": lambda _number: 0, "any": random.Random(7).randrange}
 
 
+#: Parts of a list: the ids that are missing before it, the distance between its ids, and the number of its rows.
+PARTS = st.lists(
+    st.tuples(
+        st.sampled_from([0, 0, 7, 200, 5000, 10**5, 10**7]),
+        st.sampled_from([1, 1, 2, 3, 40]),
+        st.integers(1, 500) | st.sampled_from([1, 49, 50, 51, 450, 500]),
+    ),
+    max_size=5,
+)
+#: Lists that need all of the budget: such parts, the pages of a request, and whether the rows are counted.
+TIGHT = [
+    ([(0, 1, 60), (10**6, 1, 60)], 50, False),
+    ([(0, 2, 50), (0, 1, 49), (0, 40, 100), (5000, 2, 100), (10**7, 1, 42)], 50, False),
+    ([(10**5, 1, 100), (7, 40, 1), (7, 3, 100)], 2, True),
+    ([(5000, 40, 49), (7, 40, 100), (10**7, 1, 1500)], 50, True),
+]
+
+#: A list of which several pieces end with a full page, if a request has 9.
+FULL_PAGES = [
+    *[(0, 1, 50), (2500, 1, 500), (2499, 1, 1001), (2500, 1, 1), (2999, 1, 1), (0, 6, 449), (305, 1, 500)],
+    *[(4999, 1, 502), (0, 13, 216)],
+]
+
+
 def requests_of(store, most, order, **options):
     """Read a store on lanes that finish in an order; return the rows and the number of requests."""
+    return requests_picked(store, most, ORDERS[order], **options)
+
+
+def requests_picked(store, most, pick, **options):
+    """The same, where `pick` says which request finishes next."""
     with Portal() as portal, portal.session() as b24:
         portal.method(METHOD)(store)
-        pages = shuffled(b24, most, ORDERS[order], **options)
+        pages = shuffled(b24, most, pick, **options)
         return ids_of(row for page in pages for row in page), len(portal.requests)
+
+
+def check_requests(ids, counts, most, pick, pages):
+    """Check that a list is read whole, with at most 1.25 times the requests of one after the other."""
+    _, in_turn = read(Store(ids, counts=counts), 1, pages_per_request=pages)
+    found, requests = requests_picked(Store(ids, counts=counts), most, pick, pages=pages)
+    assert found == ids
+    assert requests <= 1.25 * in_turn
+
+
+def joined(parts):
+    """The ids of a list of such parts."""
+    ids, last = [], 0
+    for missing, step, rows in parts:
+        ids += range(last + missing + step, last + missing + step * rows + 1, step)
+        last += missing + step * rows
+    return ids
+
+
+@pytest.mark.slow
+@drawn(200)
+@given(
+    parts=PARTS,
+    counts=st.booleans(),
+    most=st.integers(2, 16),
+    pages=st.sampled_from([50, 50, 9, 2]),
+    order=st.randoms(use_true_random=False),
+)
+def test_at_most_a_quarter_more(parts, counts, most, pages, order):
+    """Whatever the list: never more than 1.25 times the requests of one after the other, also if nothing is counted."""
+    check_requests(joined(parts), counts, most, order.randrange, pages)
+
+
+@pytest.mark.parametrize("order", ["last", "first"])
+@pytest.mark.parametrize(("parts", "pages", "counts"), TIGHT)
+def test_no_request_beyond_the_budget(parts, pages, counts, order):
+    """The same for lists that would take one request too many if the budget had one more."""
+    for most in (4, 16):
+        check_requests(joined(parts), counts, most, ORDERS[order], pages)
 
 
 @pytest.mark.slow
@@ -88,6 +159,30 @@ def test_small_requests(shape, pages):
     found, requests = requests_of(Store(ids), 4, "any", pages=pages, descending=True)
     assert found == ids[::-1]
     assert requests <= 1.25 * in_turn
+
+
+@pytest.mark.parametrize("counts", [True, False], ids=["counted", "not counted"])
+def test_rows_added_at_the_end_come_in_growing_requests(counts):
+    """Behind the last id that was known, each request has twice as many pages as the one before."""
+    found, requests = requests_of(Store(range(1, 301), [(5, (), 2000)], counts), 4, "last")
+    assert found == [*range(1, 2301)]
+    assert requests <= 7
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("step", "requests"), [(2, 10), (3, 10), (10, 10)])
+def test_evenly_missing_ids_take_full_requests(step, requests):
+    """Two requests show where the rows are, and each other one is full, also if more might be on their way."""
+    store = Store(range(step, 20_000 * step + 1, step))
+    assert requests_of(store, 16, "last") == (store.ids, requests)
+    assert store.pages <= 408
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("parts", "most", "pages"), [([(0, 2, 20_454)], 8, 50), (FULL_PAGES, 4, 9)])
+def test_a_counted_list_whose_pieces_end_with_a_full_page(parts, most, pages):
+    """That such a piece is read to its end shows only in one more page, which the budget has."""
+    check_requests(joined(parts), True, most, ORDERS["last"], pages)
 
 
 @pytest.mark.parametrize(("most", "requests"), [(2, 3), (4, 5), (8, 8)])
