@@ -67,7 +67,6 @@ class ConcurrentRun:
 
     def stop(self) -> None:
         """Send nothing more, wait up to 5 seconds for the requests that were sent, and record what became of all."""
-        self.run.ended = True
         try:
             self.lanes.stop(list(self._on_way))
         finally:  # also if a second Ctrl-C ends the wait

@@ -89,9 +89,9 @@ def _raised_in(error: BaseException) -> str:
 
 
 def _causes(error: BaseException) -> list[str]:
-    """Return the message of the operating system or the proxy, which never contains the address."""
-    said = [cause.strerror or _of_proxy(cause) for cause in _chain(error) if isinstance(cause, OSError)]
-    return [text for text in said if text][-1:]
+    """Return the messages of the operating system or the proxy, which never contain the address."""
+    said = (cause.strerror or _of_proxy(cause) for cause in _chain(error) if isinstance(cause, OSError))
+    return [text for text in said if text]
 
 
 def _of_proxy(error: OSError) -> str:

@@ -1,5 +1,6 @@
 """Journals across lives of a run: retries, references, blocked commands, names, and the errors that are told again."""
 
+import gc
 import inspect
 import threading
 from collections import Counter
@@ -10,6 +11,7 @@ from b24batch import Command, JournalError, RetryPolicy, RunBusy, SdkError, Usag
 from b24batch.calls.encoded import encode_calls
 from b24batch.journal import Journal
 from b24batch.journal.asked import Asked
+from b24batch.journal.claims import Claimed
 from b24batch.journal.noted import dump, dump_error, load_error
 from b24batch.results import AjaxResult
 from b24batch.sandbox import FakeClock, Page, Portal
@@ -122,6 +124,13 @@ def test_names_that_cannot_be_stored():
     asked._database.close()
     with pytest.raises(JournalError, match=r"the temporary database of a journal cannot be used: .*; nothing more was"):
         asked.add(["b"])
+
+
+def test_requests_are_forgotten(portal, path):
+    """A journal keeps nothing in memory of a request that was answered: a stream may be long."""
+    with Journal(path) as journal:
+        assert len(list(portal.session().stream_batch(adds(20), journal=journal, chunk_size=2))) == 20
+        assert not [kept for kept in gc.get_objects() if type(kept) is Claimed]
 
 
 def test_references_into_told_commands(portal, options):
