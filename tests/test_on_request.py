@@ -171,9 +171,11 @@ def test_an_exception_inside_a_chunk(portal, way, concurrency):
     portal.method("text.get")(lambda params: "$result[0]")  # a batch cannot carry it
     calls = [Command("text.get", name="text"), ("crm.deal.add", {"fields": {"TITLE": ref("text")}}), ADD]
     rows = []
-    with portal.session(on_request=failing(Trouble(), 1), concurrency=concurrency) as b24:
-        with pytest.raises(Trouble) as caught:
-            rows.extend(getattr(b24, way)(calls))
+    with (
+        portal.session(on_request=failing(Trouble(), 1), concurrency=concurrency) as b24,
+        pytest.raises(Trouble) as caught,
+    ):
+        rows.extend(getattr(b24, way)(calls))
     rows += caught.value.result
     assert [row.status for row in rows] == ["ok", "ok", "skipped"]
     assert len(portal.requests) == 2
