@@ -90,6 +90,8 @@ MISUSES = {
     "data": lambda b24: b24.batch({"a": ("echo",)}).data["b"],
     "to_dict": lambda b24: Command("a.b", {"x": b"x"}).to_dict(),
     "from_dict": lambda b24: Command.from_dict({}),
+    "from_dict: refs": lambda b24: Command.from_dict({"method": "a.b", "refs": [{}]}),
+    "from_dict: refs elsewhere": lambda b24: Command.from_dict(Command("a.b", [ref("a")]).to_dict() | {"params": []}),
     "from_dict: method": lambda b24: Command.from_dict({"method": "a b"}),
     "ref": lambda b24: ref("a b"),
     "ref: key": lambda b24: ref("a")[-1],

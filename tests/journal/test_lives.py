@@ -126,6 +126,19 @@ def test_names_that_cannot_be_stored():
         asked.add(["b"])
 
 
+def test_another_run_meanwhile(path):
+    """Without the lock, what another run sends meanwhile is not told as if an earlier life had sent it."""
+    with Journal(path) as first, Journal(path) as second:
+        for journal in (first, second):
+            journal.begin("p.test", lambda command: False)
+            path.with_name("import.journal-lock").unlink()
+        commands = list(encode_calls(adds(2), halt=True))
+        first.claim("one", commands[:1])
+        assert second.fates(commands[1:]) == [None]
+        with pytest.raises(RunBusy, match="another run has sent some of these commands meanwhile"):
+            second.fates(commands[:1])
+
+
 def test_requests_are_forgotten(portal, path):
     """A journal keeps nothing in memory of a request that was answered: a stream may be long."""
     with Journal(path) as journal:
