@@ -1,5 +1,6 @@
 """What a query string cannot carry: refused by a batch, delivered unchanged and in its place by a chunked run."""
 
+import json
 import re
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from b24batch import UsageError
 from b24batch.calls.query import Query
+from b24batch.calls.words import command_size
 
 
 def nested(depth):
@@ -187,6 +189,13 @@ def test_a_body_of_at_most_4_mb(portal, b24, size, commands):
     assert b24.batch_by_chunk([("echo", {"a": "x" * size})] * sum(commands)).is_success
     assert max(int(request.headers["content-length"]) for request in portal.requests) <= 4_000_000
     assert [len(request.params["cmd"]) for request in portal.requests] == commands
+
+
+@pytest.mark.parametrize("name", ["7", "order-7", "Ж7", 'x"y', "\\"])
+def test_the_bytes_of_a_command(name):
+    """What a command adds to a body is counted exactly, whatever its name."""
+    first, second = ({n: "a.b?c=%22" for n in names} for names in (("0",), ("0", name)))
+    assert command_size(name, "a.b?c=%22") == len(json.dumps(second)) - len(json.dumps(first))
 
 
 def test_text_that_only_looks_dangerous(portal, b24):
