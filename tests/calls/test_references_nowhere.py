@@ -60,6 +60,13 @@ def test_how_many_answers_are_kept():
     assert answered.ready(near, (), halt=True).text.endswith("n=1")
 
 
+def test_stop_on_error_after_what_is_not_sent(b24, found):
+    """A command that is not sent, because its value is missing, ends a run that stops on errors."""
+    for stop, last in ((True, "skipped"), (False, "ok")):
+        for rows in ways(b24, [FIND, GET, ("server.time",)], chunk_size=1, stop_on_error=stop):
+            assert [row.status for row in rows] == ["ok", "failed", last]
+
+
 @pytest.mark.parametrize("halt", [True, False])
 def test_what_comes_behind_what_is_not_sent(portal, b24, found, halt):
     """A command that is not sent for its value keeps nothing behind it in its chunk from running."""

@@ -126,6 +126,16 @@ def test_the_longest_wait(clock, longest, slept):
     assert (row.status, clock.slept) == ("failed", slept)
 
 
+def test_stop_on_error_after_a_blocked_command(clock):
+    """A blocked command that is not waited for ends a run that stops on errors; one that ran after the wait does not."""
+    for times, statuses in ((1, ["ok", "ok"]), (9, ["failed", "skipped"])):
+        with Portal(clock=clock) as portal:
+            blocking(portal, times)
+            b24 = portal.session(operating_wait=60)
+            result = b24.batch_by_chunk([("blocked",), ("blocked",)], chunk_size=1, stop_on_error=True)
+        assert [row.status for row in result] == statuses
+
+
 def test_a_blocked_command_before_one_that_goes_alone(clock):
     """A blocked command is sent again also if the last one of its chunk went alone, for the text that it got."""
     with Portal(clock=clock) as portal:
