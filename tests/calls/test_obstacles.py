@@ -194,7 +194,7 @@ def test_a_body_of_at_most_4_mb(portal, b24, size, commands):
 @pytest.mark.parametrize("name", ["7", "order-7", "Ж7", 'x"y', "\\"])
 def test_the_bytes_of_a_command(name):
     """What a command adds to a body is counted exactly, whatever its name."""
-    first, second = ({n: "a.b?c=%22" for n in names} for names in (("0",), ("0", name)))
+    first, second = (dict.fromkeys(names, "a.b?c=%22") for names in (("0",), ("0", name)))
     assert command_size(name, "a.b?c=%22") == len(json.dumps(second)) - len(json.dumps(first))
 
 
