@@ -130,10 +130,11 @@ def test_a_vendor_method_goes_alone(portal, b24):
 
 
 @pytest.mark.usefixtures("refused")
-def test_what_neither_way_can_carry(b24):
+@pytest.mark.parametrize("name", ["5", "-9223372036854775808", "9223372036854775807"])
+def test_what_neither_way_can_carry(b24, name):
     """A command that a query would change and a direct call would renumber is refused everywhere."""
-    with pytest.raises(UsageError, match="5 would arrive as 0"):
-        b24.batch_by_chunk([("echo", {"5": "$result[0]"})])
+    with pytest.raises(UsageError, match=f"{name} would arrive as 0"):
+        b24.batch_by_chunk([("echo", {name: "$result[0]"})])
 
 
 @pytest.mark.usefixtures("refused")
@@ -143,9 +144,10 @@ def test_both_reasons_are_given(b24):
         b24.batch([("echo", {"5": "x", "a": "$result[0]"})])
 
 
-def test_a_number_too_long_for_php_is_a_name(b24):
+@pytest.mark.parametrize("name", ["9223372036854775808", "-9223372036854775809"])
+def test_a_number_too_long_for_php_is_a_name(b24, name):
     """A name of digits beyond 64 bit is text to PHP, and stays as it is in a direct call."""
-    params = {"9223372036854775808": "x", "a": "$result[0]"}
+    params = {name: "x", "a": "$result[0]"}
     assert b24.batch_by_chunk([("echo", params)]).data == [params]
 
 

@@ -127,7 +127,7 @@ def test_the_longest_wait(clock, longest, slept):
 
 
 def test_stop_on_error_after_a_blocked_command(clock):
-    """A run that stops on errors ends after a blocked command that is not waited for, not after one that ran at last."""
+    """A run that stops on errors ends after a blocked command that never ran, not after one that ran at last."""
     for times, statuses in ((1, ["ok", "ok"]), (9, ["failed", "skipped"])):
         with Portal(clock=clock) as portal:
             blocking(portal, times)
