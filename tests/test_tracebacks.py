@@ -99,6 +99,7 @@ MISUSES = {
     "ref: plus": lambda b24: ref("a") + "x",
     "ref: truth": lambda b24: bool(ref("a")),
     "ref: total": lambda b24: ref("a")["x"].total,
+    "ref: next": lambda b24: ref("a")["x"].next,
     "ref: key of a number": lambda b24: ref("a").next["x"],
 }
 
