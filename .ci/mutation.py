@@ -104,12 +104,12 @@ streams             runs/test_runs lists/test_lists test_last_result
 wire                wire/test_wire wire/test_connections wire/test_hostile_answers wire/test_foreign_exceptions
                     test_session runs/test_matrix[idempotent-call]
 wire/addresses      wire/test_addresses test_session oauth/test_hosts
-wire/answers        wire/test_answers test_session wire/test_retries runs/test_matrix[idempotent-call]
+wire/answers        wire/test_answers test_session wire/test_retries test_secrets runs/test_matrix[idempotent-call]
 wire/auth           wire/test_auth test_secrets test_session oauth/test_oauth
 wire/codes          test_errors runs/test_runs wire/test_answers
 wire/extra          test_errors wire/test_answers
 wire/links          files/test_downloads files/test_uploads
-wire/messages       wire/test_wire wire/test_hostile_answers files/test_downloads
+wire/messages       wire/test_wire wire/test_hostile_answers files/test_downloads wire/test_connections
 wire/peers          wire/test_peers oauth/test_hosts
 wire/rate           wire/test_rate wire/test_limits redis/test_redis_bucket
 wire/renewals       wire/test_auth wire/test_wire oauth/test_oauth test_statistics

@@ -8,7 +8,8 @@ import pytest
 import requests
 from urllib3.util import Retry
 
-from b24batch import AnswerLost, NotSent, RetryPolicy, Session, UsageError
+from b24batch import AjaxError, AnswerLost, NotSent, RetryPolicy, Session, UsageError
+from b24batch.sandbox import Answer, PortalError
 from b24batch.wire.adapter import TrackingAdapter
 
 ANSWER = b'HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{"result":1}'
@@ -225,3 +226,17 @@ def test_sockets_are_not_idle_while_an_answer_is_awaited(portal, clock):
             portal.fail_next(call_again)
             b24.call("echo")
     assert {request.connection for request in portal.requests} == {1, 2}
+
+
+@pytest.mark.parametrize(
+    ("answer", "connections"),
+    [(PortalError("ACCESS_DENIED", "no", 403), {1}), (Answer('{"result":'), {1, 2}), (Answer("", 500), {1, 2})],
+    ids=["refused", "not JSON", "empty"],
+)
+def test_a_connection_after_an_error(portal, b24, answer, connections):
+    """A connection is used again after a refusal, and closed after an answer that was lost."""
+    portal.fail_next(answer)
+    with pytest.raises((AjaxError, AnswerLost)):
+        b24.call("crm.deal.add")
+    b24.call("server.time")
+    assert {request.connection for request in portal.requests} == connections
