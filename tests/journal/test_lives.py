@@ -236,7 +236,7 @@ def test_one_journal_in_two_runs(portal, path):
         thread.start()
         thread.join()
         assert errors[2].is_success
-    assert [file.name for file in path.parent.iterdir()] == [path.name]
+        assert [file.name for file in path.parent.iterdir()] == [path.name]  # complete while it is open
 
 
 def test_an_interrupted_begin(path):
