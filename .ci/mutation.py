@@ -113,7 +113,7 @@ wire/messages       wire/test_wire wire/test_hostile_answers files/test_download
 wire/peers          wire/test_peers oauth/test_hosts
 wire/rate           wire/test_rate wire/test_limits redis/test_redis_bucket
 wire/renewals       wire/test_auth wire/test_wire oauth/test_oauth test_statistics
-wire/repeats        wire/test_retries wire/test_wire
+wire/repeats        wire/test_connections
 wire/reports        test_on_request
 wire/retries        wire/test_retries wire/test_limits
 wire/settings       test_session wire/test_wire
@@ -245,7 +245,7 @@ def untested_places(tree: ast.Module) -> Iterator[tuple[int, int]]:
                     parts = [node]
             case ast.AnnAssign():
                 parts = [node.annotation, *([node.value] if ast.unparse(node.annotation) == "TypeAlias" else [])]
-            case ast.If(ast.Name("TYPE_CHECKING")):
+            case ast.If(ast.Name("TYPE_CHECKING")) | ast.ClassDef(bases=[ast.Name("Protocol")]):
                 parts = [node]
             case ast.Raise():
                 parts = [inner for inner in ast.walk(node) if isinstance(inner, ast.JoinedStr)]
