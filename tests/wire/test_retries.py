@@ -293,6 +293,7 @@ def test_what_is_lost_to_the_end(portal):
     slept, error = pauses(portal, RetryPolicy(random=lambda: 0.0))
     assert (len(slept), type(error)) == (4, AnswerLost)
     assert error.__cause__ is None
+    assert error.request_id == portal.requests[0].headers["x-request-id"]
 
 
 def test_what_cannot_be_sent(portal):
