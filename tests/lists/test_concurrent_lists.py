@@ -252,12 +252,13 @@ def test_interrupted():
 
 @pytest.mark.parametrize("after", [0, 1, 2, 3])
 def test_several_pages_that_crash(after):
-    """If several pages of one request crash the method, smaller requests read the list to its end."""
+    """If several pages of one request crash the method, one page, and smaller requests, read the list to its end."""
     store = Store(range(1, 3001))
     with Portal() as portal, portal.session(retries=RetryPolicy(attempts=1)) as b24:
         portal.method(METHOD)(store)
         portal.fail_next("json_500", after=after)
         assert ids_of(b24.call_list(METHOD, concurrency=4)) == store.ids
+        assert after or len(portal.requests[1].params.get("cmd", [METHOD])) == 1
 
 
 @pytest.mark.parametrize("descending", [False, True])
