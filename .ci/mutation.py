@@ -69,6 +69,7 @@ lists/piece         lists/test_concurrent_lists lists/test_list_requests lists/t
 lists/pieces        lists/test_concurrent_lists lists/test_list_requests lists/test_list_interrupts
 lists/places        lists/test_lists lists/test_concurrent_lists lists/test_lists_ahead
 lists/reading       lists/test_lists lists/test_list_endings lists/test_concurrent_lists lists/test_lists_ahead
+                    lists/test_list_requests
 lists/survey        lists/test_concurrent_lists lists/test_list_requests
 journal             journal/test_journal journal/test_lives journal/test_files
 journal/file        journal/test_files journal/test_journal journal/test_journal_processes

@@ -4,6 +4,7 @@ import gc
 import inspect
 import threading
 from collections import Counter
+from datetime import datetime
 
 import pytest
 
@@ -12,6 +13,7 @@ from b24batch.calls.encoded import encode_calls
 from b24batch.journal import Journal
 from b24batch.journal.asked import Asked
 from b24batch.journal.claims import Claimed
+from b24batch.journal.lock import FileLock
 from b24batch.journal.noted import dump, dump_error, load_error
 from b24batch.results import AjaxResult
 from b24batch.sandbox import FakeClock, Page, Portal
@@ -139,11 +141,30 @@ def test_another_run_meanwhile(path):
             second.fates(commands[:1])
 
 
+def test_a_lock_that_was_left(path):
+    """Who has the lock is the run that has it now, not one that died with it before."""
+    lock, file = FileLock(path), path.with_name(f"{path.name}-lock")
+    lock.take(0.0)
+    left = file.read_bytes()
+    lock.release()
+    file.write_bytes(left)
+    lock.take(3600.0)
+    with pytest.raises(RunBusy, match=f" since {datetime.fromtimestamp(3600.0):%H:%M}$"):
+        FileLock(path).take(7200.0)
+    lock.release()
+
+
+def claimed():
+    """The claims that anything holds."""
+    return [each for each in gc.get_objects() if type(each) is Claimed]
+
+
 def test_requests_are_forgotten(portal, path):
     """A journal keeps nothing in memory of a request that was answered: a stream may be long."""
+    before = claimed()
     with Journal(path) as journal:
         assert len(list(portal.session().stream_batch(adds(20), journal=journal, chunk_size=2))) == 20
-        assert not [kept for kept in gc.get_objects() if type(kept) is Claimed]
+        assert len(claimed()) == len(before)
 
 
 def test_references_into_told_commands(portal, options):
