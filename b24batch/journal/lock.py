@@ -33,7 +33,7 @@ class FileLock:
         self._pid = os.getpid()
 
     def take(self, now: float) -> None:
-        """Take the lock.
+        """Take the lock. Call `release` in any case, also after an exception.
 
         Args:
             now: The Unix time, which is shown to others that want the lock.
@@ -50,7 +50,6 @@ class FileLock:
         except sqlite3.Error as error:
             owner = _owner(self._database) if is_locked(error) and self._database is not None else None
             reason = explain(error, 0)
-            self.release()
         else:
             return
         if owner is not None:

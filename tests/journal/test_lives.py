@@ -143,14 +143,15 @@ def test_another_run_meanwhile(path):
 
 def test_a_lock_that_was_left(path):
     """Who has the lock is the run that has it now, not one that died with it before."""
-    lock, file = FileLock(path), path.with_name(f"{path.name}-lock")
+    lock, other, file = FileLock(path), FileLock(path), path.with_name(f"{path.name}-lock")
     lock.take(0.0)
     left = file.read_bytes()
     lock.release()
     file.write_bytes(left)
     lock.take(3600.0)
     with pytest.raises(RunBusy, match=f" since {datetime.fromtimestamp(3600.0):%H:%M}$"):
-        FileLock(path).take(7200.0)
+        other.take(7200.0)
+    other.release()
     lock.release()
 
 
