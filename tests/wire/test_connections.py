@@ -155,11 +155,15 @@ def test_the_read_time_out(options):
         server.release.set()
 
 
+IGNORING = {"respect_retry_after_header": False}
 REPEATING = {
     "every method, by status": Retry(3, allowed_methods=None, status_forcelist=[502]),
     "every method, by a lost answer": Retry(3, allowed_methods=None),
     "POST by name": Retry(2, allowed_methods=["POST"], status_forcelist=[503]),
     "TLS that breaks after the request": Retry(3),
+    "POST by a Retry-After": Retry(3, read=0, other=0, allowed_methods=["POST"]),
+    "the first status": Retry(3, read=0, other=0, allowed_methods=["POST"], status_forcelist=[400], **IGNORING),
+    "the last status": Retry(3, read=0, other=0, allowed_methods=["POST"], status_forcelist=[599], **IGNORING),
 }
 SAFE = {
     "none": Retry(0),
@@ -180,6 +184,15 @@ def test_an_adapter_that_repeats(portal, name):
         return
     with pytest.raises(UsageError, match="max_retries of the http= adapter would send a POST again"):
         portal.session(http=http)
+    assert portal.requests == []
+
+
+def test_a_session_without_an_adapter(portal):
+    """A session of your own that has no adapter for the address sends nothing, and the error says so."""
+    http = requests.Session()
+    http.adapters.clear()
+    with pytest.raises(NotSent, match="the address of the portal or the proxy is invalid"):
+        portal.session(http=http).call("server.time")
     assert portal.requests == []
 
 
