@@ -66,6 +66,16 @@ def test_errors_survive_pickling(error):
     }
 
 
+@pytest.mark.parametrize("nest", [lambda value: [value], lambda value: {"a": value}], ids=["list", "mapping"])
+def test_the_data_of_an_error(nest):
+    """A pickled error has the data that the portal returned, but for data that is too deep to be pickled."""
+    data = deep = nest(["text", 5, None])
+    for _ in range(10_000):
+        deep = nest(deep)
+    kept = [pickle.loads(pickle.dumps(UnexpectedAnswer("another shape", data=each))).data for each in (data, deep)]
+    assert kept == [data, None]
+
+
 def test_every_class_has_an_example():
     """The test above knows all the classes."""
     endings = ("Error", "Sent", "Lost", "Limited", "Token", "Moved", "Missed", "Stalled", "Exceeded", "Answer", "Busy")

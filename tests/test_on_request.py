@@ -11,7 +11,18 @@ import pytest
 from canary import assert_hidden
 from drawing import together
 
-from b24batch import AjaxError, AnswerLost, LeakyBucket, NotSent, OAuth, RateLimited, RetryPolicy, Session
+from b24batch import (
+    AjaxError,
+    AnswerLost,
+    Command,
+    LeakyBucket,
+    NotSent,
+    OAuth,
+    RateLimited,
+    RetryPolicy,
+    Session,
+    ref,
+)
 from b24batch.oauth import Token
 from b24batch.sandbox import Answer, Portal, PortalError
 from b24batch.wire import FinishedRequest, Wait
@@ -156,6 +167,23 @@ def test_an_exception_in_a_run(portal, way, concurrency, error):
     """An exception of `on_request` ends the run as it is; no outcome is lost for it, and no write is sent twice."""
     with portal.session(on_request=failing(error, 1), concurrency=concurrency, retries=AT_ONCE) as b24:
         check_ended_run(portal, b24, way, error)
+
+
+@RUNS
+@EACH_WAY
+def test_an_exception_inside_a_chunk(portal, way, concurrency):
+    """If a chunk takes two requests, an exception after the first ends the run: the second is not sent."""
+    portal.method("text.get")(lambda params: "$result[0]")  # a batch cannot carry it
+    calls = [Command("text.get", name="text"), ("crm.deal.add", {"fields": {"TITLE": ref("text")}}), ADD]
+    rows = []
+    with (
+        portal.session(on_request=failing(Trouble(), 1), concurrency=concurrency) as b24,
+        pytest.raises(Trouble) as caught,
+    ):
+        rows.extend(getattr(b24, way)(calls))
+    rows += caught.value.result
+    assert [row.status for row in rows] == ["ok", "ok", "skipped"]
+    assert len(portal.requests) == 2
 
 
 @pytest.mark.parametrize("fault", ["rate_limited", "lost_after"])

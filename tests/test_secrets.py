@@ -29,6 +29,8 @@ from b24batch.oauth import Event, Install, Placement, Token
 from b24batch.options import Options
 from b24batch.redaction import Secret, mask, redact_urllib3_log
 from b24batch.sandbox import Answer
+from b24batch.wire import answers
+from b24batch.wire.messages import Post, Reply
 
 CODE = "k7secretcode"
 URL = f"https://example.bitrix24.com/rest/1/{CODE}/"
@@ -174,6 +176,12 @@ def test_no_secret_at_all():
     assert mask("Not found, access_token=x", ()) == "Not found, access_token=***"
 
 
+@pytest.mark.parametrize("secrets", [("k7secretcode", "k7secretcode99"), ("k7secretcode99", "k7secretcode")])
+def test_a_secret_that_contains_another(secrets):
+    """No end of a longer secret is left when a shorter one begins it."""
+    assert mask("k7secretcode99 k7secretcode", tuple(map(Secret, secrets))) == "*** ***"
+
+
 # Printers that look into objects
 
 
@@ -207,6 +215,14 @@ def test_printers_that_look_into_objects(portal, session):
     with pytest.raises(SdkError) as caught:
         b24.call("crm.deal.list")
     assert_expanded_without(secrets, caught.value)
+
+
+def test_printers_that_look_into_a_request():
+    """Nor in the request, the reply and the answer, which the frames of somebody else's exception hold."""
+    reply = Reply(200, {"Location": URL}, CODE.encode(), None, None)
+    post = Post(URL, {"code": CODE}, {}, (1.0, 1.0), 1.0, 1)
+    for value in (post, reply, answers.Decoder(reply, "echo", "1"), answers.Answer({"result": CODE}, 200, "1")):
+        assert CODE not in expanded(value)
 
 
 def assert_expanded_without(secrets, error):

@@ -92,6 +92,8 @@ MISUSES = {
     "data": lambda b24: b24.batch({"a": ("echo",)}).data["b"],
     "to_dict": lambda b24: Command("a.b", {"x": b"x"}).to_dict(),
     "from_dict": lambda b24: Command.from_dict({}),
+    "from_dict: refs": lambda b24: Command.from_dict({"method": "a.b", "refs": [{}]}),
+    "from_dict: refs elsewhere": lambda b24: Command.from_dict(Command("a.b", [ref("a")]).to_dict() | {"params": []}),
     "from_dict: method": lambda b24: Command.from_dict({"method": "a b"}),
     "by_status": lambda b24: b24.batch([("echo",)]).by_status("skiped"),
     "look_up": lambda b24: look_up(b24, "user.get", "ORIGIN_ID", ["a"]),
@@ -112,6 +114,7 @@ MISUSES = {
     "ref: plus": lambda b24: ref("a") + "x",
     "ref: truth": lambda b24: bool(ref("a")),
     "ref: total": lambda b24: ref("a")["x"].total,
+    "ref: next": lambda b24: ref("a")["x"].next,
     "ref: key of a number": lambda b24: ref("a").next["x"],
 }
 

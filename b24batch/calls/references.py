@@ -47,7 +47,7 @@ class Ref:
     target: Key
     path: tuple[Key, ...] = ()
     bucket: Literal["result", "total", "next"] = "result"
-    written: Key | None = attrs.field(default=None, eq=False, kw_only=True)
+    written: Key | None = None
 
     @property
     def total(self) -> Ref:

@@ -37,7 +37,7 @@ class FileLock:
         self._pid = os.getpid()
 
     def take(self, now: float) -> None:
-        """Take the lock.
+        """Take the lock. Call `release` in any case, also after an exception.
 
         Args:
             now: The Unix time, which is shown to others that want the lock.

@@ -78,7 +78,6 @@ class Journal:
             raise
         self._claims.clear()
         self._own.clear()
-        self._asked.forget()
 
     def fates(self, commands: Sequence[EncodedCommand]) -> list[AjaxResult | None]:
         """Return what earlier lives know of each command, as in `RunJournal.fates`."""

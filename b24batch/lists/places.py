@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from copy import copy
 
-import attrs
-
 from b24batch.aliases import JsonValue
 from b24batch.calls.commands import Command
 from b24batch.lists.pages import _UNCOUNTED, ByCursor
 
 
-@attrs.define(eq=False)
 class FromPlace(ByCursor):
     """Pages by cursor that may begin anywhere. The place of a row is its id, with `descending` the negative id."""
 

@@ -87,7 +87,6 @@ class _Streaming:
 
     def rows(self) -> Generator[AjaxResult, None, None]:
         """Yield the outcomes of all requests, in order."""
-        __tracebackhide__ = True
         try:
             self.run.open_journal(())
             for rows in self.run.deliver_all(self._read()):

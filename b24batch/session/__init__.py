@@ -118,7 +118,6 @@ class Session(Parts):
         redact_urllib3_log: bool = True,
         clock: Clock = time,
     ) -> None:
-        __tracebackhide__ = True
         options: Options = {"timeout": timeout, "deadline": deadline, "max_answer": max_answer, "retries": retries}
         options |= {"limits": limits, "max_wait": max_wait, "operating_wait": operating_wait, "on_wait": on_wait}
         options |= {"concurrency": concurrency, "idempotent_methods": idempotent_methods, "allow_http": allow_http}

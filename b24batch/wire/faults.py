@@ -89,9 +89,9 @@ def _find_module(error: BaseException) -> str:
 
 
 def _list_causes(error: BaseException) -> list[str]:
-    """Return the message of the operating system or the proxy, which never contains the address."""
-    said = [cause.strerror or _read_proxy_error(cause) for cause in _walk_chain(error) if isinstance(cause, OSError)]
-    return [text for text in said if text][-1:]
+    """Return the messages of the operating system or the proxy, which never contain the address."""
+    said = (cause.strerror or _read_proxy_error(cause) for cause in _walk_chain(error) if isinstance(cause, OSError))
+    return [text for text in said if text]
 
 
 def _read_proxy_error(error: OSError) -> str:

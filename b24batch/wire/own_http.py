@@ -60,7 +60,7 @@ class OwnHttp:
         key = (address.scheme, address.netloc, *map(os.environ.get, _LOOKED_FOR))
         settings = self._settings.get(key)
         if settings is None:
-            settings = requests.Session().merge_environment_settings(url, {}, True, None, None)
+            settings = requests.Session().merge_environment_settings(url, {}, None, None, None)
             if is_loopback(address.netloc):  # credentials may go to this machine without https, but not to a proxy
                 settings["proxies"] = {}
             self._settings = {key: settings}

@@ -1,5 +1,6 @@
 """What a query string cannot carry: refused by a batch, delivered unchanged and in its place by a chunked run."""
 
+import json
 import re
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from b24batch import UsageError
 from b24batch.calls.query import Query
+from b24batch.calls.words import measure_command
 
 
 def nested(depth):
@@ -128,10 +130,11 @@ def test_a_vendor_method_goes_alone(portal, b24):
 
 
 @pytest.mark.usefixtures("refused")
-def test_what_neither_way_can_carry(b24):
+@pytest.mark.parametrize("name", ["5", "-9223372036854775808", "9223372036854775807"])
+def test_what_neither_way_can_carry(b24, name):
     """A command that a query would change and a direct call would renumber is refused everywhere."""
-    with pytest.raises(UsageError, match="5 would arrive as 0"):
-        b24.batch_by_chunk([("echo", {"5": "$result[0]"})])
+    with pytest.raises(UsageError, match=f"{name} would arrive as 0"):
+        b24.batch_by_chunk([("echo", {name: "$result[0]"})])
 
 
 @pytest.mark.usefixtures("refused")
@@ -141,9 +144,10 @@ def test_both_reasons_are_given(b24):
         b24.batch([("echo", {"5": "x", "a": "$result[0]"})])
 
 
-def test_a_number_too_long_for_php_is_a_name(b24):
+@pytest.mark.parametrize("name", ["9223372036854775808", "-9223372036854775809"])
+def test_a_number_too_long_for_php_is_a_name(b24, name):
     """A name of digits beyond 64 bit is text to PHP, and stays as it is in a direct call."""
-    params = {"9223372036854775808": "x", "a": "$result[0]"}
+    params = {name: "x", "a": "$result[0]"}
     assert b24.batch_by_chunk([("echo", params)]).data == [params]
 
 
@@ -187,6 +191,13 @@ def test_a_body_of_at_most_4_mb(portal, b24, size, commands):
     assert b24.batch_by_chunk([("echo", {"a": "x" * size})] * sum(commands)).is_success
     assert max(int(request.headers["content-length"]) for request in portal.requests) <= 4_000_000
     assert [len(request.params["cmd"]) for request in portal.requests] == commands
+
+
+@pytest.mark.parametrize("name", ["7", "order-7", "Ж7", 'x"y', "\\"])
+def test_the_bytes_of_a_command(name):
+    """What a command adds to a body is counted exactly, whatever its name."""
+    first, second = (dict.fromkeys(names, "a.b?c=%22") for names in (("0",), ("0", name)))
+    assert measure_command(name, "a.b?c=%22") == len(json.dumps(second)) - len(json.dumps(first))
 
 
 def test_text_that_only_looks_dangerous(portal, b24):

@@ -9,7 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from b24batch import Command, ReferenceMissed, RetryPolicy, UsageError, ref
+from b24batch.calls.encoded import encode_calls
 from b24batch.calls.methods import NEW_IDS
+from b24batch.results import AjaxResult
+from b24batch.runs.substitution import Answered
 from b24batch.sandbox import Portal, PortalError
 
 FIND = Command("crm.duplicate.findbycomm", {"type": "EMAIL", "values": ["a@example.com"]}, name="find")
@@ -44,6 +47,24 @@ def test_nothing_found_and_nothing_deleted(portal, b24, found, size, halt):
         assert type(contact.error) is ReferenceMissed
     assert "crm.company.delete" not in [executed.method for executed in portal.executed]
     assert b24.call("crm.company.get", {"id": 1}).is_success
+
+
+def test_how_many_answers_are_kept():
+    """A run keeps the outcomes of as many commands as a reference may reach back, so its memory does not grow."""
+    calls = [*[("echo",)] * 60, *(("echo", {"n": ref(place)}) for place in (9, 10))]
+    *commands, too_far, near = encode_calls(calls, halt=True)
+    answered = Answered(memory=50)
+    answered.note_all(commands, [AjaxResult(encoded.command, "ok", data=1) for encoded in commands])
+    answered.forget(encoded.name for encoded in commands)
+    assert answered.make_ready(too_far, (), halt=True).status == "skipped"
+    assert answered.make_ready(near, (), halt=True).text.endswith("n=1")
+
+
+def test_stop_on_error_after_what_is_not_sent(b24, found):
+    """A command that is not sent, because its value is missing, ends a run that stops on errors."""
+    for stop, last in ((True, "skipped"), (False, "ok")):
+        for rows in ways(b24, [FIND, GET, ("server.time",)], chunk_size=1, stop_on_error=stop):
+            assert [row.status for row in rows] == ["ok", "failed", last]
 
 
 @pytest.mark.parametrize("halt", [True, False])

@@ -360,10 +360,12 @@ def test_a_newer_format(portal, path, run):
 
 
 def test_another_portal(portal, path, run):
-    """A journal belongs to the runs on one portal."""
+    """A journal belongs to the runs on one portal; the file is closed when another run is refused."""
     run(adds(1))
-    with Portal() as other, pytest.raises(UsageError, match=r"import.journal is of a run on .*, not on "):
+    with Portal() as other, pytest.raises(UsageError, match=r"import.journal is of a run on .*, not on ") as refused:
         other.session().batch_by_chunk(adds(1), journal=path)
+    assert list(path.parent.iterdir()) == [path]
+    del refused  # its frames would keep an open file
 
 
 @pytest.mark.parametrize("bad", [1, b"x", Journal, {}], ids=str)

@@ -1,8 +1,10 @@
 """Journals across lives of a run: retries, references, blocked commands, names, and the errors that are told again."""
 
+import gc
 import inspect
 import threading
 from collections import Counter
+from datetime import datetime
 
 import pytest
 
@@ -10,6 +12,8 @@ from b24batch import Command, JournalError, RetryPolicy, RunBusy, SdkError, Usag
 from b24batch.calls.encoded import encode_calls
 from b24batch.journal import Journal
 from b24batch.journal.asked import Asked
+from b24batch.journal.claims import Claimed
+from b24batch.journal.lock import FileLock
 from b24batch.journal.noted import dump, dump_error, load_error
 from b24batch.results import AjaxResult
 from b24batch.sandbox import FakeClock, Page, Portal
@@ -124,6 +128,46 @@ def test_names_that_cannot_be_stored():
         asked.add(["b"])
 
 
+def test_another_run_meanwhile(path):
+    """Without the lock, what another run sends meanwhile is not told as if an earlier life had sent it."""
+    with Journal(path) as first, Journal(path) as second:
+        for journal in (first, second):
+            journal.begin("p.test", lambda command: False)
+            path.with_name("import.journal-lock").unlink()
+        commands = list(encode_calls(adds(2), halt=True))
+        first.claim("one", commands[:1])
+        assert second.fates(commands[1:]) == [None]
+        with pytest.raises(RunBusy, match="another run has sent some of these commands meanwhile"):
+            second.fates(commands[:1])
+
+
+def test_a_lock_that_was_left(path):
+    """Who has the lock is the run that has it now, not one that died with it before."""
+    lock, other, file = FileLock(path), FileLock(path), path.with_name(f"{path.name}-lock")
+    lock.take(0.0)
+    left = file.read_bytes()
+    lock.release()
+    file.write_bytes(left)
+    lock.take(3600.0)
+    with pytest.raises(RunBusy, match=f" since {datetime.fromtimestamp(3600.0):%H:%M}$"):
+        other.take(7200.0)
+    other.release()
+    lock.release()
+
+
+def claimed():
+    """The claims that anything holds."""
+    return [each for each in gc.get_objects() if type(each) is Claimed]
+
+
+def test_requests_are_forgotten(portal, path):
+    """A journal keeps nothing in memory of a request that was answered: a stream may be long."""
+    before = claimed()
+    with Journal(path) as journal:
+        assert len(list(portal.session().stream_batch(adds(20), journal=journal, chunk_size=2))) == 20
+        assert len(claimed()) == len(before)
+
+
 def test_references_into_told_commands(portal, options):
     """References to told commands, into the same chunk and with `total`, have their values; chains go on."""
     portal.method(LIST)(lambda params: Page([{"ID": "7"}], total=3, next=50))
@@ -214,7 +258,7 @@ def test_one_journal_in_two_runs(portal, path):
         thread.start()
         thread.join()
         assert errors[2].is_success
-    assert [file.name for file in path.parent.iterdir()] == [path.name]
+        assert [file.name for file in path.parent.iterdir()] == [path.name]  # complete while it is open
 
 
 def test_an_interrupted_begin(path):

@@ -185,6 +185,15 @@ def test_a_counted_list_whose_pieces_end_with_a_full_page(parts, most, pages):
     check_requests(joined(parts), True, most, ORDERS["last"], pages)
 
 
+@pytest.mark.parametrize("pages", [1, 2])
+def test_no_more_pages_than_allowed(pages):
+    """No request has more pages than `pages_per_request`, those included that only tell where the rows are."""
+    with Portal() as portal, portal.session() as b24:
+        portal.method(METHOD)(Store(SHAPES["small clusters"]))
+        assert sum(map(len, shuffled(b24, 8, ORDERS["first"], pages=pages))) == 3000
+        assert max(len(request.params.get("cmd", [METHOD])) for request in portal.requests) == pages
+
+
 @pytest.mark.parametrize(("most", "requests"), [(2, 3), (4, 5), (8, 8)])
 def test_a_dense_list_is_not_surveyed(most, requests):
     """Where the count shows that no ids are missing, all requests but the first read a piece, and no page twice."""

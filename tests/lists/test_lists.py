@@ -394,6 +394,15 @@ def test_a_vendor_method(deals, b24):
     assert len(b24.call_list("acme:deal.list")) == 220
 
 
+@pytest.mark.parametrize("method", ["crm.deal.add", "CRM.Deal.Update", "tasks.task.delete", "crm.item.import"])
+def test_a_method_that_writes(portal, b24, method):
+    """A method that is known to write is no list: it is refused when the list is asked for, and nothing is sent."""
+    for read in (b24.call_list, b24.fetch_list):
+        with pytest.raises(UsageError, match=f"{method} writes, and list methods only read; use call"):
+            read(method, paging="whole")
+    assert portal.requests == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", ["lost_after", "lost_before", "html_502", "half_body", "rate_limited"])
 @pytest.mark.parametrize("after", [0, 1, 2])

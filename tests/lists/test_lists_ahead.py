@@ -276,6 +276,21 @@ def test_requests_that_wait_when_one_fails():
         assert len(portal.requests) == 2
 
 
+def test_reading_ahead_again():
+    """Where a row was added, what was requested ahead is dropped; the next requests are sent ahead again."""
+    waiting = []
+
+    def last(number):
+        waiting.append(number)
+        return number - 1
+
+    with Portal() as portal, portal.session() as b24:
+        portal.method(METHOD)(Counted(2000, {20: 1}))
+        shuffled(b24, 4, last, pages=5)
+    assert waiting.count(1) > 2
+    assert 3 in waiting[-5:]
+
+
 @pytest.mark.slow
 def test_used_up_operating_time():
     """The list waits for operating time, and then goes on where it was."""

@@ -126,6 +126,25 @@ def test_the_longest_wait(clock, longest, slept):
     assert (row.status, clock.slept) == ("failed", slept)
 
 
+def test_waits_between_which_something_ran(clock):
+    """Once a blocked command ran, operating_wait counts anew for those that are left."""
+    answers = iter(["blocked"] * 4 + ["ran"] + ["blocked"] * 2 + ["ran"])  # both, both, one of them, the other
+    with Portal(clock=clock) as portal:
+        portal.method("blocked")(lambda params: refuse() if next(answers) == "blocked" else "done")
+        result = portal.session(operating_wait=120).batch_by_chunk([("blocked",)] * 2, halt_on_error=False)
+    assert (result.data, clock.slept) == (["done", "done"], [60.0] * 4)
+
+
+def test_stop_on_error_after_a_blocked_command(clock):
+    """A run that stops on errors ends after a blocked command that never ran, not after one that ran at last."""
+    for times, statuses in ((1, ["ok", "ok"]), (9, ["failed", "skipped"])):
+        with Portal(clock=clock) as portal:
+            blocking(portal, times)
+            b24 = portal.session(operating_wait=60)
+            result = b24.batch_by_chunk([("blocked",), ("blocked",)], chunk_size=1, stop_on_error=True)
+        assert [row.status for row in result] == statuses
+
+
 def test_a_blocked_command_before_one_that_goes_alone(clock):
     """A blocked command is sent again also if the last one of its chunk went alone, for the text that it got."""
     with Portal(clock=clock) as portal:

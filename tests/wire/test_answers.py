@@ -112,6 +112,7 @@ UNREADABLE = [
     ),
     pytest.param(Answer('{"error":"INTERNAL_SERVER_ERROR"}', 500), "INTERNAL_SERVER_ERROR", id="500 other json"),
     pytest.param(Answer('{"result": 1}', 500), "HTTP 500.*no result", id="500 with result"),
+    pytest.param(Answer('{"result": 1}', 300), "HTTP 300.*no result", id="300 with result"),
     pytest.param(Answer('{"result": 1}', 404), "HTTP 404.*no result", id="404 with result"),
     pytest.param(Answer("", 304), "HTTP 304", id="304"),
 ]

@@ -8,7 +8,8 @@ import pytest
 import requests
 from urllib3.util import Retry
 
-from b24batch import AnswerLost, NotSent, RetryPolicy, Session, UsageError
+from b24batch import AjaxError, AnswerLost, NotSent, RetryPolicy, Session, UsageError
+from b24batch.sandbox import Answer, PortalError
 from b24batch.wire.adapter import TrackingAdapter
 
 ANSWER = b'HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{"result":1}'
@@ -156,11 +157,15 @@ def test_the_read_time_out(options):
         server.release.set()
 
 
+IGNORING = {"respect_retry_after_header": False}
 REPEATING = {
     "every method, by status": Retry(3, allowed_methods=None, status_forcelist=[502]),
     "every method, by a lost answer": Retry(3, allowed_methods=None),
     "POST by name": Retry(2, allowed_methods=["POST"], status_forcelist=[503]),
     "TLS that breaks after the request": Retry(3),
+    "POST by a Retry-After": Retry(3, read=0, other=0, allowed_methods=["POST"]),
+    "the first status": Retry(3, read=0, other=0, allowed_methods=["POST"], status_forcelist=[400], **IGNORING),
+    "the last status": Retry(3, read=0, other=0, allowed_methods=["POST"], status_forcelist=[599], **IGNORING),
 }
 SAFE = {
     "none": Retry(0),
@@ -181,6 +186,15 @@ def test_an_adapter_that_repeats(portal, name):
         return
     with pytest.raises(UsageError, match="max_retries of the http= adapter would send a POST again"):
         portal.session(http=http)
+    assert portal.requests == []
+
+
+def test_a_session_without_an_adapter(portal):
+    """A session of your own that has no adapter for the address sends nothing, and the error says so."""
+    http = requests.Session()
+    http.adapters.clear()
+    with pytest.raises(NotSent, match="the address of the portal or the proxy is invalid"):
+        portal.session(http=http).call("server.time")
     assert portal.requests == []
 
 
@@ -227,3 +241,17 @@ def test_sockets_are_not_idle_while_an_answer_is_awaited(portal, clock):
             portal.fail_next(call_again)
             b24.call("echo")
     assert {request.connection for request in portal.requests} == {1, 2}
+
+
+@pytest.mark.parametrize(
+    ("answer", "connections"),
+    [(PortalError("ACCESS_DENIED", "no", 403), {1}), (Answer('{"result":'), {1, 2}), (Answer("", 500), {1, 2})],
+    ids=["refused", "not JSON", "empty"],
+)
+def test_a_connection_after_an_error(portal, b24, answer, connections):
+    """A connection is used again after a refusal, and closed after an answer that was lost."""
+    portal.fail_next(answer)
+    with pytest.raises((AjaxError, AnswerLost)):
+        b24.call("crm.deal.add")
+    b24.call("server.time")
+    assert {request.connection for request in portal.requests} == connections

@@ -9,7 +9,7 @@ import pytest
 from b24batch import LeakyBucket, RateLimited, Session
 from b24batch.runs.operating import OperatingTime
 from b24batch.sandbox import FakeClock
-from b24batch.wire.rate import shared_bucket
+from b24batch.wire.rate import forget_shared_buckets, shared_bucket
 
 
 def test_a_burst_and_then_the_rate(clock):
@@ -156,7 +156,7 @@ def test_figures_that_cannot_be(figures):
 
 
 def test_one_bucket_for_a_portal(clock):
-    """One portal and one clock have one bucket, for all threads."""
+    """One portal and one clock have one bucket, for all threads, until it is forgotten."""
     found = []
     threads = [threading.Thread(target=lambda: found.append(shared_bucket("a.example", clock))) for _ in range(8)]
     for thread in threads:
@@ -164,7 +164,11 @@ def test_one_bucket_for_a_portal(clock):
     for thread in threads:
         thread.join()
     assert len({id(bucket) for bucket in found}) == 1
-    assert shared_bucket("b.example", clock) is not found[0]
+    other = shared_bucket("b.example", clock)
+    assert other is not found[0]
+    forget_shared_buckets("a.example")
+    assert shared_bucket("a.example", clock) is not found[0]
+    assert shared_bucket("b.example", clock) is other
 
 
 SPELLINGS = ["https://p.example./", "https://P.Example:443/", "https://p.example.:443/", "https://p.example:0443/"]

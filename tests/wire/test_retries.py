@@ -167,10 +167,12 @@ def test_a_hint_that_is_none(portal, header):
 
 def test_a_hint_beyond_the_budget(portal):
     """A pause that would exceed total_wait is not begun: the error is raised at once, with the hint."""
-    portal.fail_next(Answer('{"error":"QUERY_LIMIT_EXCEEDED"}', 503, {"Retry-After": "121"}), times=9)
+    portal.fail_next(Answer('{"error":"QUERY_LIMIT_EXCEEDED"}', 503, {"Retry-After": "121"}))
     slept, error = pauses(portal, RetryPolicy())
     assert slept == []
     assert (type(error), error.retry_after) == (RateLimited, 121.0)
+    portal.fail_next("lost_after")
+    assert "retry_after" not in vars(pauses(portal, RetryPolicy(total_wait=0, random=lambda: 1.0))[1])
 
 
 @pytest.mark.parametrize("policy", [RetryPolicy(), RetryPolicy(total_wait=3600.0, wait_max=9e9)], ids=repr)
@@ -291,6 +293,7 @@ def test_what_is_lost_to_the_end(portal):
     slept, error = pauses(portal, RetryPolicy(random=lambda: 0.0))
     assert (len(slept), type(error)) == (4, AnswerLost)
     assert error.__cause__ is None
+    assert error.request_id == portal.requests[0].headers["x-request-id"]
 
 
 def test_what_cannot_be_sent(portal):
@@ -312,6 +315,11 @@ def test_a_policy_that_cannot_be(options):
         RetryPolicy(**options)
     with pytest.raises(AttributeError):
         RetryPolicy().attempts = 3
+
+
+def test_the_smallest_policy():
+    """One attempt and no time at all are valid."""
+    RetryPolicy(attempts=1, wait_initial=0, wait_max=0, total_wait=0)
 
 
 @pytest.mark.slow
