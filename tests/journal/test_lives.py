@@ -4,6 +4,7 @@ import gc
 import inspect
 import threading
 from collections import Counter
+from contextlib import closing
 from datetime import datetime
 
 import pytest
@@ -13,6 +14,7 @@ from b24batch.calls.encoded import encode_calls
 from b24batch.journal import Journal
 from b24batch.journal.asked import Asked
 from b24batch.journal.claims import Claimed
+from b24batch.journal.file import JournalFile
 from b24batch.journal.lock import FileLock
 from b24batch.journal.noted import dump, dump_error, load_error
 from b24batch.results import AjaxResult
@@ -143,16 +145,18 @@ def test_another_run_meanwhile(path):
 
 def test_a_lock_that_was_left(path):
     """Who has the lock is the run that has it now, not one that died with it before."""
-    lock, other, file = FileLock(path), FileLock(path), path.with_name(f"{path.name}-lock")
-    lock.take(0.0)
-    left = file.read_bytes()
-    lock.release()
-    file.write_bytes(left)
-    lock.take(3600.0)
-    with pytest.raises(RunBusy, match=f" since {datetime.fromtimestamp(3600.0):%H:%M}$"):
-        other.take(7200.0)
-    other.release()
-    lock.release()
+    file = path.with_name(f"{path.name}-lock")
+    with closing(JournalFile(path)) as journal, closing(JournalFile(path)) as other_journal:
+        lock, other = FileLock(journal), FileLock(other_journal)
+        lock.take(0.0)
+        left = file.read_bytes()
+        lock.release()
+        file.write_bytes(left)
+        lock.take(3600.0)
+        with pytest.raises(RunBusy, match=f" since {datetime.fromtimestamp(3600.0):%H:%M}$"):
+            other.take(7200.0)
+        other.release()
+        lock.release()
 
 
 def claimed():
