@@ -58,7 +58,16 @@ def _describe_invalid_params(params: object) -> str:
 
 
 @attrs.frozen(init=False)
-class Command:
+class _Parts:
+    """What a `Command` consists of. Of a class that attrs makes, some editors do not show the arguments."""
+
+    method: str
+    params: Params = None
+    name: str | None = attrs.field(default=None, kw_only=True)
+    idempotent: bool = attrs.field(default=False, kw_only=True)
+
+
+class Command(_Parts):
     """One call of a method, to be sent alone or in a batch.
 
     Args:
@@ -72,10 +81,7 @@ class Command:
         UsageError: If the method, the name or the params are invalid.
     """
 
-    method: str
-    params: Params = None
-    name: str | None = attrs.field(default=None, kw_only=True)
-    idempotent: bool = attrs.field(default=False, kw_only=True)
+    __slots__ = ()
 
     def __init__(
         self, method: str, params: Params = None, *, name: str | None = None, idempotent: bool = False
