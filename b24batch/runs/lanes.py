@@ -183,9 +183,10 @@ def _start(thread: threading.Thread) -> None:
     outer, raised = sys.exception(), None
     try:
         thread.start()
-    except RuntimeError as error:
+    except (RuntimeError, KeyError) as error:
         raised = error
-    # An exception of a signal, raised while `start` takes its lock back, comes out behind "release unlocked lock".
+    # An exception of a signal, raised while `start` notes that the thread starts, comes out behind "release unlocked
+    # lock" or, once the thread runs, behind a `KeyError`.
     interrupt = raised and raised.__context__
     if raised is not None:
         raise raised if interrupt is None or interrupt is outer else interrupt

@@ -11,6 +11,7 @@ import random
 import signal
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from collections import Counter
@@ -331,23 +332,37 @@ def stream_at_once(b24, key, rows):
 FAULTS = ["lost_after", "lost_before", "rate_limited", "half_body", "html_502", "refused", "closes"]
 
 
+def press_before_the_lock_is_back(frame, event, _argument):
+    """Press Ctrl-C while `Thread.start` waits, before it has its lock back."""
+    if event == "call" and frame.f_code.co_name == "_acquire_restore":
+        signal.raise_signal(signal.SIGUSR1)
+
+
+def press_once_the_thread_runs(frame, event, function):
+    """Press Ctrl-C in `Thread.start`, when the new thread has already noted that it runs."""
+    if event == "c_return" and frame.f_code.co_name == "start" and function.__name__.startswith(("_start", "start")):
+        while frame.f_locals["self"] in threading._limbo:
+            pass
+        signal.raise_signal(signal.SIGUSR1)
+
+
+@pytest.mark.parametrize("press", [press_before_the_lock_is_back, press_once_the_thread_runs])
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SoftLimit])
-def test_interrupted_while_a_thread_starts(world, kind):
-    """An exception that comes before Python's own start of a thread has its lock back leaves as it is."""
+def test_interrupted_while_a_thread_starts(world, kind, press):
+    """An exception that comes inside Python's own start of a thread leaves as it is."""
     pressed, rows = Pressed(kind(), at=-1), []
 
-    def trace(frame, _event, _argument):
-        if frame.f_code.co_name == "_acquire_restore":
-            signal.raise_signal(signal.SIGUSR1)
-
     def run():
-        sys.settrace(trace)
+        sys.setprofile(press)
         try:
             raise LookupError
         except LookupError:
             at_once(world.session, "1", rows)
 
-    error = pressed.during(run)
+    try:
+        error = pressed.during(run)
+    finally:
+        sys.setprofile(None)
     assert error is pressed.error, pressed
     world.tell(error.result, pressed)
     assert world.contradictions() == []
