@@ -82,6 +82,8 @@ options             test_session calls/test_calls wire/test_rate wire/test_retri
 reading             test_reading
 redaction           test_secrets test_log calls/test_calls test_tracebacks
 results             test_results test_notebook calls/test_references runs/test_runs runs/test_operating
+results/named_values
+                    calls/test_stored test_results
 runs                runs/test_runs calls/test_references_nowhere runs/test_progress runs/test_operating
 runs/chunk_run      runs/test_runs runs/test_concurrency runs/test_operating journal/test_journal
 runs/concurrent_run runs/test_concurrency journal/test_journal
@@ -95,15 +97,19 @@ runs/operating      runs/test_operating lists/test_list_endings test_statistics
 redis               redis/test_redis_bucket redis/test_redis_faults redis/test_redis_server
 runs/payload        wire/test_answers runs/test_runs lists/test_list_endings
 runs/progress       runs/test_progress
+runs/requests       runs/test_runs runs/test_operating lists/test_lists lists/test_list_endings
 runs/run            runs/test_runs calls/test_references_nowhere runs/test_operating journal/test_journal
                     test_on_request
 runs/substitution   calls/test_references_nowhere calls/test_references runs/test_runs
 session             test_session calls/test_calls runs/test_runs runs/test_progress test_secrets lists/test_lists
+session/parts       test_session calls/test_calls runs/test_runs runs/test_progress test_secrets test_lookup
 sqlite_errors       journal/test_journal journal/test_files oauth/test_oauth_stores
 statuses            test_results
 streams             runs/test_runs lists/test_lists test_last_result
 wire                wire/test_wire wire/test_connections wire/test_hostile_answers wire/test_foreign_exceptions
                     test_session runs/test_matrix[idempotent-call]
+wire/adapter        wire/test_wire wire/test_connections wire/test_hostile_answers wire/test_foreign_exceptions
+                    test_session oauth/test_hosts runs/test_matrix[idempotent-call]
 wire/addresses      wire/test_addresses test_session oauth/test_hosts
 wire/answers        wire/test_answers test_session wire/test_retries test_secrets runs/test_matrix[idempotent-call]
 wire/auth           wire/test_auth test_secrets test_session oauth/test_oauth

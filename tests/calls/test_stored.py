@@ -130,6 +130,7 @@ REF = {"path": ["x"], "target": "c", "keys": [], "of": "result"}
         ({"method": "a.b", "refs": 5}, "refs: expected mappings"),
         ({"method": "a.b", "refs": [5]}, "refs: expected mappings"),
         ({"method": "a.b", "refs": [REF | {"of": "time"}]}, "refs: expected mappings"),
+        ({"method": "a.b", "refs": [REF | {"more": 1}]}, "refs: expected mappings"),
         ({"method": "a.b", "refs": [REF | {"target": None}]}, "refs: expected mappings"),
         ({"method": "a.b", "refs": [REF | {"of": "total", "keys": ["x"]}]}, "refs: expected mappings"),
         ({"method": "a.b", "refs": [REF]}, "refs: expected '$result[c]' at the path of ref('c'), got None"),

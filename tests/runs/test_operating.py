@@ -246,6 +246,7 @@ def test_the_rate_is_kept_in_repeats(limited, clock):
         {"finish": 5},
         {"operating_reset_at": "5", "finish": 1},
         {"operating_reset_at": None, "finish": None},
+        {"operating_reset_at": -0.5, "finish": 1},
     ],
     ids=repr,
 )
@@ -254,6 +255,14 @@ def test_a_time_block_that_tells_nothing(clock, block):
     operating = OperatingTime(clock)
     operating.note("m", block)
     assert (operating.wait_for(["m"]), operating.reset_at("m")) == (60.0, None)
+
+
+def test_a_method_that_took_no_time(clock):
+    """An answer that adds nothing to the operating time has the newer reset time all the same."""
+    operating = OperatingTime(clock)
+    for finish in (10, 20):
+        operating.note("m", {"operating": 5.0, "operating_reset_at": finish + 600, "finish": finish})
+    assert operating.used["m"].reset_at == 620
 
 
 def test_the_wait_is_measured_on_our_clock(clock):
