@@ -15,7 +15,7 @@ SERVERS = {
     "runserver": ["manage.py", "runserver", "--noreload"],
     "gthread": ["-m", "gunicorn", "servers:wsgi", "--worker-class=gthread", "--threads=8", "--log-level=error", "-b"],
     "preload": ["-m", "gunicorn", "servers:wsgi", "--preload", "--workers=3", "--threads=4", "--log-level=error", "-b"],
-    "uvicorn": ["-m", "uvicorn", "servers:asgi", "--log-level=error", "--port"],
+    "uvicorn": ["-m", "uvicorn", "servers:asgi", "--log-level=error", "--fd"],
 }
 #: Seconds until a server answers.
 START = 30
@@ -50,24 +50,41 @@ def manage(*words, env, project=PROJECT):
 @contextmanager
 def serving(name, env, project=PROJECT):
     """Serve a project; the value is its address."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
-        port = str(probe.getsockname()[1])
-    line = [sys.executable, *SERVERS[name], port if name == "uvicorn" else f"127.0.0.1:{port}"]
-    server = subprocess.Popen(line, cwd=project, env=env, stdout=subprocess.DEVNULL)
+    with closing(socket.create_server(("127.0.0.1", 0), backlog=128)) as listening:
+        port = listening.getsockname()[1]
+        inherited = listening.fileno()  # no other process can take the port meanwhile
+        places = {"runserver": f"127.0.0.1:{port}", "uvicorn": str(inherited)}
+        line = [sys.executable, *SERVERS[name], places.get(name, f"fd://{inherited}")]
+        if name == "runserver":
+            listening.close()  # it opens the port itself
+        kept = () if name == "runserver" else (inherited,)
+        server = subprocess.Popen(line, cwd=project, env=env, stdout=subprocess.DEVNULL, pass_fds=kept)
     try:
-        wait_for(int(port), server)
+        if name == "runserver":
+            wait_for(port, server)
+        else:
+            await_answer(port)
         yield f"http://127.0.0.1:{port}"
     finally:
         server.terminate()
         server.wait(20)
 
 
+def await_answer(port):
+    """Wait until a server answers on a port that is open already."""
+    with closing(socket.create_connection(("127.0.0.1", port), START)) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+        if not connection.recv(1):
+            raise RuntimeError("the server did not start")
+
+
 def wait_for(port, server):
     until = time.monotonic() + START
     while time.monotonic() < until and server.poll() is None:
         try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
+            with closing(socket.create_connection(("127.0.0.1", port), 1)) as connection:
+                if connection.getsockname() != connection.getpeername():  # a socket may have met itself
+                    return
         except ConnectionRefusedError:
             with suppress(
                 subprocess.TimeoutExpired
