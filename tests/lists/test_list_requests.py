@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from list_store import METHOD, Store, ids_of, read, shuffled
 
-from b24batch.sandbox import Portal
+from b24batch.sandbox import FakeClock, Portal
 
 
 def clusters(number, size, gap):
@@ -192,6 +192,20 @@ def test_no_more_pages_than_allowed(pages):
         portal.method(METHOD)(Store(SHAPES["small clusters"]))
         assert sum(map(len, shuffled(b24, 8, ORDERS["first"], pages=pages))) == 3000
         assert max(len(request.params.get("cmd", [METHOD])) for request in portal.requests) == pages
+
+
+def test_pages_that_are_slow():
+    """No request is given more pages than the portal answers in 20 seconds, as the requests before it tell."""
+    clock, store = FakeClock(), Store(range(1, 5001))
+
+    def answer_slowly(params):
+        clock.advance(2.0)
+        return store(params)
+
+    with Portal(clock) as portal, portal.session() as b24:
+        portal.method(METHOD)(answer_slowly)
+        assert sum(map(len, shuffled(b24, 8, ORDERS["first"]))) == 5000
+        assert [len(request.params["cmd"]) for request in portal.requests] == [2, *[10] * 10]
 
 
 @pytest.mark.parametrize(("most", "requests"), [(2, 3), (4, 5), (8, 8)])
