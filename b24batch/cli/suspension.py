@@ -24,6 +24,7 @@ def hidden_while_stopped(line: LiveLine) -> Iterator[None]:
         return
 
     def stop(number: int, _frame: FrameType | None) -> None:
+        """Hide the line, stop as the signal does by default, and draw the line again."""
         was_drawn = line.hide()
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)

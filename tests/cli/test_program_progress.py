@@ -270,20 +270,31 @@ def test_a_dumb_terminal(terminal, go, monkeypatch):
     assert drawn(terminal.read()) == []
 
 
+@pytest.fixture
+def start_pressed(terminal, portal, tmp_path):
+    """Starts a run of three commands whose second one sends a signal to the process and waits for the event."""
+
+    def start(number, over, **options):
+        path = tmp_path / "commands.jsonl"
+        path.write_text('["server.time"]\n["press"]\n["server.time"]\n')
+
+        @portal.method("press")
+        def press(params):
+            process.send_signal(number)
+            over.wait(PATIENCE)
+
+        line, usual = command("run", path, "--chunk-size", "1", B24_WEBHOOK_URL=portal.url)
+        process = subprocess.Popen(line, **{**usual, "stderr": terminal.stream}, **options)
+        return process
+
+    return start
+
+
 @pytest.mark.slow
-def test_interrupted_on_a_terminal(terminal, portal, tmp_path):
+def test_interrupted_on_a_terminal(terminal, start_pressed):
     """Ctrl-C clears the line, and says the same as in a pipe."""
-    path = tmp_path / "commands.jsonl"
-    path.write_text('["server.time"]\n["press"]\n["server.time"]\n')
-
-    @portal.method("press")
-    def press(params):
-        process.send_signal(signal.SIGINT)
-        over.wait(PATIENCE)
-
     over = threading.Event()
-    line, options = command("run", path, "--chunk-size", "1", B24_WEBHOOK_URL=portal.url)
-    with subprocess.Popen(line, **{**options, "stderr": terminal.stream}) as process:
+    with start_pressed(signal.SIGINT, over) as process:
         output, _ = process.communicate(timeout=PATIENCE)
     over.set()
     assert (process.returncode, [row["status"] for row in outcomes(output)]) == (130, ["ok", "unknown"])
@@ -295,20 +306,11 @@ def test_interrupted_on_a_terminal(terminal, portal, tmp_path):
 
 
 @pytest.mark.slow
-def test_stopped_on_a_terminal(terminal, portal, tmp_path):
+def test_stopped_on_a_terminal(terminal, start_pressed):
     """Ctrl-Z clears the line before the shell writes its prompt there; the line is back when the program goes on."""
-    path = tmp_path / "commands.jsonl"
-    path.write_text('["server.time"]\n["press"]\n["server.time"]\n')
-
-    @portal.method("press")
-    def press(params):
-        process.send_signal(signal.SIGTSTP)
-        over.wait(PATIENCE)
-
     over = threading.Event()
-    line, options = command("run", path, "--chunk-size", "1", B24_WEBHOOK_URL=portal.url)
     # In a process group of its own, as a shell starts it: otherwise the signal may be ignored.
-    with subprocess.Popen(line, **{**options, "stderr": terminal.stream}, process_group=0) as process:
+    with start_pressed(signal.SIGTSTP, over, process_group=0) as process:
         watchdog = threading.Timer(PATIENCE, process.kill)
         watchdog.start()
         _, status = os.waitpid(process.pid, os.WUNTRACED)

@@ -1,7 +1,5 @@
 """Journals in the project's database: a run that is started again goes on, whoever starts it, and doubles nothing."""
 
-import os
-import signal
 import subprocess
 import sys
 import threading
@@ -10,6 +8,7 @@ from datetime import timedelta
 
 import django_setup  # noqa: F401
 import pytest
+from forks import exit_code_of_a_fork
 
 pytest_plugins = ["django_fixtures"]
 
@@ -720,16 +719,7 @@ def test_a_fork(portal, alias, journal):
     """A forked process cannot use a journal that has the run, and does not give the run of its parent back."""
     stream = portal.session().stream_batch(adds(20), journal=journal, chunk_size=4)
     assert next(stream).status == "ok"
-    if not (child := os.fork()):
-        signal.alarm(30)  # ends a child that waits
-        code = 1
-        try:
-            journal.summary()
-        except JournalError as error:
-            code = 0 if "opened by another process, of which this one is a copy" in str(error) else 2
-        stream.close()
-        os._exit(code)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert exit_code_of_a_fork(journal, stream) == 0
     with pytest.raises(RunBusy):
         DjangoJournal("import", using=alias).begin(portal.url.split("/")[2], bool)
     assert [row.status for row in stream] == ["ok"] * 19

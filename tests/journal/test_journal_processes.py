@@ -12,6 +12,7 @@ from contextlib import closing, suppress
 from textwrap import dedent
 
 import pytest
+from forks import exit_code_of_a_fork
 
 from b24batch import Command, JournalError, RetryPolicy, RunBusy
 from b24batch.journal import Journal
@@ -82,16 +83,7 @@ def test_a_fork(portal, path):
     with portal.session() as b24, Journal(path) as journal:
         stream = b24.stream_batch(adds(20), journal=journal, chunk_size=4)
         assert next(stream).status == "ok"
-        if not (child := os.fork()):
-            code = 1
-            try:
-                journal.summary()
-            except JournalError as error:
-                code = 0 if "opened by another process, of which this one is a copy" in str(error) else 2
-            stream.close()
-            journal.close()
-            os._exit(code)
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert exit_code_of_a_fork(journal, stream) == 0
         assert path.with_name("import.journal-lock").exists()
         assert len([row for row in stream if row.status == "ok"]) == 19
         assert journal.summary().startswith("20 commands: 20 ok; 1 life")
