@@ -34,7 +34,6 @@ class FileLock:
         self._database: sqlite3.Connection | None = None
         #: What distinguishes the file from another one at the same path; None if the lock is not taken.
         self._file: tuple[int, int] | None = None
-        self._pid = os.getpid()
 
     def take(self, now: float) -> None:
         """Take the lock. Call `release` in any case, also after an exception.
@@ -79,22 +78,17 @@ class FileLock:
         raise JournalError(f"{self._path.name} {reason}; nothing was sent") if owner is None else self._busy(owner)
 
     def _remove(self) -> None:
-        if self._is_own and find(self._path) == self._file:
+        if find(self._path) == self._file:
             remove(self._path)
 
     def _close(self) -> None:
-        if self._is_own and self._database is not None:
+        if self._journal.is_own and self._database is not None:
             self._file = None
             self._database.close()
             self._database = None
 
     def _busy(self, owner: str) -> RunBusy:
         return RunBusy(f"{self._journal.name} is in use by {owner}")
-
-    @property
-    def _is_own(self) -> bool:
-        """Whether this process has it, and not one that it is a fork of."""
-        return os.getpid() == self._pid
 
     def _own(self, database: sqlite3.Connection, now: float) -> None:
         since = datetime.fromtimestamp(now).strftime("%H:%M")
