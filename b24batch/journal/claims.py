@@ -27,7 +27,7 @@ class Claimed:
     number: int
     names: list[str]
     perhaps: frozenset[str]
-    is_open: bool = attrs.field(default=True, init=False)
+    is_open: bool = True
 
     def release(self, database: sqlite3.Connection) -> None:
         """Record that it was not executed so far."""
@@ -55,10 +55,11 @@ def claim(
     """Record that a request is about to be sent; None if another run has sent some of its commands meanwhile."""
     names = [encoded.name for encoded in commands]
     lost = database.execute(schema.PERHAPS.format(schema.marks(names)), names) if any(may_repeat) else ()
-    claimed = Claimed(database.execute(schema.NUMBER).fetchone()[0], names, frozenset(name for (name,) in lost))
-    database.execute(schema.REQUEST, (claimed.number, request_id, now))
+    (number,) = database.execute(schema.NUMBER).fetchone()
+    claimed = Claimed(number, names, frozenset(name for (name,) in lost))
+    database.execute(schema.REQUEST, (number, request_id, now))
     rows = [
-        (encoded.name, encoded.position, encoded.command.method, digest_of(encoded), claimed.number, again)
+        (encoded.name, encoded.position, encoded.command.method, digest_of(encoded), number, again)
         for encoded, again in zip(commands, may_repeat, strict=True)
     ]
     return claimed if database.executemany(schema.CLAIM, rows).rowcount == len(rows) else None

@@ -45,7 +45,7 @@ class JournalFile:
         try:
             self._database = self._connect()
         except sqlite3.Error as error:
-            reason, is_foreign = explain(error, _PATIENCE), error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_NOTADB
+            reason, is_foreign = explain(error, _PATIENCE), error.sqlite_errorcode == sqlite3.SQLITE_NOTADB
         else:
             self._identity = find(self.path)
             return
@@ -189,7 +189,8 @@ class JournalFile:
 def _fill(database: sqlite3.Connection) -> None:
     """Create the tables, unless another process has created them meanwhile. Closing the file takes back a part."""
     database.execute("BEGIN IMMEDIATE")
-    if not database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+    (count,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if not count:
         for statement in TABLES:
             database.execute(statement)
     database.execute("COMMIT")

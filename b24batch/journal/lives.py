@@ -35,8 +35,8 @@ def begin_life(database: sqlite3.Connection, portal: str, journal: str, now: flo
     check_deaths(journal, *database.execute(schema.STUCK, (MOST_DEATHS - 1,)).fetchone())
     database.execute(schema.CUT, (LOST, 1))
     database.execute("UPDATE run SET lives = lives + 1")
-    number: int = database.execute(schema.NUMBER).fetchone()[0]
-    return number
+    (number,) = database.execute(schema.NUMBER).fetchone()
+    return int(number)
 
 
 def end_life(database: sqlite3.Connection) -> None:

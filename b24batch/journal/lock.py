@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sqlite3
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -66,13 +66,12 @@ class FileLock:
     def _take(self, now: float) -> None:
         create(self._path)
         try:
-            self._database = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
+            self._database = _connect(self._path)
             self._own(self._database, now)
             self._file = find(self._path)
         except sqlite3.Error as error:
             owner = _owner(self._database) if is_locked(error) and self._database is not None else None
             reason = explain(error, 0)
-            self._close()
         else:
             return
         raise JournalError(f"{self._path.name} {reason}; nothing was sent") if owner is None else self._busy(owner)
@@ -85,14 +84,12 @@ class FileLock:
         if self._journal.is_own and self._database is not None:
             self._file = None
             self._database.close()
-            self._database = None
 
     def _busy(self, owner: str) -> RunBusy:
         return RunBusy(f"{self._journal.name} is in use by {owner}")
 
     def _own(self, database: sqlite3.Connection, now: float) -> None:
         since = datetime.fromtimestamp(now).strftime("%H:%M")
-        database.execute("PRAGMA journal_mode = DELETE")
         database.execute("BEGIN IMMEDIATE")
         database.execute(_OWNER)
         database.execute("DELETE FROM owner")
@@ -110,13 +107,14 @@ def _owner(database: sqlite3.Connection) -> str:
 
 def _find_owner(path: Path) -> str | None:
     """Return who has the lock; None if nobody has it."""
-    database = None
-    try:
-        database = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=0, isolation_level=None)
-        database.execute("BEGIN IMMEDIATE")
-    except sqlite3.Error as error:
-        return _owner(database) if is_locked(error) and database is not None else None
-    finally:
-        if database is not None:
-            database.close()
+    with suppress(sqlite3.Error), closing(_connect(path)) as database:
+        try:
+            database.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            return _owner(database) if is_locked(error) else None
     return None
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    uri = f"{path.as_uri()}?mode=rw"
+    return sqlite3.connect(uri, uri=True, timeout=0, isolation_level=None, check_same_thread=False)

@@ -40,7 +40,7 @@ def create(path: Path) -> None:
     # A file that exists is not opened here: closing it would drop the locks this process has on it.
     reason = ""
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
         pass
     except OSError as error:

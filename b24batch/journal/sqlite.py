@@ -53,9 +53,9 @@ class Journal:
         self._held: FileLock | None = None
         self._asked = Asked()
         self._clock = clock
-        self._repeatable: Callable[[Command], bool] = bool  # replaced when a run begins
+        self._repeatable: Callable[[Command], bool]
         #: The number of the first request of this life.
-        self._first = 0
+        self._first: int
         self._claims: dict[str, Claimed] = {}
         #: The numbers of the requests that this object claimed.
         self._own: set[int] = set()
@@ -182,7 +182,6 @@ class Journal:
     def _give_back(self) -> None:
         if self._held is not None:
             self._held.release()
-            self._held = None
         self._asked.forget()
 
     def _overtaken(self) -> RunBusy:

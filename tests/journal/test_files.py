@@ -16,6 +16,7 @@ import pytest
 
 from b24batch import Command, JournalError, RetryPolicy, UsageError
 from b24batch.journal import Journal
+from b24batch.journal.paths import create, find, remove
 from b24batch.sqlite_errors import explain
 
 ADD = "crm.deal.add"
@@ -184,6 +185,61 @@ def test_a_full_disk(portal, path, concurrency):
     result = portal.session().batch_by_chunk(adds(3000), journal=path)
     assert {row.status for row in result} <= {"ok", "unknown"}
     assert set(executions(portal).values()) == {1}
+
+
+@pytest.mark.parametrize(("act", "step"), [(create, "open"), (create, "stat"), (find, "stat"), (remove, "unlink")])
+def test_a_time_limit_while_a_path_is_looked_at(path, act, step):
+    """What a signal handler raises meanwhile is not from the file system, so it leaves as it is."""
+
+    def ring(_frame, event, function):
+        if event == "c_call" and function.__name__ == step:
+            raise TimeoutError("time is up")
+
+    before = sys.getprofile()
+    sys.setprofile(ring)
+    try:
+        with pytest.raises(TimeoutError, match="time is up"):
+            act(path)
+    finally:
+        sys.setprofile(before)
+
+
+def test_a_damaged_lock(path):
+    """A file of the lock that cannot be used is named, and nothing is kept open: without it the run begins."""
+    lock = path.with_name("import.journal-lock")
+    lock.write_bytes(b"no database" * 100)
+    with Journal(path) as journal:
+        with pytest.raises(JournalError) as refused:
+            journal.begin("portal", bool)
+        assert refused.value.description == "import.journal-lock is not a SQLite database; nothing was sent"
+        assert type(refused.value) is JournalError
+        lock.unlink()
+        journal.begin("portal", bool)
+
+
+def test_a_refused_file_is_closed(path):
+    """A file that is not a journal is closed, also while somebody keeps the error."""
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("CREATE TABLE mine (x)")
+        with pytest.raises(UsageError, match="is not a journal") as refused:
+            Journal(path)
+    assert [file.name for file in path.parent.iterdir()] == [path.name]  # SQLite merges it when the last one closes it
+    del refused
+
+
+def test_the_settings_of_a_file(path):
+    """A journal waits 5 seconds for another program, also after a run, and each commit is flushed to the disk."""
+    with Journal(path) as journal:
+        for _ in range(2):
+            journal.begin("portal", bool)
+            settings = ("busy_timeout", "synchronous", "fullfsync")
+            read = [
+                journal._file.read(lambda database, name=name: database.execute(f"PRAGMA {name}").fetchone())
+                for name in settings
+            ]
+            assert read == [(5000,), (2,), (1,)]
+            journal.end()
 
 
 def test_the_words_for_a_full_disk():

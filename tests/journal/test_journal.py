@@ -394,8 +394,11 @@ def test_settle(portal, run, path):
         assert [noted.key for noted in journal.rows("unknown")] == ["order-0", "order-1", "order-2"]
         assert journal.settle(["order-0"], executed=True) == 1
         assert journal.settle(["order-1", "order-0"], executed=False) == 1
-        with pytest.raises(UsageError, match="has no command with the key 'x'"):
+        assert [journal.settle(keys, executed=False) for keys in (["order-1"], [])] == [0, 0]
+        with pytest.raises(UsageError, match="has no command with the key 'x'") as refused:
             journal.settle(["x"], executed=True)
+        assert [file.name for file in path.parent.iterdir()] == [path.name]
+    del refused
     assert [row.status for row in run(adds(3))] == ["ok", "ok", "unknown"]
     assert titles(portal) == {"Deal 1": 1}
 

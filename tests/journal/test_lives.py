@@ -2,6 +2,7 @@
 
 import gc
 import inspect
+import sqlite3
 import threading
 from collections import Counter
 from contextlib import closing
@@ -16,7 +17,7 @@ from b24batch.journal.asked import Asked
 from b24batch.journal.claims import Claimed
 from b24batch.journal.file import JournalFile
 from b24batch.journal.lock import FileLock
-from b24batch.journal.noted import dump, dump_error, load_error
+from b24batch.journal.noted import digest_of, dump, dump_error, load_error
 from b24batch.results import AjaxResult
 from b24batch.sandbox import FakeClock, Page, Portal
 
@@ -157,6 +158,54 @@ def test_a_lock_that_was_left(path):
             other.take(7200.0)
         other.release()
         lock.release()
+
+
+def test_a_lock_whose_file_stays(path):
+    """If another program writes just when a run ends, the file of the lock stays, but the next run has it."""
+    file = path.with_name(f"{path.name}-lock")
+    with closing(JournalFile(path)) as journal, closing(sqlite3.connect(path, isolation_level=None)) as writer:
+        lock, other = FileLock(journal), FileLock(journal)
+        lock.take(0.0)
+        writer.execute("BEGIN IMMEDIATE")
+        lock.release()
+        writer.execute("ROLLBACK")
+        assert file.exists()
+        other.take(0.0)
+        lock.release()  # which changes nothing
+        with pytest.raises(RunBusy):
+            lock.take(0.0)
+        other.release()
+        assert not file.exists()
+
+
+def test_the_same_request_id_in_the_next_life(path):
+    """A request that was cut off has nothing to do with one that has the same id in the next life."""
+    with Journal(path) as journal:
+        for command in encode_calls(adds(2), halt=True):
+            journal.begin("portal", bool)
+            journal.claim("r", [command])
+            journal.end()
+        assert [(noted.key, noted.status) for noted in journal.rows()] == [
+            ("order-0", "unknown"),
+            ("order-1", "unknown"),
+        ]
+
+
+def test_what_stays_the_same_in_each_version(path):
+    """A run goes on with the journal of an earlier version: the marks of a file and the digests do not change."""
+    with Journal(path) as journal, closing(sqlite3.connect(path)) as database:
+        assert repr(journal) == "<Journal import.journal>"
+        assert database.execute("SELECT * FROM pragma_application_id, pragma_user_version").fetchone() == (
+            0x62323462,
+            1,
+        )
+    texts = ["Ж", "$x[a]", "$result[x]y"]  # in a batch, alone, and alone only without halt
+    calls = [(ADD, {"fields": {"TITLE": text}}) for text in texts]
+    assert [digest_of(encoded) for encoded in encode_calls(calls, halt=False)] == [
+        "6640bf00ca8f56184f0daa76",
+        "3898d6983e509a6a1750a9ca",
+        "ff4c87887e3101f97339597e",
+    ]
 
 
 def claimed():
