@@ -75,7 +75,7 @@ class Kept:
     next: int | None
     http_status: int | None
     request_id: str | None
-    is_ours: bool
+    is_ours: bool = attrs.field(kw_only=True)
 
 
 def digest_of(encoded: EncodedCommand) -> str:
