@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 from pathlib import Path
 from typing import TypeAlias
 
@@ -16,6 +17,7 @@ from b24batch.redaction import shown
 Source: TypeAlias = str | os.PathLike[str] | tuple[str, bytes]
 
 _EXPECTED = "expected the path of a file or (name, content)"
+_FORBIDDEN = re.compile(r"[/\\\x00-\x1f\x7f\ud800-\udfff]")
 
 
 @hide_arguments
@@ -60,7 +62,7 @@ def file_data(source: Source) -> dict[str, JsonValue]:
 def to_named(source: Source) -> tuple[str, Path | bytes]:
     """Return the name of a file, and its path or its content; raise `UsageError` for anything else."""
     name, content = source if isinstance(source, tuple) and len(source) == 2 else (None, source)
-    if name is None and isinstance(content, str | os.PathLike) and isinstance(os.fspath(content), str):
+    if name is None and isinstance(content, str | os.PathLike):
         path = to_path(content, f"file: {_EXPECTED}", "; download the file first")
         return _check_name(path.name), path
     if name is not None and isinstance(content, bytes | bytearray | memoryview):
@@ -87,14 +89,6 @@ def to_path(path: object, expected: str, advice: str = "") -> Path:
 
 
 def _check_name(name: object) -> str:
-    is_name = isinstance(name, str) and name not in ("", ".", "..") and not any(map(_is_forbidden, name))
-    if not isinstance(name, str) or not is_name:
-        raise UsageError(
-            f"file: expected the name of a file, without slashes and control characters, got {shown(name)}"
-        )
-    return name
-
-
-def _is_forbidden(character: str) -> bool:
-    is_surrogate = "\ud800" <= character <= "\udfff"
-    return character in "/\\\x7f" or character < " " or is_surrogate
+    if isinstance(name, str) and name not in ("", ".", "..") and not _FORBIDDEN.search(name):
+        return name
+    raise UsageError(f"file: expected the name of a file, without slashes and control characters, got {shown(name)}")

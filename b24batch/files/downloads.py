@@ -94,7 +94,7 @@ def _receive(transport: Transport, link: Link, partial: Partial) -> None:
         exchange.send(repeatable=True)
         return
     except FileFailed as failed:
-        failure: BaseException = failed.args[0]
+        (failure,) = failed.args
     raise failure.with_traceback(None)
 
 
@@ -103,7 +103,7 @@ class Download(LinkExchange):
     """A request for a file and its attempts; each begins the file anew."""
 
     partial: Partial = attrs.field(kw_only=True)
-    began: float = 0.0
+    began: float = attrs.field(init=False)
 
     def attempt(self) -> Answer:
         """Request the file; if it was coming, but too slowly for the deadline, repeating does not help."""

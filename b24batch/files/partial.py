@@ -36,7 +36,7 @@ class Partial:
     _file: BinaryIO | None = None
     _temporary: Path | None = None
     _target: Path = attrs.field(init=False)
-    _written: int = 0
+    _written: int = attrs.field(init=False)
     _gunzip: Gunzip | None = None
 
     def open(self) -> None:
@@ -142,8 +142,6 @@ def _move(temporary: Path, target: Path) -> None:
     """Rename a file, but never over another one; systems of files without hard links cannot do it in one step."""
     try:
         target.hardlink_to(temporary)
-    except FileExistsError:
-        raise _make_existing(target) from None
     except OSError:
         if os.path.lexists(target):
             raise _make_existing(target) from None

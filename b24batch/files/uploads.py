@@ -77,7 +77,7 @@ def _send(transport: Transport, link: Link, form: Form) -> dict[str, JsonValue]:
     try:
         return _check(exchange.send(repeatable=False).envelope["result"], form)
     except FileFailed as failed:
-        failure: BaseException = failed.args[0]
+        (failure,) = failed.args
     raise failure.with_traceback(None)
 
 

@@ -60,7 +60,7 @@ class RedisBucket(ReservingLimiter):
     _server: Server
     _local: LeakyBucket = attrs.field(init=False)
     #: The outage for which the local bucket was last filled.
-    _outage: int = attrs.field(default=0, init=False)
+    _outage: int = 0
 
     def __init__(
         self,

@@ -82,9 +82,6 @@ def get_server(client: Any) -> Server:
         kind = type(client).__name__
         del client, register
         raise UsageError(f"client: expected a URL such as redis://host:6379/0 or a synchronous client, got {kind}")
-    known = _servers.get(id(client))
-    if known is not None:
-        return known
     return _servers.setdefault(id(client), Server({text: register(text) for text in (RESERVE, FILL, READ)}, client))
 
 

@@ -2,9 +2,11 @@
 
 import base64
 import io
+import os
 from pathlib import Path
 
 import pytest
+from canary import assert_hidden
 from drawing import drawn, together
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,11 +15,14 @@ from b24batch import UsageError
 from b24batch.files import file_data, file_value
 
 
-def test_a_path(tmp_path):
+def test_a_path(tmp_path, monkeypatch):
     """The file at a path, as text or as an object, is its name and its content in base64."""
+    monkeypatch.chdir(tmp_path)
     path = tmp_path / "contract.pdf"
     path.write_bytes(b"\x00\xff" * 3)
+    path.with_name("ab").write_bytes(b"\x00")
     assert file_value(path) == file_value(str(path)) == ["contract.pdf", "AP8A/wD/"]
+    assert file_value("ab") == ["ab", "AA=="]
     assert file_data(path) == {"fileData": ["contract.pdf", "AP8A/wD/"]}
 
 
@@ -38,9 +43,17 @@ def test_it_arrives_whole(portal, b24, method, batch):
     assert row["SIZE"] == "768"
 
 
+class BytesPath(os.PathLike):
+    """A path that is bytes inside."""
+
+    def __fspath__(self):
+        return b"a.txt"
+
+
 @together(
     ("source", "reason"),
     [
+        (BytesPath(), r"expected the path of a file or \(name, content\), got BytesPath$"),
         (b"x", r"expected the path of a file or \(name, content\), got bytes"),
         (io.BytesIO(b"x"), r"got BytesIO; of an open file pass \(name, file.read\(\)\)"),
         (("a.txt", io.BytesIO(b"x")), r"got \(name, BytesIO\); of an open file"),
@@ -55,7 +68,7 @@ def test_it_arrives_whole(portal, b24, method, batch):
         ((7, b"x"), "expected the name of a file, .* got 7"),
         *(
             ((name, b"x"), "expected the name of a file, without slashes and control characters, got ")
-            for name in ("", ".", "..", "a/b", "../a", "a\\b", "a\nb", "a\x00", "a\x7f", "\ud800")
+            for name in ("", ".", "..", "a/b", "../a", "a\\b", "a\nb", "a\x00", "a\x1f", "a\x7f", "\ud800", "\udfff")
         ),
         (("a.txt", b""), "'a.txt' is empty, and the portal ignores an empty file"),
     ],
@@ -64,6 +77,14 @@ def test_what_is_refused(source, reason):
     """Anything else is refused; the message says what to pass, and does not print a content."""
     with pytest.raises(UsageError, match=reason):
         file_value(source)
+
+
+@pytest.mark.parametrize("make", [file_value, file_data])
+def test_a_url_is_not_shown(make):
+    """A URL that is passed as a file, and may have a token, is in no frame of the error."""
+    with pytest.raises(UsageError, match="got a URL") as refused:
+        make("https://example.com/rest/1/s3cr3tc0de/download/?token=x")
+    assert_hidden(["s3cr3tc0de"], refused.value)
 
 
 def test_paths_without_a_file(tmp_path):

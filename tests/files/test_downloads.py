@@ -1,12 +1,18 @@
 """Downloads: a file arrives whole and under its name, or nothing of it is left and the error says why."""
 
+import contextlib
+import errno
 import gzip
 import json
 import os
+import random
 import re
 import signal
+import sys
 import threading
 import tracemalloc
+import zlib
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -28,7 +34,7 @@ from b24batch import (
     UsageError,
 )
 from b24batch.files import download_file, upload_file
-from b24batch.sandbox import FAULTS, Answer, PortalError
+from b24batch.sandbox import FAULTS, Answer, FakeClock, PortalError
 from b24batch.wire import LeakyBucket
 
 CONTENT = bytes(range(256)) * 1000
@@ -135,13 +141,61 @@ def test_existing_files(portal, b24, stored, tmp_path, in_folder):
     assert names_in(tmp_path) == ["a.bin"]
 
 
-def test_a_file_that_comes_meanwhile(portal, b24, stored, tmp_path):
-    """A file that another program creates during the download is not overwritten either."""
+@contextlib.contextmanager
+def calling_at(steps, act):
+    """Calls `act` whenever this thread is about to call one of these functions of the system."""
+
+    def look(_frame, event, function):
+        if event == "c_call" and function.__name__ in steps.split():
+            act()
+
+    before = sys.getprofile()
+    sys.setprofile(look)
+    try:
+        yield
+    finally:
+        sys.setprofile(before)
+
+
+def fail():
+    """As a system of files without hard links, or a disk that is broken."""
+    raise OSError(errno.EPERM, "Operation not permitted")
+
+
+@pytest.mark.parametrize("act", [lambda: None, fail], ids=["links", "no links"])
+def test_a_file_that_comes_meanwhile(portal, b24, stored, tmp_path, act):
+    """A file that another program creates during the download is not overwritten either, also without hard links."""
     url, path = stored(CONTENT)["DOWNLOAD_URL"], tmp_path / "a.bin"
     portal.fail_next(lambda: path.write_bytes(b"mine"))
-    with pytest.raises(FileExistsError):
-        download_file(b24, url, path)
-    assert (path.read_bytes(), names_in(tmp_path)) == (b"mine", ["a.bin"])
+    with calling_at("link", act):
+        with pytest.raises(FileExistsError, match="overwrite=True replaces it"):
+            download_file(b24, url, path)
+        assert (path.read_bytes(), names_in(tmp_path)) == (b"mine", ["a.bin"])
+        path.unlink()
+        assert download_file(b24, url, path).read_bytes() == CONTENT
+    assert names_in(tmp_path) == ["a.bin"]
+
+
+def test_it_is_on_the_disk_before_it_has_its_name(b24, stored, tmp_path):
+    """The system has all bytes, and writes them to the disk; the file is closed, and then gets its name."""
+    url, seen = stored(b"x" * 100)["DOWNLOAD_URL"], []
+
+    def look():
+        (part,) = tmp_path.iterdir()
+        seen.append((part.stat().st_size, len(opened_in(tmp_path))))
+
+    with calling_at("fsync link", look):
+        download_file(b24, url, tmp_path / "a.bin")
+    assert seen == [(100, 1), (100, 0)]
+    with calling_at("fsync", fail), pytest.raises(OSError, match="not permitted"):
+        download_file(b24, url, tmp_path / "b.bin")
+    assert names_in(tmp_path) == ["a.bin"]
+
+
+def opened_in(folder):
+    """The files in a folder that this process has open, also those that are deleted."""
+    links = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    return [path for path in map(os.readlink, links) if str(folder) in path]
 
 
 CHUNKED = b"5\r\nhello\r\n0\r\n\r\n"
@@ -186,6 +240,7 @@ NO_FILE = [
     (Answer('{"error": "expired_token"}', 401), ExpiredToken, "expired_token"),
     (Answer("", 302, {"Location": "/auth/?backurl=x"}), UnexpectedAnswer, "HTTP 302"),
     (Answer("", 302, {"Location": "https://new.example.com/a?token=abcdefghijk"}), PortalMoved, "new.example.com"),
+    (Answer(HTML, 499, {"Content-Type": "text/html"}), UnexpectedAnswer, "got a web page .HTTP 499"),
     (Answer(HTML, 500, {"Content-Type": "text/html"}), AnswerLost, "is not the JSON of a portal"),
     (Answer(CONTENT, 500, FILE), AnswerLost, "is not the JSON of a portal"),
     (
@@ -257,6 +312,14 @@ def test_a_lost_answer_is_requested_again(portal, b24, stored, tmp_path, fault):
     assert download_file(b24, url, tmp_path / "a", size=size, max_size=size).read_bytes() == CONTENT
 
 
+def test_a_file_that_is_smaller_when_it_is_requested_again(portal, b24, stored, tmp_path):
+    """Nothing of the first answer is left in the file."""
+    url = stored(CONTENT)["DOWNLOAD_URL"]
+    portal.fail_next("half_body")
+    portal.fail_next(Answer(b"small", headers=FILE))
+    assert download_file(b24, url, tmp_path / "a").read_bytes() == b"small"
+
+
 @pytest.mark.parametrize("fault", ["silent", "stall"])
 def test_time_outs(portal, b24, stored, tmp_path, fault):
     """An answer that does not end is ended by the session's time-out."""
@@ -269,12 +332,22 @@ def test_time_outs(portal, b24, stored, tmp_path, fault):
 
 
 GZIPPED = gzip.compress(CONTENT) + gzip.compress(b"more")
+#: A content that repeats what stands 30,000 bytes before.
+FAR = b"".join(random.Random(number).randbytes(30_000) * 2 for number in range(9))
 
 
 @pytest.mark.parametrize(
     ("body", "expected"),
-    [(GZIPPED, CONTENT + b"more"), (gzip.compress(b""), b""), (GZIPPED[:-9], None), (b"no gzip", None), (b"", None)],
-    ids=["whole", "empty", "cut", "damaged", "nothing"],
+    [
+        (GZIPPED, CONTENT + b"more"),
+        (gzip.compress(FAR), FAR),
+        (gzip.compress(b""), b""),
+        (GZIPPED[:-9], None),
+        (b"no gzip", None),
+        (zlib.compress(CONTENT), None),
+        (b"", None),
+    ],
+    ids=["whole", "far", "empty", "cut", "damaged", "zlib", "nothing"],
 )
 @pytest.mark.parametrize(
     "header", [{"Content-Encoding": "gzip"}, {"Content-Encoding": "x-GZIP", "Connection": "close"}]
@@ -309,6 +382,30 @@ def test_sizes(portal, b24, stored, tmp_path, header):
         assert names_in(tmp_path) == []
     portal.fail_next(Answer(body, headers={**FILE, **header}))
     assert download_file(b24, url, tmp_path / "a", size=whole, max_size=whole).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({}, "the file has more than 2147483648 bytes; a larger max_size allows it"),
+        ({"size": 2147483648, "max_size": 3 * 10**9}, "expected a file of 2147483648 bytes, got 2147483649"),
+    ],
+)
+def test_sizes_are_looked_at_first(tmp_path, options, reason):
+    """A file of more than 2 GiB, or of another size, is refused before any of it is received."""
+
+    def begin(gate, connection):
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2147483649\r\nContent-Type: image/png\r\n\r\n")
+        gate.closed.wait(5)
+
+    with Gate(0) as gate, Session(f"http://127.0.0.1:{gate.port}/rest/1/c0dec0de/", limits=None) as b24:
+        gate.mode = begin
+        with pytest.raises(UnexpectedAnswer) as refused:
+            download_file(b24, "/large", tmp_path / "a", **options)
+        assert refused.value.description == reason
+        assert opened_in(tmp_path) == []
+        gate.closed.set()
 
 
 @pytest.mark.parametrize(
@@ -560,9 +657,30 @@ def test_a_slow_file(tmp_path):
         Session(f"http://127.0.0.1:{gate.port}/rest/1/c0dec0de/", limits=None, clock=Hasty(), deadline=30) as b24,
     ):
         gate.mode = send_much
-        with pytest.raises(AnswerLost, match=r"took more than 30 s; .* use session.with_options\(deadline"):
+        with pytest.raises(AnswerLost, match=r"took more than 30 s; .* use session.with_options\(deadline") as slow:
             download_file(b24, "/large", tmp_path / "a")
+        assert slow.value.http_status == 200
         assert names_in(tmp_path) == []
+
+
+def test_a_slow_portal(tmp_path):
+    """An answer that does not begin before the deadline is requested again, also after one that was cut."""
+    clock, requests = FakeClock(), []
+
+    def answer(gate, connection):
+        requests.append(read_request(connection))
+        if len(requests) == 2:
+            clock.advance(10_000)
+            return
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Type: image/png\r\n\r\n"
+        connection.sendall(head + b"abcd"[: len(requests)])
+
+    with Gate(0) as gate, Session(f"http://127.0.0.1:{gate.port}/rest/1/c0dec0de/", limits=None, clock=clock) as b24:
+        gate.mode = answer
+        with pytest.raises(AnswerLost):
+            download_file(b24.with_options(retries=RetryPolicy(attempts=3)), "/a", tmp_path / "a")
+        assert len(requests) == 3
+        assert download_file(b24, "/a", tmp_path / "a").read_bytes() == b"abcd"
 
 
 def test_bombs_take_no_memory(portal, b24, stored, tmp_path):

@@ -26,6 +26,7 @@ from b24batch import (
     UsageError,
 )
 from b24batch.files import download_file, upload_file
+from b24batch.files.forms import Form
 from b24batch.sandbox import FAULTS, Answer, FakeClock, Portal, PortalError
 
 CONTENT = bytes(range(256)) * 2000
@@ -166,6 +167,7 @@ def test_links_elsewhere(portal, b24, caplog, answer, kind, reason):
         '{"result": []}',
         '{"result": {"ID": 5, "SIZE": "7"}}',
         '{"result": {"ID": 5}}',
+        f'{{"result": {{"SIZE": "{len(CONTENT)}"}}}}',
         '{"result": {}}',
     ],
 )
@@ -202,6 +204,13 @@ def test_a_file_that_changes(portal, b24, root, tmp_path):
     assert files_of(b24, root) == []
 
 
+def test_a_file_that_has_no_end(portal, b24, root):
+    """A device that is passed as a file is not read for ever."""
+    with pytest.raises(NotSent, match="'zero' has changed while it was sent"):
+        upload_file(b24, root, "/dev/zero")
+    assert files_of(b24, root) == []
+
+
 def test_a_file_that_goes(portal, b24, root, tmp_path):
     """A file that is removed meanwhile is the system's own error, and not taken for a fault of the network."""
     path = tmp_path / "a.bin"
@@ -219,6 +228,37 @@ def test_your_own_requests_session(portal, root):
     with portal.session(http=http) as b24:
         assert upload_file(b24, root, ("a.bin", CONTENT))["SIZE"] == str(len(CONTENT))
     assert portal.requests[-1].headers["x-mine"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("a.png", "image/png"), ("a.tar.gz", "application/x-tar"), ("a", "application/octet-stream")],
+)
+def test_the_form(name, kind):
+    """The form has the field that the portal named, the file's name and its type; its length is known before."""
+    form = Form(name, b"s3cr3t", boundary="b")
+    form.field = "document"
+    head = f'Content-Disposition: form-data; name="document"; filename="{name}"\r\nContent-Type: {kind}'
+    expected = f"--b\r\n{head}\r\n\r\ns3cr3t\r\n--b--\r\n".encode()
+    assert (b"".join(form), len(form)) == (expected, len(expected))
+    assert repr(form) == f"Form(name={name!r}, field='document', boundary='b', size=6)"
+
+
+def test_the_name_of_the_field():
+    """The file is in the field that the portal named."""
+    bodies = []
+
+    def take(gate, connection):
+        _head, body = read_request(connection)
+        bodies.append(body)
+        answer = '{"result": {"field": "document", "uploadUrl": "/upload", "ID": 1, "SIZE": 1}}'
+        lines = f"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {len(answer)}\r\n\r\n{answer}"
+        connection.sendall(lines.encode())
+
+    with Gate(0) as gate, Session(f"http://127.0.0.1:{gate.port}/rest/1/c0dec0de/", limits=None) as b24:
+        gate.mode = take
+        upload_file(b24, 1, ("a.bin", b"x"))
+    assert b'; name="document"; filename="a.bin"' in bodies[1]
 
 
 #: Bytes of a file that is larger than what an upload may take of memory.

@@ -85,6 +85,8 @@ SECRET = "https://example.bitrix24.com/rest/1/s3cr3tc0de/"
         (":memory:", "got ':memory:'"),
         ("", "got ''"),
         ("a\0b", "got 'a"),
+        (5, "got 5"),
+        (b"x", "got b'x'"),
         ("/dev/null", "null is not a regular file"),
     ],
 )
@@ -229,8 +231,9 @@ def test_a_refused_file_is_closed(path):
 
 
 def test_the_settings_of_a_file(path):
-    """A journal waits 5 seconds for another program, also after a run, and each commit is flushed to the disk."""
+    """It waits 5 seconds for another program, also after a run; each commit is flushed; only its owner can read it."""
     with Journal(path) as journal:
+        assert path.stat().st_mode & 0o777 == 0o600
         for _ in range(2):
             journal.begin("portal", bool)
             settings = ("busy_timeout", "synchronous", "fullfsync")
@@ -365,13 +368,15 @@ def test_ctrl_c_in_a_write(path):
     with Journal(path) as journal:
         journal.begin("portal", bool)
 
+        ended = []
+
         def press(database):
             raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
             journal._file.write(press)
-        thread = threading.Thread(target=journal.end)
+        thread = threading.Thread(target=lambda: ended.append(journal.end()))
         thread.start()
         thread.join(10)
-        assert not thread.is_alive()
+        assert ended == [None]
     assert [file.name for file in path.parent.iterdir()] == [path.name]
