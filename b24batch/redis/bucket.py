@@ -74,10 +74,12 @@ class RedisBucket(ReservingLimiter):
     ) -> None:
         if isinstance(client, str):
             client = Secret(client)
-        server = _open(client) if isinstance(client, Secret) else get_server(client)
-        del client
+        try:
+            server = _open(client) if isinstance(client, Secret) else get_server(client)
+        finally:
+            del client  # a traceback with locals may show it, and it may be a URL with a secret
         if not is_name(name):
-            del name  # a traceback with locals may show it, and it may be a URL with a secret
+            del name  # as above
             raise UsageError("name: expected a host or a member id: letters, digits and . : @ - _ [ ]")
         self.__attrs_init__(name, capacity, leak_rate, share, clock, server)
 

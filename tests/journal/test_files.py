@@ -1,5 +1,6 @@
 """The file of a journal: which paths it takes, and what happens when the file cannot be used."""
 
+import errno
 import json
 import os
 import sqlite3
@@ -8,7 +9,7 @@ import sys
 import tempfile
 import threading
 from collections import Counter
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from textwrap import dedent
 
@@ -189,21 +190,38 @@ def test_a_full_disk(portal, path, concurrency):
     assert set(executions(portal).values()) == {1}
 
 
+@contextmanager
+def failing(step, error):
+    """Raises an error whenever this thread is about to call the system's function `step`."""
+
+    def fail(_frame, event, function):
+        if event == "c_call" and function.__name__ == step:
+            raise error
+
+    before = sys.getprofile()
+    sys.setprofile(fail)
+    try:
+        yield
+    finally:
+        sys.setprofile(before)
+
+
 @pytest.mark.parametrize(("act", "step"), [(create, "open"), (create, "stat"), (find, "stat"), (remove, "unlink")])
 def test_a_time_limit_while_a_path_is_looked_at(path, act, step):
     """What a signal handler raises meanwhile is not from the file system, so it leaves as it is."""
+    with pytest.raises(TimeoutError, match="time is up"), failing(step, TimeoutError("time is up")):
+        act(path)
 
-    def ring(_frame, event, function):
-        if event == "c_call" and function.__name__ == step:
-            raise TimeoutError("time is up")
 
-    before = sys.getprofile()
-    sys.setprofile(ring)
-    try:
-        with pytest.raises(TimeoutError, match="time is up"):
-            act(path)
-    finally:
-        sys.setprofile(before)
+def test_a_folder_that_is_closed_meanwhile(path):
+    """If the file of the lock cannot be looked at or removed, the run ends as usual."""
+    with Journal(path) as journal:
+        for step in ("stat", "unlink"):
+            journal.begin("portal", bool)
+            with failing(step, PermissionError(errno.EACCES, "Permission denied")):
+                journal.end()
+    with failing("stat", FileNotFoundError(errno.ENOENT, "No such file")):
+        create(path)  # as another run removes its lock just now
 
 
 def test_a_damaged_lock(path):

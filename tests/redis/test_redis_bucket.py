@@ -182,6 +182,8 @@ def warnings_of(caplog):
 def test_redis_away(server, bucket, caplog):
     """Without Redis nothing fails: one warning, and a bucket of this process at its share, which is full at first."""
     server.connected = False
+    bucket.penalize()
+    assert bucket.level == pytest.approx(1.0)
     bucket.penalize(100.0)
     assert bucket.level == pytest.approx(1.01)
     bucket.penalize()
@@ -356,3 +358,5 @@ def test_one_client_for_all_portals():
     """Buckets with the same URL share one client, which connects when it is used."""
     first, second, other = (RedisBucket(url, "x") for url in ("redis://a", "redis://a", "redis://a/1"))
     assert first._server is second._server is not other._server
+    assert len({first, second, other}) == 3
+    assert repr(first) == "RedisBucket('x', 50, 2.0)"

@@ -1,5 +1,6 @@
 """What a bad server or network does to a bucket in Redis: nothing that reaches the caller, and no secret in a log."""
 
+import errno
 import gc
 import logging
 import os
@@ -62,7 +63,7 @@ ANSWERS = {
     "a length that is none": says(b"$x\r\n"),
     "null": says(b"$-1\r\n"),
     "nan": says(b"$3\r\nnan\r\n"),
-    "negative": says(b"$2\r\n-5\r\n"),
+    "negative": says(b"$2\r\n-1\r\n"),
     "infinite": says(b"$3\r\ninf\r\n"),
     "text": says(b"$2\r\nOK\r\n"),
     "a list": says(b"*1\r\n:1\r\n"),
@@ -168,6 +169,14 @@ def test_a_wrong_url_is_not_shown(url, make):
     assert_hidden(SECRETS, refused.value)
 
 
+@pytest.mark.parametrize("client", [f"redis://:{QUOTED}@a".encode(), [f"redis://:{QUOTED}@a"]], ids=["bytes", "list"])
+def test_a_url_for_a_client_is_not_shown(client):
+    """A URL in another form than text is refused, and shown nowhere."""
+    with pytest.raises(UsageError, match=f"client: expected .*, got {type(client).__name__}$") as refused:
+        RedisBucket(client, "a.example")
+    assert_hidden(SECRETS, refused.value)
+
+
 def test_a_url_for_a_name_is_not_shown():
     """A URL that is given as the name is refused, and shown nowhere."""
     for url in (f"redis://:{QUOTED}@a", f"https://a.example/rest/1/{PASSWORD}/"):
@@ -207,8 +216,10 @@ def test_an_exception_that_is_not_of_redis(error):
     """Exceptions that neither the client nor the network raises are the caller's."""
     bucket = RedisBucket(Client(error), "a.example", clock=FakeClock())
     for use in (bucket.acquire, bucket.penalize, lambda: bucket.level):
-        with pytest.raises(type(error)):
+        error.__context__ = redis.ConnectionError(PASSWORD)
+        with pytest.raises(type(error)) as caught:
             use()
+        assert_hidden(SECRETS, caught.value)
 
 
 def test_an_exception_around_the_call(caplog):
@@ -234,6 +245,30 @@ def test_every_exception_of_a_client(name, caplog):
     assert bucket.level > 0
     (record,) = caplog.records
     assert record.getMessage().startswith(f"Redis does not answer ({name}): ")
+
+
+def test_the_words_of_the_system(caplog):
+    """The warning has the class of the error and what the system says of it, once; not the words of the client."""
+    error = redis.ConnectionError(PASSWORD)
+    error.__cause__ = error.__context__ = OSError(errno.ECONNREFUSED, "Connection refused")
+    assert RedisBucket(Client(error), "a.example", clock=FakeClock()).acquire() == 5.0
+    assert [record.args[0] for record in caplog.records] == ["ConnectionError: Connection refused"]
+
+
+def test_a_client_never_tries_again(caplog):
+    """A client from a URL asks once, and waits at most half a second for a connection and for an answer."""
+    asked = []
+
+    def hang_up(gate, connection):
+        asked.append(connection.recv(1))
+
+    with gates.Gate(0) as gate:
+        gate.mode = hang_up
+        bucket = RedisBucket(f"redis://127.0.0.1:{gate.port}", "a.example", clock=FakeClock())
+        assert bucket.acquire() == 5.0
+    assert len(asked) == 1
+    options = bucket._server._client.get_connection_kwargs()
+    assert (options["socket_timeout"], options["socket_connect_timeout"]) == (0.5, 0.5)
 
 
 def test_an_exception_of_valkey(caplog):
