@@ -12,7 +12,6 @@ import sys
 import threading
 import tracemalloc
 import zlib
-from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -20,6 +19,7 @@ import requests
 from canary import assert_hidden
 from drawing import some
 from gates import Gate, read_request
+from open_files import opened_in
 
 from b24batch import (
     AjaxError,
@@ -190,12 +190,6 @@ def test_it_is_on_the_disk_before_it_has_its_name(b24, stored, tmp_path):
     with calling_at("fsync", fail), pytest.raises(OSError, match="not permitted"):
         download_file(b24, url, tmp_path / "b.bin")
     assert names_in(tmp_path) == ["a.bin"]
-
-
-def opened_in(folder):
-    """The files in a folder that this process has open, also those that are deleted."""
-    links = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
-    return [path for path in map(os.readlink, links) if str(folder) in path]
 
 
 CHUNKED = b"5\r\nhello\r\n0\r\n\r\n"

@@ -14,6 +14,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from open_files import opened_in
 
 from b24batch import Command, JournalError, RetryPolicy, UsageError
 from b24batch.journal import Journal
@@ -246,6 +247,14 @@ def test_a_refused_file_is_closed(path):
             Journal(path)
     assert [file.name for file in path.parent.iterdir()] == [path.name]  # SQLite merges it when the last one closes it
     del refused
+
+
+def test_a_run_that_ended_has_closed_its_file(portal, path):
+    """The file that was passed as a path is closed at the end of a run, also while its results are kept."""
+    stream = portal.session().stream_batch(adds(3), journal=path)
+    result = portal.session().batch_by_chunk(adds(3), journal=path.with_suffix(".other"))
+    assert len(list(stream)) == len(result) == 3
+    assert opened_in(path.parent) == []
 
 
 def test_the_settings_of_a_file(path):
