@@ -1,7 +1,12 @@
 """Which files this process has open."""
 
 import os
+import sys
 from pathlib import Path
+
+import pytest
+
+needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 
 def opened_in(folder):

@@ -19,7 +19,7 @@ import requests
 from canary import assert_hidden
 from drawing import some
 from gates import Gate, read_request
-from open_files import opened_in
+from open_files import needs_proc, opened_in
 
 from b24batch import (
     AjaxError,
@@ -176,6 +176,7 @@ def test_a_file_that_comes_meanwhile(portal, b24, stored, tmp_path, act):
     assert names_in(tmp_path) == ["a.bin"]
 
 
+@needs_proc
 def test_it_is_on_the_disk_before_it_has_its_name(b24, stored, tmp_path):
     """The system has all bytes, and writes them to the disk; the file is closed, and then gets its name."""
     url, seen = stored(b"x" * 100)["DOWNLOAD_URL"], []
@@ -378,6 +379,7 @@ def test_sizes(portal, b24, stored, tmp_path, header):
     assert download_file(b24, url, tmp_path / "a", size=whole, max_size=whole).read_bytes() == CONTENT
 
 
+@needs_proc
 @pytest.mark.parametrize(
     ("options", "reason"),
     [

@@ -14,7 +14,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from open_files import opened_in
+from open_files import needs_proc, opened_in
 
 from b24batch import Command, JournalError, RetryPolicy, UsageError
 from b24batch.journal import Journal
@@ -249,6 +249,7 @@ def test_a_refused_file_is_closed(path):
     del refused
 
 
+@needs_proc
 def test_a_run_that_ended_has_closed_its_file(portal, path):
     """The file that was passed as a path is closed at the end of a run, also while its results are kept."""
     stream = portal.session().stream_batch(adds(3), journal=path)
