@@ -391,6 +391,21 @@ def test_no_secret_and_no_params(portal, path):
         assert [name for name, content in found if secret.encode() in content] == []
 
 
+def test_a_write_in_a_write(path):
+    """A signal handler that uses the journal in the middle of a write is told so, and the write takes place."""
+    with Journal(path) as journal:
+        journal.begin("portal", bool)
+
+        def write(database):
+            database.execute("UPDATE run SET lives = 7")
+            with pytest.raises(JournalError, match=r"import\.journal is in use by this thread; nothing more was sent"):
+                journal.claim("r", [])
+            journal.close()
+
+        journal._file.write(write)
+        assert journal.summary() == "0 commands: none; 7 lives"
+
+
 def test_ctrl_c_in_a_write(path):
     """An exception inside a write leaves no transaction and no lock behind, in whatever thread."""
     with Journal(path) as journal:

@@ -421,8 +421,9 @@ def test_kills_at_different_requests_are_no_poison(path):
         journal.close()  # as if it was killed
     for _ in range(2):
         journal = Journal(path)
-        journal.begin("portal", lambda command: True)
-        journal.claim("r", commands[4:6])
-        journal.close()
+        for end in (journal.end, journal.close):  # one that was interrupted did not die
+            journal.begin("portal", lambda command: True)
+            journal.claim("r", commands[4:6])
+            end()
     with Journal(path) as journal, pytest.raises(JournalError, match=r"at the same request \(4 to 5\)"):
         journal.begin("portal", lambda command: True)
