@@ -33,14 +33,18 @@ def path(tmp_path):
     return tmp_path / "import.journal"
 
 
-@pytest.fixture(params=[1, 4])
+@pytest.fixture
 def run(portal, path, request):
-    b24 = portal.session(retries=RetryPolicy(attempts=1))
+    """Starts a run with the journal."""
+    b24, concurrency = portal.session(retries=RetryPolicy(attempts=1)), getattr(request, "param", 1)
 
     def start(calls, **options):
-        return b24.batch_by_chunk(calls, **{"journal": path, "concurrency": request.param, "chunk_size": 2} | options)
+        return b24.batch_by_chunk(calls, **{"journal": path, "concurrency": concurrency, "chunk_size": 2} | options)
 
     return start
+
+
+in_any_order = pytest.mark.parametrize("run", [1, 4], indirect=True)
 
 
 class BytesPath(os.PathLike):
@@ -286,6 +290,7 @@ def executions(portal):
     return Counter(command.params["fields"]["TITLE"].replace("Deal ", "order-") for command in portal.executed)
 
 
+@in_any_order
 def test_a_replaced_file(portal, run, path):
     """A file that is replaced during the run ends it."""
 
@@ -302,6 +307,7 @@ def test_a_replaced_file(portal, run, path):
         run(adds(40))
 
 
+@in_any_order
 @pytest.mark.parametrize(("count", "said"), [(1, "1 command has its outcome"), (2, "2 commands have their outcome")])
 def test_the_count_of_outcomes(portal, run, path, count, said):
     """The error that ends a run tells how many commands have their outcome."""
@@ -353,6 +359,7 @@ def test_a_locked_file(portal, run, path, monkeypatch, when):
     assert set(executions(portal).values()) == {1}
 
 
+@in_any_order
 def test_a_reader_does_not_delay_the_end(portal, run, path, monkeypatch):
     """A program that has the journal open, for its view, neither stops a run nor delays its end."""
     monkeypatch.setattr("b24batch.journal.file._PATIENCE", 3600.0)
