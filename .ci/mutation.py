@@ -73,7 +73,7 @@ lists/reading       lists/test_lists lists/test_list_endings lists/test_concurre
 lists/survey        lists/test_concurrent_lists lists/test_list_requests
 journal             journal/test_journal journal/test_lives journal/test_files
 journal/file        journal/test_files journal/test_journal journal/test_journal_processes
-journal/lock        journal/test_journal journal/test_journal_processes journal/test_lives
+journal/lock        journal/test_files journal/test_journal_processes journal/test_lives
 journal/noted       journal/test_lives journal/test_journal
 journal/paths       journal/test_files
 locks               wire/test_rate wire/test_limits test_processes

@@ -19,6 +19,7 @@ from open_files import needs_proc, opened_in
 from b24batch import Command, JournalError, RetryPolicy, UsageError
 from b24batch.journal import Journal
 from b24batch.journal.paths import create, find, remove
+from b24batch.sandbox import Portal
 from b24batch.sqlite_errors import explain
 
 ADD = "crm.deal.add"
@@ -121,6 +122,47 @@ def test_a_missing_folder(portal, run, tmp_path):
     """A file whose folder does not exist cannot be created, and the message says so."""
     with pytest.raises(JournalError, match=r"x cannot be created \(No such file or directory\); nothing was sent"):
         run(adds(1), journal=tmp_path / "missing" / "x")
+    assert not portal.requests
+
+
+def test_foreign_files(portal, tmp_path, run):
+    """A file that is something else is refused, and stays as it is."""
+    text, other = tmp_path / "notes.txt", tmp_path / "other.db"
+    text.write_text("not a database, but long enough to look like one" * 30)
+    with closing(sqlite3.connect(other)) as database:
+        database.execute("CREATE TABLE mine (x)")
+    for file in (text, other):
+        before = file.read_bytes()
+        with pytest.raises(UsageError, match=f"{file.name} is not a journal of b24batch"):
+            run(adds(1), journal=file)
+        assert file.read_bytes() == before
+    assert not portal.requests
+
+
+def test_a_newer_format(portal, path, run):
+    """A journal of a newer version is refused."""
+    run(adds(1))
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA user_version = 2")
+    with pytest.raises(UsageError, match=r"import.journal was written by a newer b24batch \(format 2\)"):
+        run(adds(2))
+    assert len(portal.executed) == 1
+
+
+def test_another_portal(portal, path, run):
+    """A journal belongs to the runs on one portal; the file is closed when another run is refused."""
+    run(adds(1))
+    with Portal() as other, pytest.raises(UsageError, match=r"import.journal is of a run on .*, not on ") as refused:
+        other.session().batch_by_chunk(adds(1), journal=path)
+    assert list(path.parent.iterdir()) == [path]
+    del refused  # its frames would keep an open file
+
+
+@pytest.mark.parametrize("bad", [1, b"x", Journal, {}], ids=str)
+def test_invalid_journals(portal, run, bad):
+    """Anything but a path or a journal is refused."""
+    with pytest.raises(UsageError, match="journal: expected a path"):
+        run(adds(1), journal=bad)
     assert not portal.requests
 
 

@@ -3,7 +3,6 @@
 import os
 import signal
 import sqlite3
-import stat
 import subprocess
 import sys
 import threading
@@ -334,48 +333,6 @@ def test_a_journal_that_disappears(portal, path, run):
     assert {row.status for row in result} == {"ok", "skipped"}
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs Unix")
-def test_foreign_files(portal, tmp_path, run):
-    """A file that is something else is refused, and stays as it is."""
-    text, other = tmp_path / "notes.txt", tmp_path / "other.db"
-    text.write_text("not a database, but long enough to look like one" * 30)
-    with closing(sqlite3.connect(other)) as database:
-        database.execute("CREATE TABLE mine (x)")
-    for file in (text, other):
-        before = file.read_bytes()
-        with pytest.raises(UsageError, match=f"{file.name} is not a journal of b24batch"):
-            run(adds(1), journal=file)
-        assert file.read_bytes() == before
-    assert not portal.requests
-
-
-def test_a_newer_format(portal, path, run):
-    """A journal of a newer version is refused."""
-    run(adds(1))
-    with closing(sqlite3.connect(path)) as database:
-        database.execute("PRAGMA user_version = 2")
-    with pytest.raises(UsageError, match=r"import.journal was written by a newer b24batch \(format 2\)"):
-        run(adds(2))
-    assert len(portal.executed) == 1
-
-
-def test_another_portal(portal, path, run):
-    """A journal belongs to the runs on one portal; the file is closed when another run is refused."""
-    run(adds(1))
-    with Portal() as other, pytest.raises(UsageError, match=r"import.journal is of a run on .*, not on ") as refused:
-        other.session().batch_by_chunk(adds(1), journal=path)
-    assert list(path.parent.iterdir()) == [path]
-    del refused  # its frames would keep an open file
-
-
-@pytest.mark.parametrize("bad", [1, b"x", Journal, {}], ids=str)
-def test_invalid_journals(portal, run, bad):
-    """Anything but a path or a journal is refused."""
-    with pytest.raises(UsageError, match="journal: expected a path"):
-        run(adds(1), journal=bad)
-    assert not portal.requests
-
-
 @pytest.mark.parametrize("bad", ["1", -1, float("nan"), True], ids=str)
 def test_invalid_stop_after(portal, run, bad):
     """A time to stop is a number of seconds."""
@@ -510,22 +467,6 @@ def test_interrupted_runs_are_not_stuck(portal, path, run):
             run([Command("crm.deal.list", name=f"n{place}")])
     portal.method("crm.deal.list")(lambda params: [])
     assert run([Command("crm.deal.list", name="n")]).is_success
-
-
-def test_no_secret_in_the_file(portal, path, run):
-    """The journal has neither the portal's address nor params; only its owner can read it."""
-    found = []
-    secrets = [portal.url.split("/")[5].encode(), b"/rest/", b"a very private title"]
-
-    @portal.method("crm.deal.add")
-    def add(params):
-        found.extend(file.read_bytes() for file in path.parent.iterdir())
-        return 1
-
-    run([Command("crm.deal.add", {"fields": {"TITLE": "a very private title"}}, name="x"), Command("no.such.method")])
-    found.append(path.read_bytes())
-    assert not [secret for secret in secrets for content in found if secret in content]
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_a_journal_is_a_run_journal(path, concurrency):
