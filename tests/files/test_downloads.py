@@ -754,12 +754,14 @@ def test_what_is_counted(portal, tmp_path):
         download_file(b24, url, tmp_path / "a")
         counted = b24.statistics
         assert (counted.requests, counted.retries, sum(counted.commands.values())) == (5, 1, 2)
-    seen = [(request.method, request.commands, request.attempt, request.error) for request in told[1:]]
+    seen = [
+        (request.method, request.commands, request.attempt, request.error, request.http_status) for request in told[1:]
+    ]
     assert seen == [
-        ("disk.folder.uploadfile", 1, 1, None),
-        ("disk.folder.uploadfile", 0, 1, None),
-        ("download", 0, 1, "AnswerLost"),
-        ("download", 0, 2, None),
+        ("disk.folder.uploadfile", 1, 1, None, 200),
+        ("disk.folder.uploadfile", 0, 1, None, 200),
+        ("download", 0, 1, "AnswerLost", 200),
+        ("download", 0, 2, None, 200),
     ]
     assert_hidden([url.partition("token=")[2], portal.url.rstrip("/").rpartition("/")[2]], others=told)
 
