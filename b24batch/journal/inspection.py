@@ -48,5 +48,4 @@ def settle(database: sqlite3.Connection, keys: list[str], journal: str, *, execu
         if not database.execute("SELECT 1 FROM commands WHERE key = ?", (key,)).fetchone():
             raise UsageError(f"{journal} has no command with the key {shown(key)}")
     status = "ok" if executed else "skipped"
-    count = database.executemany(schema.SETTLE, [(status, key) for key in keys]).rowcount
-    return max(count, 0)
+    return database.executemany(schema.SETTLE, [(status, key) for key in keys]).rowcount
