@@ -178,6 +178,18 @@ def test_a_lock_whose_file_stays(path):
         assert not file.exists()
 
 
+def test_a_request_that_is_sent_again(path):
+    """A request that was not executed is on the disk again as sent before it leaves once more."""
+    commands = list(encode_calls(adds(1), halt=True))
+    with Journal(path) as journal, Journal(path) as other:
+        journal.begin("portal", bool)
+        for _ in range(2):
+            journal.claim("r", commands)
+            assert [noted.status for noted in other.rows()] == ["unknown"]
+            journal.release("r")
+            assert [noted.status for noted in other.rows()] == ["skipped"]
+
+
 def test_the_same_request_id_in_the_next_life(path):
     """A request that was cut off has nothing to do with one that has the same id in the next life."""
     with Journal(path) as journal:
