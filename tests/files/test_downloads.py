@@ -143,7 +143,7 @@ def test_existing_files(portal, b24, stored, tmp_path, in_folder):
 
 @contextlib.contextmanager
 def calling_at(steps, act):
-    """Calls `act` whenever this thread is about to call one of these functions of the system."""
+    """Calls `act` whenever this thread is about to call one of these functions of the system, until it raises."""
 
     def look(_frame, event, function):
         if event == "c_call" and function.__name__ in steps.split():
@@ -167,11 +167,11 @@ def test_a_file_that_comes_meanwhile(portal, b24, stored, tmp_path, act):
     """A file that another program creates during the download is not overwritten either, also without hard links."""
     url, path = stored(CONTENT)["DOWNLOAD_URL"], tmp_path / "a.bin"
     portal.fail_next(lambda: path.write_bytes(b"mine"))
+    with calling_at("link", act), pytest.raises(FileExistsError, match="overwrite=True replaces it"):
+        download_file(b24, url, path)
+    assert (path.read_bytes(), names_in(tmp_path)) == (b"mine", ["a.bin"])
+    path.unlink()
     with calling_at("link", act):
-        with pytest.raises(FileExistsError, match="overwrite=True replaces it"):
-            download_file(b24, url, path)
-        assert (path.read_bytes(), names_in(tmp_path)) == (b"mine", ["a.bin"])
-        path.unlink()
         assert download_file(b24, url, path).read_bytes() == CONTENT
     assert names_in(tmp_path) == ["a.bin"]
 

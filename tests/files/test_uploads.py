@@ -1,8 +1,10 @@
 """Uploads: a file is stored once and whole, or the error says what became of it."""
 
+import errno
 import json
 import os
 import signal
+import sys
 import threading
 import tracemalloc
 
@@ -219,6 +221,26 @@ def test_a_file_that_goes(portal, b24, root, tmp_path):
     with pytest.raises(FileNotFoundError):
         upload_file(b24, root, path)
     assert files_of(b24, root) == []
+
+
+def test_a_network_drive_that_goes(portal, root, tmp_path):
+    """An error of a file that might be one of the network leaves as it is, also with http= your own session."""
+    path, error = tmp_path / "a.bin", ConnectionResetError(errno.ECONNRESET, "the drive is away")
+    path.write_bytes(CONTENT)
+
+    def fail(_frame, event, function):
+        if event == "c_call" and function.__name__ == "read" and getattr(function.__self__, "name", "") == str(path):
+            raise error
+
+    before = sys.getprofile()
+    with portal.session(http=requests.Session()) as b24:
+        sys.setprofile(fail)
+        try:
+            with pytest.raises(ConnectionResetError) as caught:
+                upload_file(b24, root, path)
+        finally:
+            sys.setprofile(before)
+    assert caught.value is error
 
 
 def test_your_own_requests_session(portal, root):

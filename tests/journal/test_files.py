@@ -239,7 +239,7 @@ def test_a_full_disk(portal, path, concurrency):
 
 @contextmanager
 def failing(step, error):
-    """Raises an error whenever this thread is about to call the system's function `step`."""
+    """Raises an error when this thread is about to call the system's function `step`."""
 
     def fail(_frame, event, function):
         if event == "c_call" and function.__name__ == step:
