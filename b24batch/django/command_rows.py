@@ -75,10 +75,10 @@ def may_send(row: Any, encoded: EncodedCommand, *, may_repeat: bool) -> bool:
     return row.status == "skipped" or (may_repeat and row.status == "unknown")
 
 
-def to_kept(row: Any, *, is_ours: bool) -> Kept:
+def to_kept(row: Any) -> Kept:
     """Return what the journal has of a command."""
     columns = ("digest", "status", "data", "error", "total", "next", "http_status", "request_id")
-    return Kept(*(getattr(row, column) for column in columns), is_ours=is_ours)
+    return Kept(*(getattr(row, column) for column in columns))
 
 
 def to_noted(row: Any) -> Noted:

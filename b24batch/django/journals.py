@@ -60,8 +60,6 @@ class DjangoJournal:
         #: The number of the last request, also of other lives.
         self._number = 0
         self._claims: dict[str, Claim] = {}
-        #: The numbers of the requests that this object claimed.
-        self._own: set[int] = set()
         self._asked = Asked()
 
     def begin(self, portal: str, repeatable: Callable[[Command], bool]) -> None:
@@ -70,7 +68,6 @@ class DjangoJournal:
         self._repeatable, self._run = repeatable, run
         self._lease.epoch, self._number = run.epoch, run.requests
         self._claims.clear()
-        self._own.clear()
         self._asked.forget()
 
     def fates(self, commands: Sequence[EncodedCommand]) -> list[AjaxResult | None]:
@@ -79,9 +76,9 @@ class DjangoJournal:
             command_rows.check(encoded)
         self._asked.add([encoded.name for encoded in commands])
         found = self._transact(lambda: self._find(commands))
-        if any(row.request > self._run.requests and row.request not in self._own for row in found.values()):
+        if any(row.request > self._run.requests for row in found.values()):
             raise self._lease.overtaken()
-        kept = {key: command_rows.to_kept(row, is_ours=row.request in self._own) for key, row in found.items()}
+        kept = {key: command_rows.to_kept(row) for key, row in found.items()}
         return [fate_of(encoded, kept.get(encoded.name), self.name, self._repeatable) for encoded in commands]
 
     def claim(self, request_id: str, commands: Sequence[EncodedCommand]) -> None:
@@ -173,7 +170,6 @@ class DjangoJournal:
             raise self._lease.overtaken()
         rows = [command_rows.to_row(self._run, encoded, number, request_id) for encoded in commands]
         command_rows.store(self._lease.commands, rows, command_rows.CLAIMED)
-        self._own.add(number)
         perhaps = frozenset(key for key, row in found.items() if row.status == "unknown")
         return Claim(number, {row.key: row for row in rows}, perhaps)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from b24batch.errors import JournalError
-from b24batch.journal.noted import refuse_again
+from b24batch.errors import JournalError, UsageError
 from b24batch.journal.schema import marks
+from b24batch.redaction import shown
 from b24batch.sqlite_errors import explain
 
 _TABLE = "CREATE TABLE asked (key TEXT PRIMARY KEY) WITHOUT ROWID"
@@ -32,7 +32,7 @@ class Asked:
         try:
             database = self._open()
             for (name,) in database.execute(f"SELECT key FROM asked WHERE key IN ({marks(names)}) LIMIT 1", names):
-                raise refuse_again(name)
+                raise UsageError(f"two calls have the same name, {shown(name)}; with a journal names must be unique")
             database.executemany("INSERT INTO asked VALUES (?)", [(name,) for name in names])
             return
         except sqlite3.Error as error:

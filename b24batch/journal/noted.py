@@ -15,7 +15,6 @@ from b24batch.calls.commands import Command
 from b24batch.calls.encoded import EncodedCommand, write_batch_text
 from b24batch.calls.references import Ref
 from b24batch.errors import AnswerLost, Evidence, SdkError, UnexpectedAnswer, UsageError
-from b24batch.redaction import shown
 from b24batch.results import AjaxResult
 from b24batch.statuses import Status
 
@@ -64,7 +63,6 @@ class Kept:
         next: As in `AjaxResult`.
         http_status: As in `AjaxResult`.
         request_id: As in `AjaxResult`.
-        is_ours: Whether it was claimed in this life of the run.
     """
 
     digest: str
@@ -75,7 +73,6 @@ class Kept:
     next: int | None
     http_status: int | None
     request_id: str | None
-    is_ours: bool = attrs.field(kw_only=True)
 
 
 def digest_of(encoded: EncodedCommand) -> str:
@@ -99,8 +96,6 @@ def fate_of(
     """
     if kept is None or kept.status == "skipped":
         return None
-    if kept.is_ours:
-        raise refuse_again(encoded.name)
     is_same = kept.digest == digest_of(encoded)
     if kept.status == "failed" and (not is_same or load_error(kept.error, kept.request_id).not_executed):
         return None
@@ -111,11 +106,6 @@ def fate_of(
     if kept.status in {"sent", "unknown"} and repeatable(encoded.command):
         return None
     return _load(encoded.command, kept)
-
-
-def refuse_again(name: str) -> UsageError:
-    """Return the error for a name that a run uses twice."""
-    return UsageError(f"two calls have the same name, {shown(name)}; with a journal names must be unique")
 
 
 def dump(row: AjaxResult, *, perhaps: bool = False) -> tuple[str, str | None, str | None, int | None, int | None]:

@@ -57,8 +57,6 @@ class Journal:
         #: The number of the first request of this life.
         self._first: int
         self._claims: dict[str, Claimed] = {}
-        #: The numbers of the requests that this object claimed.
-        self._own: set[int] = set()
 
     @property
     def name(self) -> str:
@@ -77,16 +75,15 @@ class Journal:
             lock.release()
             raise
         self._claims.clear()
-        self._own.clear()
 
     def fates(self, commands: Sequence[EncodedCommand]) -> list[AjaxResult | None]:
         """Return what earlier lives know of each command, as in `RunJournal.fates`."""
         keys = [encoded.name for encoded in commands]
         self._asked.add(keys)
         found = self._file.read(lambda database: read_kept(database, keys))
-        if any(number >= self._first and number not in self._own for _key, number, *_texts in found):
+        if any(number >= self._first for _key, number, *_texts in found):
             raise self._overtaken()
-        kept = {key: Kept(*texts, is_ours=number in self._own) for key, number, *texts in found}
+        kept = {key: Kept(*texts) for key, _number, *texts in found}
         return [fate_of(encoded, kept.get(encoded.name), self.name, self._repeatable) for encoded in commands]
 
     def claim(self, request_id: str, commands: Sequence[EncodedCommand]) -> None:
@@ -176,7 +173,6 @@ class Journal:
         claimed = claim(database, request_id, commands, may_repeat, self._clock.time())
         if claimed is None:
             raise self._overtaken()
-        self._own.add(claimed.number)
         return claimed
 
     def _give_back(self) -> None:
