@@ -56,7 +56,7 @@ class Kept:
 
     Attributes:
         digest: See `digest_of`.
-        status: ``sent`` or a `Status`.
+        status: Its outcome; the beginning of a life leaves none as ``sent``.
         data: JSON, or None.
         error: JSON of the error, or None.
         total: As in `AjaxResult`.
@@ -66,7 +66,7 @@ class Kept:
     """
 
     digest: str
-    status: str
+    status: Status
     data: str | None
     error: str | None
     total: int | None
@@ -100,15 +100,14 @@ def fate_of(
     if kept.status == "failed" and (not is_same or load_error(kept.error, kept.request_id).not_executed):
         return None
     if not is_same:
-        outcome = "unknown" if kept.status == "sent" else kept.status
-        reason = f"{journal} has another command as {encoded.name!r}, and its outcome is {outcome}"
+        reason = f"{journal} has another command as {encoded.name!r}, and its outcome is {kept.status}"
         raise UsageError(f"{encoded.label}: {reason}; give commands names of your own, or start a new journal")
-    if kept.status in {"sent", "unknown"} and repeatable(encoded.command):
+    if kept.status == "unknown" and repeatable(encoded.command):
         return None
     return _load(encoded.command, kept)
 
 
-def dump(row: AjaxResult, *, perhaps: bool = False) -> tuple[str, str | None, str | None, int | None, int | None]:
+def dump(row: AjaxResult, *, perhaps: bool) -> tuple[str, str | None, str | None, int | None, int | None]:
     """Return what is stored of an outcome: status, data, error, total and next.
 
     Args:
@@ -163,12 +162,11 @@ def _text_of(encoded: EncodedCommand) -> str:
 
 
 def _load(command: Command, kept: Kept) -> AjaxResult:
-    is_cut = kept.status == "sent"
     return AjaxResult(
         command,
-        "unknown" if is_cut else kept.status,  # type: ignore[arg-type]
+        kept.status,
         None if kept.data is None else json.loads(kept.data),
-        load_error(kept.error, kept.request_id) if kept.error or is_cut else None,
+        load_error(kept.error, kept.request_id) if kept.error else None,
         kept.total,
         kept.next,
         http_status=kept.http_status,

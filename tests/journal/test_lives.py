@@ -10,14 +10,27 @@ from datetime import datetime
 
 import pytest
 
-from b24batch import Command, JournalError, RetryPolicy, RunBusy, SdkError, UsageError, errors, outcomes_of, ref
+from b24batch import (
+    AjaxError,
+    AnswerLost,
+    Command,
+    JournalError,
+    NotSent,
+    RetryPolicy,
+    RunBusy,
+    SdkError,
+    UsageError,
+    errors,
+    outcomes_of,
+    ref,
+)
 from b24batch.calls.encoded import encode_calls
 from b24batch.journal import Journal
 from b24batch.journal.asked import Asked
 from b24batch.journal.claims import Claimed
 from b24batch.journal.file import JournalFile
 from b24batch.journal.lock import FileLock
-from b24batch.journal.noted import digest_of, dump, dump_error, load_error
+from b24batch.journal.noted import CUT_OFF, digest_of, dump, dump_error, load_error
 from b24batch.results import AjaxResult
 from b24batch.sandbox import FakeClock, Page, Portal
 
@@ -85,6 +98,30 @@ def test_perhaps_stays_perhaps(portal, options, fault):
     with Journal(options["journal"]) as journal:
         assert [noted.status for noted in journal.rows()] == ["unknown"]
     assert b24.batch_by_chunk(calls, **options).is_success
+
+
+SURE = AjaxError("it was refused", code="X")
+LOST = AnswerLost("it was lost")
+AWAY = NotSent("it was not sent")
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "perhaps", "noted"),
+    [
+        ("ok", None, True, "ok"),
+        ("failed", SURE, True, "failed"),
+        ("unknown", LOST, True, "unknown"),
+        ("skipped", None, True, "unknown"),
+        ("failed", AWAY, True, "unknown"),
+        ("skipped", None, False, "skipped"),
+        ("failed", AWAY, False, "failed"),
+    ],
+)
+def test_what_an_earlier_life_may_have_run(status, error, perhaps, noted):
+    """It is unknown until this life has run it, or is told that it may have."""
+    kept, _data, why, *_ = dump(AjaxResult(Command("x"), status, error=error), perhaps=perhaps)
+    assert kept == noted
+    assert why == (dump_error(error) if status == noted else dump_error(AnswerLost(CUT_OFF)))
 
 
 @pytest.mark.parametrize("first", [True, False])
@@ -185,9 +222,11 @@ def test_a_request_that_is_sent_again(path):
         journal.begin("portal", bool)
         for _ in range(2):
             journal.claim("r", commands)
-            assert [noted.status for noted in other.rows()] == ["unknown"]
+            (noted,) = other.rows()
+            assert (noted.status, type(noted.error), noted.error.request_id) == ("unknown", AnswerLost, "r")
             journal.release("r")
-            assert [noted.status for noted in other.rows()] == ["skipped"]
+            (noted,) = other.rows()
+            assert (noted.status, noted.error) == ("skipped", None)
 
 
 def test_the_same_request_id_in_the_next_life(path):
@@ -369,7 +408,7 @@ def test_data_that_is_too_deep_for_json():
     deep = []
     for _ in range(100_000):
         deep = [deep]
-    status, data, error, _total, _next = dump(AjaxResult(Command("x"), "ok", deep))
+    status, data, error, _total, _next = dump(AjaxResult(Command("x"), "ok", deep), perhaps=False)
     assert (status, data) == ("ok", None)
     assert "nested too deep" in str(load_error(error, None))
 
