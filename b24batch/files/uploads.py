@@ -61,7 +61,6 @@ def _ask(session: Session, params: dict[str, JsonValue], form: Form) -> Link:
     """Ask the portal for a link to send the form to, and for the name of the field in it."""
     data = session.call(_METHOD, params, idempotent=True).data
     url, field = (data.get("uploadUrl"), data.get("field")) if isinstance(data, dict) else (None, None)
-    del data
     if url is None or not isinstance(field, str) or not _FIELD.fullmatch(field):
         raise UnexpectedAnswer(f"{_METHOD}: expected uploadUrl and field in the answer")
     form.field = field
