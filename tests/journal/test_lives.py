@@ -197,8 +197,9 @@ def test_a_lock_that_was_left(path):
         lock.release()
 
 
-def test_a_lock_whose_file_stays(path):
-    """If another program writes just when a run ends, the file of the lock stays, but the next run has it."""
+def test_a_lock_whose_file_stays(path, monkeypatch):
+    """A run that ends does not wait for another program that writes: the file of the lock stays, for the next run."""
+    monkeypatch.setattr("b24batch.journal.file._PATIENCE", 3600.0)
     file = path.with_name(f"{path.name}-lock")
     with closing(JournalFile(path)) as journal, closing(sqlite3.connect(path, isolation_level=None)) as writer:
         lock, other = FileLock(journal), FileLock(journal)
