@@ -9,6 +9,7 @@ import sys
 import threading
 from collections import Counter
 from contextlib import closing, suppress
+from datetime import datetime
 from textwrap import dedent
 
 import pytest
@@ -16,6 +17,8 @@ from forks import exit_code_of_a_fork
 
 from b24batch import Command, JournalError, RetryPolicy, RunBusy
 from b24batch.journal import Journal
+from b24batch.journal.file import JournalFile
+from b24batch.journal.lock import FileLock
 
 ADD = "crm.deal.add"
 
@@ -146,6 +149,8 @@ def test_what_a_killed_process_leaves(portal, path):
 OPENING = """
     import sys
     from b24batch.journal import Journal
+from b24batch.journal.file import JournalFile
+from b24batch.journal.lock import FileLock
     print("ready", flush=True)
     sys.stdin.readline()
     with Journal(sys.argv[1]) as journal:
@@ -286,6 +291,41 @@ def test_the_lock_of_another_run(path):
             third.begin("portal", bool)
         other.end()
         third.begin("portal", bool)
+
+
+def test_a_lock_that_was_left(path):
+    """Who has the lock is the run that has it now, not one that died with it before."""
+    file = path.with_name(f"{path.name}-lock")
+    with closing(JournalFile(path)) as journal, closing(JournalFile(path)) as other_journal:
+        lock, other = FileLock(journal), FileLock(other_journal)
+        lock.take(0.0)
+        left = file.read_bytes()
+        lock.release()
+        file.write_bytes(left)
+        lock.take(3600.0)
+        with pytest.raises(RunBusy, match=f" since {datetime.fromtimestamp(3600.0):%H:%M}$"):
+            other.take(7200.0)
+        other.release()
+        lock.release()
+
+
+def test_a_lock_whose_file_stays(path, monkeypatch):
+    """A run that ends does not wait for another program that writes: the file of the lock stays, for the next run."""
+    monkeypatch.setattr("b24batch.journal.file._PATIENCE", 3600.0)
+    file = path.with_name(f"{path.name}-lock")
+    with closing(JournalFile(path)) as journal, closing(sqlite3.connect(path, isolation_level=None)) as writer:
+        lock, other = FileLock(journal), FileLock(journal)
+        lock.take(0.0)
+        writer.execute("BEGIN IMMEDIATE")
+        lock.release()
+        writer.execute("ROLLBACK")
+        assert file.exists()
+        other.take(0.0)
+        lock.release()  # which changes nothing
+        with pytest.raises(RunBusy):
+            lock.take(0.0)
+        other.release()
+        assert not file.exists()
 
 
 def test_in_use_by_a_run_that_writes(path, monkeypatch):

@@ -6,7 +6,6 @@ import sqlite3
 import threading
 from collections import Counter
 from contextlib import closing
-from datetime import datetime
 
 import pytest
 
@@ -28,8 +27,6 @@ from b24batch.calls.encoded import encode_calls
 from b24batch.journal import Journal
 from b24batch.journal.asked import Asked
 from b24batch.journal.claims import Claimed
-from b24batch.journal.file import JournalFile
-from b24batch.journal.lock import FileLock
 from b24batch.journal.noted import CUT_OFF, digest_of, dump, dump_error, load_error
 from b24batch.results import AjaxResult
 from b24batch.sandbox import FakeClock, Page, Portal
@@ -179,41 +176,6 @@ def test_another_run_meanwhile(path):
         assert second.fates(commands[1:]) == [None]
         with pytest.raises(RunBusy, match="another run has sent some of these commands meanwhile"):
             second.fates(commands[:1])
-
-
-def test_a_lock_that_was_left(path):
-    """Who has the lock is the run that has it now, not one that died with it before."""
-    file = path.with_name(f"{path.name}-lock")
-    with closing(JournalFile(path)) as journal, closing(JournalFile(path)) as other_journal:
-        lock, other = FileLock(journal), FileLock(other_journal)
-        lock.take(0.0)
-        left = file.read_bytes()
-        lock.release()
-        file.write_bytes(left)
-        lock.take(3600.0)
-        with pytest.raises(RunBusy, match=f" since {datetime.fromtimestamp(3600.0):%H:%M}$"):
-            other.take(7200.0)
-        other.release()
-        lock.release()
-
-
-def test_a_lock_whose_file_stays(path, monkeypatch):
-    """A run that ends does not wait for another program that writes: the file of the lock stays, for the next run."""
-    monkeypatch.setattr("b24batch.journal.file._PATIENCE", 3600.0)
-    file = path.with_name(f"{path.name}-lock")
-    with closing(JournalFile(path)) as journal, closing(sqlite3.connect(path, isolation_level=None)) as writer:
-        lock, other = FileLock(journal), FileLock(journal)
-        lock.take(0.0)
-        writer.execute("BEGIN IMMEDIATE")
-        lock.release()
-        writer.execute("ROLLBACK")
-        assert file.exists()
-        other.take(0.0)
-        lock.release()  # which changes nothing
-        with pytest.raises(RunBusy):
-            lock.take(0.0)
-        other.release()
-        assert not file.exists()
 
 
 def test_a_request_that_is_sent_again(path):
