@@ -62,9 +62,6 @@ ANSWERS = {
     "no number": says(b":x\r\n"),
     "a length that is none": says(b"$x\r\n"),
     "null": says(b"$-1\r\n"),
-    "nan": says(b"$3\r\nnan\r\n"),
-    "negative": says(b"$2\r\n-1\r\n"),
-    "infinite": says(b"$3\r\ninf\r\n"),
     "text": says(b"$2\r\nOK\r\n"),
     "a list": says(b"*1\r\n:1\r\n"),
     "a map": says(b"%%1\r\n:1\r\n:1\r\n".replace(b"%%", b"%")),
@@ -97,6 +94,15 @@ def test_a_bad_server(mode, caplog):
     assert_hidden(SECRETS, None, caplog.records, [])
     for shown in (bucket, bucket._server, bucket._server._client, bucket._server._client.connection_pool):
         assert not [secret for secret in SECRETS if secret in repr(shown)]
+
+
+@pytest.mark.parametrize("answer", ["nan", "inf", "-inf", "-1", "-1e-9", b"x", "", [1.0], None])
+def test_an_answer_that_is_no_wait(answer, caplog):
+    """An answer that is not a number of seconds, zero or more, is an outage."""
+    client = Client(None)
+    client.register_script = lambda text: lambda keys, args: answer
+    assert RedisBucket(client, "a.example", clock=FakeClock()).acquire() == 5.0
+    assert len(caplog.records) == 1
 
 
 MALFORMED = [b"$" + b"9" * 32 + b"\r\n", b">0\r\ninvalidate$13\r\n*\r\n", b"*1\r\n" * 9999 + b":1\r\n"]
