@@ -141,7 +141,7 @@ def test_few_more_requests(shape, counts):
 
 
 def test_clusters_that_are_not_counted():
-    """The same for a shape that needs the estimate of what is between the single pages of the survey."""
+    """The same for a shape that needs the estimate of how far a page reaches."""
     ids = SHAPES["clusters of two pages"]
     _, in_turn = read(Store(ids, counts=False), 1)
     found, requests = requests_of(Store(ids, counts=False), 8, "first")
