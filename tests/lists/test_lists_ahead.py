@@ -9,6 +9,7 @@ from drawing import drawn, some
 from hypothesis import given
 from hypothesis import strategies as st
 from list_model import ROWS, Model
+from list_store import cost_of
 
 from b24batch import AjaxError, AuthError, Command, OperatingLimitExceeded, RetryPolicy, SdkError
 from b24batch.lists.concurrent_listing import listing_of
@@ -29,6 +30,23 @@ MODULES = {
     "repeats.py",
     "pages.py",
 }
+#: What lists cost: their rows, requests at once, pages in a request, the seconds of a page, and the limit; then the
+#: number of requests, of pages, and of seconds.
+COSTS = [
+    (1500, 8, 9, 0.01, 1000, (6, 20, 2.05)),
+    (1500, 8, 50, 0.01, None, (6, 30, 2.07)),
+    (700, 2, 50, 0.01, None, (5, 14, 5.14)),
+    (1500, 4, 9, 0.01, None, (7, 30, 4.12)),
+    (700, 8, 50, 0.6, None, (5, 14, 5.0)),
+    (1500, 16, 50, 2.0, None, (6, 30, 16.0)),
+    (120, 3, 1, 0.01, None, (3, 3, 2.02)),
+    (1500, 8, 50, 0.01, 120, (2, 3, 2.03)),
+    (1500, 4, 5, 0.01, None, (10, 30, 5.11)),
+    (0, 4, 50, 0.01, None, (1, 1, 1.01)),
+    (51, 4, 50, 0.01, None, (2, 2, 2.02)),
+    (200, 4, 50, 30.0, None, (4, 4, 62.0)),
+    (1500, 3, 50, 2.0, None, (6, 30, 36.0)),
+]
 START = [row for row in ROWS if row["paging"] == "start"]
 
 
@@ -166,6 +184,15 @@ def test_a_page_that_is_not_full():
     (plain, in_turn), (found, requests) = (read(Thinned(10_000), concurrency) for concurrency in (1, 2))
     assert found == plain
     assert requests <= 1.25 * in_turn
+
+
+@pytest.mark.parametrize(("number", "most", "pages", "seconds", "limit", "cost"), COSTS)
+def test_what_a_list_costs(number, most, pages, seconds, limit, cost):
+    """How many requests, pages and seconds a list takes if a request takes a second more than its pages."""
+    store = Counted(number)
+    found, taken = cost_of(store, most, seconds, pages=pages, paging="start", limit=limit)
+    assert found == store.ids[:limit]
+    assert taken == cost
 
 
 def lanes():
