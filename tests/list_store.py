@@ -3,12 +3,12 @@
 import threading
 from bisect import bisect_left, bisect_right
 
-from b24batch import Command
+from b24batch import Command, RetryPolicy
 from b24batch.lists.concurrent_listing import listing_of
 from b24batch.lists.families import find_family
 from b24batch.lists.listing import way_through
 from b24batch.runs.lanes import Lanes, Sending
-from b24batch.sandbox import FakeClock, Page, Portal
+from b24batch.sandbox import FakeClock, Page, Portal, PortalError
 
 METHOD = "crm.deal.list"
 
@@ -142,3 +142,36 @@ def cost_of(store, most, seconds, **options):
         portal.method(METHOD)(answer)
         found = ids_of(row for page in read_on(Timed(most, clock), b24, **options) for row in page)
     return found, (len(portal.requests), len(pages), round(clock.monotonic(), 2))
+
+
+def read_timed(store, paging, *, faults, attempts=1):
+    """The pages of each request of a list, and its ids, where requests with such numbers crash."""
+    clock = FakeClock()
+    with Portal(clock) as portal, portal.session(clock=clock, retries=RetryPolicy(attempts=attempts)) as b24:
+        portal.method(METHOD)(store)
+        for number in faults:
+            portal.fail_next("json_500", after=number)
+        found = ids_of(row for page in read_on(Timed(4, clock), b24, paging=paging) for row in page)
+        return [len(request.params.get("cmd", [METHOD])) for request in portal.requests], found
+
+
+def one_and_half(sizes, crashed):
+    """Whether after this request there is one of a single page, and then none larger than half of it."""
+    later = sizes[sizes.index(1, crashed + 1) :]
+    return len(later) > 1 and max(later) == max(1, sizes[crashed] // 2)
+
+
+def waits_of(store, paging, *, blocked, pages=5):
+    """The attempts of the waits of a list whose method has no operating time left at such requests."""
+    clock, waits = FakeClock(), []
+
+    def method(params):
+        if len(portal.requests) in blocked:
+            raise PortalError("OPERATION_TIME_LIMIT", "blocked", http_status=429)
+        return store(params)
+
+    with Portal(clock) as portal, portal.session(clock=clock, on_wait=waits.append) as b24:
+        portal.method(METHOD)(method)
+        assert ids_of(row for page in read_on(Timed(4, clock), b24, paging=paging, pages=pages) for row in page)
+    assert clock.slept == [wait.seconds for wait in waits]
+    return [wait.attempt for wait in waits]

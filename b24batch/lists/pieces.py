@@ -11,7 +11,7 @@ from b24batch.errors import SdkError
 from b24batch.lists.budget import Budget, begins_gap
 from b24batch.lists.flight import Flight, Order
 from b24batch.lists.piece import Piece
-from b24batch.lists.reading import SLOW_REQUEST, crashed_together
+from b24batch.lists.reading import crashed_together
 from b24batch.lists.survey import Asked, Probe, Survey
 
 #: A piece has at least so many pages where a request has fewer: up to one page is read twice at its end.
@@ -182,10 +182,9 @@ class Pieces:
     def _resize(self, order: Order[Asked], most: int | None = None) -> None:
         """Set the size of the next requests: as many pages as the portal answers in time."""
         piece = order.part.piece
-        in_time = SLOW_REQUEST * order.size / order.seconds if order.seconds > 0 else self.budget.pages_per_request
         is_broken = not piece.is_done and not piece.way.unbroken
         grown = 1 if is_broken else most or 2 * max(self._size, order.part.pages)
-        self._size = max(1, min(self.budget.pages_per_request, grown, int(in_time)))
+        self._size = max(1, int(min(self.budget.pages_per_request, grown, order.in_time)))
 
     def _take_error(self, error: SdkError, order: Order[Asked], flight: Flight[Asked]) -> None:
         if not crashed_together(error, order.size):

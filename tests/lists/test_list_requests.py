@@ -253,3 +253,10 @@ def test_what_a_list_costs(parts, counts, most, pages, descending, seconds, cost
     found, taken = cost_of(store, most, seconds, pages=pages, descending=descending)
     assert found == sorted(store.ids, reverse=descending)
     assert taken == cost
+
+
+def test_pages_that_do_not_fit_into_a_batch():
+    """Where a batch would change the params, each page is a request, with several of them at once."""
+    found, cost = cost_of(Store(range(1, 1001)), 4, 0.01, params={"filter": {"STAGE": []}})
+    assert found == list(range(1, 1001))
+    assert cost == cost_of(Store(range(1, 1001)), 4, 0.01, pages=1)[1]
