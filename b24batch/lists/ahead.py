@@ -13,7 +13,7 @@ from b24batch.lists.flight import Flight, Order
 from b24batch.lists.offsets import ByStart
 from b24batch.lists.packed import pack
 from b24batch.lists.page_commands import PAGE_SIZE
-from b24batch.lists.reading import MOST_REQUESTS, SLOW_REQUEST, crashed_together, requests_in_turn, take_pages
+from b24batch.lists.reading import MOST_REQUESTS, crashed_together, requests_in_turn, take_pages
 
 
 @attrs.define(eq=False)
@@ -174,9 +174,8 @@ class Ahead:
         if order.error is not None or not order.outcomes:
             return
         self._grown = min(self.pages_per_request, self._grown * 2) if self.way.unbroken else 1
-        in_time = SLOW_REQUEST * order.size / order.seconds if order.seconds > 0 else self.pages_per_request
         counted = self._grown if self._end else min(self._grown, 2 * order.size)
-        self._size = max(1, min(self.pages_per_request, counted, int(in_time)))
+        self._size = max(1, int(min(self.pages_per_request, counted, order.in_time)))
 
 
 def _failed(order: Order[Offset]) -> bool:

@@ -12,10 +12,8 @@ from b24batch.lists.piece import Piece
 from b24batch.lists.reading import MOST_REQUESTS, requests_in_turn
 from b24batch.lists.survey import Survey
 
-#: So many times the estimated pages are requested, and one more; the second if the rows were not counted.
-_RESERVE, _MORE_RESERVE = 1.05, 1.2
-#: Where the rows are not counted, a request has at most so many times the pages that came.
-_MOST_GROWTH = 8
+#: So many times the estimated pages are requested, and one more.
+_RESERVE = 1.2
 
 
 @attrs.define(eq=False)
@@ -46,15 +44,13 @@ class Budget:
     def share(self, parts: Sequence[Piece], sent: int, most: int) -> float:
         """Return how many pages each request has if `most` lanes, or as many requests as may be sent, share them."""
         rest = self._rest([piece for piece in parts if not piece.is_on_way])
-        share = max(self._rest(parts) / most, rest / max(1, self.planned() - sent))
-        return share if self.survey.total is not None else min(share, _MOST_GROWTH * self._pages)
+        return max(self._rest(parts) / most, rest / max(1, self.planned() - sent))
 
     def wanted(self, piece: Piece, parts: Sequence[Piece]) -> int:
         """Return how many pages to request so that a piece is read to its end."""
         if piece.is_dense(self.survey.last):
             return self._pages_to_end([piece])
-        reserve = _MORE_RESERVE if piece.left is None else _RESERVE
-        return int(min(max(piece.least, self._rest([piece]) * reserve), self._most_pages(piece, parts))) + 1
+        return int(min(max(piece.least, _RESERVE * self._rest([piece])), self._most_pages(piece, parts))) + 1
 
     def spare(self, parts: Sequence[Piece], sent: int) -> float:
         """Return how many requests may be sent besides those that the pieces need after so many were sent.
@@ -70,20 +66,19 @@ class Budget:
         Some gaps end within what is on its way, with no more rows. In each other one, all those pages are full, and
         allow for more requests; it needs one more, and then again: a full request allows for another.
         """
-        asked = sorted(gap[0].asked if gap[0].is_on_way else 0 for gap in gaps)
+        asked = sorted(gap[0].asked for gap in gaps)
         return min(self.planned(sum(asked[:still])) - sent - still for still in range(len(asked) + 1))
 
     def _spare_counted(self, gaps: Sequence[Sequence[Piece]], sent: int) -> float:
         size, needed = self.pages_per_request, 0.0
         rest = (max(self.rows, self.survey.total or 0) - self.rows) / PAGE_SIZE
         for gap in gaps:
-            on_way = gap[0].asked if gap[0].is_on_way else 0
             if all(piece.left is not None for piece in gap):
                 rest -= self._rest(gap)
-                needed += math.ceil(max(0, self._pages_to_end(gap) - on_way) / size)
+                needed += math.ceil(max(0, self._pages_to_end(gap) - gap[0].asked) / size)
             else:
-                needed += 1 - on_way / size
-        return self.planned() - sent - needed - max(0.0, rest) / size
+                needed += 1 - gap[0].asked / size
+        return self.planned() - sent - needed - rest / size
 
     def _pages_to_end(self, gap: Sequence[Piece]) -> int:
         """Return after how many pages of counted rows it is certain that a gap is read to its end.
@@ -93,7 +88,7 @@ class Budget:
         if not all(piece.is_dense(self.survey.last) for piece in gap):
             return int(self._rest(gap)) + 1
         ids = sum(piece.ids(self.survey.last) for piece in gap)
-        return max(0, ids - (gap[-1].until is not None)) // PAGE_SIZE + 1
+        return (ids - (gap[-1].until is not None)) // PAGE_SIZE + 1
 
     def _rest(self, parts: Sequence[Piece]) -> float:
         return sum(piece.rest(self.survey.last) for piece in parts)
@@ -108,7 +103,7 @@ class Budget:
 
 def begins_gap(parts: Sequence[Piece], place: int) -> bool:
     """Return whether a piece that is not done is not read along with the piece before it."""
-    return place == 0 or parts[place - 1].is_done or not parts[place].is_blank
+    return parts[place - 1].is_done or not parts[place].is_blank
 
 
 def _gaps(parts: Sequence[Piece]) -> Iterator[list[Piece]]:

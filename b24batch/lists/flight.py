@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Generic, TypeVar
@@ -13,6 +14,7 @@ from b24batch.calls.encoded import EncodedCommand
 from b24batch.clock import Clock
 from b24batch.errors import OperatingLimitExceeded, SdkError
 from b24batch.lists.packed import pack_outcomes
+from b24batch.lists.reading import SLOW_REQUEST
 from b24batch.results import AjaxResult
 from b24batch.runs.gate import Stopped
 from b24batch.runs.lanes import Lanes, Sending
@@ -44,6 +46,11 @@ class Order(Generic[_Part]):
     def size(self) -> int:
         """The number of pages."""
         return len(self.chunk.commands)
+
+    @property
+    def in_time(self) -> float:
+        """The number of pages that the portal would have answered in time."""
+        return SLOW_REQUEST * self.size / self.seconds if self.seconds > 0 else math.inf
 
 
 @attrs.define(eq=False)
@@ -92,7 +99,7 @@ class Flight(Generic[_Part]):
         """Wait for the next request to finish and return it; None at the end of a wait for operating time."""
         now = self._clock.monotonic()
         if not self._on_way:
-            self._clock.sleep(max(0.0, self._until - now))
+            self._clock.sleep(max(now, self._until) - now)
             return None
         sending = self.lanes.finish_next(self._until if self._until > now else float("inf"))
         return None if sending is None else self._landed(sending)

@@ -122,18 +122,18 @@ class Piece:
             return self.left / PAGE_SIZE
         return ids / self.span
 
-    def cut(self, pages: float, last: int) -> Piece:
+    def cut(self, pages: float, last: int | None) -> Piece:
         """Cut off and return what lies behind so many more pages, taking the rows to be spread evenly."""
-        end = last if self.until is None else self.until
-        ids, left, is_dense = end - self._reached, self.left, self.is_dense(last)
+        ids, left, is_dense = self.ids(last), self.left, self.is_dense(last)
         span = PAGE_SIZE if is_dense else max(1.0, ids / self.rest(last))
         self.span = self.span if self.span < span / _CLOSE else span
-        place = self._reached + max(1, int(pages * self.span))
+        taken = max(1, int(pages * self.span))
+        place = self._reached + taken
         behind = Piece(self.way.behind(place), self.until, self.span)
         self._uncut = self.until, left
         self.until, self.left = place, None
         if is_dense and left is not None:
-            behind.left = left * (end - place) // ids
+            behind.left = left * (ids - taken) // ids
             self.left = left - behind.left
         return behind
 
@@ -150,9 +150,7 @@ class Piece:
     def join(self, behind: Piece) -> None:
         """Add a piece behind it, of which nothing was requested."""
         self.until = behind.until
-        self.left = None if self.left is None or behind.left is None else self.left + behind.left
-        if self.until == self._uncut[0]:
-            self.left = self._uncut[1]
+        self.left = self._uncut[1] if self.until == self._uncut[0] else None
 
     @property
     def is_blank(self) -> bool:

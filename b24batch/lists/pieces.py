@@ -11,7 +11,7 @@ from b24batch.errors import SdkError
 from b24batch.lists.budget import Budget, begins_gap
 from b24batch.lists.flight import Flight, Order
 from b24batch.lists.piece import Piece
-from b24batch.lists.reading import SLOW_REQUEST, crashed_together
+from b24batch.lists.reading import crashed_together
 from b24batch.lists.survey import Asked, Probe, Survey
 
 #: A piece has at least so many pages where a request has fewer: up to one page is read twice at its end.
@@ -58,8 +58,8 @@ class Pieces:
     def take(self, order: Order[Asked], flight: Flight[Asked]) -> None:
         """Take what a request returned."""
         asked, piece = order.part, order.part.piece
-        is_known = piece.asked == self._size and piece.rest(self.survey.last) > 0
-        piece.is_on_way, piece.least = False, 0 if is_known else 2 * piece.asked
+        is_known = piece.asked == self._size
+        piece.is_on_way, piece.least, piece.asked = False, 0 if is_known else 2 * piece.asked, 0
         if order.error is not None:
             self._take_error(order.error, order, flight)
             return
@@ -82,7 +82,7 @@ class Pieces:
 
     def _next(self, flight: Flight[Asked]) -> Piece | None:
         """Return the first piece that may be read."""
-        kept = sum(piece.is_begun for piece in self.parts) + (not self.parts[0].is_begun)
+        kept = sum(piece.is_begun for piece in self.parts)
         spare = self.budget.spare(self.parts, flight.sent)
         for place, piece in enumerate(self.parts):
             if piece.is_done or piece.is_on_way:
@@ -116,8 +116,6 @@ class Pieces:
         if self.survey.last is None:
             commands = piece.way.ask(1 if piece.is_alone else self._size)
             return Asked(piece, len(commands)), commands
-        if (piece.left or 0) > 0:
-            piece.least = 0
         target = max(self._target(piece, flight), min(self._size, piece.least))
         piece.is_begun = piece.is_on_way = True
         self._cut(piece, target)
@@ -131,17 +129,16 @@ class Pieces:
 
     def _cut(self, piece: Piece, target: int) -> None:
         """Cut a piece off to so many pages, and decide how many to request."""
-        last = self.survey.last or 0
         if self.survey.total is None:
             target = min(target, math.ceil(_NEARLY * self._size))
-        if piece.rest(last) > target + _SMALLEST:
-            self.parts.insert(self.parts.index(piece) + 1, piece.cut(target, last))
+        if piece.rest(self.survey.last) > target + _SMALLEST:
+            self.parts.insert(self.parts.index(piece) + 1, piece.cut(target, self.survey.last))
         piece.asked = min(self._size, self.budget.wanted(piece, self.parts))
 
     def _target(self, piece: Piece, flight: Flight[Asked]) -> int:
         """Return how many pages of a piece one lane should read."""
         if self._size < _SMALL:
-            return max(1, _SMALL - piece.read)
+            return _SMALL - piece.read
         rest = piece.rest(self.survey.last)
         if piece.left is not None and rest < self._size + _SMALLEST and not piece.is_dense(self.survey.last):
             return self._size
@@ -185,10 +182,9 @@ class Pieces:
     def _resize(self, order: Order[Asked], most: int | None = None) -> None:
         """Set the size of the next requests: as many pages as the portal answers in time."""
         piece = order.part.piece
-        in_time = SLOW_REQUEST * order.size / order.seconds if order.seconds > 0 else self.budget.pages_per_request
         is_broken = not piece.is_done and not piece.way.unbroken
         grown = 1 if is_broken else most or 2 * max(self._size, order.part.pages)
-        self._size = max(1, min(self.budget.pages_per_request, grown, int(in_time)))
+        self._size = max(1, int(min(self.budget.pages_per_request, grown, order.in_time)))
 
     def _take_error(self, error: SdkError, order: Order[Asked], flight: Flight[Asked]) -> None:
         if not crashed_together(error, order.size):

@@ -52,14 +52,12 @@ class Survey:
         last: The last place where a row is known to be; None if that is not known.
         is_over: Whether nothing more is looked for.
         total: The number of rows of the list, as the portal counted them; None if it did not.
-        span: How far the places of the last page reach.
         is_even: Whether the rows seem to be spread evenly.
     """
 
     last: int | None = attrs.field(default=None, init=False)
     is_over: bool = attrs.field(default=False, init=False)
     total: int | None = attrs.field(default=None, init=False)
-    span: float = attrs.field(default=float(PAGE_SIZE), init=False)
     is_even: bool = attrs.field(default=False, init=False)
 
     def to_last(self, piece: Piece, pages_per_request: int) -> tuple[int, list[Piece]]:
@@ -93,7 +91,7 @@ class Survey:
         if not reverse.pages:
             self.is_over = True
             return
-        self.last, self.span = piece.way.place(unpack(reverse.pages[0])[0]), reverse.span
+        self.last = piece.way.place(unpack(reverse.pages[0])[0])
         ids = max(0, self.last - (piece.way.reached or self.last))
         if ids:
             piece.reopen()
@@ -125,7 +123,6 @@ class Survey:
     def divide(self, piece: Piece, others: Sequence[Probe]) -> list[Piece]:
         """Return the pieces of the list, cut where single pages were read; with the portal's `total` behind each."""
         found = [piece, *(other for other, _ in others)]
-        spans = [*(other.span for other, _ in others), self.span]
         behind = [self.total, *(total for _, total in others)]
         for one, following in pairwise(found):
             one.end(following.start)
@@ -136,13 +133,7 @@ class Survey:
             if not one.is_done:
                 parts.append(one.leave())
                 one.close()
-                parts[-1].span = _between(one.span, spans[place])
         return parts
-
-
-def _between(one: float, other: float) -> float:
-    """Estimate the span between two; where they differ much, half of what is between has no rows."""
-    return min((one + other) / 2, _UNEVEN * min(one, other))
 
 
 def _find_nearest(numbers: Sequence[int], wanted: int) -> int:

@@ -8,13 +8,25 @@ from drawing import drawn, some
 from hypothesis import given
 from hypothesis import strategies as st
 from list_model import ROWS, Model
-from list_store import METHOD, Store, ids_of, is_silent, lanes, read, rows_of, shuffled
+from list_store import (
+    METHOD,
+    Store,
+    ids_of,
+    is_silent,
+    lanes,
+    one_and_half,
+    read,
+    read_timed,
+    rows_of,
+    shuffled,
+    waits_of,
+)
 
 from b24batch import (
     AjaxError,
+    AnswerLost,
     CursorStalled,
     OperatingLimitExceeded,
-    RetryPolicy,
     UnexpectedAnswer,
     UsageError,
 )
@@ -252,13 +264,25 @@ def test_interrupted():
 
 @pytest.mark.parametrize("after", [0, 1, 2, 3])
 def test_several_pages_that_crash(after):
-    """If several pages of one request crash the method, one page, and smaller requests, read the list to its end."""
+    """If several pages of one request crash the method, one page, and requests half as large, read the list."""
+    sizes, found = read_timed(Store(range(1, 3001)), "cursor", faults={after})
+    assert found == list(range(1, 3001))
+    assert one_and_half(sizes, after)
+
+
+def test_one_page_after_a_crash_is_not_sent_again():
+    """The page that is requested alone after a crash is not sent again if its answer is lost, though it only reads."""
+    with pytest.raises(AnswerLost):
+        read_timed(Store(range(1, 3001)), "cursor", faults={1, 2, 6}, attempts=2)
+
+
+def test_operating_time_that_is_used_up_again():
+    """After a page came, the next wait for operating time is a new one; without a page the waits are added up."""
     store = Store(range(1, 3001))
-    with Portal() as portal, portal.session(retries=RetryPolicy(attempts=1)) as b24:
-        portal.method(METHOD)(store)
-        portal.fail_next("json_500", after=after)
-        assert ids_of(b24.call_list(METHOD, concurrency=4)) == store.ids
-        assert after or len(portal.requests[1].params.get("cmd", [METHOD])) == 1
+    assert waits_of(store, "cursor", blocked=[1, 2, 4, 5]) == [2, 3, 2]
+    with pytest.raises(OperatingLimitExceeded) as caught:
+        waits_of(store, "cursor", blocked=range(2, 400))
+    assert caught.value.result == []
 
 
 @pytest.mark.parametrize("descending", [False, True])
@@ -292,13 +316,14 @@ def test_a_total_that_is_wrong(total, seed):
     assert found == store.ids
 
 
-def test_a_short_page_in_the_middle():
+@pytest.mark.parametrize("place", range(5))
+def test_a_short_page_in_the_middle(place):
     """A short page is not taken for the end while rows are known to follow it."""
     store = Store(range(1, 3001))
 
     def thinned(params):
         page = store(params)
-        return Page(page.rows[:37], total=page.total) if store.pages % 5 == 4 else page
+        return Page(page.rows[:37], total=page.total) if store.pages % 5 == place else page
 
     found, _ = read(thinned, 4)
     assert found == store.ids

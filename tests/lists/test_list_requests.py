@@ -6,7 +6,7 @@ import pytest
 from drawing import drawn
 from hypothesis import given
 from hypothesis import strategies as st
-from list_store import METHOD, Store, ids_of, read, shuffled
+from list_store import METHOD, Store, cost_of, ids_of, read, shuffled
 
 from b24batch.sandbox import FakeClock, Portal
 
@@ -72,6 +72,36 @@ TIGHT = [
 FULL_PAGES = [
     *[(0, 1, 50), (2500, 1, 500), (2499, 1, 1001), (2500, 1, 1), (2999, 1, 1), (0, 6, 449), (305, 1, 500)],
     *[(4999, 1, 502), (0, 13, 216)],
+]
+
+#: What lists cost: such parts, whether the rows are counted, requests at once, pages in a request, whether descending,
+#: and the seconds of a page; then the number of requests, of pages, and of seconds.
+COSTS = [
+    ([(10000000, 3, 1), (100000, 1, 49), (0, 1, 609), (0, 1, 49), (7, 40, 1)], True, 8, 50, False, 0.01, (5, 22, 3.14)),
+    ([(10000000, 1, 51), (0, 1, 51), (200, 2, 50), (0, 1, 1500)], True, 2, 5, False, 0.01, (10, 37, 7.25)),
+    (
+        [(200, 40, 27), (0, 3, 51), (200, 2, 50), (10000000, 1, 1500), (7, 1, 49)],
+        True,
+        8,
+        50,
+        True,
+        0.01,
+        (4, 46, 3.44),
+    ),
+    ([(5000, 1, 406), (10000000, 3, 450), (7, 1, 500), (200, 1, 51)], False, 4, 1, False, 2.0, (32, 32, 60.0)),
+    ([(10000000, 1, 447), (0, 1, 680)], False, 8, 20, False, 0.6, (3, 24, 17.4)),
+    ([(5000, 1, 72), (10000000, 40, 500), (5000, 3, 50), (7, 1, 50)], True, 4, 2, False, 0.01, (8, 16, 8.16)),
+    ([(10000000, 3, 178), (10000000, 1, 882)], True, 4, 12, False, 2.0, (6, 31, 39.0)),
+    ([(0, 40, 50)], True, 2, 9, False, 2.0, (2, 3, 8.0)),
+    ([(0, 1, 51)], False, 4, 9, False, 0.01, (2, 4, 2.04)),
+    ([(0, 40, 51), (100000, 3, 1185), (7, 2, 450)], True, 2, 1, False, 2.0, (36, 36, 72.0)),
+    ([(0, 2, 1500)], False, 8, 5, True, 0.01, (7, 32, 6.27)),
+    ([(0, 3, 450), (7, 1, 49)], True, 2, 50, False, 0.6, (5, 14, 10.0)),
+    ([(0, 1, 1), (7, 2, 577), (100000, 1, 1011)], False, 2, 12, False, 2.0, (7, 58, 102.0)),
+    ([(7, 1, 450), (0, 40, 50)], True, 3, 2, False, 0.6, (6, 12, 13.2)),
+    ([(0, 1, 810), (5000, 1, 51)], True, 8, 50, False, 2.0, (5, 26, 41.0)),
+    ([(0, 7, 1200)], True, 16, 50, False, 0.01, (6, 26, 3.11)),
+    ([(0, 1, 200)], True, 4, 50, False, 30.0, (5, 6, 185.0)),
 ]
 
 
@@ -141,7 +171,7 @@ def test_few_more_requests(shape, counts):
 
 
 def test_clusters_that_are_not_counted():
-    """The same for a shape that needs the estimate of what is between the single pages of the survey."""
+    """The same for a shape that needs the estimate of how far a page reaches."""
     ids = SHAPES["clusters of two pages"]
     _, in_turn = read(Store(ids, counts=False), 1)
     found, requests = requests_of(Store(ids, counts=False), 8, "first")
@@ -214,3 +244,19 @@ def test_a_dense_list_is_not_surveyed(most, requests):
     store = Store(range(1, 5001))
     assert requests_of(store, most, "last") == (store.ids, requests)
     assert store.pages <= 102
+
+
+@pytest.mark.parametrize(("parts", "counts", "most", "pages", "descending", "seconds", "cost"), COSTS)
+def test_what_a_list_costs(parts, counts, most, pages, descending, seconds, cost):
+    """How many requests, pages and seconds a list takes if a request takes a second more than its pages."""
+    store = Store(joined(parts), counts=counts)
+    found, taken = cost_of(store, most, seconds, pages=pages, descending=descending)
+    assert found == sorted(store.ids, reverse=descending)
+    assert taken == cost
+
+
+def test_pages_that_do_not_fit_into_a_batch():
+    """Where a batch would change the params, each page is a request, with several of them at once."""
+    found, cost = cost_of(Store(range(1, 1001)), 4, 0.01, params={"filter": {"STAGE": []}})
+    assert found == list(range(1, 1001))
+    assert cost == cost_of(Store(range(1, 1001)), 4, 0.01, pages=1)[1]

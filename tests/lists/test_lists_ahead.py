@@ -4,11 +4,13 @@ import random
 import sys
 import threading
 
+import list_store
 import pytest
 from drawing import drawn, some
 from hypothesis import given
 from hypothesis import strategies as st
 from list_model import ROWS, Model
+from list_store import cost_of, one_and_half, read_on, read_timed, waits_of
 
 from b24batch import AjaxError, AuthError, Command, OperatingLimitExceeded, RetryPolicy, SdkError
 from b24batch.lists.concurrent_listing import listing_of
@@ -29,6 +31,23 @@ MODULES = {
     "repeats.py",
     "pages.py",
 }
+#: What lists cost: their rows, requests at once, pages in a request, the seconds of a page, and the limit; then the
+#: number of requests, of pages, and of seconds.
+COSTS = [
+    (1500, 8, 9, 0.01, 1000, (6, 20, 2.05)),
+    (1500, 8, 50, 0.01, None, (6, 30, 2.07)),
+    (700, 2, 50, 0.01, None, (5, 14, 5.14)),
+    (1500, 4, 9, 0.01, None, (7, 30, 4.12)),
+    (700, 8, 50, 0.6, None, (5, 14, 5.0)),
+    (1500, 16, 50, 2.0, None, (6, 30, 16.0)),
+    (120, 3, 1, 0.01, None, (3, 3, 2.02)),
+    (1500, 8, 50, 0.01, 120, (2, 3, 2.03)),
+    (1500, 4, 5, 0.01, None, (10, 30, 5.11)),
+    (0, 4, 50, 0.01, None, (1, 1, 1.01)),
+    (51, 4, 50, 0.01, None, (2, 2, 2.02)),
+    (200, 4, 50, 30.0, None, (4, 4, 62.0)),
+    (1500, 3, 50, 2.0, None, (6, 30, 36.0)),
+]
 START = [row for row in ROWS if row["paging"] == "start"]
 
 
@@ -168,6 +187,15 @@ def test_a_page_that_is_not_full():
     assert requests <= 1.25 * in_turn
 
 
+@pytest.mark.parametrize(("number", "most", "pages", "seconds", "limit", "cost"), COSTS)
+def test_what_a_list_costs(number, most, pages, seconds, limit, cost):
+    """How many requests, pages and seconds a list takes if a request takes a second more than its pages."""
+    store = Counted(number)
+    found, taken = cost_of(store, most, seconds, pages=pages, paging="start", limit=limit)
+    assert found == store.ids[:limit]
+    assert taken == cost
+
+
 def lanes():
     return {thread.name for thread in threading.enumerate() if thread.name.startswith("b24batch-")}
 
@@ -264,6 +292,42 @@ def test_an_auth_error():
         assert len(portal.requests) <= 5 + 4
     found = ids_of(caught.value.result)
     assert found == list(range(1, len(found) + 1)) != []
+
+
+@pytest.mark.parametrize("after", [1, 2, 3])
+def test_several_pages_that_crash(after):
+    """If several pages of one request crash the method, one page, and requests half as large, read the list."""
+    sizes, found = read_timed(Counted(3000), "start", faults={after})
+    assert found == list(range(1, 3001))
+    assert one_and_half(sizes, after)
+
+
+def test_operating_time_that_is_used_up_again():
+    """After a page came, the next wait for operating time is a new one; without a page the waits are added up."""
+    assert waits_of(Counted(3000), "start", blocked=[1, 2, 4, 5]) == [2, 3, 2, 3]
+    with pytest.raises(OperatingLimitExceeded):
+        waits_of(Counted(3000), "start", blocked=range(2, 400))
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["a request", "a page"])
+def test_nothing_is_sent_after_a_failure(whole):
+    """Once a request or a page that was requested ahead has failed, none begins, though those before it still run."""
+    picks, error = iter([0, 2]), PortalError("INVALID_CREDENTIALS", "", http_status=401)
+
+    def failing(params):
+        if not whole and len(portal.requests) == 4:
+            raise error
+        return store(params)
+
+    store = Counted(3000)
+    with Portal() as portal, portal.session() as b24:
+        portal.method(METHOD)(failing)
+        if whole:
+            portal.fail_next(error, after=3)
+        lanes_ = list_store.Shuffled(4, lambda _number: next(picks, 0))
+        with pytest.raises(SdkError):
+            list(read_on(lanes_, b24, paging="start"))
+        assert len(portal.requests) == 4
 
 
 def test_requests_that_wait_when_one_fails():
