@@ -39,7 +39,6 @@ class LastResult:
             error.add_note(f"{counts}; their outcomes: b24.last_result")
 
 
-@attrs.define(eq=False)
 class NotKept(LastResult):
     """Keeps nothing: for a run of the library's own, whose outcomes are not those of the caller's commands."""
 

@@ -63,7 +63,7 @@ class OperatingTime:
         if not _is_time(used):
             return
         with self._lock.lock:
-            seconds, ends = self._used.get(method, (0.0, 0.0))
+            seconds, ends = self._used.get(method, (used, reset_at))
             if used >= seconds or finish >= ends:
                 self._used[method] = used, reset_at
 

@@ -247,11 +247,12 @@ def test_the_rate_is_kept_in_repeats(limited, clock):
         {"operating_reset_at": "5", "finish": 1},
         {"operating_reset_at": None, "finish": None},
         {"operating_reset_at": -0.5, "finish": 1},
+        {"operating_reset_at": 253_402_300_800, "finish": 1},
     ],
     ids=repr,
 )
 def test_a_time_block_that_tells_nothing(clock, block):
-    """A block without the two figures teaches nothing."""
+    """A block without the two figures, or with one that is no date before the year 10000, teaches nothing."""
     operating = OperatingTime(clock)
     operating.note("m", block)
     assert (operating.wait_for(["m"]), operating.reset_at("m")) == (60.0, None)
@@ -268,9 +269,20 @@ def test_a_method_that_took_no_time(clock):
 def test_the_wait_is_measured_on_our_clock(clock):
     """The portal's clock may be wrong by years: only the difference of its own figures counts."""
     operating = OperatingTime(clock)
+    clock.advance(1000.0)
     operating.note("m", {"operating_reset_at": 100_300, "finish": 100_000.5})
     assert operating.wait_for(["m"]) == 300.5
     clock.advance(100.0)
     assert operating.wait_for(["m", "other"]) == 200.5
-    clock.advance(300.0)
-    assert operating.wait_for(["m"]) == 60.0
+    clock.advance(200.0)
+    assert operating.wait_for(["m"]) == 0.5
+    for seconds in (0.5, 300.0):
+        clock.advance(seconds)
+        assert operating.wait_for(["m"]) == 60.0
+
+
+def test_the_latest_reset_time(clock):
+    """The last second of the year 9999 is a time like any other."""
+    operating = OperatingTime(clock)
+    operating.note("m", {"operating_reset_at": 253_402_300_799, "finish": 253_402_300_799})
+    assert (operating.wait_for(["m"]), operating.reset_at("m")) == (1.0, 253_402_300_799)
