@@ -82,12 +82,14 @@ options             test_session calls/test_calls wire/test_rate wire/test_retri
 reading             test_reading
 redaction           test_secrets test_log calls/test_calls test_tracebacks
 results             test_results test_notebook calls/test_references runs/test_runs runs/test_operating
+results/last_result test_last_result test_lookup test_results
 results/named_values
                     calls/test_stored test_results
 runs                runs/test_runs calls/test_references_nowhere runs/test_progress runs/test_operating
 runs/chunk_run      runs/test_runs runs/test_concurrency runs/test_operating journal/test_journal
 runs/concurrent_run runs/test_concurrency journal/test_journal
 runs/division       calls/test_references_nowhere calls/test_references calls/test_obstacles runs/test_runs
+                    journal/test_journal
 runs/elements       lists/test_list_endings
 runs/gate           journal/test_journal runs/test_concurrency
 runs/lanes          runs/test_concurrency journal/test_journal
@@ -97,7 +99,8 @@ runs/operating      runs/test_operating lists/test_list_endings test_statistics
 redis               redis/test_redis_bucket redis/test_redis_faults redis/test_redis_server
 runs/payload        wire/test_answers runs/test_runs lists/test_list_endings
 runs/progress       runs/test_progress
-runs/requests       runs/test_runs runs/test_operating lists/test_lists lists/test_list_endings
+runs/requests       runs/test_runs runs/test_operating test_statistics lists/test_lists lists/test_list_endings
+                    journal/test_journal test_on_request
 runs/run            runs/test_runs calls/test_references_nowhere runs/test_operating journal/test_journal
                     test_on_request
 runs/substitution   calls/test_references_nowhere calls/test_references runs/test_runs

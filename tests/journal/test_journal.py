@@ -18,6 +18,7 @@ from b24batch import (
     AnswerLost,
     Command,
     JournalError,
+    LeakyBucket,
     RetryPolicy,
     RunBusy,
     UsageError,
@@ -475,12 +476,31 @@ def test_stop_after(portal, path, concurrency):
         clock.advance(1.0)
         return 1
 
-    result = b24.batch_by_chunk(adds(40), journal=path, chunk_size=4, stop_after=10, concurrency=concurrency)
+    result = b24.batch_by_chunk(adds(40), journal=path, chunk_size=5, stop_after=10, concurrency=concurrency)
     counts = Counter(row.status for row in result)
-    assert 12 <= counts["ok"] <= 12 + 4 * concurrency
+    assert 10 <= counts["ok"] <= 10 + 5 * concurrency * (concurrency > 1)
     assert counts["ok"] + counts["skipped"] == 40
     assert b24.batch_by_chunk(adds(40), journal=path, concurrency=concurrency).is_success
     assert set(titles(portal).values()) == {1}
+
+
+@pytest.mark.parametrize("has_journal", [False, True])
+def test_a_stop_during_a_wait_for_the_rate(portal, path, clock, concurrency, has_journal):
+    """A request that waits for the rate until the time to stop is not sent; its commands are skipped."""
+    b24 = portal.session(clock=clock, limits=LeakyBucket(2, 0.1, clock=clock))
+    options = {"journal": path if has_journal else None, "concurrency": concurrency}
+    result = b24.batch_by_chunk(adds(8), chunk_size=2, stop_after=5, **options)
+    # With lanes, one may wait before the first request of another begins.
+    assert [row.status for row in result].count("ok") == len(portal.executed) in ({2} if concurrency == 1 else {0, 2})
+    assert len(result.remaining()) == 8 - len(portal.executed)
+
+
+def test_a_stop_between_two_attempts(portal, path, clock, concurrency):
+    """A request that was sent before the time to stop, and refused for the rate, is sent again after it."""
+    portal.fail_next("rate_limited")
+    b24 = portal.session(clock=clock, retries=RetryPolicy(wait_initial=30.0, random=lambda: 1.0))
+    result = b24.batch_by_chunk(adds(2), chunk_size=2, stop_after=10, journal=path, concurrency=concurrency)
+    assert (result.is_success, clock.monotonic(), len(portal.requests)) == (True, 30.0, 2)
 
 
 def test_a_stop_does_not_wait_for_operating_time(clock, concurrency, path):

@@ -897,16 +897,9 @@ def test_interrupted_twice(portal, pressed, way):
     assert statuses(raised.value.result).count("unknown") == 2
 
 
-WAITS = {
-    "rate": {"limits": (2, 1.0)},
-    "retry": {"fault": "rate_limited"},
-    "operating": {"method": "slow.add"},
-}
-
-
-@pytest.mark.parametrize("reason", WAITS)
+@pytest.mark.parametrize(("reason", "end"), [("rate", None), ("retry", None), ("retry", 1000.0), ("operating", None)])
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, TimeoutError])
-def test_interrupted_in_a_wait(portal, held, reason, kind):
+def test_interrupted_in_a_wait(portal, held, reason, end, kind):
     """Ctrl-C, SystemExit or a soft time limit in a wait leaves at once; what waits was not executed."""
     portal.method("slow.add")(lambda params: refuse_for_time())
     limits = LeakyBucket(2, 1.0, clock=held) if reason == "rate" else None
@@ -926,7 +919,7 @@ def test_interrupted_in_a_wait(portal, held, reason, kind):
     try:
         with portal.session(limits=limits, clock=held, concurrency=4) as b24:
             with beside(press), pytest.raises(kind) as raised:
-                b24.batch_by_chunk(calls, chunk_size=1)
+                b24.batch_by_chunk(calls, chunk_size=1, stop_after=end)
             held.released.set()
             await_lanes(0)
     finally:

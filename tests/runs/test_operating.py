@@ -6,6 +6,7 @@ from b24batch import LeakyBucket, OperatingLimitExceeded, ref
 from b24batch.clock import Wait
 from b24batch.runs.operating import OperatingTime
 from b24batch.sandbox import Portal, PortalError
+from b24batch.wire import MethodTime
 
 ADDS = [("crm.item.add", {"entityTypeId": 2, "fields": {"title": f"Deal {n}"}}) for n in range(5000)]
 
@@ -264,6 +265,22 @@ def test_a_method_that_took_no_time(clock):
     for finish in (10, 20):
         operating.note("m", {"operating": 5.0, "operating_reset_at": finish + 600, "finish": finish})
     assert operating.used["m"].reset_at == 620
+
+
+def test_a_count_that_begins_anew(clock):
+    """After the reset time a method has used what the portal says then, even nothing."""
+    operating = OperatingTime(clock)
+    for finish, used in ((10, 5.0), (620, 0.0)):
+        operating.note("m", {"operating": used, "operating_reset_at": finish + 600, "finish": finish})
+    assert operating.used["m"] == MethodTime(0.0, 1220.0)
+
+
+def test_a_clock_that_goes_backwards(clock):
+    """A clock that is put back makes no wait longer."""
+    operating = OperatingTime(clock)
+    operating.note("m", {"operating_reset_at": 300, "finish": 0})
+    clock.advance(-5.0)
+    assert operating.wait_for(["m"]) == 301.0
 
 
 def test_the_wait_is_measured_on_our_clock(clock):
