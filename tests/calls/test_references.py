@@ -341,16 +341,12 @@ def test_a_name_that_comes_again_is_the_later_ones(portal, b24):
     assert got[-1] == "49"
 
 
-@pytest.mark.parametrize("size", [1, 2])
-def test_a_name_that_comes_again_and_is_not_sent(portal, b24, size):
+def test_a_name_that_comes_again_and_is_not_sent(portal, b24):
     """A name whose last call was not sent leads nowhere, also if an earlier call of that name succeeded."""
-    got = []
-    portal.method("my.echo")(lambda params: got.append(params))
-    portal.method("my.find")(lambda params: {})
-    lost, found = (Command("my.find", params, name="a") for params in ({"v": ref("b")["none"]}, None))
-    calls = [found, Command("my.find", name="b"), lost, ("my.echo", {"v": ref("a")})]
-    rows = list(b24.stream_batch(calls, chunk_size=size))
-    assert ([row.status for row in rows], got) == (["ok", "ok", "failed", "skipped"], [])
+    contact, lost = (Command("crm.contact.add", {"fields": {"NAME": name}}, name="a") for name in ("X", ref("b")["no"]))
+    calls = [contact, Command("server.time", name="b"), lost, ("crm.deal.add", {"fields": {"CONTACT_ID": ref("a")}})]
+    assert [row.status for row in b24.stream_batch(calls, chunk_size=2)] == ["ok", "ok", "failed", "skipped"]
+    assert "crm.deal.add" not in [command.method for command in portal.executed]
 
 
 @pytest.mark.parametrize("size", [50, 1])

@@ -26,7 +26,7 @@ from b24batch import (
     ref,
 )
 from b24batch.journal import Journal, RunJournal
-from b24batch.sandbox import FakeClock, Portal
+from b24batch.sandbox import FakeClock, Portal, PortalError
 
 pytestmark = pytest.mark.parametrize("concurrency", [1, 4])
 ONCE = RetryPolicy(attempts=1)
@@ -543,6 +543,75 @@ def test_no_secret_in_the_file(portal, path, run):
     found.append(path.read_bytes())
     assert not [secret for secret in secrets for content in found if secret in content]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+class Telling:
+    """A journal that keeps nothing, and tells what it was asked; `busy` is the exception with which it begins."""
+
+    def __init__(self, busy=None):
+        self.busy, self.told = busy, []
+
+    def begin(self, portal, repeatable):
+        self.told.append("begin")
+        if self.busy is not None:
+            raise self.busy
+
+    def fates(self, commands):
+        return [None] * len(commands)
+
+    def note(self, request_id, *_commands_and_rows):
+        pass
+
+    claim = release = note
+
+    def hold(self, seconds):
+        self.told.append(seconds)
+
+    def end(self):
+        self.told.append("end")
+
+
+def both_ways(b24, calls, **options):
+    """Runs that begin when they are called: all at once, and as a stream."""
+    yield lambda: b24.batch_by_chunk(calls, **options)
+    yield lambda: list(b24.stream_batch(calls, **options))
+
+
+def test_a_journal_of_your_own(portal, clock, concurrency):
+    """A run takes its journal, tells it of each wait for operating time, and gives it back."""
+    blocked = iter([True, False] * 2)
+
+    @portal.method("blocked")
+    def block(params):
+        if next(blocked):
+            raise PortalError("OPERATION_TIME_LIMIT", "blocked", http_status=429)
+
+    journal = Telling()
+    for start in both_ways(portal.session(clock=clock), [("blocked",)], journal=journal, concurrency=concurrency):
+        start()
+        assert journal.told == ["begin", 60.0, "end"]
+        journal.told.clear()
+
+
+def test_a_journal_that_is_in_use(portal, concurrency):
+    """A run that could not take its journal does not give it back, and sends nothing."""
+    journal = Telling(RunBusy("in use"))
+    for start in both_ways(portal.session(), adds(2), journal=journal, concurrency=concurrency):
+        with pytest.raises(RunBusy):
+            start()
+        assert (journal.told, portal.requests) == (["begin"], [])
+        journal.told.clear()
+
+
+def test_a_journal_with_too_few_outcomes(portal, concurrency):
+    """A journal must answer for every command; if it does not, nothing is sent."""
+    journal = Telling()
+    journal.fates = lambda commands: [None]
+    for start in both_ways(portal.session(), adds(2), journal=journal, concurrency=concurrency):
+        with pytest.raises(ValueError, match="shorter"):
+            start()
+        assert (journal.told, portal.requests) == (["begin", "end"], [])
+        journal.told.clear()
 
 
 def test_a_journal_is_a_run_journal(path, concurrency):

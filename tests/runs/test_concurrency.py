@@ -876,6 +876,26 @@ def test_interrupted_for_longer_than_5_seconds(portal, pressed, way):
         assert {type(row.error) for row in raised.value.result if row.error} == {AnswerLost}
 
 
+class TickingClock(FakeClock):
+    """A clock that goes on by half a second with each look at it."""
+
+    def monotonic(self):
+        self.advance(0.5)
+        return super().monotonic()
+
+
+def test_the_wait_of_a_stop():
+    """Lanes that are stopped wait 5 seconds for a request that was sent, and no longer."""
+    clock, gate = TickingClock(), Gate()
+    on_way = Lanes(1, clock, None)
+    on_way.reserve(0)
+    sending = on_way.start(lambda claim: claim.take() or gate() or [])
+    assert gate.all_in.wait(PATIENCE)
+    on_way.stop([sending])
+    assert 5.0 <= clock.monotonic() < 6.6  # each look at it is half a second, also the first and this one
+    gate.open.set()
+
+
 @pytest.mark.parametrize("way", ["batch_by_chunk", "stream_batch"])
 def test_interrupted_twice(portal, pressed, way):
     """A second Ctrl-C ends the wait for those on their way; it has the outcomes, too."""
@@ -1046,6 +1066,7 @@ def test_a_stream_that_is_closed(portal, b24, gate):
     with beside(gate.open.set):
         stream.close()
     assert statuses(stream.result) == ["ok"] * 3
+    assert [int(value) for value in stream.result.data] == [1, 2, 3]
     assert (list(stream), len(portal.requests)) == ([], 4)
 
 

@@ -127,13 +127,23 @@ def test_the_longest_wait(clock, longest, slept):
     assert (row.status, clock.slept) == ("failed", slept)
 
 
-def test_waits_between_which_something_ran(clock):
+@pytest.mark.parametrize(("longest", "data"), [(119.5, ["done"]), (120, ["done", "done"])])
+def test_waits_between_which_something_ran(clock, longest, data):
     """Once a blocked command ran, operating_wait counts anew for those that are left."""
-    answers = iter(["blocked"] * 4 + ["ran"] + ["blocked"] * 2 + ["ran"])  # both, both, one of them, the other
+    answers = iter(["blocked"] * 2 + ["ran"] + ["blocked"] * 2 + ["ran"])  # both, one of them, the other
     with Portal(clock=clock) as portal:
         portal.method("blocked")(lambda params: refuse() if next(answers) == "blocked" else "done")
-        result = portal.session(operating_wait=120).batch_by_chunk([("blocked",)] * 2, halt_on_error=False)
-    assert (result.data, clock.slept) == (["done", "done"], [60.0] * 4)
+        result = portal.session(operating_wait=longest).batch_by_chunk([("blocked",)] * 2, halt_on_error=False)
+    assert (result.data, clock.slept) == (data, [60.0] * (1 + len(data)))
+
+
+@pytest.mark.parametrize(("stop_after", "slept"), [(60, []), (60.5, [60.0])])
+def test_the_end_of_a_run_and_operating_time(clock, stop_after, slept):
+    """A wait after which no request may begin any more is not begun."""
+    with Portal(clock=clock) as portal:
+        blocking(portal, 9)
+        result = portal.session().batch_by_chunk([("blocked",), ("blocked",)], chunk_size=1, stop_after=stop_after)
+    assert ([row.status for row in result], clock.slept) == (["failed", "failed"], slept)
 
 
 def test_stop_on_error_after_a_blocked_command(clock):
