@@ -417,6 +417,22 @@ def test_a_run_that_ends_within_a_chunk(portal, b24, received):
     assert ran == []
 
 
+def test_a_dependent_that_waited_in_vain(clock, portal, received):
+    """A dependent that waits for a blocked command, and whose value is missing at last, waits no longer."""
+    splitting(portal)
+    answers = iter([True, False])
+
+    @portal.method("my.find")
+    def find(params):
+        if next(answers):
+            raise PortalError("OPERATION_TIME_LIMIT", "blocked", http_status=429)
+        return {}
+
+    take = ("look.get", {"x": ref(0), "y": ref(2)["id"]})
+    result = portal.session(clock=clock).batch_by_chunk([("my.text",), ("my.a",), ("my.find",), take], chunk_size=2)
+    assert ([row.status for row in result], clock.slept) == (["ok", "ok", "ok", "failed"], [60.0])
+
+
 def test_stop_on_error_within_a_chunk(portal, b24, received):
     """stop_on_error ends the run after the request with the error, also when its chunk is sent in parts."""
     ran = splitting(portal)

@@ -45,6 +45,7 @@ def test_nothing_found_and_nothing_deleted(portal, b24, found, size, halt):
     for find, contact, delete in ways(b24, [FIND, GET, DELETE], chunk_size=size, halt_on_error=halt):
         assert (find.status, contact.status, delete.status) == ("ok", "failed", "skipped")
         assert type(contact.error) is ReferenceMissed
+        assert contact.not_executed is (size == 1 or not halt)
     assert "crm.company.delete" not in [executed.method for executed in portal.executed]
     assert b24.call("crm.company.get", {"id": 1}).is_success
 

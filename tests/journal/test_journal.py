@@ -603,6 +603,31 @@ def test_a_journal_that_is_in_use(portal, concurrency):
         journal.told.clear()
 
 
+@pytest.mark.parametrize("broken", ["claim", "end"])
+def test_a_journal_that_fails(portal, concurrency, broken):
+    """A run ends with the error of its journal; what the journal did not let go is skipped, and it is ended once."""
+    error = JournalError("the disk is full")
+
+    class Failing(Telling):
+        pass
+
+    def fail(self, *_arguments):
+        self.told.append(broken)
+        raise error
+
+    setattr(Failing, broken, fail)
+    for way, statuses in (
+        ("batch_by_chunk", {"claim": "skipped", "end": "ok"}),
+        ("stream_batch", {"claim": "skipped"}),
+    ):
+        journal, known = Failing(), []
+        with pytest.raises(JournalError) as caught:
+            known += getattr(portal.session(), way)(adds(2), journal=journal, concurrency=concurrency)
+        assert caught.value is error
+        assert {row.status for row in error.result} == set(filter(None, [statuses.get(broken)]))
+        assert journal.told == ["begin", broken, *(["end"] if broken == "claim" else [])]
+
+
 def test_a_journal_with_too_few_outcomes(portal, concurrency):
     """A journal must answer for every command; if it does not, nothing is sent."""
     journal = Telling()

@@ -736,6 +736,16 @@ def test_the_rate(number):
     assert clock.monotonic() == pytest.approx((250 - 49) / 2.0, abs=0.51)
 
 
+def test_a_blocked_stream_that_winds_down(portal):
+    """A stream that winds down does not wait for operating time any more; what is blocked is failed."""
+    clock = FakeClock()
+    blocking(portal, clock)
+    with portal.session(clock=clock, concurrency=4, on_wait=lambda wait: stream.wind_down()) as b24:
+        stream = b24.stream_batch([("slow.add", {"n": 1})], chunk_size=1)
+        assert statuses(stream) == ["failed"]
+    assert clock.slept == []
+
+
 def test_max_wait_and_the_rate(portal, held):
     """A wait for the rate that is longer than max_wait is refused at once."""
     limits = LeakyBucket(3, 1.0, clock=held)
@@ -892,8 +902,8 @@ def test_the_wait_of_a_stop():
     sending = on_way.start(lambda claim: claim.take() or gate() or [])
     assert gate.all_in.wait(PATIENCE)
     on_way.stop([sending])
-    assert 5.0 <= clock.monotonic() < 6.6  # each look at it is half a second, also the first and this one
     gate.open.set()
+    assert 6.0 <= clock.monotonic() <= 6.5  # the first look and this one are half a second each
 
 
 @pytest.mark.parametrize("way", ["batch_by_chunk", "stream_batch"])

@@ -238,6 +238,22 @@ def test_an_interrupt_while_waiting_for_operating_time(clock):
     assert len(result.remaining()) == 3
 
 
+def test_a_failing_hook_between_waits(clock):
+    """After an exception of on_request a blocked command is not waited for any more."""
+
+    def fail(request):
+        if request.error is not None:
+            raise LookupError
+
+    with Portal(clock=clock) as portal:
+        blocking(portal, 9)
+        portal.fail_next("rate_limited", after=1)
+        with pytest.raises(LookupError) as caught:
+            portal.session(on_request=fail).batch_by_chunk([("blocked",)])
+    assert [row.status for row in caught.value.result] == ["failed"]
+    assert (clock.slept, len(portal.requests)) == ([60.0], 2)
+
+
 def test_the_rate_is_kept_in_repeats(limited, clock):
     """Repeats of blocked commands are requests like others, and paced."""
     bucket = LeakyBucket(2, 0.001, clock=clock)
