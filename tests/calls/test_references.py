@@ -289,6 +289,15 @@ def test_company_contact_and_deal(b24):
     assert deal["CONTACT_ID"] == str(result.data["contact"])
 
 
+def test_values_of_this_request_and_of_an_earlier_one(portal, b24, received):
+    """Of two references in a command the portal may insert one, and the library the other."""
+    contact, deal = ("crm.contact.add", {}), ("crm.deal.add", {"fields": {"CONTACT_ID": ref(2), "TITLE": ref(0)}})
+    result = b24.batch_by_chunk([("my.a",), ("my.a",), contact, deal], chunk_size=2).raise_for_errors()
+    assert len(portal.requests) == 2
+    stored = b24.call("crm.deal.get", {"id": result[3].data}).data
+    assert (stored["CONTACT_ID"], stored["TITLE"]) == (str(result[2].data), "42")
+
+
 def test_repeats_of_blocked_commands_keep_their_references(clock, portal, received):
     """A dependent that was skipped because its chunk was blocked gets the value when it is sent again."""
     blocked = [True]
@@ -436,9 +445,9 @@ def test_a_dependent_that_waited_in_vain(clock, portal, received):
 def test_stop_on_error_within_a_chunk(portal, b24, received):
     """stop_on_error ends the run after the request with the error, also when its chunk is sent in parts."""
     ran = splitting(portal)
-    calls = [("my.text",), ("my.x",), ("my.dep", {"x": ref(0)}), ("my.ran", {"n": 1})]
-    result = b24.batch_by_chunk(calls, chunk_size=3, stop_on_error=True)
-    assert [row.status for row in result] == ["ok", "failed", "skipped", "skipped"]
+    calls = [("my.text",), ("my.a",), ("my.x",), ("my.dep", {"x": ref(0)}), ("my.ran", {"n": 1})]
+    result = b24.batch_by_chunk(calls, chunk_size=2, stop_on_error=True)
+    assert [row.status for row in result] == ["ok", "ok", "failed", "skipped", "skipped"]
     assert ran == []
 
 

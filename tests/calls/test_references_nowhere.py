@@ -110,7 +110,7 @@ def test_what_is_no_id_is_not_written_to(portal, b24, found, halt, name, referen
     found |= {"COMPANY": [5], "empty": [], "yes": True}
     for find, delete in ways(b24, [FIND, ("crm.company.delete", {name: reference})], halt_on_error=halt):
         assert (find.status, delete.status, type(delete.error)) == ("ok", "failed", ReferenceMissed)
-        assert f"{reference!r} is {what}; expected an id" in str(delete.error)
+        assert (f"{reference!r} is {what}; expected an id" in str(delete.error), delete.not_executed) == (True, True)
     run = b24.batch_by_chunk([FIND, WRONG, ("crm.company.delete", {name: reference})], stop_on_error=True)
     assert (run[2].status, run.remaining()) == ("skipped", [])
     assert b24.call("crm.company.get", {"id": 1}).is_success

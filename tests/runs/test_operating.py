@@ -2,7 +2,7 @@
 
 import pytest
 
-from b24batch import LeakyBucket, OperatingLimitExceeded, ref
+from b24batch import LeakyBucket, OperatingLimitExceeded, UsageError, ref
 from b24batch.clock import Wait
 from b24batch.runs.operating import OperatingTime
 from b24batch.sandbox import Portal, PortalError
@@ -239,18 +239,20 @@ def test_an_interrupt_while_waiting_for_operating_time(clock):
 
 
 def test_a_failing_hook_between_waits(clock):
-    """After an exception of on_request a blocked command is not waited for any more."""
+    """After an exception of on_request, even one of the library's own, a blocked command is not waited for any more."""
+    error = UsageError("mine")
 
     def fail(request):
         if request.error is not None:
-            raise LookupError
+            raise error
 
     with Portal(clock=clock) as portal:
         blocking(portal, 9)
         portal.fail_next("rate_limited", after=1)
-        with pytest.raises(LookupError) as caught:
+        with pytest.raises(UsageError) as caught:
             portal.session(on_request=fail).batch_by_chunk([("blocked",)])
-    assert [row.status for row in caught.value.result] == ["failed"]
+    assert caught.value is error
+    assert [row.status for row in error.result] == ["failed"]
     assert (clock.slept, len(portal.requests)) == ([60.0], 2)
 
 
