@@ -81,30 +81,36 @@ lookup              test_lookup
 options             test_session calls/test_calls wire/test_rate wire/test_retries
 reading             test_reading
 redaction           test_secrets test_log calls/test_calls test_tracebacks
-results             test_results test_notebook calls/test_references runs/test_runs runs/test_operating
+results             test_results test_notebook calls/test_references calls/test_stored runs/test_runs
+                    runs/test_operating
+results/last_result test_last_result test_lookup test_results
 results/named_values
                     calls/test_stored test_results
 runs                runs/test_runs calls/test_references_nowhere runs/test_progress runs/test_operating
-runs/chunk_run      runs/test_runs runs/test_concurrency runs/test_operating journal/test_journal
+runs/chunk_run      runs/test_runs runs/test_operating calls/test_references test_statistics journal/test_lives
+                    runs/test_concurrency journal/test_journal
 runs/concurrent_run runs/test_concurrency journal/test_journal
 runs/division       calls/test_references_nowhere calls/test_references calls/test_obstacles runs/test_runs
+                    journal/test_journal
 runs/elements       lists/test_list_endings
 runs/gate           journal/test_journal runs/test_concurrency
 runs/lanes          runs/test_concurrency journal/test_journal
 runs/open_chunk     runs/test_concurrency
-runs/streaming      runs/test_runs runs/test_concurrency journal/test_journal calls/test_calls
+runs/streaming      runs/test_runs runs/test_concurrency journal/test_journal calls/test_calls test_last_result
+                    test_statistics
 runs/operating      runs/test_operating lists/test_list_endings test_statistics
 redis               redis/test_redis_bucket redis/test_redis_faults redis/test_redis_server
 runs/payload        wire/test_answers runs/test_runs lists/test_list_endings
 runs/progress       runs/test_progress
-runs/requests       runs/test_runs runs/test_operating lists/test_lists lists/test_list_endings
-runs/run            runs/test_runs calls/test_references_nowhere runs/test_operating journal/test_journal
-                    test_on_request
+runs/requests       runs/test_runs runs/test_operating test_statistics lists/test_lists lists/test_list_endings
+                    journal/test_journal test_on_request test_secrets
+runs/run            runs/test_runs calls/test_references_nowhere calls/test_references runs/test_operating
+                    journal/test_journal journal/test_lives test_on_request test_statistics
 runs/substitution   calls/test_references_nowhere calls/test_references runs/test_runs
 session             test_session calls/test_calls runs/test_runs runs/test_progress test_secrets lists/test_lists
 session/parts       test_session calls/test_calls runs/test_runs runs/test_progress test_secrets test_lookup
 sqlite_errors       journal/test_journal journal/test_files oauth/test_oauth_stores
-statuses            test_results
+statuses            test_results test_notebook
 streams             runs/test_runs lists/test_lists test_last_result
 wire                wire/test_wire wire/test_connections wire/test_hostile_answers wire/test_foreign_exceptions
                     test_session runs/test_matrix[idempotent-call]

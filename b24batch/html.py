@@ -114,10 +114,10 @@ def _list_parts(data: JsonValue, prefix: str = "") -> list[tuple[str, str]]:
 def _choose(parts: list[tuple[str, str]], most: int) -> list[tuple[str, str]]:
     """Return at most so many parts, in order: half are the first ones, then user fields go before others."""
 
-    def rank(place: int) -> tuple[int, int]:
+    def rank(place: int) -> tuple[bool, int]:
         """Return the sort key of a part: the lower, the sooner it is kept."""
         is_own = parts[place][0].rpartition(".")[2].casefold().startswith("uf")
-        return 0 if place < MAX_ROWS // 2 else 1 if is_own else 2, place
+        return place >= MAX_ROWS // 2 and not is_own, place
 
     return [parts[place] for place in sorted(sorted(range(len(parts)), key=rank)[:most])]
 

@@ -83,6 +83,7 @@ def test_names(b24):
 @pytest.mark.parametrize(
     ("statuses", "shown_rows", "texts"),
     [
+        (["ok"], 1, ["1 command: 1 ok"]),
         (["ok"] * 20, 20, ["20 commands: 20 ok"]),
         (["ok"] * 21, 20, ["21 commands: 21 ok", f"1 more left out: 1 ok; {REST}"]),
         (
@@ -209,6 +210,9 @@ def test_a_wrong_value_is_an_error():
     rows[2] = AjaxResult(Command("echo"), "ok", data=5, error=ReferenceMissed("nothing there"))
     assert table(Result(rows, False, [])).rows[1] == ["2", "echo", "ok", "REFERENCE_MISSED: nothing there"]
     assert table(rows[2]).rows[1:] == [["error", "REFERENCE_MISSED: nothing there"], ["data", "5"]]
+    many = table(AjaxResult(Command("echo"), "ok", data=list(range(30)), error=ReferenceMissed("nothing there")))
+    assert [row[0] for row in many.rows[1:]] == ["error", *map(str, range(19))]
+    assert many.texts[1:] == ["11 more left out; all are in its .data"]
 
 
 def test_one_outcome(b24, portal):
@@ -325,17 +329,25 @@ def test_long_texts_are_cut():
     assert len(shown[1][3]) == 200
     assert len(shown[2][3]) == 80
     assert shown[1][3].endswith("...")
+    whole = AjaxResult(Command("echo"), "failed", error=AjaxError("x" * 194, code="LONG"))
+    assert table(whole).rows[1] == ["error", f"LONG: {'x' * 194}"]
 
 
 def test_short_words_are_not_broken():
     """A method, a status and a name stay in one piece beside a long value; only a long word is broken in a cell."""
     rows = named_rows(["unknown"] * 2 + ["ok"], "crm.item.productrow.list")
-    rows.append(AjaxResult(Command("crm.item.add", name="x" * 150), "ok", data="y" * 500))
+    rows += [AjaxResult(Command("crm.item.add", name=name), "ok", data="y" * 500) for name in ("x" * 31, "z" * 30)]
     html = Result(rows, False, [])._repr_html_()
     styles = {text: style for style, text in re.findall(r'<t[dh][^>]* ?style="([^"]*)">([^<]*)</t[dh]>', html)}
     broken = {text for text, style in styles.items() if "anywhere" in style}
     assert {text[:2] for text in broken} == {"xx", "&#"}
-    assert {"status", "unknown", "crm.item.productrow.list", "2 commands, order-0 to order-1"} <= styles.keys() - broken
+    assert {
+        "z" * 30,
+        "status",
+        "unknown",
+        "crm.item.productrow.list",
+        "2 commands, order-0 to order-1",
+    } <= styles.keys() - broken
 
 
 def test_the_tables_have_no_colours_of_their_own(b24):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import attrs
-
 from b24batch.results import AjaxResult, AnyResult, Result
 from b24batch.statuses import count_outcomes
 
@@ -20,11 +18,11 @@ def outcomes_of(error: BaseException | Iterator[AjaxResult]) -> AnyResult | None
     return result if isinstance(result, Result) else None
 
 
-@attrs.define(eq=False)
 class LastResult:
     """Keeps the outcomes of the last run; a session and those made from it share one."""
 
-    result: AnyResult | None = None
+    def __init__(self) -> None:
+        self.result: AnyResult | None = None
 
     def keep(self, result: AnyResult) -> AnyResult:
         """Keep the outcomes of a run, instead of those of the run before, and return them."""
@@ -39,7 +37,6 @@ class LastResult:
             error.add_note(f"{counts}; their outcomes: b24.last_result")
 
 
-@attrs.define(eq=False)
 class NotKept(LastResult):
     """Keeps nothing: for a run of the library's own, whose outcomes are not those of the caller's commands."""
 

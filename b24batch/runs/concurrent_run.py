@@ -29,8 +29,8 @@ class ConcurrentRun(Run):
         bounded: Whether no more chunks are read than there are lanes until the outcomes of the first are returned.
     """
 
-    lanes: Lanes = attrs.field(kw_only=True)
-    bounded: bool = attrs.field(kw_only=True)
+    lanes: Lanes
+    bounded: bool
     _open: deque[OpenChunk] = attrs.field(factory=deque, init=False)
     _on_way: dict[Sending, OpenChunk] = attrs.field(factory=dict, init=False)
     _busy_until: dict[str, float] = attrs.field(factory=dict, init=False)

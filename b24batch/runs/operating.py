@@ -63,7 +63,7 @@ class OperatingTime:
         if not _is_time(used):
             return
         with self._lock.lock:
-            seconds, ends = self._used.get(method, (0.0, 0.0))
+            seconds, ends = self._used.get(method, (used, reset_at))
             if used >= seconds or finish >= ends:
                 self._used[method] = used, reset_at
 
@@ -74,7 +74,7 @@ class OperatingTime:
     def wait_for(self, methods: Iterable[str]) -> float:
         """Return the seconds until all of these blocked methods may be called again."""
         now = self.clock.monotonic()
-        known = [self._free.get(method, (now, 0.0)) for method in methods]
+        known = [self._free.get(method, (now, OPERATING_STEP)) for method in methods]
         # The clock may go backwards, but the time since then is never negative.
         waits = [seconds - max(0.0, now - learnt) for learnt, seconds in known]
         return max(seconds if seconds > 0 else OPERATING_STEP for seconds in waits)

@@ -74,7 +74,7 @@ def _make_ok(command: Command, answer: Answer, values: Iterable[JsonValue]) -> A
 
 def _count(value: JsonValue) -> int | None:
     """Return a number of rows, which may also be digits in a string or a whole float; None if it is invalid."""
-    if isinstance(value, str) and value.isdecimal() and value.isascii() and len(value) < len(str(_MOST_ROWS)):
+    if isinstance(value, str) and value.isdecimal() and value.isascii() and len(value) <= len(str(_MOST_ROWS)):
         value = int(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)

@@ -174,7 +174,7 @@ class _LogLines:
 
     def close(self) -> None:
         """Log the last count, if it was not."""
-        if 0 < self.logged < self.count:
+        if self.logged and self.logged < self.count:
             self._log()
 
     def _log(self) -> None:

@@ -32,10 +32,10 @@ class Requests:
         operating: The operating times of the methods.
         request_id: The id of the first request. The n-th request appends ``/n``.
         longest_wait: Maximum seconds to wait for operating time while none of the blocked commands run.
-        journal: Keeps the outcomes of the run; or None.
-        ends: When the last request may begin, by the clock.
         is_final: Whether an answer is the outcome of its commands. A run may send a command again; it counts its
             commands and checks the reports itself.
+        journal: Keeps the outcomes of the run; or None.
+        ends: When the last request may begin, by the clock.
         reports: Told of each HTTP request.
     """
 
@@ -43,9 +43,9 @@ class Requests:
     operating: OperatingTime
     request_id: str
     longest_wait: float
+    is_final: bool
     journal: RunJournal | None = None
     ends: float = _NEVER
-    is_final: bool = attrs.field(default=True, kw_only=True)
     reports: Reports = attrs.field(init=False)
     _sent: int = attrs.field(default=0, init=False)
 

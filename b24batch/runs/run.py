@@ -41,8 +41,8 @@ class Run:
 
     requests: Requests
     repeatable: Callable[[Command], bool]
-    halt_on_error: bool = attrs.field(default=True, kw_only=True)
-    stop_on_error: bool = attrs.field(default=False, kw_only=True)
+    halt_on_error: bool
+    stop_on_error: bool
     ended: bool = attrs.field(default=False, init=False)
     answered: Answered = attrs.field(factory=Answered, init=False)
     _not_sent: int = attrs.field(default=0, init=False)

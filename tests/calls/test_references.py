@@ -289,6 +289,15 @@ def test_company_contact_and_deal(b24):
     assert deal["CONTACT_ID"] == str(result.data["contact"])
 
 
+def test_values_of_this_request_and_of_an_earlier_one(portal, b24, received):
+    """Of two references in a command the portal may insert one, and the library the other."""
+    contact, deal = ("crm.contact.add", {}), ("crm.deal.add", {"fields": {"CONTACT_ID": ref(2), "TITLE": ref(0)}})
+    result = b24.batch_by_chunk([("my.a",), ("my.a",), contact, deal], chunk_size=2).raise_for_errors()
+    assert len(portal.requests) == 2
+    stored = b24.call("crm.deal.get", {"id": result[3].data}).data
+    assert (stored["CONTACT_ID"], stored["TITLE"]) == (str(result[2].data), "42")
+
+
 def test_repeats_of_blocked_commands_keep_their_references(clock, portal, received):
     """A dependent that was skipped because its chunk was blocked gets the value when it is sent again."""
     blocked = [True]
@@ -339,6 +348,14 @@ def test_a_name_that_comes_again_is_the_later_ones(portal, b24):
     rows = b24.stream_batch([*calls, ("my.echo", {"v": ref("a")})], chunk_size=20)
     assert all(row.is_success for row in rows)
     assert got[-1] == "49"
+
+
+def test_a_name_that_comes_again_and_is_not_sent(portal, b24):
+    """A name whose last call was not sent leads nowhere, also if an earlier call of that name succeeded."""
+    contact, lost = (Command("crm.contact.add", {"fields": {"NAME": name}}, name="a") for name in ("X", ref("b")["no"]))
+    calls = [contact, Command("server.time", name="b"), lost, ("crm.deal.add", {"fields": {"CONTACT_ID": ref("a")}})]
+    assert [row.status for row in b24.stream_batch(calls, chunk_size=2)] == ["ok", "ok", "failed", "skipped"]
+    assert "crm.deal.add" not in [command.method for command in portal.executed]
 
 
 @pytest.mark.parametrize("size", [50, 1])
@@ -409,12 +426,28 @@ def test_a_run_that_ends_within_a_chunk(portal, b24, received):
     assert ran == []
 
 
+def test_a_dependent_that_waited_in_vain(clock, portal, received):
+    """A dependent that waits for a blocked command, and whose value is missing at last, waits no longer."""
+    splitting(portal)
+    answers = iter([True, False])
+
+    @portal.method("my.find")
+    def find(params):
+        if next(answers):
+            raise PortalError("OPERATION_TIME_LIMIT", "blocked", http_status=429)
+        return {}
+
+    take = ("look.get", {"x": ref(0), "y": ref(2)["id"]})
+    result = portal.session(clock=clock).batch_by_chunk([("my.text",), ("my.a",), ("my.find",), take], chunk_size=2)
+    assert ([row.status for row in result], clock.slept) == (["ok", "ok", "ok", "failed"], [60.0])
+
+
 def test_stop_on_error_within_a_chunk(portal, b24, received):
     """stop_on_error ends the run after the request with the error, also when its chunk is sent in parts."""
     ran = splitting(portal)
-    calls = [("my.text",), ("my.x",), ("my.dep", {"x": ref(0)}), ("my.ran", {"n": 1})]
-    result = b24.batch_by_chunk(calls, chunk_size=3, stop_on_error=True)
-    assert [row.status for row in result] == ["ok", "failed", "skipped", "skipped"]
+    calls = [("my.text",), ("my.a",), ("my.x",), ("my.dep", {"x": ref(0)}), ("my.ran", {"n": 1})]
+    result = b24.batch_by_chunk(calls, chunk_size=2, stop_on_error=True)
+    assert [row.status for row in result] == ["ok", "ok", "failed", "skipped", "skipped"]
     assert ran == []
 
 

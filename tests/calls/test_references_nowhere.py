@@ -45,6 +45,7 @@ def test_nothing_found_and_nothing_deleted(portal, b24, found, size, halt):
     for find, contact, delete in ways(b24, [FIND, GET, DELETE], chunk_size=size, halt_on_error=halt):
         assert (find.status, contact.status, delete.status) == ("ok", "failed", "skipped")
         assert type(contact.error) is ReferenceMissed
+        assert contact.not_executed is (size == 1 or not halt)
     assert "crm.company.delete" not in [executed.method for executed in portal.executed]
     assert b24.call("crm.company.get", {"id": 1}).is_success
 
@@ -109,7 +110,7 @@ def test_what_is_no_id_is_not_written_to(portal, b24, found, halt, name, referen
     found |= {"COMPANY": [5], "empty": [], "yes": True}
     for find, delete in ways(b24, [FIND, ("crm.company.delete", {name: reference})], halt_on_error=halt):
         assert (find.status, delete.status, type(delete.error)) == ("ok", "failed", ReferenceMissed)
-        assert f"{reference!r} is {what}; expected an id" in str(delete.error)
+        assert (f"{reference!r} is {what}; expected an id" in str(delete.error), delete.not_executed) == (True, True)
     run = b24.batch_by_chunk([FIND, WRONG, ("crm.company.delete", {name: reference})], stop_on_error=True)
     assert (run[2].status, run.remaining()) == ("skipped", [])
     assert b24.call("crm.company.get", {"id": 1}).is_success

@@ -17,6 +17,7 @@ from b24batch import (
     AnswerLost,
     Command,
     JournalError,
+    LeakyBucket,
     RetryPolicy,
     RunBusy,
     UsageError,
@@ -24,7 +25,7 @@ from b24batch import (
     ref,
 )
 from b24batch.journal import Journal, RunJournal
-from b24batch.sandbox import FakeClock, Portal
+from b24batch.sandbox import FakeClock, Portal, PortalError
 
 pytestmark = pytest.mark.parametrize("concurrency", [1, 4])
 ONCE = RetryPolicy(attempts=1)
@@ -435,12 +436,31 @@ def test_stop_after(portal, path, concurrency):
         clock.advance(1.0)
         return 1
 
-    result = b24.batch_by_chunk(adds(40), journal=path, chunk_size=4, stop_after=10, concurrency=concurrency)
+    result = b24.batch_by_chunk(adds(40), journal=path, chunk_size=5, stop_after=10, concurrency=concurrency)
     counts = Counter(row.status for row in result)
-    assert 12 <= counts["ok"] <= 12 + 4 * concurrency
+    assert 10 <= counts["ok"] <= 10 + 5 * concurrency * (concurrency > 1)
     assert counts["ok"] + counts["skipped"] == 40
     assert b24.batch_by_chunk(adds(40), journal=path, concurrency=concurrency).is_success
     assert set(titles(portal).values()) == {1}
+
+
+@pytest.mark.parametrize("has_journal", [False, True])
+def test_a_stop_during_a_wait_for_the_rate(portal, path, clock, concurrency, has_journal):
+    """A request that waits for the rate until the time to stop is not sent; its commands are skipped."""
+    b24 = portal.session(clock=clock, limits=LeakyBucket(2, 0.1, clock=clock))
+    options = {"journal": path if has_journal else None, "concurrency": concurrency}
+    result = b24.batch_by_chunk(adds(8), chunk_size=2, stop_after=5, **options)
+    # With lanes, one may wait before the first request of another begins.
+    assert [row.status for row in result].count("ok") == len(portal.executed) in ({2} if concurrency == 1 else {0, 2})
+    assert len(result.remaining()) == 8 - len(portal.executed)
+
+
+def test_a_stop_between_two_attempts(portal, path, clock, concurrency):
+    """A request that was sent before the time to stop, and refused for the rate, is sent again after it."""
+    portal.fail_next("rate_limited")
+    b24 = portal.session(clock=clock, retries=RetryPolicy(wait_initial=30.0, random=lambda: 1.0))
+    result = b24.batch_by_chunk(adds(2), chunk_size=2, stop_after=10, journal=path, concurrency=concurrency)
+    assert (result.is_success, clock.monotonic(), len(portal.requests)) == (True, 30.0, 2)
 
 
 def test_a_stop_does_not_wait_for_operating_time(clock, concurrency, path):
@@ -467,6 +487,100 @@ def test_interrupted_runs_are_not_stuck(portal, path, run):
             run([Command("crm.deal.list", name=f"n{place}")])
     portal.method("crm.deal.list")(lambda params: [])
     assert run([Command("crm.deal.list", name="n")]).is_success
+
+
+class Telling:
+    """A journal that keeps nothing, and tells what it was asked; `busy` is the exception with which it begins."""
+
+    def __init__(self, busy=None):
+        self.busy, self.told = busy, []
+
+    def begin(self, portal, repeatable):
+        self.told.append("begin")
+        if self.busy is not None:
+            raise self.busy
+
+    def fates(self, commands):
+        return [None] * len(commands)
+
+    def note(self, request_id, *_commands_and_rows):
+        pass
+
+    claim = release = note
+
+    def hold(self, seconds):
+        self.told.append(seconds)
+
+    def end(self):
+        self.told.append("end")
+
+
+def both_ways(b24, calls, **options):
+    """Runs that begin when they are called: all at once, and as a stream."""
+    yield lambda: b24.batch_by_chunk(calls, **options)
+    yield lambda: list(b24.stream_batch(calls, **options))
+
+
+def test_a_journal_of_your_own(portal, clock, concurrency):
+    """A run takes its journal, tells it of each wait for operating time, and gives it back."""
+    blocked = iter([True, False] * 2)
+
+    @portal.method("blocked")
+    def block(params):
+        if next(blocked):
+            raise PortalError("OPERATION_TIME_LIMIT", "blocked", http_status=429)
+
+    journal = Telling()
+    for start in both_ways(portal.session(clock=clock), [("blocked",)], journal=journal, concurrency=concurrency):
+        start()
+        assert journal.told == ["begin", 60.0, "end"]
+        journal.told.clear()
+
+
+def test_a_journal_that_is_in_use(portal, concurrency):
+    """A run that could not take its journal does not give it back, and sends nothing."""
+    journal = Telling(RunBusy("in use"))
+    for start in both_ways(portal.session(), adds(2), journal=journal, concurrency=concurrency):
+        with pytest.raises(RunBusy):
+            start()
+        assert (journal.told, portal.requests) == (["begin"], [])
+        journal.told.clear()
+
+
+@pytest.mark.parametrize("broken", ["claim", "end"])
+def test_a_journal_that_fails(portal, concurrency, broken):
+    """A run ends with the error of its journal; what the journal did not let go is skipped, and it is ended once."""
+    error = JournalError("the disk is full")
+
+    class Failing(Telling):
+        pass
+
+    def fail(self, *_arguments):
+        self.told.append(broken)
+        raise error
+
+    setattr(Failing, broken, fail)
+    for way, statuses in (
+        ("batch_by_chunk", {"claim": "skipped", "end": "ok"}),
+        ("stream_batch", {"claim": "skipped"}),
+    ):
+        journal, known = Failing(), []
+        with pytest.raises(JournalError) as caught:
+            known += getattr(portal.session(), way)(adds(2), journal=journal, concurrency=concurrency)
+        assert caught.value is error
+        assert {row.status for row in error.result} == set(filter(None, [statuses.get(broken)]))
+        assert journal.told == ["begin", broken, *(["end"] if broken == "claim" else [])]
+
+
+def test_a_journal_with_too_few_outcomes(portal, concurrency):
+    """A journal must answer for every command; if it does not, nothing is sent."""
+    journal = Telling()
+    journal.fates = lambda commands: [None]
+    for start in both_ways(portal.session(), adds(2), journal=journal, concurrency=concurrency):
+        with pytest.raises(ValueError, match="shorter"):
+            start()
+        assert (journal.told, portal.requests) == (["begin", "end"], [])
+        journal.told.clear()
 
 
 def test_a_journal_is_a_run_journal(path, concurrency):

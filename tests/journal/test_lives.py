@@ -14,6 +14,7 @@ from b24batch import (
     AnswerLost,
     Command,
     JournalError,
+    LeakyBucket,
     NotSent,
     RetryPolicy,
     RunBusy,
@@ -441,3 +442,12 @@ def test_kills_at_different_requests_are_no_poison(path):
             end()
     with Journal(path) as journal, pytest.raises(JournalError, match=r"at the same request \(4 to 5\)"):
         journal.begin("portal", lambda command: True)
+
+
+def test_a_stream_that_winds_down(portal, clock, tmp_path):
+    """A stream that winds down begins no further request, not even one that waits for the rate."""
+    limits = LeakyBucket(2, 0.1, clock=clock)
+    b24 = portal.session(clock=clock, limits=limits, on_wait=lambda wait: stream.wind_down())
+    stream = b24.stream_batch([("server.time",)] * 6, chunk_size=2, journal=tmp_path / "journal")
+    assert [row.status for row in stream] == ["ok"] * 2 + ["skipped"] * 4
+    assert len(portal.requests) == 1

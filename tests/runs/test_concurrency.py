@@ -736,6 +736,16 @@ def test_the_rate(number):
     assert clock.monotonic() == pytest.approx((250 - 49) / 2.0, abs=0.51)
 
 
+def test_a_blocked_stream_that_winds_down(portal):
+    """A stream that winds down does not wait for operating time any more; what is blocked is failed."""
+    clock = FakeClock()
+    blocking(portal, clock)
+    with portal.session(clock=clock, concurrency=4, on_wait=lambda wait: stream.wind_down()) as b24:
+        stream = b24.stream_batch([("slow.add", {"n": 1})], chunk_size=1)
+        assert statuses(stream) == ["failed"]
+    assert clock.slept == []
+
+
 def test_max_wait_and_the_rate(portal, held):
     """A wait for the rate that is longer than max_wait is refused at once."""
     limits = LeakyBucket(3, 1.0, clock=held)
@@ -876,6 +886,26 @@ def test_interrupted_for_longer_than_5_seconds(portal, pressed, way):
         assert {type(row.error) for row in raised.value.result if row.error} == {AnswerLost}
 
 
+class TickingClock(FakeClock):
+    """A clock that goes on by half a second with each look at it."""
+
+    def monotonic(self):
+        self.advance(0.5)
+        return super().monotonic()
+
+
+def test_the_wait_of_a_stop():
+    """Lanes that are stopped wait 5 seconds for a request that was sent, and no longer."""
+    clock, gate = TickingClock(), Gate()
+    on_way = Lanes(1, clock, None)
+    on_way.reserve(0)
+    sending = on_way.start(lambda claim: claim.take() or gate() or [])
+    assert gate.all_in.wait(PATIENCE)
+    on_way.stop([sending])
+    gate.open.set()
+    assert 6.0 <= clock.monotonic() <= 6.5  # the first look and this one are half a second each
+
+
 @pytest.mark.parametrize("way", ["batch_by_chunk", "stream_batch"])
 def test_interrupted_twice(portal, pressed, way):
     """A second Ctrl-C ends the wait for those on their way; it has the outcomes, too."""
@@ -897,16 +927,9 @@ def test_interrupted_twice(portal, pressed, way):
     assert statuses(raised.value.result).count("unknown") == 2
 
 
-WAITS = {
-    "rate": {"limits": (2, 1.0)},
-    "retry": {"fault": "rate_limited"},
-    "operating": {"method": "slow.add"},
-}
-
-
-@pytest.mark.parametrize("reason", WAITS)
+@pytest.mark.parametrize(("reason", "end"), [("rate", None), ("retry", None), ("retry", 1000.0), ("operating", None)])
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, TimeoutError])
-def test_interrupted_in_a_wait(portal, held, reason, kind):
+def test_interrupted_in_a_wait(portal, held, reason, end, kind):
     """Ctrl-C, SystemExit or a soft time limit in a wait leaves at once; what waits was not executed."""
     portal.method("slow.add")(lambda params: refuse_for_time())
     limits = LeakyBucket(2, 1.0, clock=held) if reason == "rate" else None
@@ -926,7 +949,7 @@ def test_interrupted_in_a_wait(portal, held, reason, kind):
     try:
         with portal.session(limits=limits, clock=held, concurrency=4) as b24:
             with beside(press), pytest.raises(kind) as raised:
-                b24.batch_by_chunk(calls, chunk_size=1)
+                b24.batch_by_chunk(calls, chunk_size=1, stop_after=end)
             held.released.set()
             await_lanes(0)
     finally:
@@ -1053,6 +1076,7 @@ def test_a_stream_that_is_closed(portal, b24, gate):
     with beside(gate.open.set):
         stream.close()
     assert statuses(stream.result) == ["ok"] * 3
+    assert [int(value) for value in stream.result.data] == [1, 2, 3]
     assert (list(stream), len(portal.requests)) == ([], 4)
 
 

@@ -2,10 +2,11 @@
 
 import pytest
 
-from b24batch import LeakyBucket, OperatingLimitExceeded, ref
+from b24batch import LeakyBucket, OperatingLimitExceeded, UsageError, ref
 from b24batch.clock import Wait
 from b24batch.runs.operating import OperatingTime
 from b24batch.sandbox import Portal, PortalError
+from b24batch.wire import MethodTime
 
 ADDS = [("crm.item.add", {"entityTypeId": 2, "fields": {"title": f"Deal {n}"}}) for n in range(5000)]
 
@@ -126,13 +127,23 @@ def test_the_longest_wait(clock, longest, slept):
     assert (row.status, clock.slept) == ("failed", slept)
 
 
-def test_waits_between_which_something_ran(clock):
+@pytest.mark.parametrize(("longest", "data"), [(119.5, ["done"]), (120, ["done", "done"])])
+def test_waits_between_which_something_ran(clock, longest, data):
     """Once a blocked command ran, operating_wait counts anew for those that are left."""
-    answers = iter(["blocked"] * 4 + ["ran"] + ["blocked"] * 2 + ["ran"])  # both, both, one of them, the other
+    answers = iter(["blocked"] * 2 + ["ran"] + ["blocked"] * 2 + ["ran"])  # both, one of them, the other
     with Portal(clock=clock) as portal:
         portal.method("blocked")(lambda params: refuse() if next(answers) == "blocked" else "done")
-        result = portal.session(operating_wait=120).batch_by_chunk([("blocked",)] * 2, halt_on_error=False)
-    assert (result.data, clock.slept) == (["done", "done"], [60.0] * 4)
+        result = portal.session(operating_wait=longest).batch_by_chunk([("blocked",)] * 2, halt_on_error=False)
+    assert (result.data, clock.slept) == (data, [60.0] * (1 + len(data)))
+
+
+@pytest.mark.parametrize(("stop_after", "slept"), [(60, []), (60.5, [60.0])])
+def test_the_end_of_a_run_and_operating_time(clock, stop_after, slept):
+    """A wait after which no request may begin any more is not begun."""
+    with Portal(clock=clock) as portal:
+        blocking(portal, 9)
+        result = portal.session().batch_by_chunk([("blocked",), ("blocked",)], chunk_size=1, stop_after=stop_after)
+    assert ([row.status for row in result], clock.slept) == (["failed", "failed"], slept)
 
 
 def test_stop_on_error_after_a_blocked_command(clock):
@@ -227,6 +238,24 @@ def test_an_interrupt_while_waiting_for_operating_time(clock):
     assert len(result.remaining()) == 3
 
 
+def test_a_failing_hook_between_waits(clock):
+    """After an exception of on_request, even one of the library's own, a blocked command is not waited for any more."""
+    error = UsageError("mine")
+
+    def fail(request):
+        if request.error is not None:
+            raise error
+
+    with Portal(clock=clock) as portal:
+        blocking(portal, 9)
+        portal.fail_next("rate_limited", after=1)
+        with pytest.raises(UsageError) as caught:
+            portal.session(on_request=fail).batch_by_chunk([("blocked",)])
+    assert caught.value is error
+    assert [row.status for row in error.result] == ["failed"]
+    assert (clock.slept, len(portal.requests)) == ([60.0], 2)
+
+
 def test_the_rate_is_kept_in_repeats(limited, clock):
     """Repeats of blocked commands are requests like others, and paced."""
     bucket = LeakyBucket(2, 0.001, clock=clock)
@@ -247,11 +276,12 @@ def test_the_rate_is_kept_in_repeats(limited, clock):
         {"operating_reset_at": "5", "finish": 1},
         {"operating_reset_at": None, "finish": None},
         {"operating_reset_at": -0.5, "finish": 1},
+        {"operating_reset_at": 253_402_300_800, "finish": 1},
     ],
     ids=repr,
 )
 def test_a_time_block_that_tells_nothing(clock, block):
-    """A block without the two figures teaches nothing."""
+    """A block without the two figures, or with one that is no date before the year 10000, teaches nothing."""
     operating = OperatingTime(clock)
     operating.note("m", block)
     assert (operating.wait_for(["m"]), operating.reset_at("m")) == (60.0, None)
@@ -265,12 +295,39 @@ def test_a_method_that_took_no_time(clock):
     assert operating.used["m"].reset_at == 620
 
 
+def test_a_count_that_begins_anew(clock):
+    """After the reset time a method has used what the portal says then, even nothing."""
+    operating = OperatingTime(clock)
+    for finish, used in ((10, 5.0), (620, 0.0)):
+        operating.note("m", {"operating": used, "operating_reset_at": finish + 600, "finish": finish})
+    assert operating.used["m"] == MethodTime(0.0, 1220.0)
+
+
+def test_a_clock_that_goes_backwards(clock):
+    """A clock that is put back makes no wait longer."""
+    operating = OperatingTime(clock)
+    operating.note("m", {"operating_reset_at": 300, "finish": 0})
+    clock.advance(-5.0)
+    assert operating.wait_for(["m"]) == 301.0
+
+
 def test_the_wait_is_measured_on_our_clock(clock):
     """The portal's clock may be wrong by years: only the difference of its own figures counts."""
     operating = OperatingTime(clock)
+    clock.advance(1000.0)
     operating.note("m", {"operating_reset_at": 100_300, "finish": 100_000.5})
     assert operating.wait_for(["m"]) == 300.5
     clock.advance(100.0)
     assert operating.wait_for(["m", "other"]) == 200.5
-    clock.advance(300.0)
-    assert operating.wait_for(["m"]) == 60.0
+    clock.advance(200.0)
+    assert operating.wait_for(["m"]) == 0.5
+    for seconds in (0.5, 300.0):
+        clock.advance(seconds)
+        assert operating.wait_for(["m"]) == 60.0
+
+
+def test_the_latest_reset_time(clock):
+    """The last second of the year 9999 is a time like any other."""
+    operating = OperatingTime(clock)
+    operating.note("m", {"operating_reset_at": 253_402_300_799, "finish": 253_402_300_799})
+    assert (operating.wait_for(["m"]), operating.reset_at("m")) == (1.0, 253_402_300_799)

@@ -158,12 +158,13 @@ def test_waits_for_the_rate(portal, clock, bar):
     assert [wait.seconds for wait in told] == [12.5, 12.5]
 
 
-def test_short_waits_do_not_flicker(portal, clock, bar):
-    """The half seconds of a steady pace are not shown."""
-    bucket = LeakyBucket(2, 2.0, clock=clock)
+@pytest.mark.parametrize(("wait", "texts"), [(0.5, []), (1.0, ["waiting 1 s (rate)", ""] * 3)])
+def test_short_waits_do_not_flicker(portal, clock, bar, wait, texts):
+    """The half seconds of a steady pace are not shown, a whole second is."""
+    bucket = LeakyBucket(2, 1 / wait, clock=clock)
     portal.session(clock=clock, limits=bucket).batch_by_chunk([("echo",)] * 4, chunk_size=1, progress=bar)
-    assert clock.slept == [0.5] * 3
-    assert bar.values("text") == []
+    assert clock.slept == [wait] * 3
+    assert bar.values("text") == texts
 
 
 def test_waits_for_a_retry_of_a_list(portal, clock, bar):
@@ -277,12 +278,13 @@ def slow_calls(portal, clock, seconds):
     return portal.session(clock=clock), [("slow",)] * 7 + [("no.such.method",)]
 
 
-def test_lines_in_a_pipe(portal, clock, caplog, capfd):
+@pytest.mark.parametrize(("seconds", "counts"), [(4.0, [3, 6]), (5.0, [2, 4, 6]), (9.5, [2, 4, 6])])
+def test_lines_in_a_pipe(portal, clock, caplog, capfd, seconds, counts):
     """Without a terminal tqdm is silent, and the log has a line every 10 seconds and one for the end."""
     caplog.set_level(logging.INFO)
-    b24, calls = slow_calls(portal, clock, 4.0)
+    b24, calls = slow_calls(portal, clock, seconds)
     b24.batch_by_chunk(calls, chunk_size=1, progress=True)
-    assert info(caplog) == ["3 of 8 commands", "6 of 8 commands", "8 of 8 commands, 1 failed"]
+    assert info(caplog) == [*(f"{count} of 8 commands" for count in counts), "8 of 8 commands, 1 failed"]
     assert capfd.readouterr() == ("", "")
 
 

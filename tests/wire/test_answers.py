@@ -253,15 +253,21 @@ def test_odd_totals(portal, b24, name, odd):
     assert (row.status, row.data, read) == ("ok", 1, (None, None, {} if odd == [{}] and "time" in name else None))
 
 
-@pytest.mark.parametrize("number", [10**400, -1, 2**63, True], ids=["400 digits", "negative", "65 bit", "true"])
-def test_totals_that_count_nothing(portal, b24, number):
-    """A total or a next that no list can have is left out, in a batch and alone."""
+@together(
+    ("number", "count"),
+    [
+        *((number, None) for number in (10**400, -1, 2**63, True, 1.5, float(2**63), "", "-1", "\u0661", "9" * 5000)),
+        *((number, int(number)) for number in (0, 2**63 - 1, 5.0, "0", "50", str(2**63 - 1))),
+    ],
+)
+def test_totals(portal, b24, number, count):
+    """A total or a next may be digits in a string or a whole float; one that no list can have is left out."""
     portal.fail_next(Answer(json.dumps({"result": 1, "total": number, "next": number})))
     row = b24.call("echo")
-    assert (row.total, row.next) == (None, None)
+    assert (row.total, row.next) == (count, count)
     portal.fail_next(Answer(json.dumps(maps([1], [], [number], [number]))))
     row = b24.batch([("echo",)])[0]
-    assert (row.status, row.total, row.next) == ("ok", None, None)
+    assert (row.status, row.total, row.next) == ("ok", count, count)
 
 
 def test_a_byte_order_mark(portal, b24):
