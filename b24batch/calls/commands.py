@@ -95,7 +95,8 @@ class Command(_Parts):
             __tracebackhide__ = True
             del self, method, params, name  # one of them may be the URL of a webhook, and a traceback would show it
             raise UsageError(wrong)
-        self.__attrs_init__(method, params, name=name, idempotent=idempotent)
+        name = None if name is None else wire_text(name)
+        self.__attrs_init__(wire_text(method), params, name=name, idempotent=idempotent)
 
     def to_dict(self) -> dict[str, JsonValue]:
         """Return the command as a dict that can be dumped as JSON, for `from_dict`.

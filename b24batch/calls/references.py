@@ -19,7 +19,8 @@ MAPPINGS = (dict, Mapping)
 _ONE_ID = re.compile(r"(?!(?i:uf)).+(?:_ID|Id[0-9]*)")
 
 
-def _check_key(key: object) -> None:
+def _to_key(key: object) -> Key:
+    """Return a key as plain text or integer: the text of a member of an Enum may be another one."""
     __tracebackhide__ = True
     if isinstance(key, bool) or not isinstance(key, str | int):
         raise TypeError(f"ref: expected a name or a position, got {key!r:.80}")
@@ -27,6 +28,7 @@ def _check_key(key: object) -> None:
         raise ValueError(f"ref: expected a position from 0, got {key}; it cannot count from the end")
     if isinstance(key, str) and not is_referable(key):
         raise ValueError(f"ref: expected a name that is not empty and has no white space or ], got {key!r:.80}")
+    return str.__str__(key) if isinstance(key, str) else int(key)
 
 
 @attrs.frozen(repr=False)
@@ -71,8 +73,7 @@ class Ref:
         __tracebackhide__ = True
         if self.bucket != "result":
             raise TypeError(f"{self!r} is a number and has no keys")
-        _check_key(key)
-        return attrs.evolve(self, path=(*self.path, key))
+        return attrs.evolve(self, path=(*self.path, _to_key(key)))
 
     def text(self) -> str:
         """Return the text that the portal replaces; `target` must be the key in the request."""
@@ -135,8 +136,7 @@ def ref(target: Key) -> Ref:
         ValueError: If the position is negative, or the name is empty or has white space or ``]`` in it.
     """
     __tracebackhide__ = True
-    _check_key(target)
-    return Ref(target)
+    return Ref(_to_key(target))
 
 
 def walk_leaves(params: JsonValue) -> Iterator[tuple[tuple[Key, ...], JsonValue]]:

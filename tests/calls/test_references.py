@@ -1,6 +1,7 @@
 """References: what is refused, what the library puts in, what the portal puts in, and what the rows then say."""
 
 import pickle
+from enum import Enum
 
 import pytest
 from drawing import together
@@ -360,6 +361,22 @@ def test_a_value_that_can_be_sent_in_no_way(portal, b24, received):
     assert (type(result[1].error), "7 would arrive as 0" in str(result[1].error)) == (UsageError, True)
 
 
+class Key(str, Enum):  # noqa: UP042
+    """Texts whose str() is another one."""
+
+    ITEM = "item"
+    ID = "id"
+
+
+def test_keys_from_an_enum(portal, b24):
+    """A member of an Enum of texts counts as its text in a reference too."""
+    item = ("crm.item.add", {"entityTypeId": 4, "fields": {"title": "Company"}})
+    calls = [Command(*item, name="item"), ("echo", {"id": ref(Key.ITEM)[Key.ITEM][Key.ID]})]
+    assert repr(calls[1][1]["id"]) == "ref('item')['item']['id']"
+    assert b24.batch(calls).data[1] == {"id": 1}
+    assert b24.batch_by_chunk(calls, chunk_size=1).data[1] == {"id": "2"}
+
+
 @pytest.mark.parametrize("key", ["01", "+1", "\u0661"])
 def test_a_place_written_otherwise(portal, b24, received, key):
     """A place in a list is written in one way only; any other leads nowhere, as in PHP."""
@@ -448,9 +465,11 @@ def test_a_reference_is_no_text():
 
 def test_a_reference_is_no_collection():
     """It cannot be iterated, searched or judged, since nothing of it is known yet."""
-    for use in (lambda: list(ref("a")), lambda: 1 in ref("a"), lambda: bool(ref("a")), lambda: len(ref("a"))):
+    for use in (lambda: list(ref("a")), lambda: 1 in ref("a"), lambda: len(ref("a"))):
         with pytest.raises(TypeError):
             use()
+    with pytest.raises(TypeError, match=r"^ref\('a'\) has no value yet"):
+        bool(ref("a"))
 
 
 @pytest.mark.parametrize("target", [None, 1.5, True, b"a", ("a",)], ids=repr)
@@ -471,10 +490,13 @@ def test_a_target_that_cannot_be_found(target):
 
 def test_slices_and_the_like():
     """There are no slices of what is not known, and nothing inside a number."""
-    with pytest.raises(TypeError):
-        ref("a")[1:2]
-    for wrong in (lambda: ref("a")["b"].total, lambda: ref("a").total.next, lambda: ref("a").total["x"]):
-        with pytest.raises(TypeError):
+    for wrong, words in (
+        (lambda: ref("a")[1:2], "expected a name or a position"),
+        (lambda: ref("a")["b"].total, r"write ref\('a'\).total"),
+        (lambda: ref("a").total.next, r"write ref\('a'\).next"),
+        (lambda: ref("a").total["x"], r"ref\('a'\).total is a number and has no keys"),
+    ):
+        with pytest.raises(TypeError, match=words):
             wrong()
 
 

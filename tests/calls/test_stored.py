@@ -35,6 +35,14 @@ def test_there_and_back(command):
     assert there_and_back(command) == command
 
 
+def test_a_deep_reference():
+    """A reference comes back from any depth that a value may have, although the interpreter's stack is limited."""
+    value = ref("a")
+    for _ in range(480):
+        value = [value]
+    assert there_and_back(Command("a.b", {"x": value})) == Command("a.b", {"x": value})
+
+
 def test_the_dict():
     """The dict has the keys of a line of the program, and ``refs`` only where the params have references."""
     assert Command("a.b", {"x": 1}).to_dict() == {
@@ -136,7 +144,17 @@ REF = {"path": ["x"], "target": "c", "keys": [], "of": "result"}
         ({"method": "a.b", "refs": [REF]}, "refs: expected '$result[c]' at the path of ref('c'), got None"),
         ({"method": "a.b", "params": {"x": "text"}, "refs": [REF]}, "got 'text'"),
         ({"method": "a.b", "params": {"x": "$result[c]"}, "refs": [REF, REF]}, "got ref('c')"),
-        ({"method": "a.b", "params": ["$result[c]"], "refs": [REF | {"path": [-1]}]}, "refs: expected '$result[c]'"),
+        *(
+            ({"method": "a.b", "params": params, "refs": [REF | {"path": path}]}, "refs: expected '$result[c]'")
+            for params, path in (
+                (["$result[c]"], [-1]),
+                (["$result[c]"], [1]),
+                (["$result[c]"], ["0"]),
+                (["$result[c]"], [0, 0]),
+                ({"0": "$result[c]"}, [0]),
+                ({"x": "$result[c]"}, [["x"]]),
+            )
+        ),
     ],
 )
 def test_another_dict_is_refused(stored, words):
