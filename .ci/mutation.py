@@ -342,6 +342,8 @@ def chosen(wanted: list[str], sample: int | None, seed: int) -> list[Mutant]:
     """Return the mutants to try: of all modules with a row in the table, or of those wanted."""
     files = sorted((ROOT / "b24batch").rglob("*.py"))
     modules = [str(file.relative_to(ROOT / "b24batch").with_suffix("")) for file in files]
+    names = [f"{place.partition(':')[0]}/" for place in wanted] or [""]
+    modules = [module for module in modules if any(f"{module}/".startswith(name) for name in names)]
     mutants = [mutant for module in modules if tests_of(module) for mutant in mutants_of(module)]
     if wanted:
         mutants = [mutant for mutant in mutants if any(is_wanted(mutant, place) for place in wanted)]

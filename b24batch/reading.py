@@ -7,7 +7,6 @@ It raises `UsageError`, which is a `ValueError`, for a value in any other form. 
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from numbers import Integral
@@ -23,7 +22,7 @@ _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _DAY = re.compile(_DATE)
 _MOMENT = re.compile(_DATE + r"T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:Z|[+-][0-9]{2}:[0-9]{2})")
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
-_SPELLINGS: dict[Hashable, bool] = {"Y": True, "N": False, "1": True, "0": False, "true": True, "false": False}
+_SPELLINGS: dict[object, bool] = {"Y": True, "N": False, "1": True, "0": False, "true": True, "false": False}
 _SPELLINGS |= {True: True, False: False}  # 1 and 0 as well, which are equal to them
 #: How far the time of a date may lie from midnight UTC. The portal prints local midnight plus its offset of today, and
 #: since 1930 the offset of no inhabited time zone was more than 3 hours from today's (tz database), except where a
@@ -111,7 +110,10 @@ def to_bool(value: JsonValue) -> bool | None:
     __tracebackhide__ = True
     if _is_empty(value):
         return None
-    found = _SPELLINGS.get(value) if isinstance(value, Hashable) else None
+    try:
+        found = _SPELLINGS.get(value)
+    except TypeError:  # it has no hash
+        found = None
     return _refuse("to_bool", "Y, N, 1, 0, true or false", value) if found is None else found
 
 

@@ -96,9 +96,13 @@ def test_a_refusal(portal, b24):
         (("crm.deal.list", "ORIGIN_ID", "abc"), "keys: expected texts that are not empty, got 'abc'"),
         (("crm.deal.list", "ORIGIN_ID", ["a", 17]), "keys: expected texts that are not empty, got 17"),
         (("crm.deal.list", "ORIGIN_ID", ["a", ""]), "keys: expected texts that are not empty, got ''"),
+        (("crm.deal.list", "ORIGIN_ID", [["a"]]), r"keys: expected texts that are not empty, got \['a'\]"),
+        (("crm.deal.list", "ORIGIN_ID", 17), "keys: expected texts that are not empty, got 17"),
+        (("crm.deal.list", "ORIGIN_ID", None), "keys: expected texts that are not empty, got None"),
         (("crm.deal.list", "ORIGIN_ID", ["a"], {"select": ["ID"]}), "select is set by look_up itself"),
         (("crm.deal.list", "ORIGIN_ID", ["a"], {"filter": {"=origin_id": "b"}}), "with other fields than ORIGIN_ID"),
         (("crm.deal.list", "ORIGIN_ID", ["a"], {"filter": "b"}), "with other fields than ORIGIN_ID"),
+        (("crm.deal.list", "ORIGIN_ID", ["a"], {"Filter": {1: 2, "?ORIGIN_ID": 3}}), "with other fields than ORIGIN_ID"),
     ],
 )
 def test_wrong_arguments(portal, b24, arguments, said):

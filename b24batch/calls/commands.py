@@ -30,7 +30,7 @@ def _describe_invalid_method(method: object) -> str:
     return f"{reason} {shown(method)}" if reason else ""
 
 
-@functools.lru_cache(maxsize=1024)
+@functools.lru_cache
 def _describe_invalid_text(text: str) -> str:
     name = text.casefold()
     if not METHOD.fullmatch(text):
