@@ -63,8 +63,8 @@ class _Parts:
 
     method: str
     params: Params = None
-    name: str | None = attrs.field(default=None, kw_only=True)
-    idempotent: bool = attrs.field(default=False, kw_only=True)
+    name: str | None = None
+    idempotent: bool = False
 
 
 class Command(_Parts):
