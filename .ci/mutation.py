@@ -77,7 +77,7 @@ journal/lock        journal/test_journal journal/test_journal_processes journal/
 journal/noted       journal/test_lives journal/test_journal
 journal/paths       journal/test_files
 locks               wire/test_rate wire/test_limits test_processes
-lookup              test_lookup
+lookup              test_lookup test_secrets test_tracebacks
 options             test_session calls/test_calls wire/test_rate wire/test_retries
 reading             test_reading
 redaction           test_secrets test_log calls/test_calls test_tracebacks

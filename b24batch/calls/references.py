@@ -10,6 +10,7 @@ import attrs
 
 from b24batch.aliases import JsonValue
 from b24batch.calls.words import PLACE, is_referable, write_reference
+from b24batch.redaction import redact, shown
 
 Key: TypeAlias = str | int
 #: Types that hold values. The abstract class comes last: checking it takes ten times as long.
@@ -23,11 +24,11 @@ def _to_key(key: object) -> Key:
     """Return a key as plain text or integer: the text of a member of an Enum may be another one."""
     __tracebackhide__ = True
     if isinstance(key, bool) or not isinstance(key, str | int):
-        raise TypeError(f"ref: expected a name or a position, got {key!r:.80}")
+        raise TypeError(f"ref: expected a name or a position, got {shown(key)}")
     if isinstance(key, int) and key < 0:
         raise ValueError(f"ref: expected a position from 0, got {key}; it cannot count from the end")
     if isinstance(key, str) and not is_referable(key):
-        raise ValueError(f"ref: expected a name that is not empty and has no white space or ], got {key!r:.80}")
+        raise ValueError(f"ref: expected a name that is not empty and has no white space or ], got {shown(key)}")
     return str.__str__(key) if isinstance(key, str) else int(key)
 
 
@@ -89,7 +90,7 @@ class Ref:
     def __repr__(self) -> str:
         keys = "".join(f"[{key!r}]" for key in self.path)
         target = self.target if self.written is None else self.written
-        return f"ref({target!r}){keys}{'' if self.bucket == 'result' else f'.{self.bucket}'}"
+        return redact(f"ref({target!r}){keys}{'' if self.bucket == 'result' else f'.{self.bucket}'}")
 
     def __str__(self) -> NoReturn:
         __tracebackhide__ = True

@@ -53,8 +53,8 @@ def parse_reference(text: str) -> tuple[str, list[str]]:
 
 def may_refer(text: str, *, halt: bool) -> bool:
     """Return whether the portal's substitution may find a reference in `text`."""
-    words = (found[0] for found in (_BUCKET if halt else _ANY_BUCKET).finditer(text))
-    return any((end := word.rfind("]")) > 0 and _KEY.search(word, 2, end) for word in words)
+    words = (_BUCKET if halt else _ANY_BUCKET).findall(text)
+    return any(_KEY.search(word.rpartition("]")[0]) for word in words)
 
 
 def write_command(name: str, method: str, query: str) -> str:
