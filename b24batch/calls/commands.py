@@ -96,7 +96,7 @@ class Command(_Parts):
             del self, method, params, name  # one of them may be the URL of a webhook, and a traceback would show it
             raise UsageError(wrong)
         name = None if name is None else wire_text(name)
-        self.__attrs_init__(wire_text(method), params, name=name, idempotent=idempotent)
+        self.__attrs_init__(str.__str__(method), params, name, idempotent)
 
     def to_dict(self) -> dict[str, JsonValue]:
         """Return the command as a dict that can be dumped as JSON, for `from_dict`.
