@@ -38,7 +38,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TESTS = """
 calls               calls/test_calls calls/test_references calls/test_obstacles
 calls/booleans      calls/test_booleans
-calls/commands      calls/test_calls calls/test_stored test_secrets
+calls/commands      calls/test_calls calls/test_stored test_secrets wire/test_retries
 calls/crm           calls/test_calls
 calls/earlier       calls/test_references calls/test_references_nowhere
 calls/encoded       calls/test_calls calls/test_obstacles runs/test_runs

@@ -96,7 +96,7 @@ def _search(method: str, family: Family, field: str, key: str, params: dict[str,
 
 
 def _has_more(rows: list[JsonValue], row: AjaxResult) -> bool:
-    return row.next is not None or (row.total or 0) > len(rows)
+    return row.next is not None or row.total not in (None, len(rows))
 
 
 def _is_of(key: str, row: Row, method: str, family: Family, field: str) -> bool:

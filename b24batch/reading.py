@@ -138,10 +138,10 @@ def _find_midnight(moment: datetime | None) -> datetime | None:
         return None
     try:
         utc = moment.astimezone(UTC)
-        midnight = (utc + timedelta(hours=12)).replace(hour=0, minute=0, second=0, microsecond=0)
+        midnight = (utc + _MOST_APART).replace(hour=0, minute=0, second=0, microsecond=0)
     except OverflowError:
         return None
-    return midnight if abs(midnight - utc) <= _MOST_APART else None
+    return midnight if utc - midnight <= _MOST_APART else None
 
 
 def _parse(text: str) -> datetime | None:

@@ -96,7 +96,10 @@ REFUSED = {
         *("NaN", "Infinity", "\u0661", "1e9999", "1\n", float("inf"), Decimal("NaN"), Decimal("inf")),
         *(True, False, [], ["1"], {}, b"1", 1j),
     ],
-    to_bool: ["y", "n", "Yes", "on", "TRUE", "2", " ", "Y ", "No", 2, -1, 0.5, [], {}, ["Y"], b"Y", date(2024, 5, 1), ([],), Decimal("sNaN")],
+    to_bool: [
+        *("y", "n", "Yes", "on", "TRUE", "2", " ", "Y ", "No", 2, -1, 0.5, b"Y", date(2024, 5, 1), Decimal("sNaN")),
+        *([], {}, ["Y"], ([],)),
+    ],
 }
 
 

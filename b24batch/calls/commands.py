@@ -19,6 +19,7 @@ from b24batch.redaction import shown
 
 METHOD = re.compile(r"(?:[A-Za-z0-9_]+:)?[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*", re.ASCII)
 _NO_METHOD = "method: expected a name such as crm.deal.add, got"
+_NO_PARAMS = "params: expected a mapping, or a list for a positional method, got"
 _STORED = frozenset(["method", "params", "name", "idempotent", "refs"])
 _FORMAT_SUFFIXES = (".json", ".xml")
 #: The most common types come first: a check against an abstract class costs ten times as much.
@@ -51,20 +52,14 @@ def describe_invalid_name(name: object) -> str:
     return ""
 
 
-def _describe_invalid_params(params: object) -> str:
-    if isinstance(params, _PARAMS):
-        return ""
-    return f"params: expected a mapping, or a list for a positional method, got {shown(params)}"
-
-
 @attrs.frozen(init=False)
 class _Parts:
     """What a `Command` consists of. Of a class that attrs makes, some editors do not show the arguments."""
 
     method: str
-    params: Params = None
-    name: str | None = None
-    idempotent: bool = False
+    params: Params
+    name: str | None
+    idempotent: bool
 
 
 class Command(_Parts):
@@ -88,7 +83,7 @@ class Command(_Parts):
     ) -> None:
         wrong = (
             _describe_invalid_method(method)
-            or _describe_invalid_params(params)
+            or ("" if isinstance(params, _PARAMS) else f"{_NO_PARAMS} {shown(params)}")
             or ("" if name is None else describe_invalid_name(name))
         )
         if wrong:

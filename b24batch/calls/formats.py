@@ -49,9 +49,7 @@ def _normalize_each(calls: Iterator[tuple[JsonValue, Call]], *, named: bool) -> 
         else:
             yield (str(key) if command.name is None else command.name), command
             continue
-        wrong = f"call {shown(key)}: {wrong}"
-        del call, key  # either may be a secret URL, which a traceback would show
-        raise UsageError(wrong)
+        raise UsageError(f"call {shown(key)}: {wrong}")
 
 
 def _to_named_command(name: str, call: Call) -> Command:

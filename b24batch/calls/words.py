@@ -15,6 +15,7 @@ from b24batch.errors import UsageError
 MAX_BODY_BYTES = 4_000_000
 #: The size of a batch's body without its commands, each of which counts a comma; the last one has none.
 ENVELOPE_BYTES = len('{"halt": 1, "cmd": {}}') - len(", ")
+_COMMAND_BYTES = len(': "", ')
 _write_json = json.JSONEncoder().encode
 
 #: A portal refuses these inside a batch, but only if they are in lower case.
@@ -67,7 +68,7 @@ def write_command(name: str, method: str, query: str) -> str:
 
 def measure_command(name: str, text: str) -> int:
     """Return the bytes that a command adds to the body of a batch."""
-    return len(text) + len(_write_json(name)) + len(': "", ')
+    return len(text) + len(_write_json(name)) + _COMMAND_BYTES
 
 
 def make_batch_request(texts: dict[str, str], *, halt: bool) -> tuple[str, WireParams]:

@@ -335,6 +335,12 @@ def test_a_spelt_reference_to_a_later_call(b24, text):
         b24.batch({"x": ("echo", {"a": text}), "later": ("echo",)})
 
 
+def test_a_spelt_reference_to_a_later_call_of_a_stream(portal, b24):
+    """A stream has sent such a text, as text, before it knows the later call: nothing is refused afterwards."""
+    calls = [("echo", {"a": "$result[later]"}), Command("echo", {"b": "1"}, name="later")]
+    assert [row.data for row in b24.stream_batch(calls)] == [{"a": "$result[later]"}, {"b": "1"}]
+
+
 @pytest.mark.parametrize(
     "text",
     ["$result[nobody][ID]", "$result[7]", "$result[2]", "$result[find] and more", "see $result[find]", "$result[01]"],

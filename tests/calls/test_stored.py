@@ -35,6 +35,11 @@ def test_there_and_back(command):
     assert there_and_back(command) == command
 
 
+def test_the_shortest_dict():
+    """A dict that a program wrote itself needs the method only."""
+    assert Command.from_dict({"method": "a.b"}) == Command("a.b", None, name=None, idempotent=False)
+
+
 def test_a_deep_reference():
     """A reference comes back from any depth that a value may have, although the interpreter's stack is limited."""
     value = ref("a")
