@@ -232,6 +232,13 @@ def test_positional_parameters(portal, b24):
     assert same(dict(received[1])) == same({0: "123", 1: {"POST_MESSAGE": "hi"}, 2: "1", 3: ""})
 
 
+def test_the_text_of_a_command(portal, b24):
+    """A query is ASCII: all but RFC 3986's unreserved characters and the brackets of names is percent-encoded."""
+    b24.batch({"first": ("echo", {"fields": {"Ж x": "Ж", "n": ["Az09-._~", " +&=[]%", 1e22]}})})
+    pairs = ["[%D0%96%20x]=%D0%96", "[n][0]=Az09-._~", "[n][1]=%20%2B%26%3D%5B%5D%25", "[n][2]=1e%2B22"]
+    assert portal.requests[-1].params["cmd"] == {"first": "echo?fields" + "&fields".join(pairs)}
+
+
 @pytest.mark.parametrize("params", [None, {}, [], ()], ids=repr)
 def test_no_parameters(portal, b24, params):
     """No parameters are no parameters, in whatever way they are left out; none is ever added."""
