@@ -41,7 +41,7 @@ calls/booleans      calls/test_booleans
 calls/commands      calls/test_calls calls/test_stored test_secrets wire/test_retries
 calls/crm           calls/test_calls
 calls/earlier       calls/test_references calls/test_references_nowhere
-calls/encoded       calls/test_calls calls/test_obstacles runs/test_runs
+calls/encoded       calls/test_calls calls/test_obstacles calls/test_references_nowhere runs/test_runs
 calls/methods       calls/test_calls calls/test_references calls/test_references_nowhere wire/test_retries
 calls/query         calls/test_obstacles calls/test_wire_values calls/test_booleans
 calls/references    calls/test_references calls/test_references_nowhere test_results

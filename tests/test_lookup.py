@@ -43,6 +43,15 @@ def test_what_exists_twice(portal, b24, add):
     assert found == {"twice": ids[:2], "often": ids[2:]}
 
 
+@pytest.mark.parametrize("more", [{"total": 2}, {"next": 50}])
+def test_rows_on_further_pages(portal, b24, more):
+    """More rows are read if the portal says so, by their number or by the next page."""
+    rows = [{"ID": "1", "ORIGIN_ID": "a"}, {"ID": "2", "ORIGIN_ID": "a"}]
+    answers = [Page(rows[:1], **more), Page(rows)]
+    portal.method("crm.deal.list")(lambda params: answers.pop(0))
+    assert look_up(b24, "crm.deal.list", "ORIGIN_ID", ["a"]) == {"a": ["1", "2"]}
+
+
 def test_further_conditions(b24, add):
     """The caller's own conditions hold beside the key."""
     add("a", origin="elsewhere")
