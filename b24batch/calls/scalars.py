@@ -32,14 +32,13 @@ class InvalidValue(UsageError):
     """
 
     def __init__(self, reason: str, *path: str) -> None:
-        super().__init__(reason)
         self.reason = reason
         self.locate(*path)
 
     def locate(self, *path: str) -> None:
         """Set the path, as far as it is known."""
         self.path = path
-        self.description = f"{redact('.'.join(path))[:200]} {self.reason}" if path else self.reason
+        super().__init__(f"{redact('.'.join(path))[:200]} {self.reason}" if path else self.reason)
 
 
 def wire_text(value: str, *_: object) -> str:
