@@ -342,17 +342,6 @@ def test_a_name_that_comes_again_is_the_later_ones(portal, b24):
     assert got[-1] == "49"
 
 
-@pytest.mark.parametrize("size", [50, 1])
-@pytest.mark.parametrize(("value", "stored"), [(True, "Y"), (False, "N")])
-def test_a_boolean_on_its_way(portal, b24, size, value, stored):
-    """A boolean that is put in is written as the method's family reads it, within a request and across."""
-    portal.method("my.flag")(lambda params: value)
-    fields = {"title": "x", "isManualOpportunity": ref(0)}
-    calls = [("my.flag",), ("crm.item.add", {"entityTypeId": 2, "fields": fields})]
-    result = b24.batch_by_chunk(calls, chunk_size=size).raise_for_errors()
-    assert result.data[1]["item"]["isManualOpportunity"] == stored
-
-
 def test_a_value_that_can_be_sent_in_no_way(portal, b24, received):
     """A value from the portal that makes its command impossible fails that command only."""
     portal.method("tricky")(lambda params: "$result[0]")
