@@ -49,7 +49,7 @@ def _read_items(value: JsonValue, depth: int) -> list[tuple[Key, JsonValue]] | N
     """Return the items of a list or mapping; None for another value."""
     if not isinstance(value, CONTAINERS):
         return None
-    if depth > MAX_JSON_DEPTH:
+    if depth >= MAX_JSON_DEPTH:
         raise InvalidValue(f"is nested more than {MAX_JSON_DEPTH} levels deep")
     return [*list_items(value)] if isinstance(value, Mapping) else [*enumerate(value)]
 

@@ -123,6 +123,13 @@ def test_a_value_that_is_not_there(b24, received, reference, size):
     assert b24.batch_by_chunk(commands(reference), chunk_size=size).remaining() == []
 
 
+def test_several_values_that_are_not_there(b24, received):
+    """Of several the message names the first."""
+    values = [ref("a"), {"w": ref("i")["first"]}, ref("i")["second"]]
+    row = b24.batch_by_chunk(commands(values, ref("n")), chunk_size=1)["take0"]
+    assert str(row.error).startswith("REFERENCE_MISSED: ref('i')['first'] is missing")
+
+
 @together("reference", MISSED)
 def test_a_value_that_is_not_there_for_a_read(b24, received, reference):
     """In a batch a read has run with another value, and says so; in a chunked run it fails, wherever the chunks end."""
