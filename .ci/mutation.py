@@ -38,10 +38,10 @@ ROOT = Path(__file__).resolve().parent.parent
 TESTS = """
 calls               calls/test_calls calls/test_references calls/test_obstacles
 calls/booleans      calls/test_booleans
-calls/commands      calls/test_calls calls/test_stored test_secrets
+calls/commands      calls/test_calls calls/test_stored test_secrets wire/test_retries
 calls/crm           calls/test_calls
 calls/earlier       calls/test_references calls/test_references_nowhere
-calls/encoded       calls/test_calls calls/test_obstacles runs/test_runs
+calls/encoded       calls/test_calls calls/test_obstacles calls/test_references_nowhere runs/test_runs
 calls/methods       calls/test_calls calls/test_references calls/test_references_nowhere wire/test_retries
 calls/query         calls/test_obstacles calls/test_wire_values calls/test_booleans
 calls/references    calls/test_references calls/test_references_nowhere test_results
@@ -77,7 +77,7 @@ journal/lock        journal/test_files journal/test_journal_processes journal/te
 journal/noted       journal/test_lives journal/test_journal
 journal/paths       journal/test_files
 locks               wire/test_rate wire/test_limits test_processes
-lookup              test_lookup
+lookup              test_lookup test_secrets test_tracebacks
 options             test_session calls/test_calls wire/test_rate wire/test_retries
 reading             test_reading
 redaction           test_secrets test_log calls/test_calls test_tracebacks

@@ -74,11 +74,12 @@ def _find_family(method: str) -> Family:
 def _check_keys(field: str, keys: Iterable[str]) -> list[str]:
     if not isinstance(field, str) or not _FIELD.fullmatch(field):
         raise UsageError(f"field: expected the name of a field, such as 'ORIGIN_ID', got {shown(field)}")
-    wanted = [] if isinstance(keys, str) else list(dict.fromkeys(keys))
-    wrong = [keys] if isinstance(keys, str) else [key for key in wanted if not isinstance(key, str) or not key.strip()]
+    is_one = isinstance(keys, str) or not isinstance(keys, Iterable)
+    given: list[JsonValue] = [keys] if is_one else [*keys]
+    wrong = [key for key in given if is_one or not isinstance(key, str) or not key.strip()]
     if wrong:
         raise UsageError(f"keys: expected texts that are not empty, got {shown(wrong[0])}")
-    return wanted
+    return list(dict.fromkeys(given))
 
 
 def _search(method: str, family: Family, field: str, key: str, params: dict[str, JsonValue] | None) -> Command:
@@ -87,14 +88,15 @@ def _search(method: str, family: Family, field: str, key: str, params: dict[str,
         if pop_param(method, rest, name) is not None:
             raise UsageError(f"params: {name} is set by look_up itself")
     given = pop_param(method, rest, "filter") or {}
-    if not isinstance(given, dict) or any(name.lstrip("=!@%<>").casefold() == field.casefold() for name in given):
+    own = re.compile(rf"\W*{field}", re.IGNORECASE)
+    if not isinstance(given, dict) or any(own.fullmatch(str(name)) for name in given):
         raise UsageError(f"params: expected a filter with other fields than {field}, got {shown(given)}")
     select = list(dict.fromkeys([family.cursor_id_key, field]))
     return Command(method, rest | {"filter": given | {f"={field}": key}, "select": select})
 
 
 def _has_more(rows: list[JsonValue], row: AjaxResult) -> bool:
-    return row.next is not None or (row.total or 0) > len(rows)
+    return row.next is not None or row.total not in (None, len(rows))
 
 
 def _is_of(key: str, row: Row, method: str, family: Family, field: str) -> bool:

@@ -7,7 +7,6 @@ It raises `UsageError`, which is a `ValueError`, for a value in any other form. 
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from numbers import Integral
@@ -23,12 +22,12 @@ _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _DAY = re.compile(_DATE)
 _MOMENT = re.compile(_DATE + r"T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:Z|[+-][0-9]{2}:[0-9]{2})")
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
-_SPELLINGS: dict[Hashable, bool] = {"Y": True, "N": False, "1": True, "0": False, "true": True, "false": False}
+_SPELLINGS: dict[object, bool] = {"Y": True, "N": False, "1": True, "0": False, "true": True, "false": False}
 _SPELLINGS |= {True: True, False: False}  # 1 and 0 as well, which are equal to them
 #: How far the time of a date may lie from midnight UTC. The portal prints local midnight plus its offset of today, and
 #: since 1930 the offset of no inhabited time zone was more than 3 hours from today's (tz database), except where a
-#: country moved across the date line.
-_MOST_APART = timedelta(hours=3)
+#: country moved across the date line. So, 3 hours later, it is at most 6 o'clock UTC of the day that was meant.
+_MOST_APART, _LATEST = timedelta(hours=3), time(6)
 #: The offset of every time zone today, and so the local time of a date, is a multiple of so many minutes (tz database).
 _STEP = 15
 
@@ -55,7 +54,7 @@ def to_date(value: JsonValue) -> date | None:
     if isinstance(value, date) and not isinstance(value, datetime):
         return value
     is_day = isinstance(value, str) and _DAY.fullmatch(value)
-    day = _parse(value) if is_day else _find_midnight(_to_moment(value))
+    day = _parse(value) if is_day else _find_day(_to_moment(value))
     return day.date() if day else _refuse("to_date", "a date such as 2026-05-01T03:00:00+03:00 or 2026-05-01", value)
 
 
@@ -111,7 +110,10 @@ def to_bool(value: JsonValue) -> bool | None:
     __tracebackhide__ = True
     if _is_empty(value):
         return None
-    found = _SPELLINGS.get(value) if isinstance(value, Hashable) else None
+    try:
+        found = _SPELLINGS.get(value)
+    except TypeError:  # it has no hash
+        found = None
     return _refuse("to_bool", "Y, N, 1, 0, true or false", value) if found is None else found
 
 
@@ -128,18 +130,17 @@ def _to_moment(value: JsonValue) -> datetime | None:
     return _parse(value) if isinstance(value, str) and _MOMENT.fullmatch(value) else None
 
 
-def _find_midnight(moment: datetime | None) -> datetime | None:
-    """Return the midnight that a moment stands for, local or UTC; None if it is near neither."""
+def _find_day(moment: datetime | None) -> datetime | None:
+    """Return a time of the day for which a moment stands, near a midnight in local time or UTC; None if it is not."""
     if moment is None or moment.time() == time():
         return moment
     if moment.minute % _STEP or moment.second or moment.microsecond:
         return None
     try:
-        utc = moment.astimezone(UTC)
-        midnight = (utc + timedelta(hours=12)).replace(hour=0, minute=0, second=0, microsecond=0)
+        later = moment.astimezone(UTC) + _MOST_APART
     except OverflowError:
         return None
-    return midnight if abs(midnight - utc) <= _MOST_APART else None
+    return later if later.time() <= _LATEST else None
 
 
 def _parse(text: str) -> datetime | None:

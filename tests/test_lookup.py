@@ -43,6 +43,15 @@ def test_what_exists_twice(portal, b24, add):
     assert found == {"twice": ids[:2], "often": ids[2:]}
 
 
+@pytest.mark.parametrize("more", [{"total": 2}, {"next": 50}])
+def test_rows_on_further_pages(portal, b24, more):
+    """More rows are read if the portal says so, by their number or by the next page."""
+    rows = [{"ID": "1", "ORIGIN_ID": "a"}, {"ID": "2", "ORIGIN_ID": "a"}]
+    answers = [Page(rows[:1], **more), Page(rows)]
+    portal.method("crm.deal.list")(lambda params: answers.pop(0))
+    assert look_up(b24, "crm.deal.list", "ORIGIN_ID", ["a"]) == {"a": ["1", "2"]}
+
+
 def test_further_conditions(b24, add):
     """The caller's own conditions hold beside the key."""
     add("a", origin="elsewhere")
@@ -96,9 +105,13 @@ def test_a_refusal(portal, b24):
         (("crm.deal.list", "ORIGIN_ID", "abc"), "keys: expected texts that are not empty, got 'abc'"),
         (("crm.deal.list", "ORIGIN_ID", ["a", 17]), "keys: expected texts that are not empty, got 17"),
         (("crm.deal.list", "ORIGIN_ID", ["a", ""]), "keys: expected texts that are not empty, got ''"),
+        (("crm.deal.list", "ORIGIN_ID", [["a"]]), r"keys: expected texts that are not empty, got \['a'\]"),
+        (("crm.deal.list", "ORIGIN_ID", 17), "keys: expected texts that are not empty, got 17"),
+        (("crm.deal.list", "ORIGIN_ID", None), "keys: expected texts that are not empty, got None"),
         (("crm.deal.list", "ORIGIN_ID", ["a"], {"select": ["ID"]}), "select is set by look_up itself"),
         (("crm.deal.list", "ORIGIN_ID", ["a"], {"filter": {"=origin_id": "b"}}), "with other fields than ORIGIN_ID"),
         (("crm.deal.list", "ORIGIN_ID", ["a"], {"filter": "b"}), "with other fields than ORIGIN_ID"),
+        (("crm.deal.list", "ORIGIN_ID", ["a"], {"Filter": {1: 2, "?ORIGIN_ID": 3}}), "with other fields"),
     ],
 )
 def test_wrong_arguments(portal, b24, arguments, said):

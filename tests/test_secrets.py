@@ -24,6 +24,8 @@ from b24batch import (
     Session,
     UnexpectedAnswer,
     UsageError,
+    look_up,
+    ref,
 )
 from b24batch.oauth import Event, Install, Placement, Token
 from b24batch.options import Options
@@ -249,6 +251,11 @@ def senders(b24):
     yield lambda url: list(b24.fetch_list(url))
     yield lambda url: Command(url)
     yield lambda url: Command("crm.deal.add", url)
+    yield lambda url: b24.call("echo", {url: {url: b""}})
+    yield lambda url: look_up(b24, url, "ORIGIN_ID", ["a"])
+    yield lambda url: look_up(b24, "crm.deal.list", url, ["a"])
+    yield lambda url: look_up(b24, "crm.deal.list", "ORIGIN_ID", url)
+    yield lambda url: look_up(b24, "crm.deal.list", "ORIGIN_ID", ["a"], url)
     for call in CALLS:
         yield lambda url, call=call: b24.batch([("echo",), call(url)])
         yield lambda url, call=call: b24.batch({"a": ("echo",), "b": call(url)})
@@ -266,10 +273,11 @@ CALLS = [
     lambda url: {url: "echo", "method": "echo"},
     lambda url: ("echo", url),
     lambda url: (5, url),
+    lambda url: ("echo", {"a": ref(url)}),
 ]
 
 
-@together("place", range(10 + 4 * len(CALLS)))
+@together("place", range(15 + 4 * len(CALLS)))
 def test_a_webhook_for_a_method(b24, place):
     """A webhook's URL where a method, params or a call belongs is refused, and stands in no frame of ours."""
     send = list(senders(b24))[place]

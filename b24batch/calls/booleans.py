@@ -8,6 +8,7 @@ wrong form as the opposite, so there is no form for places of which nothing is k
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 from fnmatch import fnmatchcase
 from typing import Final, Literal, TypeAlias, get_args
@@ -137,15 +138,14 @@ def is_positional(method: str) -> bool:
     return folded.startswith(_POSITIONAL) and not folded.startswith(_NAMED)
 
 
-@functools.lru_cache(maxsize=4096)
 def find_form(place: Place) -> Form:
     """Return the form of a boolean that the portal expects at `place`."""
     method, *names = (name.casefold() for name in place)
     path = ".".join(names)
-    for pattern, form in _find_exceptions(method):
+    exceptions, (top, below, filtered) = _find_rules(method)
+    for pattern, form in exceptions:
         if fnmatchcase(path, pattern):
             return form
-    top, below, filtered = _find_rule(method)
     if len(names) == 1:
         return top
     if not _is_below_a_filter(method, names):
@@ -153,16 +153,13 @@ def find_form(place: Place) -> Form:
     return "number" if any(map(_USER_FIELD.match, place[2:])) else filtered
 
 
-@functools.lru_cache(maxsize=1024)
-def _find_exceptions(method: str) -> tuple[tuple[str, Form], ...]:
-    return tuple((path, form) for pattern, path, form in _EXCEPTION_ROWS if fnmatchcase(method, pattern))
-
-
-@functools.lru_cache(maxsize=1024)
-def _find_rule(method: str) -> tuple[Form, Form, Form]:
-    words = method.split(".")
-    prefixes = (".".join(words[:count]) for count in range(len(words), 0, -1))
-    return next((_RULE_OF[prefix] for prefix in prefixes if prefix in _RULE_OF), ("unknown", "unknown", "unknown"))
+@functools.lru_cache
+def _find_rules(method: str) -> tuple[list[tuple[str, Form]], tuple[Form, Form, Form]]:
+    """Return the exceptions of a method, each with its path, and its rule."""
+    exceptions = [(path, form) for pattern, path, form in _EXCEPTION_ROWS if fnmatchcase(method, pattern)]
+    prefixes = itertools.accumulate(method.split("."), "{}.{}".format)
+    rules = [_RULE_OF[prefix] for prefix in prefixes if prefix in _RULE_OF]
+    return exceptions, rules[-1] if rules else ("unknown", "unknown", "unknown")
 
 
 def _is_below_a_filter(method: str, names: list[str]) -> bool:

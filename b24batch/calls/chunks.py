@@ -37,9 +37,8 @@ class Chunk:
         """The keys of its commands in the request."""
         return [command.name for command in self.commands]
 
-    @property
     def has_references(self) -> bool:
-        """Whether any of its commands has a reference."""
+        """Return whether any of its commands has a reference."""
         return any(command.references for command in self.commands)
 
     @property

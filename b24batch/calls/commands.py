@@ -19,6 +19,7 @@ from b24batch.redaction import shown
 
 METHOD = re.compile(r"(?:[A-Za-z0-9_]+:)?[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*", re.ASCII)
 _NO_METHOD = "method: expected a name such as crm.deal.add, got"
+_NO_PARAMS = "params: expected a mapping, or a list for a positional method, got"
 _STORED = frozenset(["method", "params", "name", "idempotent", "refs"])
 _FORMAT_SUFFIXES = (".json", ".xml")
 #: The most common types come first: a check against an abstract class costs ten times as much.
@@ -30,7 +31,7 @@ def _describe_invalid_method(method: object) -> str:
     return f"{reason} {shown(method)}" if reason else ""
 
 
-@functools.lru_cache(maxsize=1024)
+@functools.lru_cache
 def _describe_invalid_text(text: str) -> str:
     name = text.casefold()
     if not METHOD.fullmatch(text):
@@ -51,20 +52,14 @@ def describe_invalid_name(name: object) -> str:
     return ""
 
 
-def _describe_invalid_params(params: object) -> str:
-    if isinstance(params, _PARAMS):
-        return ""
-    return f"params: expected a mapping, or a list for a positional method, got {shown(params)}"
-
-
 @attrs.frozen(init=False)
 class _Parts:
     """What a `Command` consists of. Of a class that attrs makes, some editors do not show the arguments."""
 
     method: str
-    params: Params = None
-    name: str | None = attrs.field(default=None, kw_only=True)
-    idempotent: bool = attrs.field(default=False, kw_only=True)
+    params: Params
+    name: str | None
+    idempotent: bool
 
 
 class Command(_Parts):
@@ -88,14 +83,15 @@ class Command(_Parts):
     ) -> None:
         wrong = (
             _describe_invalid_method(method)
-            or _describe_invalid_params(params)
+            or ("" if isinstance(params, _PARAMS) else f"{_NO_PARAMS} {shown(params)}")
             or ("" if name is None else describe_invalid_name(name))
         )
         if wrong:
             __tracebackhide__ = True
             del self, method, params, name  # one of them may be the URL of a webhook, and a traceback would show it
             raise UsageError(wrong)
-        self.__attrs_init__(method, params, name=name, idempotent=idempotent)
+        name = None if name is None else wire_text(name)
+        self.__attrs_init__(str.__str__(method), params, name, idempotent)
 
     def to_dict(self) -> dict[str, JsonValue]:
         """Return the command as a dict that can be dumped as JSON, for `from_dict`.

@@ -49,16 +49,12 @@ def _normalize_each(calls: Iterator[tuple[JsonValue, Call]], *, named: bool) -> 
         else:
             yield (str(key) if command.name is None else command.name), command
             continue
-        wrong = f"call {shown(key)}: {wrong}"
-        del call, key  # either may be a secret URL, which a traceback would show
-        raise UsageError(wrong)
+        raise UsageError(f"call {shown(key)}: {wrong}")
 
 
 def _to_named_command(name: str, call: Call) -> Command:
     if wrong := describe_invalid_name(name):
         raise UsageError(wrong)
-    if type(call) is tuple and len(call) == 2:
-        return Command(*call, name=name)
     command = _to_command(call)
     if command.name not in (None, name):
         raise UsageError(f"the Command has a different name, {shown(command.name)}")
@@ -66,17 +62,13 @@ def _to_named_command(name: str, call: Call) -> Command:
 
 
 def _to_command(call: Call) -> Command:
-    if type(call) is tuple and len(call) == 2:
-        return Command(*call)
-    match call:
+    match call:  # tuples come first: they are the most common, and quickly found
+        case [_] | [_, _]:
+            return Command(*call)
         case Command():
             return call
         case Mapping() if "method" in call:
             return _read_mapping(call)
-        case [method] | [method, None]:
-            return Command(method)
-        case [method, params]:
-            return Command(method, params)
     raise UsageError(_describe_invalid_call(call))
 
 

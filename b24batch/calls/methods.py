@@ -22,7 +22,7 @@ _READ_PATTERN = re.compile(r"(?:get|is).+")
 _READS_OF_ONE_PART = frozenset(["profile", "scope", "methods", "events"])
 
 
-@functools.lru_cache(maxsize=1024)
+@functools.lru_cache
 def is_read(method: str) -> bool:
     """Return whether `method` only reads. If this is not certain, it is treated as a write."""
     name = method.casefold()

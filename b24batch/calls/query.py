@@ -50,7 +50,7 @@ class Query:
 
     __slots__ = ("_method", "_pairs", "_texts", "references")
 
-    def __init__(self, params: Params, method: str, *, halt: bool = False) -> None:
+    def __init__(self, params: Params, method: str, *, halt: bool) -> None:
         self._texts = _TEXTS if halt else _TEXTS_WITHOUT_HALT
         self._pairs: list[str] = []
         self.references: list[Ref] = []

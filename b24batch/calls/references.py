@@ -10,6 +10,7 @@ import attrs
 
 from b24batch.aliases import JsonValue
 from b24batch.calls.words import PLACE, is_referable, write_reference
+from b24batch.redaction import redact, shown
 
 Key: TypeAlias = str | int
 #: Types that hold values. The abstract class comes last: checking it takes ten times as long.
@@ -19,14 +20,16 @@ MAPPINGS = (dict, Mapping)
 _ONE_ID = re.compile(r"(?!(?i:uf)).+(?:_ID|Id[0-9]*)")
 
 
-def _check_key(key: object) -> None:
+def _to_key(key: object) -> Key:
+    """Return a key as plain text or integer: the text of a member of an Enum may be another one."""
     __tracebackhide__ = True
     if isinstance(key, bool) or not isinstance(key, str | int):
-        raise TypeError(f"ref: expected a name or a position, got {key!r:.80}")
+        raise TypeError(f"ref: expected a name or a position, got {shown(key)}")
     if isinstance(key, int) and key < 0:
         raise ValueError(f"ref: expected a position from 0, got {key}; it cannot count from the end")
     if isinstance(key, str) and not is_referable(key):
-        raise ValueError(f"ref: expected a name that is not empty and has no white space or ], got {key!r:.80}")
+        raise ValueError(f"ref: expected a name that is not empty and has no white space or ], got {shown(key)}")
+    return str.__str__(key) if isinstance(key, str) else int(key)
 
 
 @attrs.frozen(repr=False)
@@ -71,8 +74,7 @@ class Ref:
         __tracebackhide__ = True
         if self.bucket != "result":
             raise TypeError(f"{self!r} is a number and has no keys")
-        _check_key(key)
-        return attrs.evolve(self, path=(*self.path, key))
+        return attrs.evolve(self, path=(*self.path, _to_key(key)))
 
     def text(self) -> str:
         """Return the text that the portal replaces; `target` must be the key in the request."""
@@ -88,7 +90,7 @@ class Ref:
     def __repr__(self) -> str:
         keys = "".join(f"[{key!r}]" for key in self.path)
         target = self.target if self.written is None else self.written
-        return f"ref({target!r}){keys}{'' if self.bucket == 'result' else f'.{self.bucket}'}"
+        return redact(f"ref({target!r}){keys}{'' if self.bucket == 'result' else f'.{self.bucket}'}")
 
     def __str__(self) -> NoReturn:
         __tracebackhide__ = True
@@ -135,8 +137,7 @@ def ref(target: Key) -> Ref:
         ValueError: If the position is negative, or the name is empty or has white space or ``]`` in it.
     """
     __tracebackhide__ = True
-    _check_key(target)
-    return Ref(target)
+    return Ref(_to_key(target))
 
 
 def walk_leaves(params: JsonValue) -> Iterator[tuple[tuple[Key, ...], JsonValue]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn, SupportsIndex
 from b24batch.aliases import JsonValue
 from b24batch.calls.booleans import NO_SPELLING, SPELLINGS, Place, find_form
 from b24batch.errors import UsageError
-from b24batch.redaction import shown
+from b24batch.redaction import redact, shown
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -32,14 +32,13 @@ class InvalidValue(UsageError):
     """
 
     def __init__(self, reason: str, *path: str) -> None:
-        super().__init__(reason)
         self.reason = reason
         self.locate(*path)
 
     def locate(self, *path: str) -> None:
         """Set the path, as far as it is known."""
         self.path = path
-        self.description = f"{'.'.join(path)[:200]} {self.reason}" if path else self.reason
+        super().__init__(f"{redact('.'.join(path))[:200]} {self.reason}" if path else self.reason)
 
 
 def wire_text(value: str, *_: object) -> str:

@@ -49,7 +49,7 @@ def _read_items(value: JsonValue, depth: int) -> list[tuple[Key, JsonValue]] | N
     """Return the items of a list or mapping; None for another value."""
     if not isinstance(value, CONTAINERS):
         return None
-    if depth > MAX_JSON_DEPTH:
+    if depth >= MAX_JSON_DEPTH:
         raise InvalidValue(f"is nested more than {MAX_JSON_DEPTH} levels deep")
     return [*list_items(value)] if isinstance(value, Mapping) else [*enumerate(value)]
 
@@ -86,8 +86,9 @@ def _put(value: JsonValue, path: list[Key], reference: Ref) -> JsonValue:
     __tracebackhide__ = True
     if not path and value == reference.text():
         return reference
-    if isinstance(value, list) and path and isinstance(path[0], int) and 0 <= path[0] < len(value):
-        return [_put(item, path[1:], reference) if place == path[0] else item for place, item in enumerate(value)]
-    if isinstance(value, dict) and path and path[0] in value:
-        return {**value, path[0]: _put(value[path[0]], path[1:], reference)}
+    match value, path:
+        case (dict(), [str(key), *rest]) if key in value:
+            return value | {key: _put(value[key], rest, reference)}
+        case (list(), [int(key), *rest]) if 0 <= key < len(value):
+            return [*value[:key], _put(value[key], rest, reference), *value[key + 1 :]]
     raise UsageError(f"refs: expected {reference.text()!r} at the path of {reference!r}, got {shown(value)}")

@@ -70,7 +70,7 @@ def _wire_argument(value: JsonValue, place: Place) -> JsonValue:
     try:
         return encoder_of(type(value))(value, place)
     except InvalidValue as error:
-        error.locate(place[-1], *error.path)
+        error.locate(place[1], *error.path)
         raise
 
 

@@ -13,10 +13,10 @@ from b24batch.errors import UsageError
 
 #: Our own limit for the body of a request: a portal accepts far more, but ends the request after 60 seconds.
 MAX_BODY_BYTES = 4_000_000
-#: The size of a batch's body without its commands.
-ENVELOPE_BYTES = len('{"halt": 1, "cmd": {}}')
-#: The maximum number of bytes that a character of a name takes in JSON.
-_ESCAPED = 12
+#: The size of a batch's body without its commands, each of which counts a comma; the last one has none.
+ENVELOPE_BYTES = len('{"halt": 1, "cmd": {}}') - len(", ")
+_COMMAND_BYTES = len(': "", ')
+_write_json = json.JSONEncoder().encode
 
 #: A portal refuses these inside a batch, but only if they are in lower case.
 NOT_IN_A_BATCH = frozenset({"batch", "download", "upload"})
@@ -54,23 +54,21 @@ def parse_reference(text: str) -> tuple[str, list[str]]:
 
 def may_refer(text: str, *, halt: bool) -> bool:
     """Return whether the portal's substitution may find a reference in `text`."""
-    words = (found[0] for found in (_BUCKET if halt else _ANY_BUCKET).finditer(text))
-    return any((end := word.rfind("]")) > 0 and _KEY.search(word, 2, end) for word in words)
+    words = (_BUCKET if halt else _ANY_BUCKET).findall(text)
+    return any(_KEY.search(word.rpartition("]")[0]) for word in words)
 
 
 def write_command(name: str, method: str, query: str) -> str:
     """Return the text of a command for a batch; raise `UsageError` if it is too long for any batch."""
     text = f"{method}?{query}" if query else method
-    at_most = len(text) + _ESCAPED * (len(name) + ENVELOPE_BYTES)
-    if at_most > MAX_BODY_BYTES and measure_command(name, text) + ENVELOPE_BYTES > MAX_BODY_BYTES:
+    if measure_command(name, text) + ENVELOPE_BYTES > MAX_BODY_BYTES:
         raise UsageError(f"it takes more than {MAX_BODY_BYTES} bytes")
     return text
 
 
 def measure_command(name: str, text: str) -> int:
     """Return the bytes that a command adds to the body of a batch."""
-    quoted = len(name) + 2 if name.isalnum() and name.isascii() else len(json.dumps(name))
-    return len(text) + quoted + len('"": , ')
+    return len(text) + len(_write_json(name)) + _COMMAND_BYTES
 
 
 def make_batch_request(texts: dict[str, str], *, halt: bool) -> tuple[str, WireParams]:

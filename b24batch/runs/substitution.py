@@ -107,7 +107,7 @@ def _put_in(encoded: EncodedCommand, values: dict[Ref, JsonValue], *, halt: bool
 
 def mark_missed(chunk: Chunk, rows: list[AjaxResult]) -> list[AjaxResult]:
     """Return the outcomes of one request, with a `ReferenceMissed` for each command that ran with a wrong value."""
-    if not chunk.has_references:
+    if not chunk.has_references():
         return rows
     checked: dict[str, AjaxResult] = {}
     for encoded, row in zip(chunk.commands, rows, strict=True):
@@ -144,7 +144,7 @@ def fail_misread(chunk: Chunk, rows: list[AjaxResult]) -> list[AjaxResult]:
 
     So the outcome is the same whether the portal or the library replaces a reference.
     """
-    if not chunk.has_references:
+    if not chunk.has_references():
         return rows
     return [
         AjaxResult(row.command, "failed", error=row.error, http_status=row.http_status, request_id=row.request_id)

@@ -183,6 +183,8 @@ def arrived(portal, b24, method, params):
         ("crm.item.add", "fields.ufCrm2_1", True, "Y", "Y"),
         ("crm.requisite.update", "fields.UF_CRM_X", True, 1, "1"),
         ("task.item.list", "FILTER.UF_X", True, 1, "1"),
+        ("task.item.update", "0.UF_X", True, "Y", "Y"),
+        ("crm.deal.list", "0.UF_X", True, "Y", "Y"),
         ("tasks.task.list", "params.WITH_TIMER_INFO", True, "Y", "Y"),
         ("tasks.task.get", "params.WITH_TIMER_INFO", True, "Y", "Y"),
         ("booking.v1.booking.list", "filter.isOpen", True, "Y", "Y"),

@@ -1,6 +1,7 @@
 """The three formats of a call, and what is refused before anything is sent."""
 
 from collections import deque
+from enum import Enum
 
 import pytest
 from drawing import together
@@ -59,6 +60,24 @@ def test_a_call_is_seen_as_it_was_handed_over(b24):
     rows = b24.batch([command, ("echo", {"a": 1})]).rows
     assert rows[0].command is command
     assert rows[1].command == Command("echo", {"a": 1})
+
+
+class Name(str, Enum):  # noqa: UP042
+    """Texts whose str() is another one."""
+
+    ECHO = "echo"
+    MINE = "mine"
+    N = "n"
+
+
+@pytest.mark.parametrize("call", [(Name.ECHO, {Name.N: Name.MINE}), Command(Name.ECHO, {"n": "mine"}, name=Name.MINE)])
+def test_texts_from_an_enum(b24, call):
+    """A member of an Enum of texts counts as its text, as a method and as a name too."""
+    result = b24.batch({Name.MINE: call})
+    assert result.data == {"mine": {"n": "mine"}}
+    assert {type(text) for row in result for text in (row.method, row.name, row.command.method)} == {str}
+    assert b24.batch_by_chunk([call]).data == [{"n": "mine"}]
+    assert b24.call(Name.ECHO, {"n": "mine"}).data == {"n": "mine"}
 
 
 NO_CALLS = [

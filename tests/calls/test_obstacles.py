@@ -193,6 +193,22 @@ def test_a_body_of_at_most_4_mb(portal, b24, size, commands):
     assert [len(request.params["cmd"]) for request in portal.requests] == commands
 
 
+def test_the_last_byte(portal, b24):
+    """A body has exactly 4 MB at most: with one byte more a command goes alone, and a chunk is cut."""
+    portal.method("echo")(lambda params: None)
+
+    def sent(*sizes):
+        before = len(portal.requests)
+        assert b24.batch_by_chunk([("echo", {"a": "x" * size}) for size in sizes]).is_success
+        return [(each.method, int(each.headers["content-length"])) for each in portal.requests[before:]]
+
+    most = 4_000_000 - len('{"halt": 1, "cmd": {"0": "echo?a="}}')
+    second = len(', "1": "echo?a="x')
+    assert sent(most) == sent(most - second, 1) == [("batch", 4_000_000)]
+    assert [method for method, _ in sent(most + 1)] == ["echo"]
+    assert [method for method, _ in sent(most - second, 2)] == ["batch", "batch"]
+
+
 @pytest.mark.parametrize("name", ["7", "order-7", "Ж7", 'x"y', "\\"])
 def test_the_bytes_of_a_command(name):
     """What a command adds to a body is counted exactly, whatever its name."""

@@ -1,6 +1,7 @@
 """References: what is refused, what the library puts in, what the portal puts in, and what the rows then say."""
 
 import pickle
+from enum import Enum
 
 import pytest
 from drawing import together
@@ -120,6 +121,13 @@ def test_a_value_that_is_not_there(b24, received, reference, size):
         assert "was not sent" in str(unsent.error)
     assert received == []
     assert b24.batch_by_chunk(commands(reference), chunk_size=size).remaining() == []
+
+
+def test_several_values_that_are_not_there(b24, received):
+    """Of several the message names the first."""
+    values = [ref("a"), {"w": ref("i")["first"]}, ref("i")["second"]]
+    row = b24.batch_by_chunk(commands(values, ref("n")), chunk_size=1)["take0"]
+    assert str(row.error).startswith("REFERENCE_MISSED: ref('i')['first'] is missing")
 
 
 @together("reference", MISSED)
@@ -358,23 +366,28 @@ def test_a_name_that_comes_again_and_is_not_sent(portal, b24):
     assert "crm.deal.add" not in [command.method for command in portal.executed]
 
 
-@pytest.mark.parametrize("size", [50, 1])
-@pytest.mark.parametrize(("value", "stored"), [(True, "Y"), (False, "N")])
-def test_a_boolean_on_its_way(portal, b24, size, value, stored):
-    """A boolean that is put in is written as the method's family reads it, within a request and across."""
-    portal.method("my.flag")(lambda params: value)
-    fields = {"title": "x", "isManualOpportunity": ref(0)}
-    calls = [("my.flag",), ("crm.item.add", {"entityTypeId": 2, "fields": fields})]
-    result = b24.batch_by_chunk(calls, chunk_size=size).raise_for_errors()
-    assert result.data[1]["item"]["isManualOpportunity"] == stored
-
-
 def test_a_value_that_can_be_sent_in_no_way(portal, b24, received):
     """A value from the portal that makes its command impossible fails that command only."""
     portal.method("tricky")(lambda params: "$result[0]")
     result = b24.batch_by_chunk([("tricky",), ("take", {"7": ref(0)}), ("my.a",)], chunk_size=1)
     assert [row.status for row in result] == ["ok", "failed", "ok"]
     assert (type(result[1].error), "7 would arrive as 0" in str(result[1].error)) == (UsageError, True)
+
+
+class Key(str, Enum):  # noqa: UP042
+    """Texts whose str() is another one."""
+
+    ITEM = "item"
+    ID = "id"
+
+
+def test_keys_from_an_enum(portal, b24):
+    """A member of an Enum of texts counts as its text in a reference too."""
+    item = ("crm.item.add", {"entityTypeId": 4, "fields": {"title": "Company"}})
+    calls = [Command(*item, name="item"), ("echo", {"id": ref(Key.ITEM)[Key.ITEM][Key.ID]})]
+    assert repr(calls[1][1]["id"]) == "ref('item')['item']['id']"
+    assert b24.batch(calls).data[1] == {"id": 1}
+    assert b24.batch_by_chunk(calls, chunk_size=1).data[1] == {"id": "2"}
 
 
 @pytest.mark.parametrize("key", ["01", "+1", "\u0661"])
@@ -481,9 +494,11 @@ def test_a_reference_is_no_text():
 
 def test_a_reference_is_no_collection():
     """It cannot be iterated, searched or judged, since nothing of it is known yet."""
-    for use in (lambda: list(ref("a")), lambda: 1 in ref("a"), lambda: bool(ref("a")), lambda: len(ref("a"))):
+    for use in (lambda: list(ref("a")), lambda: 1 in ref("a"), lambda: len(ref("a"))):
         with pytest.raises(TypeError):
             use()
+    with pytest.raises(TypeError, match=r"^ref\('a'\) has no value yet"):
+        bool(ref("a"))
 
 
 @pytest.mark.parametrize("target", [None, 1.5, True, b"a", ("a",)], ids=repr)
@@ -504,10 +519,13 @@ def test_a_target_that_cannot_be_found(target):
 
 def test_slices_and_the_like():
     """There are no slices of what is not known, and nothing inside a number."""
-    with pytest.raises(TypeError):
-        ref("a")[1:2]
-    for wrong in (lambda: ref("a")["b"].total, lambda: ref("a").total.next, lambda: ref("a").total["x"]):
-        with pytest.raises(TypeError):
+    for wrong, words in (
+        (lambda: ref("a")[1:2], "expected a name or a position"),
+        (lambda: ref("a")["b"].total, r"write ref\('a'\).total"),
+        (lambda: ref("a").total.next, r"write ref\('a'\).next"),
+        (lambda: ref("a").total["x"], r"ref\('a'\).total is a number and has no keys"),
+    ):
+        with pytest.raises(TypeError, match=words):
             wrong()
 
 

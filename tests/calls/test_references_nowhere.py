@@ -140,12 +140,14 @@ def test_what_is_no_id_goes_elsewhere(portal, b24, found):
         FIND,
         ("crm.company.add", {"ids": both, "fields": ref("find")["fields"]}),
         ("crm.company.add", {"USER_ID": both, "fields": {"CONTACT_IDS": both, "UF_CRM_ID": both, "paid": both}}),
+        ("crm.company.add", {"fields": {"PHONE": [{"TYPE_ID": both}]}}),
         ("user.get", {"ID": both, "fields": {"X_ID": both}}),
     ]
     assert b24.batch_by_chunk(calls).raise_for_errors()
-    sent = [executed.params for executed in portal.executed[-3:]]
+    sent = [executed.params for executed in portal.executed[-4:]]
     assert sent[0] == {"ids": ["1", "2"], "fields": {"TITLE": "Company 2"}}
     assert sent[1]["fields"] == {key: ["1", "2"] for key in ("CONTACT_IDS", "UF_CRM_ID", "paid")}
+    assert sent[2]["fields"] == {"PHONE": [{"TYPE_ID": ["1", "2"]}]}
 
 
 ITEM = {"entityTypeId": 4, "fields": {"title": "Company"}}
@@ -334,6 +336,12 @@ def test_a_spelt_reference_to_a_later_call(b24, text):
         b24.batch_by_chunk([("echo", {"a": text}), Command("echo", name="later")])
     with pytest.raises(UsageError, match="call 'x'"):
         b24.batch({"x": ("echo", {"a": text}), "later": ("echo",)})
+
+
+def test_a_spelt_reference_to_a_later_call_of_a_stream(portal, b24):
+    """A stream has sent such a text, as text, before it knows the later call: nothing is refused afterwards."""
+    calls = [("echo", {"a": "$result[later]"}), Command("echo", {"b": "1"}, name="later")]
+    assert [row.data for row in b24.stream_batch(calls)] == [{"a": "$result[later]"}, {"b": "1"}]
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,23 @@ def test_there_and_back(command):
     assert there_and_back(command) == command
 
 
+def test_the_shortest_dict():
+    """A dict that a program wrote itself needs the method only."""
+    assert Command.from_dict({"method": "a.b"}) == Command("a.b", None, name=None, idempotent=False)
+
+
+def nested(value, depth):
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def test_a_deep_reference():
+    """A reference comes back from any depth that a value may have, although the interpreter's stack is limited."""
+    command = Command("a.b", {"x": nested(ref("a"), 499)})
+    assert there_and_back(command) == command
+
+
 def test_the_dict():
     """The dict has the keys of a line of the program, and ``refs`` only where the params have references."""
     assert Command("a.b", {"x": 1}).to_dict() == {
@@ -103,8 +120,9 @@ CYCLE["again"] = CYCLE
         ({"n": 2**70}, "a.b: n is an integer beyond 64 bits"),
         ({"x": {1: "a", "1": "b"}}, "a.b: x.1 is a name given twice"),
         (CYCLE, "is nested more than 500 levels deep"),
+        ({"x": nested(1, 500)}, "is nested more than 500 levels deep"),
     ],
-    ids=["bytes", "file", "nan", "set", "large", "twice", "cycle"],
+    ids=["bytes", "file", "nan", "set", "large", "twice", "cycle", "deep"],
 )
 def test_what_cannot_be_sent_is_refused(params, words):
     """A value that no request can hold is refused with the path to it, before it is in a file."""
@@ -136,7 +154,17 @@ REF = {"path": ["x"], "target": "c", "keys": [], "of": "result"}
         ({"method": "a.b", "refs": [REF]}, "refs: expected '$result[c]' at the path of ref('c'), got None"),
         ({"method": "a.b", "params": {"x": "text"}, "refs": [REF]}, "got 'text'"),
         ({"method": "a.b", "params": {"x": "$result[c]"}, "refs": [REF, REF]}, "got ref('c')"),
-        ({"method": "a.b", "params": ["$result[c]"], "refs": [REF | {"path": [-1]}]}, "refs: expected '$result[c]'"),
+        *(
+            ({"method": "a.b", "params": params, "refs": [REF | {"path": path}]}, "refs: expected '$result[c]'")
+            for params, path in (
+                (["$result[c]"], [-1]),
+                (["$result[c]"], [1]),
+                (["$result[c]"], ["0"]),
+                (["$result[c]"], [0, 0]),
+                ({"0": "$result[c]"}, [0]),
+                ({"x": "$result[c]"}, [["x"]]),
+            )
+        ),
     ],
 )
 def test_another_dict_is_refused(stored, words):
