@@ -94,7 +94,6 @@ class Connections:
         self._own.close()
 
 
-def _hide_redirect(response: requests.Response, **options: object) -> None:
+def _hide_redirect(response: requests.Response, **_options: object) -> None:
     """Keep requests from reading a redirect's whole body, which it does even if it follows no redirects."""
-    del options
     response.headers.pop("Location", None)
