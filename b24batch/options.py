@@ -9,20 +9,23 @@ from typing import Any, Literal, ParamSpec, TypedDict, TypeVar
 
 import attrs
 import requests
-from attrs.validators import instance_of, optional
+from attrs.validators import optional
 
 from b24batch.clock import Clock, Wait
 from b24batch.errors import UsageError
 from b24batch.redaction import drop_frames, redact, shown
+from b24batch.wire.checks import check_number, to_wait, validate_kind, validate_with
 from b24batch.wire.rate import Limiter, shared_bucket
 from b24batch.wire.reports import FinishedRequest
 from b24batch.wire.retries import RetryPolicy
-from b24batch.wire.settings import WireSettings, check_number, to_clock, to_wait, validate_with
+from b24batch.wire.settings import WireSettings, to_clock
 
 Given = ParamSpec("Given")
 Made = TypeVar("Made")
 #: Maximum number of requests of one run on their way at once.
 MAX_CONCURRENCY = 16
+#: What the option `http` may be.
+_HTTP = "a requests.Session or None"
 #: Maximum length of a request id that a caller chooses.
 MAX_REQUEST_ID = 128
 
@@ -115,7 +118,7 @@ class Settings(WireSettings):
     concurrency: int = attrs.field(converter=to_concurrency)
     idempotent_methods: frozenset[str] = attrs.field(converter=to_methods)
     allow_http: bool = attrs.field(validator=validate_with(to_flag))
-    http: requests.Session | None = attrs.field(validator=optional(instance_of(requests.Session)))
+    http: requests.Session | None = attrs.field(validator=optional(validate_kind(requests.Session, _HTTP)))
     redact_urllib3_log: bool = attrs.field(validator=validate_with(to_flag))
 
 

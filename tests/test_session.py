@@ -209,6 +209,7 @@ def test_a_bad_option(options):
         {"limits": 5},
         {"http": "proxy"},
         {"on_wait": 5},
+        {"on_request": "print"},
     ],
     ids=repr,
 )

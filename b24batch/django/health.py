@@ -20,7 +20,7 @@ from b24batch.oauth.credentials import OAuth
 from b24batch.oauth.renewal import MARGIN
 from b24batch.oauth.tokens import Token
 from b24batch.session import Session
-from b24batch.wire.settings import to_seconds
+from b24batch.wire.checks import to_seconds
 
 #: A cheap method that any credentials may call.
 _METHOD = "server.time"

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import functools
-import math
 import re
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+import attrs
 from django.conf import settings
 
 from b24batch.errors import UsageError
 from b24batch.oauth.tokens import Token
 from b24batch.redaction import Secret, shown, to_secret
 from b24batch.session import Session
-from b24batch.wire.settings import check_number
+from b24batch.wire.rate import LeakyBucket
+from b24batch.wire.retries import RetryPolicy
 
+#: The arguments of `b24batch.RetryPolicy`.
+POLICY = tuple(attrs.fields_dict(RetryPolicy))
+#: The arguments of `b24batch.LeakyBucket`.
+RATE = ("capacity", "leak_rate")
 #: It sends nothing; its options are checked like those of any other.
 _ANY_SESSION = Session("https://portal.invalid/rest/1/code/", limits=None)
 
@@ -67,46 +71,23 @@ def check_methods(value: object) -> None:
         raise UsageError(f"expected a collection of method names, got {shown(value)}")
 
 
-def check_pause(name: str, value: object) -> None:
-    """Check seconds that may be 0."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-        raise UsageError(f"{name}: expected a number of seconds that is not negative, got {shown(value)}")
-
-
-def check_random(name: str, value: object) -> None:
-    """Check a function."""
-    if not callable(value):
-        raise UsageError(f"{name}: expected a function, got {shown(value)}")
-
-
 def check_retries(value: object) -> None:
     """Check the arguments of `b24batch.RetryPolicy`, those that it has."""
     if not isinstance(value, dict):
         raise UsageError(f"expected a dict of the arguments of b24batch.RetryPolicy, got {shown(value)}")
-    for name in value.keys() & POLICY.keys():
-        POLICY[name](name, value[name])
+    RetryPolicy(**{name: value[name] for name in value.keys() & POLICY})
 
 
 def check_rate(value: object) -> None:
     """Check the arguments of `b24batch.LeakyBucket`."""
-    match value:
-        case None:
-            return
-        case (int() as capacity, int() | float() as rate) if capacity >= 2 and 0 < rate < math.inf and rate is not True:
-            return
-    need = "capacity must be a whole number of at least 2, leak_rate a positive number"
-    raise UsageError(f"expected None or (capacity, leak_rate); {need}; got {shown(value)}")
+    if value is None:
+        return
+    if not isinstance(value, tuple | list) or len(value) != len(RATE):
+        raise UsageError(f"expected None or ({', '.join(RATE)}), got {shown(value)}")
+    LeakyBucket(*value)
 
 
 def check_egress(value: object) -> None:
     """Check an IP address, or a name for one."""
     if not isinstance(value, str) or not re.fullmatch(r"[\w.:-]{1,100}", value):
         raise UsageError(f"expected an IP address or another name of letters and digits, got {shown(value)}")
-
-
-#: The arguments of `b24batch.RetryPolicy`.
-POLICY: dict[str, Callable[[str, Any], object]] = {
-    "attempts": check_number,
-    **dict.fromkeys(("wait_initial", "wait_max", "total_wait"), check_pause),
-    "random": check_random,
-}

@@ -43,7 +43,8 @@ def find_refusal(key: str, value: object) -> str | None:
         return None
     except (UsageError, TypeError, ValueError) as refused:
         problem = re.sub(rf"(?i)^{key}( is invalid)?: ", "", str(getattr(refused, "description", refused)))
-    named = f"{key}: {problem}" if problem.startswith(("expected", *key_checks.POLICY)) else name_keys(problem)
+    inner = ("expected", *key_checks.POLICY, *key_checks.RATE)
+    named = f"{key}: {problem}" if problem.startswith(inner) else name_keys(problem)
     return f"is invalid: {named}; {_show_how(key)}"
 
 

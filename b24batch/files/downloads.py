@@ -16,10 +16,10 @@ from b24batch.redaction import Secret, shown
 from b24batch.session import Session
 from b24batch.wire.answers import Answer, decode_object
 from b24batch.wire.auth import Access
+from b24batch.wire.checks import check_number
 from b24batch.wire.links import Link, LinkExchange, make_post
 from b24batch.wire.messages import FileFailed, Post, Reply
 from b24batch.wire.reports import Reports
-from b24batch.wire.settings import check_number
 from b24batch.wire.transport import Transport
 
 #: The largest request that a portal of the cloud accepts, and so the largest file of one upload, is 2 GB.

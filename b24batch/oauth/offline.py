@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from b24batch.aliases import JsonValue
 from b24batch.errors import UnexpectedAnswer
 from b24batch.oauth.offline_batch import Calls, OfflineBatch, OfflineEvent
-from b24batch.wire.settings import check_number
+from b24batch.wire.checks import check_number
 
 #: What the portal hands out at once by default.
 _LIMIT = 50

@@ -14,6 +14,7 @@ from b24batch.errors import UsageError
 from b24batch.redaction import Secret
 from b24batch.redis.scripts import FILL, READ, RESERVE
 from b24batch.redis.server import Server, get_server
+from b24batch.wire.checks import check_capacity, check_rate, check_share, validate_with
 from b24batch.wire.rate import LeakyBucket, ReservingLimiter, to_pause
 
 #: As an argument of the script: no limit of the wait. Not every version of Lua reads "inf".
@@ -48,14 +49,13 @@ class RedisBucket(ReservingLimiter):
         clock: Used to sleep, and to ask Redis again. Default: the module `time`.
 
     Raises:
-        UsageError: The URL, the client or the name is invalid.
-        ValueError: A number is out of its range.
+        UsageError: The URL, the client, the name or a number is invalid.
     """
 
     name: str
-    capacity: int = attrs.field(validator=attrs.validators.ge(2))
-    leak_rate: float = attrs.field(validator=attrs.validators.gt(0))
-    share: float = attrs.field(validator=[attrs.validators.gt(0), attrs.validators.le(1)])
+    capacity: int = attrs.field(validator=validate_with(check_capacity))
+    leak_rate: float = attrs.field(validator=validate_with(check_rate))
+    share: float = attrs.field(validator=validate_with(check_share))
     clock: Clock
     _server: Server
     _local: LeakyBucket = attrs.field(init=False)
@@ -81,9 +81,9 @@ class RedisBucket(ReservingLimiter):
             raise UsageError("name: expected a host or a member id: letters, digits and . : @ - _ [ ]")
         self.__attrs_init__(name, capacity, leak_rate, share, clock, server)
 
-    @_local.default
-    def _make_local(self) -> LeakyBucket:
-        return LeakyBucket(max(2, round(self.capacity * self.share)), self.leak_rate * self.share, clock=self.clock)
+    def __attrs_post_init__(self) -> None:
+        capacity = max(2, round(self.capacity * self.share))
+        self._local = LeakyBucket(capacity, self.leak_rate * self.share, clock=self.clock)
 
     @property
     def level(self) -> float:

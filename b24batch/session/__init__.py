@@ -38,12 +38,12 @@ from b24batch.runs.substitution import find_targets, mark_missed
 from b24batch.session.parts import Parts
 from b24batch.streams import Stream, give_rows
 from b24batch.wire.auth import Auth, Webhook
+from b24batch.wire.checks import check_number
 from b24batch.wire.connections import Connections
 from b24batch.wire.delivery import note_sent
 from b24batch.wire.rate import Limiter, ReservingLimiter
 from b24batch.wire.reports import FinishedRequest, Reports
 from b24batch.wire.retries import RetryPolicy
-from b24batch.wire.settings import check_number
 from b24batch.wire.statistics import Counts, Statistics
 from b24batch.wire.transport import Transport
 

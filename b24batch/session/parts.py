@@ -18,12 +18,12 @@ from b24batch.runs.operating import OperatingTime
 from b24batch.runs.requests import Requests
 from b24batch.runs.run import Run
 from b24batch.wire.auth import Auth, refuse_http
+from b24batch.wire.checks import to_wait
 from b24batch.wire.connections import Connections
 from b24batch.wire.rate import Limiter
 from b24batch.wire.repeats import refuse_repeats
 from b24batch.wire.reports import FinishedRequest
 from b24batch.wire.retries import RetryPolicy
-from b24batch.wire.settings import to_wait
 from b24batch.wire.transport import Transport
 
 if TYPE_CHECKING:

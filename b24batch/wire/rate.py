@@ -12,6 +12,7 @@ import attrs
 from b24batch.clock import Clock
 from b24batch.errors import RateLimited
 from b24batch.locks import ProcessLock
+from b24batch.wire.checks import check_capacity, check_rate, validate_with
 
 #: Seconds, the default ``total_wait`` of a `RetryPolicy`: one wrong number must not stop all sessions on a portal.
 MAX_PENALTY = 120.0
@@ -102,11 +103,11 @@ class LeakyBucket(ReservingLimiter):
         clock: The source of time; default the `time` module.
 
     Raises:
-        ValueError: `capacity` is less than 2, or `leak_rate` is not positive.
+        UsageError: `capacity` is not a whole number of at least 2, or `leak_rate` is not a positive number.
     """
 
-    capacity: int = attrs.field(default=50, validator=attrs.validators.ge(2))
-    leak_rate: float = attrs.field(default=2.0, validator=attrs.validators.gt(0))
+    capacity: int = attrs.field(default=50, validator=validate_with(check_capacity))
+    leak_rate: float = attrs.field(default=2.0, validator=validate_with(check_rate))
     clock: Clock = attrs.field(default=time, kw_only=True, repr=False)
     #: When the bucket will be empty, by the clock (the generic cell rate algorithm).
     _empty_at: float = attrs.field(default=float("-inf"), init=False, repr=False)

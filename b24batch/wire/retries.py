@@ -10,6 +10,7 @@ import tenacity
 
 from b24batch.errors import AjaxError, AnswerLost, NotSent, RateLimited
 from b24batch.redaction import INNER
+from b24batch.wire.checks import check_number, check_pause, validate_kind, validate_with
 
 INNER.add(tenacity.__name__)
 
@@ -35,14 +36,16 @@ class RetryPolicy:
         random: A function that returns a random number from 0 to 1; default `random.random`.
 
     Raises:
-        ValueError: `attempts` is less than 1, or a time is negative.
+        UsageError: `attempts` is not a whole number of at least 1, or a time is not a number of at least 0.
     """
 
-    attempts: int = attrs.field(default=5, validator=attrs.validators.ge(1))
-    wait_initial: float = attrs.field(default=1.0, validator=attrs.validators.ge(0))
-    wait_max: float = attrs.field(default=30.0, validator=attrs.validators.ge(0))
-    total_wait: float = attrs.field(default=120.0, validator=attrs.validators.ge(0))
-    random: Callable[[], float] = attrs.field(default=random.random, repr=False, eq=False, kw_only=True)
+    attempts: int = attrs.field(default=5, validator=validate_with(check_number))
+    wait_initial: float = attrs.field(default=1.0, validator=validate_with(check_pause))
+    wait_max: float = attrs.field(default=30.0, validator=validate_with(check_pause))
+    total_wait: float = attrs.field(default=120.0, validator=validate_with(check_pause))
+    random: Callable[[], float] = attrs.field(
+        default=random.random, repr=False, eq=False, kw_only=True, validator=validate_kind(Callable, "a function")
+    )
 
     def retrying(
         self, *, repeatable: bool, max_wait: float | None, sleep: Callable[[float], None]

@@ -155,7 +155,7 @@ def test_a_credential_that_is_not_as_it_was_given(key, value):
         ({"RETRIES": {"attempts": 0}}, "RETRIES: attempts: expected a whole number of at least 1, got 0; write it"),
         (
             {"RETRIES": {"wait_max": True}},
-            "RETRIES: wait_max: expected a number of seconds that is not negative, got T",
+            "RETRIES: wait_max: expected a number of seconds of at least 0, got True",
         ),
         (
             {"TIMEOUT": "30"},
@@ -169,7 +169,7 @@ def test_a_credential_that_is_not_as_it_was_given(key, value):
         ),
         (
             {"RATE": ("50", 2)},
-            "RATE: expected None or (capacity, leak_rate); capacity must be a whole number of at leas",
+            "RATE: capacity: expected a whole number of at least 2, got '50'; write it as \"RATE\": (12, 0.5)",
         ),
     ],
 )

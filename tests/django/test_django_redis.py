@@ -154,7 +154,11 @@ WRONG = [
     pytest.param({"REDIS_SECRET_URL": REDIS.replace("6379", "x")}, "invalid host or port", id="port"),
     pytest.param({"REDIS_SECRET_URL": REDIS + f"?{PASSWORD}=1"}, "an invalid option", id="option"),
     pytest.param({"REDIS_SECRET_URL": REDIS, "RATE": "50"}, "RATE: expected None or", id="rate"),
-    pytest.param({"REDIS_SECRET_URL": REDIS, "RATE": (1, 2.0)}, "must be", id="capacity"),
+    pytest.param(
+        {"REDIS_SECRET_URL": REDIS, "RATE": (1, 2.0)},
+        "RATE: capacity: expected a whole number of at least 2, got 1",
+        id="capacity",
+    ),
     pytest.param({"REDIS_SECRET_URL": REDIS, "EGRESS": ""}, "EGRESS: expected an IP address", id="empty egress"),
     pytest.param({"REDIS_SECRET_URL": REDIS, "EGRESS": None}, "EGRESS: expected an IP address", id="unset egress"),
     pytest.param({"REDIS_SECRET_URL": REDIS, "EGRESS": "a b"}, "EGRESS: expected an IP address", id="spaces"),

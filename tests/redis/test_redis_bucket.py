@@ -1,6 +1,7 @@
 """A bucket in Redis, by a server in this process: one rate for all, the same as that of a LeakyBucket."""
 
 import logging
+import math
 import os
 
 import pytest
@@ -337,12 +338,18 @@ def test_an_asynchronous_client():
 
 
 @pytest.mark.parametrize(
-    "numbers", [{"capacity": 1}, {"leak_rate": 0}, {"share": 0}, {"share": 1.1}, {"leak_rate": -1.0}], ids=repr
+    ("name", "value", "wanted"),
+    [
+        ("capacity", 1, "a whole number of at least 2"),
+        ("leak_rate", 0, "a positive number"),
+        *(("share", value, "a number above 0 and at most 1") for value in (0, 1.1, -0.5, True, math.nan, "1")),
+    ],
 )
-def test_figures_that_cannot_be(redis, numbers):
-    """A bucket without room or without a leak is refused, and a share of more than all."""
-    with pytest.raises(ValueError, match="must be"):
-        RedisBucket(redis, "x", **numbers)
+def test_figures_that_cannot_be(redis, name, value, wanted):
+    """A bucket without room or without a leak is refused, and a share of nothing or of more than all."""
+    with pytest.raises(UsageError) as refused:
+        RedisBucket(redis, "x", **{name: value})
+    assert refused.value.description == f"{name}: expected {wanted}, got {value!r}"
 
 
 def test_one_client_for_all_portals():

@@ -178,7 +178,7 @@ def test_a_url_for_a_name_is_not_shown():
 
 def test_wrong_figures_do_not_show_the_url():
     """Nor does an error about another argument."""
-    with pytest.raises(ValueError, match="must be") as refused:
+    with pytest.raises(UsageError, match="capacity: expected a whole") as refused:
         RedisBucket(f"redis://:{QUOTED}@a", "a.example", capacity=1)
     assert_hidden(SECRETS, refused.value)
 

@@ -148,13 +148,6 @@ def test_threads_get_places_of_their_own():
     assert sorted(clock.slept) == [0.5 * place for place in range(1, 191)]
 
 
-@pytest.mark.parametrize("figures", [(1, 2.0), (0, 2.0), (50, 0), (50, -1.0)], ids=repr)
-def test_figures_that_cannot_be(figures):
-    """A bucket without room or without a leak is refused."""
-    with pytest.raises(ValueError, match="must be"):
-        LeakyBucket(*figures)
-
-
 def test_one_bucket_for_a_portal(clock):
     """One portal and one clock have one bucket, for all threads, until it is forgotten."""
     found = []

@@ -306,13 +306,8 @@ def test_what_cannot_be_sent(portal):
     assert clock.slept == [1.0, 2.0, 4.0, 8.0]
 
 
-@pytest.mark.parametrize(
-    "options", [{"attempts": 0}, {"wait_initial": -1}, {"wait_max": -0.1}, {"total_wait": -1}], ids=repr
-)
-def test_a_policy_that_cannot_be(options):
-    """A policy without an attempt or with a negative time is refused."""
-    with pytest.raises(ValueError, match="must be"):
-        RetryPolicy(**options)
+def test_a_policy_stays_as_it_is():
+    """A policy may be shared, since nobody changes it."""
     with pytest.raises(AttributeError):
         RetryPolicy().attempts = 3
 
@@ -320,6 +315,11 @@ def test_a_policy_that_cannot_be(options):
 def test_the_smallest_policy():
     """One attempt and no time at all are valid."""
     RetryPolicy(attempts=1, wait_initial=0, wait_max=0, total_wait=0)
+
+
+def test_no_limit_of_time():
+    """An infinite time is valid: the attempts alone end it."""
+    RetryPolicy(wait_max=float("inf"), total_wait=float("inf"))
 
 
 @pytest.mark.slow
