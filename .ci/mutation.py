@@ -78,7 +78,7 @@ journal/noted       journal/test_lives journal/test_journal
 journal/paths       journal/test_files
 locks               wire/test_rate wire/test_limits test_processes
 lookup              test_lookup
-options             test_session calls/test_calls wire/test_rate wire/test_retries
+options             test_session calls/test_calls wire/test_rate wire/test_retries test_signatures[shows]
 reading             test_reading
 redaction           test_secrets test_log calls/test_calls test_tracebacks
 results             test_results test_notebook calls/test_references runs/test_runs runs/test_operating
@@ -102,6 +102,7 @@ runs/run            runs/test_runs calls/test_references_nowhere runs/test_opera
                     test_on_request
 runs/substitution   calls/test_references_nowhere calls/test_references runs/test_runs
 session             test_session calls/test_calls runs/test_runs runs/test_progress test_secrets lists/test_lists
+                    test_signatures[shows]
 session/parts       test_session calls/test_calls runs/test_runs runs/test_progress test_secrets test_lookup
 sqlite_errors       journal/test_journal journal/test_files oauth/test_oauth_stores
 statuses            test_results
@@ -118,6 +119,7 @@ wire/codes          test_errors runs/test_runs wire/test_answers
 wire/extra          test_errors wire/test_answers
 wire/links          files/test_downloads files/test_uploads
 wire/messages       wire/test_wire wire/test_hostile_answers files/test_downloads wire/test_connections
+                    test_secrets[printers]
 wire/peers          wire/test_peers oauth/test_hosts
 wire/rate           wire/test_rate wire/test_limits redis/test_redis_bucket
 wire/renewals       wire/test_auth wire/test_wire oauth/test_oauth test_statistics
@@ -343,6 +345,8 @@ def chosen(wanted: list[str], sample: int | None, seed: int) -> list[Mutant]:
     """Return the mutants to try: of all modules with a row in the table, or of those wanted."""
     files = sorted((ROOT / "b24batch").rglob("*.py"))
     modules = [str(file.relative_to(ROOT / "b24batch").with_suffix("")) for file in files]
+    names = [f"{place.partition(':')[0]}/" for place in wanted] or [""]
+    modules = [module for module in modules if any(f"{module}/".startswith(name) for name in names)]
     mutants = [mutant for module in modules if tests_of(module) for mutant in mutants_of(module)]
     if wanted:
         mutants = [mutant for mutant in mutants if any(is_wanted(mutant, place) for place in wanted)]

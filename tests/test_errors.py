@@ -31,6 +31,7 @@ from b24batch.errors import ErrorCode
 from b24batch.results import AjaxResult, Result
 from b24batch.sandbox import Answer
 from b24batch.wire.codes import choose_command_error_class, choose_refusal_class
+from b24batch.wire.extra import read_extra
 
 FAILED = AjaxResult(Command("crm.deal.add", {"a": 1}), "failed", error=AjaxError("no", code="CODE"))
 RESULT = Result([FAILED], named=False)
@@ -173,6 +174,16 @@ def test_no_secret_in_what_else_the_portal_says(portal, b24):
     assert "s3cret" not in repr(kept)
     assert json.loads(json.dumps(kept)) == kept
     assert pickle.loads(pickle.dumps(caught.value)).extra == kept
+
+
+@pytest.mark.parametrize("nest", [lambda value: [value], lambda value: {"a": value}], ids=["list", "mapping"])
+def test_the_depth_of_what_else_the_portal_says(nest):
+    """What a portal says beside an error is kept up to 50 levels deep; what lies deeper is masked."""
+    deep = "x"
+    for _ in range(49):
+        deep = nest(deep)
+    assert read_extra({"deep": deep}, ()) == {"deep": deep}
+    assert repr(read_extra({"deep": nest(deep)}, ())["deep"]) == repr(nest(deep)).replace("x", "***")
 
 
 @pytest.mark.parametrize(

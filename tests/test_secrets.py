@@ -158,6 +158,8 @@ def test_the_host_of_a_redirect(portal, session):
         ("".join(f"%{ord(letter):02X}" for letter in CODE.upper()), CODE, "***"),
         ("a b c", "a%20b%20c", "***"),
         ("word wordy sword word.", "word", "*** wordy sword ***."),
+        ("xabcdefghx xabcdefghix", "abcdefgh", "xabcdefghx xabcdefghix"),
+        ("xabcdefghx xabcdefghix", "abcdefghi", "xabcdefghx x***x"),
         ("1 of 11 elements", "1", "1 of 11 elements"),
         ("abc", "abc", "abc"),
         ("/rest/1/x/ auth=x&y=1", "x", "/rest/1/***/ auth=***&y=1"),

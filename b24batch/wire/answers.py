@@ -48,7 +48,7 @@ class Answer:
 class Decoder:
     """Decodes the reply to one request, whose method, id and secrets it has."""
 
-    reply: Reply = attrs.field(repr=False)
+    reply: Reply
     method: str
     request_id: str
     secrets: tuple[Secret, ...] = ()

@@ -118,13 +118,14 @@ UNREADABLE = [
 ]
 
 
-@pytest.mark.parametrize("status", [200, 399, 400, 404, 499, 500, 502])
+@pytest.mark.parametrize("status", [200, 399, 400, 404, 406, 407, 408, 499, 500, 502])
 def test_the_hint_at_the_address(portal, b24, status):
-    """The message asks whether the address is right if the status blames the request, and only then."""
+    """The message asks whether the address is right if the status blames the request; a 407 is of the proxy."""
     portal.fail_next(Answer("<html>", status))
     with pytest.raises(AnswerLost) as caught:
         b24.call("crm.deal.add")
-    assert ("is this the portal's address?" in caught.value.description) is (400 <= status < 500)
+    assert ("is this the portal's address?" in caught.value.description) is (400 <= status < 500 and status != 407)
+    assert ("the proxy requires" in caught.value.description) is (status == 407)
 
 
 @together(("answer", "message"), UNREADABLE)

@@ -111,9 +111,10 @@ def test_a_host_that_cannot_be_found(host):
         b24.call("crm.deal.add")
 
 
-def test_an_address_that_can_never_work(clock):
-    """An address that requests refuses, or a CA bundle that is not there, is not tried again."""
-    b24 = Session("https://a..b/rest/1/code/", limits=None, clock=clock)
+@pytest.mark.parametrize("host", ["a..b", "x" * 70])
+def test_an_address_that_can_never_work(clock, host):
+    """An address that requests or the lookup of names refuses is not tried again."""
+    b24 = Session(f"https://{host}/rest/1/code/", limits=None, clock=clock)
     with pytest.raises(NotSent) as caught:
         b24.call("crm.deal.add")
     assert (caught.value.code, clock.slept) == ("BAD_ADDRESS", [])
@@ -203,11 +204,19 @@ def test_a_pool_of_ones_own(portal, block):
     """A pool of one connection serves eight threads, whether they wait for it or not."""
     http = requests.Session()
     http.mount("http://", TrackingAdapter(pool_maxsize=1, pool_block=block))
-    b24, found = portal.session(http=http), []
-    threads = [threading.Thread(target=lambda: found.append(b24.call("echo", {"n": "1"}).data)) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
+    b24, found = portal.session(http=http, retries=RetryPolicy(attempts=1)), []
+    first, *others = [
+        threading.Thread(target=lambda: found.append(b24.call("echo", {"n": "1"}).data)) for _ in range(8)
+    ]
+
+    def begin_the_others():
+        for thread in others:
+            thread.start()
+        others[0].join(0.05)  # a pool that blocks lets it wait for the first one
+
+    portal.fail_next(begin_the_others)
+    first.start()
+    for thread in (first, *others):
         thread.join()
     assert found == [{"n": "1"}] * 8
 
