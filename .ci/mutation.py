@@ -116,6 +116,7 @@ wire/answers        wire/test_answers test_session wire/test_retries test_secret
 wire/auth           wire/test_auth test_secrets test_session oauth/test_oauth
 wire/checks         wire/test_checks redis/test_redis_bucket
 wire/codes          test_errors runs/test_runs wire/test_answers
+wire/delivery       wire/test_connections wire/test_wire wire/test_foreign_exceptions test_session test_last_result
 wire/extra          test_errors wire/test_answers
 wire/links          files/test_downloads files/test_uploads
 wire/messages       wire/test_wire wire/test_hostile_answers files/test_downloads wire/test_connections
@@ -125,7 +126,7 @@ wire/rate           wire/test_rate wire/test_limits redis/test_redis_bucket
 wire/renewals       wire/test_auth wire/test_wire oauth/test_oauth test_statistics
 wire/repeats        wire/test_connections
 wire/reports        test_on_request
-wire/retries        wire/test_retries wire/test_limits
+wire/retries        wire/test_retries wire/test_limits test_last_result test_tracebacks
 wire/settings       test_session wire/test_wire
 wire/statistics     test_statistics
 wire/transport      wire/test_auth wire/test_wire wire/test_retries wire/test_limits wire/test_connections

@@ -110,7 +110,7 @@ def to_concurrency(value: object) -> int:
     return check_number("concurrency", value, MAX_CONCURRENCY)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class Settings(WireSettings):
     """The options of a `Session`, checked and converted."""
 

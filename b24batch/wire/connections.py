@@ -45,7 +45,7 @@ class Connections:
             BaseException: Any exception that is not a network error, such as Ctrl-C; its `request_sent` tells whether
                 the request may have been sent.
         """
-        delivery, outer = Delivery(self._monotonic, post.deadline, public_only=post.public_only), sys.exception()
+        delivery, outer = Delivery(self._monotonic, post.deadline, post.public_only), sys.exception()
         response: requests.Response | None = None
         try:
             self._on_way.add(delivery)

@@ -11,6 +11,7 @@ from urllib3.util import Retry
 from b24batch import AjaxError, AnswerLost, NotSent, RetryPolicy, Session, UsageError
 from b24batch.sandbox import Answer, PortalError
 from b24batch.wire.adapter import TrackingAdapter
+from b24batch.wire.delivery import Delivery, get_time_left
 
 ANSWER = b'HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{"result":1}'
 
@@ -142,6 +143,22 @@ def test_the_deadline_for_a_whole_answer(clock):
     assert caught.value.http_status == 200
 
 
+def test_the_time_that_is_left(clock):
+    """A step of a request takes its own timeout at most, and what is left; at the deadline nothing is left."""
+    delivery = Delivery(clock.monotonic, 5.0, False)
+    timeout, _ = delivery.make_timeouts(3.0, 9.0)
+    found = []
+    for seconds in (0.0, 1.5, 1.5, 1.5):
+        clock.advance(seconds)
+        found.append((get_time_left(timeout), delivery.is_late))
+    assert found == [(3.0, False), (3.0, False), (2.0, False), (0.5, False)]
+    clock.advance(0.5)
+    assert delivery.is_late
+    with pytest.raises(TimeoutError):
+        get_time_left(timeout)
+    assert (get_time_left(7.5), get_time_left(None)) == (7.5, None)  # of another program's request
+
+
 def keep_silent(server, connection):
     gates.read_request(connection)
     server.release.wait(5)
@@ -197,6 +214,14 @@ def test_a_session_without_an_adapter(portal):
     with pytest.raises(NotSent, match="the address of the portal or the proxy is invalid"):
         portal.session(http=http).call("server.time")
     assert portal.requests == []
+
+
+def test_another_adapter(portal):
+    """With an adapter that is not the library's nobody knows whether a request left, so no write is sent again."""
+    portal.fail_next("lost_before", times=9)
+    with portal.session(http=requests.Session()) as b24, pytest.raises(AnswerLost):
+        b24.call("crm.deal.add")
+    assert len(portal.requests) == 1
 
 
 @pytest.mark.parametrize("block", [False, True])

@@ -215,7 +215,9 @@ def test_a_place_that_is_free_is_not_waited_for():
     assert waits == []
 
 
-def test_repr():
-    """A bucket shows its figures, and is another one than a bucket with the same figures."""
+def test_repr(clock):
+    """A bucket shows its figures, and is another one than a bucket with the same figures; its clock comes by name."""
     assert repr(LeakyBucket()) == "LeakyBucket(capacity=50, leak_rate=2.0)"
     assert len({LeakyBucket(), LeakyBucket()}) == 2
+    with pytest.raises(TypeError):
+        LeakyBucket(50, 2.0, clock)
