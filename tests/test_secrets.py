@@ -27,7 +27,7 @@ from b24batch import (
 )
 from b24batch.oauth import Event, Install, Placement, Token
 from b24batch.options import Options
-from b24batch.redaction import Secret, mask, redact_urllib3_log
+from b24batch.redaction import Secret, mask, redact_urllib3_log, to_secret
 from b24batch.sandbox import Answer
 from b24batch.wire import answers
 from b24batch.wire.messages import Post, Reply
@@ -171,6 +171,18 @@ def test_masks(text, secret, shown):
     """A secret is masked in any case and in percents, few or all; a short one only as a word, a letter not at all."""
     assert mask(text, (Secret(secret),)) == shown
     assert mask(text, (Secret("another secret"), Secret(secret))) == shown
+
+
+def test_a_secret():
+    """A secret shows nothing, equals one with the same text only, and is made of a text that is not empty."""
+    secret = Secret(CODE)
+    assert (repr(secret), str(secret), f"{secret:>20}") == ("Secret('***')", "Secret('***')", "***")
+    assert {secret, Secret(CODE), to_secret(CODE), to_secret(secret)} == {secret}
+    assert Secret(CODE) == secret != Secret("another")
+    assert CODE != secret
+    for value, given in (("", "an empty one"), (5, "int")):
+        with pytest.raises(UsageError, match=f"^USAGE: key: expected a string that is not empty, got {given}$"):
+            to_secret(value, "key")
 
 
 def test_no_secret_at_all():

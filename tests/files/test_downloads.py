@@ -647,6 +647,14 @@ def test_a_secret_without_a_name(portal, b24, tmp_path):
     assert_hidden([SECRETS[0]], failed.value)
 
 
+@pytest.mark.parametrize(("length", "shown"), [(15, "k" * 15), (16, "***")])
+def test_a_long_part_of_a_path(portal, b24, tmp_path, length, shown):
+    """A part of a link's path with 16 characters or more may be a secret, and is masked where the portal repeats it."""
+    portal.fail_next(Answer(json.dumps({"error": "X", "error_description": f"see {'k' * length}"}), 400))
+    with pytest.raises(AjaxError, match=re.escape(f"see {shown}")):
+        download_file(b24, f"/files/{'k' * length}/a.png", tmp_path / "a")
+
+
 def test_what_is_counted(portal, tmp_path):
     """Each request for a file is counted and told to `on_request`, retries included; no secret is in either."""
     told = []
