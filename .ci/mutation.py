@@ -106,7 +106,7 @@ session             test_session calls/test_calls runs/test_runs runs/test_progr
 session/parts       test_session calls/test_calls runs/test_runs runs/test_progress test_secrets test_lookup
 sqlite_errors       journal/test_journal journal/test_files oauth/test_oauth_stores
 statuses            test_results
-streams             runs/test_runs lists/test_lists test_last_result
+streams             test_tracebacks runs/test_runs lists/test_lists test_last_result
 wire                wire/test_wire wire/test_connections wire/test_hostile_answers wire/test_foreign_exceptions
                     test_session runs/test_matrix[idempotent-call]
 wire/adapter        wire/test_wire wire/test_connections wire/test_hostile_answers wire/test_foreign_exceptions

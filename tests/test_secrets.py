@@ -2,6 +2,7 @@
 
 import json
 import logging
+import pickle
 import re
 import traceback
 from pathlib import Path
@@ -26,7 +27,7 @@ from b24batch import (
     UsageError,
 )
 from b24batch.oauth import Event, Install, Placement, Token
-from b24batch.options import Options
+from b24batch.options import Options, to_flag
 from b24batch.redaction import Secret, mask, redact_urllib3_log, to_secret
 from b24batch.sandbox import Answer
 from b24batch.wire import answers
@@ -183,6 +184,19 @@ def test_a_secret():
     for value, given in (("", "an empty one"), (5, "int")):
         with pytest.raises(UsageError, match=f"^USAGE: key: expected a string that is not empty, got {given}$"):
             to_secret(value, "key")
+    with pytest.raises(TypeError, match="cannot pickle a Secret"):
+        pickle.dumps(secret)
+
+
+class Mute:
+    def __repr__(self):
+        raise RuntimeError(CODE)
+
+
+def test_a_value_that_cannot_be_shown():
+    """A message shows the type of a value whose repr fails."""
+    with pytest.raises(UsageError, match="^USAGE: x: expected True or False, got <Mute>$"):
+        to_flag("x", Mute())
 
 
 def test_no_secret_at_all():
