@@ -420,6 +420,10 @@ def test_the_table_of_a_session(clock):
                 ("waited", "3.5 s for the rate, 0.5 s for retries"),
                 ("operating time", ", ".join(f"{method} until 00:10:00 UTC" for method in used) + ", ..."),
             ]
+        with portal.session(clock=clock) as of_three:
+            of_three.batch([(f"{name}.get",) for name in "abc"])
+            assert rows_of(of_three)[-1][1].count("UTC") == 3
+            assert not rows_of(of_three)[-1][1].endswith("...")
 
 
 def rows_of(b24):
