@@ -78,7 +78,8 @@ journal/noted       journal/test_lives journal/test_journal
 journal/paths       journal/test_files
 locks               wire/test_rate wire/test_limits test_processes
 lookup              test_lookup
-options             test_session calls/test_calls wire/test_rate wire/test_retries test_signatures[shows]
+options             test_session calls/test_calls wire/test_checks wire/test_rate wire/test_retries test_signatures[shows]
+                    test_tracebacks
 reading             test_reading
 redaction           test_secrets test_log calls/test_calls test_tracebacks
 results             test_results test_notebook calls/test_references runs/test_runs runs/test_operating
@@ -125,7 +126,7 @@ wire/peers          wire/test_peers oauth/test_hosts
 wire/rate           wire/test_rate wire/test_limits redis/test_redis_bucket
 wire/renewals       wire/test_auth wire/test_wire oauth/test_oauth test_statistics
 wire/repeats        wire/test_connections
-wire/reports        test_on_request
+wire/reports        test_on_request files/test_downloads[disk]
 wire/retries        wire/test_retries wire/test_limits test_last_result test_tracebacks
 wire/settings       test_session wire/test_wire
 wire/statistics     test_statistics

@@ -240,6 +240,13 @@ def test_other_codes(code, kind):
     assert choose_refusal_class(code, "crm.deal.get") is kind
 
 
+def test_what_an_error_does_not_know():
+    """What nobody knows is None; a token that could not be renewed is lost for good, unless it is said otherwise."""
+    assert (SdkError().http_status, SdkError().request_id, UnexpectedAnswer().data) == (None, None, None)
+    assert (RateLimited().retry_after, OperatingLimitExceeded().reset_at) == (None, None)
+    assert (AjaxError().method, PortalMoved().host, TokenRefreshError().temporary) == ("", "", False)
+
+
 def test_what_proves_that_nothing_ran():
     """Only some errors prove that no command of their request was executed."""
     proven = {type(error) for error in EXAMPLES if error.not_executed}

@@ -271,6 +271,8 @@ def test_request_ids(portal, b24):
     assert all(UUID.fullmatch(own) for own in ids[3:5])
     assert ids[3] != ids[4]
     assert ids[5:] == ["x" * 128] * 2
+    b24.call("echo", request_id="1")
+    assert portal.requests[-1].headers["x-request-id"] == "1"
 
 
 def test_ten_thousand_commands(portal, b24):

@@ -30,6 +30,7 @@ from b24batch.oauth import Token
 from b24batch.runs import payload
 from b24batch.runs.operating import OperatingTime
 from b24batch.sandbox import FakeClock, Portal, PortalError
+from b24batch.wire.answers import Decoder
 from b24batch.wire import MethodTime, Statistics
 from b24batch.wire.statistics import Counts
 
@@ -301,11 +302,19 @@ def test_ctrl_c_while_counting(portal, line, concurrency):
         assert len(rows) == 12
 
 
-@pytest.mark.parametrize("send", ["call", "batch"])
-def test_ctrl_c_behind_an_answer(portal, send):
+@pytest.mark.parametrize(
+    ("send", "function", "line"),
+    [
+        ("call", payload.load_direct, 2),
+        ("batch", payload.load, 2),
+        ("call", Decoder._read, 1),
+        ("batch", Decoder._read, 1),
+    ],
+)
+def test_ctrl_c_behind_an_answer(portal, send, function, line):
     """A command whose answer came, but was not read to its end because of Ctrl-C, is unknown."""
     with portal.session() as b24:
-        sys.settrace(press_at(payload.load_direct if send == "call" else payload.load, 2))
+        sys.settrace(press_at(function, line))
         try:
             with pytest.raises(KeyboardInterrupt):
                 b24.call(*GET) if send == "call" else b24.batch([GET] * 3)

@@ -28,8 +28,10 @@ from b24batch import (
     UsageError,
 )
 from b24batch.files import download_file, upload_file
+from b24batch.redaction import Secret
 from b24batch.sandbox import FAULTS, Answer, PortalError
 from b24batch.wire import LeakyBucket
+from b24batch.wire.links import Link
 
 CONTENT = bytes(range(256)) * 1000
 FILE = {"Content-Type": "application/pdf", "Content-Disposition": "attachment; filename=a.pdf"}
@@ -356,6 +358,8 @@ def test_no_secret_goes_out_unencrypted(tmp_path):
         pytest.raises(UsageError, match="unencrypted"),
     ):
         download_file(b24, "http://example.bitrix24.com/rest/1/c0dec0de/download/?token=x", tmp_path / "a")
+    for url in ("https://example.bitrix24.com/a?b=c", "//example.bitrix24.com/a?b=c", "/a?b=c"):
+        assert Link.of(b24.auth, Secret(url)).url.reveal() == "https://example.bitrix24.com/a?b=c"
 
 
 @pytest.mark.parametrize(
