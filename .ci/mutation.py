@@ -78,8 +78,8 @@ journal/noted       journal/test_lives journal/test_journal
 journal/paths       journal/test_files
 locks               wire/test_rate wire/test_limits test_processes
 lookup              test_lookup
-options             test_session calls/test_calls wire/test_checks wire/test_rate wire/test_retries test_signatures[shows]
-                    test_tracebacks
+options             test_session calls/test_calls wire/test_checks wire/test_rate wire/test_retries test_tracebacks
+                    test_signatures[shows]
 reading             test_reading
 redaction           test_secrets test_log calls/test_calls test_tracebacks
 results             test_results test_notebook calls/test_references runs/test_runs runs/test_operating
@@ -103,8 +103,9 @@ runs/run            runs/test_runs calls/test_references_nowhere runs/test_opera
                     test_on_request
 runs/substitution   calls/test_references_nowhere calls/test_references runs/test_runs
 session             test_session calls/test_calls runs/test_runs runs/test_progress test_secrets lists/test_lists
-                    test_signatures[shows]
+                    test_signatures[shows] test_last_result test_statistics test_on_request test_tracebacks
 session/parts       test_session calls/test_calls runs/test_runs runs/test_progress test_secrets test_lookup
+                    journal/test_journal test_statistics runs/test_concurrency
 sqlite_errors       journal/test_journal journal/test_files oauth/test_oauth_stores
 statuses            test_results
 streams             test_tracebacks runs/test_runs lists/test_lists test_last_result
@@ -117,7 +118,8 @@ wire/answers        wire/test_answers test_session wire/test_retries test_secret
 wire/auth           wire/test_auth test_secrets test_session oauth/test_oauth
 wire/checks         wire/test_checks redis/test_redis_bucket
 wire/codes          test_errors runs/test_runs wire/test_answers
-wire/delivery       wire/test_connections wire/test_wire wire/test_foreign_exceptions test_session test_last_result
+wire/delivery       wire/test_connections wire/test_wire wire/test_foreign_exceptions test_session
+                    test_last_result
 wire/extra          test_errors wire/test_answers
 wire/links          files/test_downloads files/test_uploads
 wire/messages       wire/test_wire wire/test_hostile_answers files/test_downloads wire/test_connections
@@ -132,6 +134,7 @@ wire/settings       test_session wire/test_wire
 wire/statistics     test_statistics
 wire/transport      wire/test_auth wire/test_wire wire/test_retries wire/test_limits wire/test_connections
                     wire/test_rate test_log oauth/test_oauth test_on_request test_statistics
+                    journal/test_journal
 """
 #: Mutants that change nothing that a user could see, with the reason: the lines are the module, before, after, why.
 HARMLESS = Path(__file__).with_name("harmless.tsv")

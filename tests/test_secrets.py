@@ -180,7 +180,7 @@ def test_a_secret():
     assert (repr(secret), str(secret), f"{secret:>20}") == ("Secret('***')", "Secret('***')", "***")
     assert {secret, Secret(CODE), to_secret(CODE), to_secret(secret)} == {secret}
     assert Secret(CODE) == secret != Secret("another")
-    assert CODE != secret
+    assert secret != CODE
     for value, given in (("", "an empty one"), (5, "int")):
         with pytest.raises(UsageError, match=f"^USAGE: key: expected a string that is not empty, got {given}$"):
             to_secret(value, "key")
@@ -195,7 +195,7 @@ class Mute:
 
 def test_a_value_that_cannot_be_shown():
     """A message shows the type of a value whose repr fails."""
-    with pytest.raises(UsageError, match="^USAGE: x: expected True or False, got <Mute>$"):
+    with pytest.raises(UsageError, match=r"^USAGE: x: expected True or False, got <Mute>$"):
         to_flag("x", Mute())
 
 

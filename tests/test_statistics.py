@@ -30,8 +30,8 @@ from b24batch.oauth import Token
 from b24batch.runs import payload
 from b24batch.runs.operating import OperatingTime
 from b24batch.sandbox import FakeClock, Portal, PortalError
-from b24batch.wire.answers import Decoder
 from b24batch.wire import MethodTime, Statistics
+from b24batch.wire.answers import Decoder
 from b24batch.wire.statistics import Counts
 
 AT_ONCE = RetryPolicy(wait_initial=0.0)

@@ -293,7 +293,18 @@ def test_what_is_lost_to_the_end(portal):
     portal.fail_next("lost_after", times=9)
     slept, error = pauses(portal, RetryPolicy(random=lambda: 0.0))
     assert (len(slept), type(error)) == (4, AnswerLost)
+    assert "sent again" not in error.description
     assert error.__cause__ is None
+    assert error.request_id == portal.requests[0].headers["x-request-id"]
+
+
+def test_what_comes_after_a_lost_answer(portal):
+    """A lost answer outweighs the refusal that follows it: the first attempt may have been executed."""
+    portal.fail_next("lost_after")
+    portal.fail_next(PortalError("SOME_CODE", "no"), after=1)
+    _, error = pauses(portal, RetryPolicy())
+    assert (type(error), error.http_status) == (AnswerLost, 400)
+    assert error.description == "an answer was lost; when the request was sent again: crm.deal.list: SOME_CODE: no"
     assert error.request_id == portal.requests[0].headers["x-request-id"]
 
 
