@@ -134,7 +134,7 @@ wire/settings       test_session wire/test_wire
 wire/statistics     test_statistics
 wire/transport      wire/test_auth wire/test_wire wire/test_retries wire/test_limits wire/test_connections
                     wire/test_rate test_log oauth/test_oauth test_on_request test_statistics
-                    journal/test_journal
+                    wire/test_foreign_exceptions journal/test_journal
 """
 #: Mutants that change nothing that a user could see, with the reason: the lines are the module, before, after, why.
 HARMLESS = Path(__file__).with_name("harmless.tsv")

@@ -11,7 +11,7 @@ import attrs
 import requests
 
 from b24batch.errors import AnswerLost, SdkError
-from b24batch.wire.delivery import Delivery, get_time_left
+from b24batch.wire.delivery import Delivery, Timeout, get_time_left
 
 #: Bytes of an answer to read at once.
 _PART = 65536
@@ -104,7 +104,7 @@ def read_reply(response: requests.Response, delivery: Delivery, post: Post) -> R
 
 
 def _read_content(response: requests.Response, delivery: Delivery, max_answer: int) -> bytes:
-    parts, size, timeout = [], 0, delivery.make_timeouts(math.inf, math.inf)[0]
+    parts, size, timeout = [], 0, Timeout(math.inf, delivery)
     while part := response.raw.read1(_PART, decode_content=True):
         size += len(part)
         if size > max_answer:
@@ -115,7 +115,7 @@ def _read_content(response: requests.Response, delivery: Delivery, max_answer: i
 
 
 def _save_content(response: requests.Response, delivery: Delivery, write: Callable[[bytes], object]) -> None:
-    timeout = delivery.make_timeouts(math.inf, math.inf)[0]
+    timeout = Timeout(math.inf, delivery)
     while part := response.raw.read1(_PART, decode_content=False):
         _call(write, part)
         get_time_left(timeout)

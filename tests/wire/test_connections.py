@@ -1,5 +1,6 @@
 """Connections: kept alive, given up in time, and watched for whether a request left."""
 
+import gc
 import socket
 import threading
 
@@ -12,6 +13,8 @@ from b24batch import AjaxError, AnswerLost, NotSent, RetryPolicy, Session, Usage
 from b24batch.sandbox import Answer, PortalError
 from b24batch.wire.adapter import TrackingAdapter
 from b24batch.wire.delivery import Delivery, get_time_left
+from b24batch.wire.messages import Post
+from b24batch.wire.own_http import OwnHttp
 
 ANSWER = b'HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{"result":1}'
 
@@ -244,6 +247,18 @@ def test_a_pool_of_ones_own(portal, block):
     for thread in (first, *others):
         thread.join()
     assert found == [{"n": "1"}] * 8
+
+
+def test_addresses_do_not_pile_up():
+    """A session that requests ever new addresses, such as links to files, keeps a bounded number of them."""
+
+    def count():
+        return sum(isinstance(each, requests.PreparedRequest) for each in gc.get_objects())
+
+    http, before = OwnHttp(), count()
+    for number in range(400):
+        http.prepare(Post(f"http://127.0.0.1/{number}", None, {}, (1.0, 1.0), 1.0, 1))
+    assert count() - before < 200
 
 
 def want_credentials(gate, connection):

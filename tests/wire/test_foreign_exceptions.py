@@ -166,5 +166,6 @@ def test_a_handler_while_the_first_of_two_addresses_is_tried(alarm, monkeypatch)
     with pytest.raises(TimeoutError) as caught:
         Session(f"http://p.test:{port}/rest/1/code/", **options).call("crm.deal.add")
     assert [caught.value] == alarm
+    assert caught.value.__notes__ == ["nothing was sent"]
     for each in (full, *filling):
         each.close()
