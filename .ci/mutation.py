@@ -114,7 +114,8 @@ wire                wire/test_wire wire/test_connections wire/test_hostile_answe
 wire/adapter        wire/test_wire wire/test_connections wire/test_hostile_answers wire/test_foreign_exceptions
                     test_session oauth/test_hosts runs/test_matrix[idempotent-call]
 wire/addresses      wire/test_addresses test_session oauth/test_hosts
-wire/answers        wire/test_answers test_session wire/test_retries test_secrets runs/test_matrix[idempotent-call]
+wire/answers        wire/test_answers test_session wire/test_retries test_secrets test_errors
+                    runs/test_matrix[idempotent-call]
 wire/auth           wire/test_auth test_secrets test_session oauth/test_oauth
 wire/checks         wire/test_checks redis/test_redis_bucket
 wire/codes          test_errors runs/test_runs wire/test_answers

@@ -181,7 +181,7 @@ class TrackingAdapter(HTTPAdapter):
         delivery = get_delivery(options.get("timeout"))
         if delivery is not None:
             proxies = options.get("proxies")
-            delivery.sent = _is_socks(select_proxy(request.url or "", proxies if isinstance(proxies, dict) else {}))
+            delivery.sent = _is_socks(select_proxy(str(request.url), proxies if isinstance(proxies, dict) else {}))
         return super().send(request, *args, **options)  # type: ignore[arg-type]
 
 

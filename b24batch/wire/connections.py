@@ -47,17 +47,16 @@ class Connections:
         """
         delivery, outer = Delivery(self._monotonic, post.deadline, post.public_only), sys.exception()
         response: requests.Response | None = None
+        failure: BaseException
         try:
             self._on_way.add(delivery)
             response = self._prepare(post, delivery)(stream=True, timeout=delivery.make_timeouts(*post.timeout))
             return read_reply(response, delivery, post)
-        except SdkError as error:
-            failure: BaseException = error
         except (requests.RequestException, HTTPError, OSError, ValueError) as fault:
             status = getattr(response, "status_code", None)
             failure = find_foreign_exception(fault, outer) or make_transport_error(fault, delivery, status)
-        except BaseException as interrupt:
-            failure = interrupt
+        except BaseException as error:  # an interrupt, or what reading the answer raises itself
+            failure = error
         finally:
             response, self._last_used = None, self._monotonic()
             self._on_way.discard(delivery)

@@ -7,6 +7,7 @@ from drawing import together
 
 from b24batch import AjaxError, AnswerLost, OperatingLimitExceeded, RateLimited
 from b24batch.sandbox import Answer
+from b24batch.wire.answers import to_text
 
 TIME = {"start": 1, "finish": 1.5, "duration": 0.5, "processing": 0}
 
@@ -263,6 +264,14 @@ def test_totals_that_count_nothing(portal, b24, number):
     portal.fail_next(Answer(json.dumps(maps([1], [], [number], [number]))))
     row = b24.batch([("echo",)])[0]
     assert (row.status, row.total, row.next) == ("ok", None, None)
+
+
+def test_a_code_that_has_no_text():
+    """Of a code with too many digits, or nested too deeply, only the type is told."""
+    deep = []
+    for _ in range(100_000):
+        deep = [deep]
+    assert [to_text(value) for value in (10**5000, deep, 5, None)] == ["<int>", "<list>", "5", ""]
 
 
 def test_a_byte_order_mark(portal, b24):
