@@ -3,6 +3,7 @@
 import gc
 import socket
 import threading
+import time
 
 import gates
 import pytest
@@ -122,6 +123,30 @@ def test_an_address_that_can_never_work(clock, host):
     with pytest.raises(NotSent) as caught:
         b24.call("crm.deal.add")
     assert (caught.value.code, clock.slept) == ("BAD_ADDRESS", [])
+
+
+def test_the_next_address(portal, monkeypatch):
+    """The addresses of a host are tried in turn, until one takes the connection."""
+    lookup, addresses = socket.getaddrinfo, ["127.0.0.2", "127.0.0.1", "127.0.0.2"]
+
+    def find(host, *more):
+        return [each for one in addresses for each in lookup(one if host == "p.test" else host, *more)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", find)
+    url = portal.url.replace("127.0.0.1", "p.test")
+    with Session(url, allow_http=True, limits=None, retries=RetryPolicy(attempts=1)) as b24:
+        assert b24.call("server.time").is_success
+
+
+@pytest.mark.parametrize(("proxy", "sent"), [("socks5://", True), ("SOCKS5h://", True), ("http://", False)])
+def test_a_socks_proxy(proxy, sent):
+    """Through a SOCKS proxy every request counts as sent, since its connections are not the library's."""
+    delivery = Delivery(time.monotonic, 5.0, False)
+    request = requests.Request("POST", "http://portal.test/").prepare()
+    timeouts, proxies = delivery.make_timeouts(5.0, 5.0), {"http": f"{proxy}127.0.0.1:1"}
+    with pytest.raises(requests.RequestException):
+        TrackingAdapter().send(request, timeout=timeouts, proxies=proxies)
+    assert delivery.sent is sent
 
 
 def drip(server, connection):
