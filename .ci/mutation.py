@@ -78,7 +78,8 @@ journal/noted       journal/test_lives journal/test_journal
 journal/paths       journal/test_files
 locks               wire/test_rate wire/test_limits test_processes
 lookup              test_lookup test_secrets test_tracebacks
-options             test_session calls/test_calls wire/test_rate wire/test_retries
+options             test_session calls/test_calls wire/test_checks wire/test_rate wire/test_retries test_tracebacks
+                    test_signatures[shows]
 reading             test_reading
 redaction           test_secrets test_log calls/test_calls test_tracebacks
 results             test_results test_notebook calls/test_references calls/test_stored runs/test_runs
@@ -108,32 +109,39 @@ runs/run            runs/test_runs calls/test_references_nowhere calls/test_refe
                     journal/test_journal journal/test_lives test_on_request test_statistics
 runs/substitution   calls/test_references_nowhere calls/test_references runs/test_runs
 session             test_session calls/test_calls runs/test_runs runs/test_progress test_secrets lists/test_lists
+                    test_signatures[shows] test_last_result test_statistics test_on_request test_tracebacks
 session/parts       test_session calls/test_calls runs/test_runs runs/test_progress test_secrets test_lookup
+                    journal/test_journal test_statistics runs/test_concurrency
 sqlite_errors       journal/test_journal journal/test_files oauth/test_oauth_stores
 statuses            test_results test_notebook
-streams             runs/test_runs lists/test_lists test_last_result
+streams             test_tracebacks runs/test_runs lists/test_lists test_last_result
 wire                wire/test_wire wire/test_connections wire/test_hostile_answers wire/test_foreign_exceptions
                     test_session runs/test_matrix[idempotent-call]
 wire/adapter        wire/test_wire wire/test_connections wire/test_hostile_answers wire/test_foreign_exceptions
                     test_session oauth/test_hosts runs/test_matrix[idempotent-call]
 wire/addresses      wire/test_addresses test_session oauth/test_hosts
-wire/answers        wire/test_answers test_session wire/test_retries test_secrets runs/test_matrix[idempotent-call]
+wire/answers        wire/test_answers test_session wire/test_retries test_secrets test_errors
+                    runs/test_matrix[idempotent-call]
 wire/auth           wire/test_auth test_secrets test_session oauth/test_oauth
 wire/checks         wire/test_checks redis/test_redis_bucket
 wire/codes          test_errors runs/test_runs wire/test_answers
+wire/delivery       wire/test_connections wire/test_wire wire/test_foreign_exceptions test_session
+                    test_last_result
 wire/extra          test_errors wire/test_answers
 wire/links          files/test_downloads files/test_uploads
 wire/messages       wire/test_wire wire/test_hostile_answers files/test_downloads wire/test_connections
+                    test_secrets[printers]
 wire/peers          wire/test_peers oauth/test_hosts
 wire/rate           wire/test_rate wire/test_limits redis/test_redis_bucket
 wire/renewals       wire/test_auth wire/test_wire oauth/test_oauth test_statistics
 wire/repeats        wire/test_connections
-wire/reports        test_on_request
-wire/retries        wire/test_retries wire/test_limits
+wire/reports        test_on_request files/test_downloads[disk]
+wire/retries        wire/test_retries wire/test_limits test_last_result test_tracebacks
 wire/settings       test_session wire/test_wire
 wire/statistics     test_statistics
 wire/transport      wire/test_auth wire/test_wire wire/test_retries wire/test_limits wire/test_connections
                     wire/test_rate test_log oauth/test_oauth test_on_request test_statistics
+                    wire/test_foreign_exceptions journal/test_journal
 """
 #: Mutants that change nothing that a user could see, with the reason: the lines are the module, before, after, why.
 HARMLESS = Path(__file__).with_name("harmless.tsv")

@@ -61,7 +61,7 @@ def try_to(make: Callable[Given, Made], /, *args: Given.args, **kwargs: Given.kw
     except UsageError as error:
         return UsageError(error.description)
     except TypeError as error:
-        return TypeError(redact(str(error.args[0] if error.args else error)))
+        return TypeError(redact(str(error)))
 
 
 def hide_arguments(function: Callable[Given, Made]) -> Callable[Given, Made]:
@@ -110,7 +110,7 @@ def to_concurrency(value: object) -> int:
     return check_number("concurrency", value, MAX_CONCURRENCY)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class Settings(WireSettings):
     """The options of a `Session`, checked and converted."""
 

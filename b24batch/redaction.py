@@ -139,24 +139,19 @@ def to_secret(value: object, what: str = "client_secret") -> Secret:
 
 
 def hide_frames(error: BaseException) -> bool:
-    """Hide the library's frames in the traceback of an exception that the caller of this function has caught.
+    """Mark the library's frames in the traceback of an exception, so that IPython and pytest leave them out.
 
-    If a callback of the user is in it, the library's frames are marked, so that IPython and pytest leave them out. If
-    only the library and its connection are, the frames below the one that caught it are dropped. The traceback of a
-    fault, which is an exception of another class raised inside the library, remains as it is.
+    The traceback of a fault, which is an exception of another class raised inside the library, remains as it is.
 
     Returns:
-        Whether only the frame that caught the exception is left.
+        Whether all frames may be dropped, since only the library and its connection are among them.
     """
-    caught = error.__traceback__
-    frames = [frame for frame, _ in walk_tb(caught)]
+    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
     inner = [frame for frame in frames if str(frame.f_globals.get("__name__")).partition(".")[0] in INNER]
     if isinstance(error, Exception) and not isinstance(error, SdkError) and frames[-1:] == inner[-1:]:
         return False
     for frame in inner:
         frame.f_locals["__tracebackhide__"] = True  # the mapping keeps a name that the frame's code does not have
-    if caught is not None and frames == inner:
-        caught.tb_next = None
     return frames == inner
 
 

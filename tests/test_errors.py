@@ -31,6 +31,7 @@ from b24batch.errors import ErrorCode
 from b24batch.results import AjaxResult, Result
 from b24batch.sandbox import Answer
 from b24batch.wire.codes import choose_command_error_class, choose_refusal_class
+from b24batch.wire.extra import read_extra
 
 FAILED = AjaxResult(Command("crm.deal.add", {"a": 1}), "failed", error=AjaxError("no", code="CODE"))
 RESULT = Result([FAILED], named=False)
@@ -175,6 +176,16 @@ def test_no_secret_in_what_else_the_portal_says(portal, b24):
     assert pickle.loads(pickle.dumps(caught.value)).extra == kept
 
 
+@pytest.mark.parametrize("nest", [lambda value: [value], lambda value: {"a": value}], ids=["list", "mapping"])
+def test_the_depth_of_what_else_the_portal_says(nest):
+    """What a portal says beside an error is kept up to 50 levels deep; what lies deeper is masked."""
+    deep = "x"
+    for _ in range(49):
+        deep = nest(deep)
+    assert read_extra({"deep": deep}, ()) == {"deep": deep}
+    assert repr(read_extra({"deep": nest(deep)}, ())["deep"]) == repr(nest(deep)).replace("x", "***")
+
+
 @pytest.mark.parametrize(
     ("error", "text"),
     [
@@ -227,6 +238,13 @@ def test_codes_that_refuse_a_batch_only(code):
 def test_other_codes(code, kind):
     """Limits and tokens have classes of their own; what nobody knows is an AjaxError."""
     assert choose_refusal_class(code, "crm.deal.get") is kind
+
+
+def test_what_an_error_does_not_know():
+    """What nobody knows is None; a token that could not be renewed is lost for good, unless it is said otherwise."""
+    assert (SdkError().http_status, SdkError().request_id, UnexpectedAnswer().data) == (None, None, None)
+    assert (RateLimited().retry_after, OperatingLimitExceeded().reset_at) == (None, None)
+    assert (AjaxError().method, PortalMoved().host, TokenRefreshError().temporary) == ("", "", False)
 
 
 def test_what_proves_that_nothing_ran():

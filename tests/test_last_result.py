@@ -244,6 +244,21 @@ def test_a_batch_that_is_lost(b24, portal):
     assert b24.last_result is None
 
 
+@pytest.mark.parametrize("end", ["close", "throw"])
+def test_a_stream_that_is_ended(b24, portal, end):
+    """`close` ends a stream and `throw` raises an exception besides: nothing more is sent, and `result` remains."""
+    stream, error = b24.stream_batch(CALLS[:6], chunk_size=3), KeyError("mine")
+    next(stream)
+    if end == "close":
+        stream.close()
+    else:
+        assert stopped(lambda: stream.throw(error), KeyError) is error
+        assert list(error.result) == list(stream.result)
+    assert len(stream.result) == 2
+    assert list(stream) == []
+    assert len(portal.requests) == 1
+
+
 @pytest.mark.parametrize(
     ("send", "note"),
     [

@@ -198,6 +198,15 @@ def test_an_exception_before_a_retry(portal, fault):
     assert {row.status for row in error.result} == {"unknown" if fault == "lost_after" else "skipped"}
 
 
+def test_the_note_of_an_exception_before_a_retry(portal):
+    """The exception has one note, which says that the request was sent."""
+    portal.fail_next("lost_after")
+    b24 = portal.session(on_request=failing(Trouble(), 0), idempotent_methods=[ADD[0]])
+    with pytest.raises(Trouble) as caught:
+        b24.call(*ADD)
+    assert caught.value.__notes__ == ["the request was sent: it may have been executed"]
+
+
 @together("error", ERRORS)
 @together("send", ["call", "batch"])
 @together("refused", [False, True])

@@ -130,6 +130,13 @@ def test_a_lock_that_is_held_during_a_fork(reentrant):
         assert reports.read() == "true\n"
 
 
+@pytest.mark.parametrize(("kept", "again"), [(ProcessLock(), False), (ProcessLock(reentrant=True), True)])
+def test_a_lock_that_is_taken_twice(kept, again):
+    """A thread takes a lock once, unless it is reentrant."""
+    with kept.lock:
+        assert kept.lock.acquire(blocking=False) is again
+
+
 @pytest.mark.slow
 def test_threads_that_begin_right_after_a_fork(served):
     """Threads that a forked child starts at once find its locks released, and sockets of its own."""

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import pickle
 import re
 import traceback
 from pathlib import Path
@@ -28,8 +29,8 @@ from b24batch import (
     ref,
 )
 from b24batch.oauth import Event, Install, Placement, Token
-from b24batch.options import Options
-from b24batch.redaction import Secret, mask, redact_urllib3_log
+from b24batch.options import Options, to_flag
+from b24batch.redaction import Secret, mask, redact_urllib3_log, to_secret
 from b24batch.sandbox import Answer
 from b24batch.wire import answers
 from b24batch.wire.messages import Post, Reply
@@ -161,6 +162,8 @@ def test_the_host_of_a_redirect(portal, session):
         ("".join(f"%{ord(letter):02X}" for letter in CODE.upper()), CODE, "***"),
         ("a b c", "a%20b%20c", "***"),
         ("word wordy sword word.", "word", "*** wordy sword ***."),
+        ("xabcdefghx xabcdefghix", "abcdefgh", "xabcdefghx xabcdefghix"),
+        ("xabcdefghx xabcdefghix", "abcdefghi", "xabcdefghx x***x"),
         ("1 of 11 elements", "1", "1 of 11 elements"),
         ("abc", "abc", "abc"),
         ("/rest/1/x/ auth=x&y=1", "x", "/rest/1/***/ auth=***&y=1"),
@@ -172,6 +175,31 @@ def test_masks(text, secret, shown):
     """A secret is masked in any case and in percents, few or all; a short one only as a word, a letter not at all."""
     assert mask(text, (Secret(secret),)) == shown
     assert mask(text, (Secret("another secret"), Secret(secret))) == shown
+
+
+def test_a_secret():
+    """A secret shows nothing, equals one with the same text only, and is made of a text that is not empty."""
+    secret = Secret(CODE)
+    assert (repr(secret), str(secret), f"{secret:>20}") == ("Secret('***')", "Secret('***')", "***")
+    assert {secret, Secret(CODE), to_secret(CODE), to_secret(secret)} == {secret}
+    assert Secret(CODE) == secret != Secret("another")
+    assert secret != CODE
+    for value, given in (("", "an empty one"), (5, "int")):
+        with pytest.raises(UsageError, match=f"^USAGE: key: expected a string that is not empty, got {given}$"):
+            to_secret(value, "key")
+    with pytest.raises(TypeError, match="cannot pickle a Secret"):
+        pickle.dumps(secret)
+
+
+class Mute:
+    def __repr__(self):
+        raise RuntimeError(CODE)
+
+
+def test_a_value_that_cannot_be_shown():
+    """A message shows the type of a value whose repr fails."""
+    with pytest.raises(UsageError, match=r"^USAGE: x: expected True or False, got <Mute>$"):
+        to_flag("x", Mute())
 
 
 def test_no_secret_at_all():

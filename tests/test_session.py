@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 import traceback
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,6 +22,7 @@ from drawing import together
 from b24batch import LeakyBucket, PortalMoved, RetryPolicy, SdkError, Session, UsageError, Webhook
 from b24batch.options import Options
 from b24batch.sandbox import Answer, FakeClock, Portal
+from b24batch.wire import own_http
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 CODE = "k7secretcode"
@@ -259,6 +261,19 @@ def test_what_a_request_looks_like(portal, b24):
     assert not {"authorization", "cookie"} & request.headers.keys()
 
 
+def test_a_library_that_is_not_installed(portal, b24, monkeypatch):
+    """The library's own folder on the path, without an installation, has no version to tell, and works."""
+
+    def find_none(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(own_http, "version", find_none)
+    own_http._user_agent.cache_clear()
+    b24.call("echo")
+    own_http._user_agent.cache_clear()
+    assert portal.requests[0].headers["user-agent"] == "b24batch"
+
+
 def test_request_ids(portal, b24):
     """A run's requests are id, id/2, ...; without an id each run has a UUID; a retry keeps its id."""
     b24.batch_by_chunk([("echo",)] * 3, chunk_size=1, request_id="run")
@@ -271,6 +286,8 @@ def test_request_ids(portal, b24):
     assert all(UUID.fullmatch(own) for own in ids[3:5])
     assert ids[3] != ids[4]
     assert ids[5:] == ["x" * 128] * 2
+    b24.call("echo", request_id="1")
+    assert portal.requests[-1].headers["x-request-id"] == "1"
 
 
 def test_ten_thousand_commands(portal, b24):
@@ -376,6 +393,7 @@ def test_redirects_are_not_followed(portal, b24, status, location, host):
     with pytest.raises(PortalMoved) as caught:
         b24.call("crm.deal.list")
     assert (caught.value.host, caught.value.http_status) == (host, status)
+    assert caught.value.description == f"the portal answers at {host or 'another address'}"
     assert len(portal.requests) == 1
     assert_no_secret(caught.value)
 

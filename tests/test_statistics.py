@@ -31,6 +31,7 @@ from b24batch.runs import payload
 from b24batch.runs.operating import OperatingTime
 from b24batch.sandbox import FakeClock, Portal, PortalError
 from b24batch.wire import MethodTime, Statistics
+from b24batch.wire.answers import Decoder
 from b24batch.wire.statistics import Counts
 
 AT_ONCE = RetryPolicy(wait_initial=0.0)
@@ -301,11 +302,19 @@ def test_ctrl_c_while_counting(portal, line, concurrency):
         assert len(rows) == 12
 
 
-@pytest.mark.parametrize("send", ["call", "batch"])
-def test_ctrl_c_behind_an_answer(portal, send):
+@pytest.mark.parametrize(
+    ("send", "function", "line"),
+    [
+        ("call", payload.load_direct, 2),
+        ("batch", payload.load, 2),
+        ("call", Decoder._read, 1),
+        ("batch", Decoder._read, 1),
+    ],
+)
+def test_ctrl_c_behind_an_answer(portal, send, function, line):
     """A command whose answer came, but was not read to its end because of Ctrl-C, is unknown."""
     with portal.session() as b24:
-        sys.settrace(press_at(payload.load_direct if send == "call" else payload.load, 2))
+        sys.settrace(press_at(function, line))
         try:
             with pytest.raises(KeyboardInterrupt):
                 b24.call(*GET) if send == "call" else b24.batch([GET] * 3)
@@ -420,6 +429,10 @@ def test_the_table_of_a_session(clock):
                 ("waited", "3.5 s for the rate, 0.5 s for retries"),
                 ("operating time", ", ".join(f"{method} until 00:10:00 UTC" for method in used) + ", ..."),
             ]
+        with portal.session(clock=clock) as of_three:
+            of_three.batch([(f"{name}.get",) for name in "abc"])
+            assert rows_of(of_three)[-1][1].count("UTC") == 3
+            assert not rows_of(of_three)[-1][1].endswith("...")
 
 
 def rows_of(b24):

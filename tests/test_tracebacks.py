@@ -150,7 +150,16 @@ def test_a_loop(b24, portal, read, concurrency):
     assert list(items) == []
 
 
-def test_the_callback_in_the_middle_stays(b24, portal):
+@pytest.mark.parametrize("send", [lambda b24: b24.call("no.such.method"), lambda b24: b24.batch([("a b",)])])
+def test_a_call(b24, send):
+    """What a call raises has one frame of ours, that of the function that was called."""
+    with pytest.raises(SdkError) as caught:
+        send(b24)
+    assert len(own_frames(caught.value)) == 1
+
+
+@pytest.mark.parametrize("run", [Session.batch_by_chunk, lambda b24, calls: list(b24.stream_batch(calls))])
+def test_the_callback_in_the_middle_stays(b24, portal, run):
     """A callback that calls the portal itself stays in the traceback of the error it gets there."""
 
     def calls():
@@ -158,7 +167,7 @@ def test_the_callback_in_the_middle_stays(b24, portal):
         b24.call("no.such.method")
 
     with pytest.raises(AjaxError) as caught:
-        b24.batch_by_chunk(calls())
+        run(b24, calls())
     assert [entry.name for entry in traceback.extract_tb(caught.tb) if entry.name == "calls"] == ["calls"]
     assert not [frame for frame in own_frames(caught.value) if not frame.f_locals.get("__tracebackhide__")]
 

@@ -127,9 +127,8 @@ class Session(Parts):
         del idempotent_methods, allow_http, http, on_wait, on_request, redact_urllib3_log  # any may be a webhook URL
         auth: object = Webhook(credentials) if isinstance(credentials, Secret) else credentials
         if not isinstance(auth, Auth):
-            kind = type(auth).__name__
-            del auth, credentials, options
-            raise UsageError(f"portal: expected a webhook URL as a string, a Webhook or an OAuth, got {kind}")
+            wanted = "a webhook URL as a string, a Webhook or an OAuth"
+            raise UsageError(f"portal: expected {wanted}, got {type(auth).__name__}")
         settings = try_to(to_settings, auth.host, options)
         del options
         if isinstance(settings, Exception):

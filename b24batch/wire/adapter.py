@@ -164,9 +164,9 @@ class TrackingAdapter(HTTPAdapter):
     deadline is checked only between the parts of an answer.
     """
 
-    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: object) -> None:
+    def init_poolmanager(self, *sizes: Any, **options: Any) -> None:
         """Create the pools, whose connections track what they send."""
-        super().init_poolmanager(connections, maxsize, block, **options)
+        super().init_poolmanager(*sizes, **options)
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, proxy: str, **options: object) -> ProxyManager:
@@ -181,7 +181,7 @@ class TrackingAdapter(HTTPAdapter):
         delivery = get_delivery(options.get("timeout"))
         if delivery is not None:
             proxies = options.get("proxies")
-            delivery.sent = _is_socks(select_proxy(request.url or "", proxies if isinstance(proxies, dict) else {}))
+            delivery.sent = _is_socks(select_proxy(str(request.url), proxies if isinstance(proxies, dict) else {}))
         return super().send(request, *args, **options)  # type: ignore[arg-type]
 
 

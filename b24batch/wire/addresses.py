@@ -57,7 +57,7 @@ def to_ascii(host: str) -> str | None:
 
     name, colon, port = host.partition(":")
     try:
-        return f"{idna.encode(name, uts46=True, std3_rules=True).decode()}{colon}{port}"
+        return f"{idna.encode(name, uts46=True).decode()}{colon}{port}"
     except idna.IDNAError:
         return None
 

@@ -27,7 +27,7 @@ _LONGEST_HINT = 1e9
 _QUOTED, _MASKED = 80, 65_536
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen
 class Answer:
     """A portal's answer to one request: the decoded envelope and what came with it.
 
@@ -44,11 +44,11 @@ class Answer:
     secrets: tuple[Secret, ...] = ()
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen
 class Decoder:
     """Decodes the reply to one request, whose method, id and secrets it has."""
 
-    reply: Reply = attrs.field(repr=False)  # some printers look past the repr of the class
+    reply: Reply
     method: str
     request_id: str
     secrets: tuple[Secret, ...] = ()
@@ -146,7 +146,7 @@ _strict = json.JSONDecoder(parse_constant=_no_number)
 def _has_maps(result: JsonValue) -> bool:
     """Return whether a result says what became of the commands of a batch; other maps may be missing or invalid."""
     names = ("result", "result_error")
-    return isinstance(result, dict) and all(isinstance(result.get(name, 0), dict | list | None) for name in names)
+    return isinstance(result, dict) and all(isinstance(result.get(name, ""), dict | list | None) for name in names)
 
 
 def _is_code(error: JsonValue, status: int) -> bool:

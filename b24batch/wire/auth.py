@@ -21,7 +21,7 @@ _SHAPE = "a webhook URL looks like https://example.bitrix24.com/rest/1/<code>/"
 _PATH = r"(?P<base>.*/rest/(?P<user>[^/]+)/[^/]+)(?:/[^/]*)?/?"
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen
 class Access:
     """The address and the token for one request.
 
@@ -107,7 +107,7 @@ def with_max_wait(function: Any, max_wait: float | None) -> Any:
     return partial(function, max_wait=max_wait) if takes else function
 
 
-@attrs.frozen(eq=False, init=False, repr=False)
+@attrs.frozen(init=False)
 class Webhook:
     """An inbound webhook: a URL that contains a user id and a secret code.
 

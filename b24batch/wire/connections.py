@@ -45,19 +45,18 @@ class Connections:
             BaseException: Any exception that is not a network error, such as Ctrl-C; its `request_sent` tells whether
                 the request may have been sent.
         """
-        delivery, outer = Delivery(self._monotonic, post.deadline, public_only=post.public_only), sys.exception()
+        delivery, outer = Delivery(self._monotonic, post.deadline, post.public_only), sys.exception()
         response: requests.Response | None = None
+        failure: BaseException
         try:
             self._on_way.add(delivery)
             response = self._prepare(post, delivery)(stream=True, timeout=delivery.make_timeouts(*post.timeout))
             return read_reply(response, delivery, post)
-        except SdkError as error:
-            failure: BaseException = error
         except (requests.RequestException, HTTPError, OSError, ValueError) as fault:
             status = getattr(response, "status_code", None)
             failure = find_foreign_exception(fault, outer) or make_transport_error(fault, delivery, status)
-        except BaseException as interrupt:
-            failure = interrupt
+        except BaseException as error:  # an interrupt, or what reading the answer raises itself
+            failure = error
         finally:
             response, self._last_used = None, self._monotonic()
             self._on_way.discard(delivery)
@@ -94,7 +93,6 @@ class Connections:
         self._own.close()
 
 
-def _hide_redirect(response: requests.Response, **options: object) -> None:
+def _hide_redirect(response: requests.Response, **_options: object) -> None:
     """Keep requests from reading a redirect's whole body, which it does even if it follows no redirects."""
-    del options
     response.headers.pop("Location", None)

@@ -14,15 +14,15 @@ class Delivery:
     Attributes:
         monotonic: Returns the time in seconds.
         deadline: Seconds for the whole request, counted from now.
-        sent: Whether any of it may have been sent. True until an adapter that tracks its connections gets the request.
         public_only: Whether to connect only to a public address.
+        sent: Whether any of it may have been sent. True until an adapter that tracks its connections gets the request.
         ends: The time of the deadline, by `monotonic`.
     """
 
     monotonic: Callable[[], float]
     deadline: float
+    public_only: bool
     sent: bool = True
-    public_only: bool = False
     ends: float = attrs.field(init=False)
 
     @ends.default

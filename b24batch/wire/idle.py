@@ -14,9 +14,8 @@ class Idle:
         self._maxsize = maxsize
         self._connections: deque[Any] = deque()
 
-    def get(self, block: bool = False, timeout: float | None = None) -> Any:
+    def get(self, **_waiting: object) -> Any:
         """Return the most recently used connection, or None; never wait."""
-        del block, timeout
         try:
             return self._connections.pop()
         except IndexError:
@@ -26,9 +25,8 @@ class Idle:
         """Return the number of entries, including None."""
         return len(self._connections)
 
-    def put(self, connection: Any, block: bool = False) -> None:
+    def put(self, connection: Any, **_waiting: object) -> None:
         """Keep a connection, or None."""
-        del block
         if len(self._connections) >= self._maxsize:
             raise Full
         self._connections.append(connection)

@@ -22,7 +22,7 @@ _LONG = 16
 _EXPECTED = "url: expected a link from an answer of the portal"
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen
 class Link:
     """A link to a portal. It may contain a secret, which appears in no message.
 
@@ -85,8 +85,8 @@ class LinkExchange(Exchange):
         post: The request.
     """
 
-    link: Link = attrs.field(kw_only=True, repr=False)
-    post: Post = attrs.field(kw_only=True, repr=False)
+    link: Link = attrs.field(kw_only=True)
+    post: Post = attrs.field(kw_only=True)
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()

@@ -11,7 +11,7 @@ import attrs
 import requests
 
 from b24batch.errors import AnswerLost, SdkError
-from b24batch.wire.delivery import Delivery, get_time_left
+from b24batch.wire.delivery import Delivery, Timeout, get_time_left
 
 #: Bytes of an answer to read at once.
 _PART = 65536
@@ -24,9 +24,9 @@ class FileFailed(Exception):
     """The error in `args` was raised by a file, not by the network, so a request is not repeated for it."""
 
 
-@attrs.frozen(repr=False)
+@attrs.frozen
 class Post:
-    """A request to send; its repr shows nothing of it, so a traceback with locals is safe.
+    """A request to send; its repr shows neither address nor body, so a traceback with locals is safe.
 
     Attributes:
         url: The address, including the secret.
@@ -40,7 +40,7 @@ class Post:
         save: Decides what happens to the body of the answer. Default None: it is returned.
     """
 
-    url: str = attrs.field(repr=False)  # some printers look past the repr of the class
+    url: str = attrs.field(repr=False)
     data: bytes | Mapping[str, str] | Iterable[bytes] | None = attrs.field(repr=False)
     headers: Mapping[str, str]
     timeout: tuple[float, float]
@@ -51,7 +51,7 @@ class Post:
     save: Save | None = None
 
 
-@attrs.define(eq=False, repr=False)
+@attrs.define(eq=False)
 class Reply:
     """A reply, read completely. Use it in a ``with`` block, which holds its connection.
 
@@ -62,9 +62,9 @@ class Reply:
     status: int
     headers: Mapping[str, str] = attrs.field(repr=False)
     content: bytes = attrs.field(repr=False)
-    _raw: Any = attrs.field(repr=False)
+    _raw: Any
     #: Taken from urllib3, which would reuse it as soon as the body was read.
-    _connection: Any = attrs.field(repr=False)
+    _connection: Any
 
     def __enter__(self) -> Self:
         return self
@@ -104,7 +104,7 @@ def read_reply(response: requests.Response, delivery: Delivery, post: Post) -> R
 
 
 def _read_content(response: requests.Response, delivery: Delivery, max_answer: int) -> bytes:
-    parts, size, timeout = [], 0, delivery.make_timeouts(math.inf, math.inf)[0]
+    parts, size, timeout = [], 0, Timeout(math.inf, delivery)
     while part := response.raw.read1(_PART, decode_content=True):
         size += len(part)
         if size > max_answer:
@@ -115,7 +115,7 @@ def _read_content(response: requests.Response, delivery: Delivery, max_answer: i
 
 
 def _save_content(response: requests.Response, delivery: Delivery, write: Callable[[bytes], object]) -> None:
-    timeout = delivery.make_timeouts(math.inf, math.inf)[0]
+    timeout = Timeout(math.inf, delivery)
     while part := response.raw.read1(_PART, decode_content=False):
         _call(write, part)
         get_time_left(timeout)

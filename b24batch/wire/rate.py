@@ -85,7 +85,7 @@ class ReservingLimiter(Limiter):
 
 def to_pause(seconds: float) -> float:
     """Return the pause of a penalty: at most `MAX_PENALTY`; negative numbers and NaN count as 0."""
-    return min(seconds, MAX_PENALTY) if seconds > 0 else 0.0
+    return min(max(0.0, seconds), MAX_PENALTY)
 
 
 @attrs.define(eq=False)

@@ -73,7 +73,7 @@ class Response(HTTPResponse):
 
     def _has_more(self, reader: io.BufferedReader) -> bool:
         """Return whether more than the answer was read; unread bytes are detected before the next use."""
-        return self._reader.stop() or bool(reader.peek(1))
+        return self._reader.stop() or bool(reader.peek())
 
 
 def limit(sock: socket.socket, timeout: float | None) -> None:

@@ -43,7 +43,7 @@ def to_limits(value: object) -> Limiter | None:
     raise TypeError(f"limits: expected {wanted}, got {shown(value)}")
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class WireSettings:
     """How the requests to one portal are sent. All times are in seconds.
 

@@ -34,8 +34,10 @@ from b24batch import (
     UsageError,
 )
 from b24batch.files import download_file, upload_file
+from b24batch.redaction import Secret
 from b24batch.sandbox import FAULTS, Answer, FakeClock, PortalError
 from b24batch.wire import LeakyBucket
+from b24batch.wire.links import Link
 
 CONTENT = bytes(range(256)) * 1000
 FILE = {"Content-Type": "application/pdf", "Content-Disposition": "attachment; filename=a.pdf"}
@@ -449,6 +451,8 @@ def test_no_secret_goes_out_unencrypted(tmp_path):
         pytest.raises(UsageError, match="unencrypted"),
     ):
         download_file(b24, "http://example.bitrix24.com/rest/1/c0dec0de/download/?token=x", tmp_path / "a")
+    for url in ("https://example.bitrix24.com/a?b=c", "//example.bitrix24.com/a?b=c", "/a?b=c"):
+        assert Link.of(b24.auth, Secret(url)).url.reveal() == "https://example.bitrix24.com/a?b=c"
 
 
 @pytest.mark.parametrize(
@@ -742,6 +746,14 @@ def test_a_secret_without_a_name(portal, b24, tmp_path):
     with pytest.raises(AjaxError) as failed:
         download_file(b24, f"/download?{SECRETS[0]}", tmp_path / "a")
     assert_hidden([SECRETS[0]], failed.value)
+
+
+@pytest.mark.parametrize(("length", "shown"), [(15, "k" * 15), (16, "***")])
+def test_a_long_part_of_a_path(portal, b24, tmp_path, length, shown):
+    """A part of a link's path with 16 characters or more may be a secret, and is masked where the portal repeats it."""
+    portal.fail_next(Answer(json.dumps({"error": "X", "error_description": f"see {'k' * length}"}), 400))
+    with pytest.raises(AjaxError, match=re.escape(f"see {shown}")):
+        download_file(b24, f"/files/{'k' * length}/a.png", tmp_path / "a")
 
 
 def test_what_is_counted(portal, tmp_path):

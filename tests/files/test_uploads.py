@@ -61,6 +61,18 @@ def test_oauth(portal, root, tmp_path):
         assert download_file(b24, row["DOWNLOAD_URL"], tmp_path / "copy").read_bytes() == CONTENT
 
 
+def test_on_request_that_raises(portal, root):
+    """An exception of `on_request` leaves as it is, after the file was sent."""
+
+    def stop(request):
+        if request.method == "disk.folder.uploadfile" and request.commands == 0:
+            raise LookupError("mine")
+
+    with portal.session(on_request=stop) as b24, pytest.raises(LookupError, match="mine"):
+        upload_file(b24, root, ("a.bin", CONTENT))
+    assert portal.requests[-1].method == "upload"
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"\r\n", b"--", b"\r\n--x--\r\n", b"\x00" * 262_144, b"a" * 262_145, CONTENT * 3]
 )

@@ -84,7 +84,11 @@ def test_other_spellings_of_an_allowed_host(portal, host):
         placement_of(portal, host, allowed_hosts=["10.0.0.5"])
 
 
-@pytest.mark.parametrize("hosts", ["10.0.0.5", [7], ["https://10.0.0.5"], ["a/b"], ["a b"], [""], None], ids=repr)
+@pytest.mark.parametrize(
+    "hosts",
+    ["10.0.0.5", [7], ["https://10.0.0.5"], ["a/b"], ["a b"], [""], ["*.example.com"], [".example.com"], None],
+    ids=repr,
+)
 def test_allowed_hosts_that_are_none(portal, hosts):
     """The hosts are a list of hosts."""
     with pytest.raises(UsageError, match="allowed_hosts"):

@@ -63,6 +63,7 @@ def test_another_machine(host):
         ("https://portal.example.:8443/", "https", "portal.example:8443", "/"),
         ("https://[::1]:443/x", "https", "[::1]", "/x"),
         ("https://[FD00:0:0::1]:8443/x", "https", "[fd00::1]:8443", "/x"),
+        ("https://[v1.a:b]:443/x", "https", "[v1.a:b]", "/x"),
         ("https://Портал.рф:8443/x", "https", "xn--80awhdgm.xn--p1ai:8443", "/x"),
     ],
 )

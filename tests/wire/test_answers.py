@@ -7,6 +7,7 @@ from drawing import together
 
 from b24batch import AjaxError, AnswerLost, OperatingLimitExceeded, RateLimited
 from b24batch.sandbox import Answer
+from b24batch.wire.answers import to_text
 
 TIME = {"start": 1, "finish": 1.5, "duration": 0.5, "processing": 0}
 
@@ -118,13 +119,14 @@ UNREADABLE = [
 ]
 
 
-@pytest.mark.parametrize("status", [200, 399, 400, 404, 499, 500, 502])
+@pytest.mark.parametrize("status", [200, 399, 400, 404, 406, 407, 408, 499, 500, 502])
 def test_the_hint_at_the_address(portal, b24, status):
-    """The message asks whether the address is right if the status blames the request, and only then."""
+    """The message asks whether the address is right if the status blames the request; a 407 is of the proxy."""
     portal.fail_next(Answer("<html>", status))
     with pytest.raises(AnswerLost) as caught:
         b24.call("crm.deal.add")
-    assert ("is this the portal's address?" in caught.value.description) is (400 <= status < 500)
+    assert ("is this the portal's address?" in caught.value.description) is (400 <= status < 500 and status != 407)
+    assert ("the proxy requires" in caught.value.description) is (status == 407)
 
 
 @together(("answer", "message"), UNREADABLE)
@@ -268,6 +270,14 @@ def test_totals(portal, b24, number, count):
     portal.fail_next(Answer(json.dumps(maps([1], [], [number], [number]))))
     row = b24.batch([("echo",)])[0]
     assert (row.status, row.total, row.next) == ("ok", count, count)
+
+
+def test_a_code_that_has_no_text():
+    """Of a code with too many digits, or nested too deeply, only the type is told."""
+    deep = []
+    for _ in range(100_000):
+        deep = [deep]
+    assert [to_text(value) for value in (10**5000, deep, 5, None)] == ["<int>", "<list>", "5", ""]
 
 
 def test_a_byte_order_mark(portal, b24):

@@ -6,6 +6,7 @@ import pytest
 from drawing import together
 
 from b24batch import LeakyBucket, RetryPolicy, UsageError
+from b24batch.wire.checks import check_share
 
 INFINITE, NONE = [math.inf, 10**400], [None, True, False, "1", math.nan, [1]]
 WHOLE, SECONDS = "a whole number of at least", "a number of seconds of at least 0"
@@ -13,7 +14,7 @@ TIMES = ("wait_initial", "wait_max", "total_wait")
 NUMBERS = [
     (RetryPolicy, "attempts", f"{WHOLE} 1", [0, -1, 1.0, *INFINITE[:1], *NONE]),
     *(
-        (RetryPolicy, name, SECONDS, [-1, -0.1, -math.inf, *NONE])
+        (RetryPolicy, name, SECONDS, [-1, -0.1, -math.inf, -(10**400), *NONE])
         for name in ("wait_initial", "wait_max", "total_wait")
     ),
     (LeakyBucket, "capacity", f"{WHOLE} 2", [1, 0, -5, 50.0, *INFINITE[:1], *NONE]),
@@ -48,6 +49,18 @@ def test_options(b24, name, wanted, values):
         with pytest.raises(UsageError) as refused:
             b24.with_options(**{name: value})
         assert refused.value.description.startswith(f"{name}: expected {wanted}, got ")
+
+
+def test_what_is_valid(b24):
+    """The ends of each range are valid, and so are parts of a second."""
+    assert b24.with_options(timeout=0.001).timeout == (0.001, 0.001)
+    assert [b24.with_options(max_wait=value).max_wait for value in (0, 0.5, 1)] == [0.0, 0.5, 1.0]
+    assert LeakyBucket(2, 0.1).leak_rate == 0.1
+    check_share("share", 0.01)
+    check_share("share", 1)
+    for share in (0, -0.5, 1.01, math.nan):
+        with pytest.raises(UsageError, match=r"^USAGE: share: expected a number above 0 and at most 1, got "):
+            check_share("share", share)
 
 
 @together("name, wanted, values", KINDS)

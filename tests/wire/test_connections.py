@@ -1,7 +1,9 @@
 """Connections: kept alive, given up in time, and watched for whether a request left."""
 
+import gc
 import socket
 import threading
+import time
 
 import gates
 import pytest
@@ -11,6 +13,9 @@ from urllib3.util import Retry
 from b24batch import AjaxError, AnswerLost, NotSent, RetryPolicy, Session, UsageError
 from b24batch.sandbox import Answer, PortalError
 from b24batch.wire.adapter import TrackingAdapter
+from b24batch.wire.delivery import Delivery, get_time_left
+from b24batch.wire.messages import Post
+from b24batch.wire.own_http import OwnHttp
 
 ANSWER = b'HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{"result":1}'
 
@@ -111,12 +116,37 @@ def test_a_host_that_cannot_be_found(host):
         b24.call("crm.deal.add")
 
 
-def test_an_address_that_can_never_work(clock):
-    """An address that requests refuses, or a CA bundle that is not there, is not tried again."""
-    b24 = Session("https://a..b/rest/1/code/", limits=None, clock=clock)
+@pytest.mark.parametrize("host", ["a..b", "x" * 70])
+def test_an_address_that_can_never_work(clock, host):
+    """An address that requests or the lookup of names refuses is not tried again."""
+    b24 = Session(f"https://{host}/rest/1/code/", limits=None, clock=clock)
     with pytest.raises(NotSent) as caught:
         b24.call("crm.deal.add")
     assert (caught.value.code, clock.slept) == ("BAD_ADDRESS", [])
+
+
+def test_the_next_address(portal, monkeypatch):
+    """The addresses of a host are tried in turn, until one takes the connection."""
+    lookup, addresses = socket.getaddrinfo, ["127.0.0.2", "127.0.0.1", "127.0.0.2"]
+
+    def find(host, *more):
+        return [each for one in addresses for each in lookup(one if host == "p.test" else host, *more)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", find)
+    url = portal.url.replace("127.0.0.1", "p.test")
+    with Session(url, allow_http=True, limits=None, retries=RetryPolicy(attempts=1)) as b24:
+        assert b24.call("server.time").is_success
+
+
+@pytest.mark.parametrize(("proxy", "sent"), [("socks5://", True), ("SOCKS5h://", True), ("http://", False)])
+def test_a_socks_proxy(proxy, sent):
+    """Through a SOCKS proxy every request counts as sent, since its connections are not the library's."""
+    delivery = Delivery(time.monotonic, 5.0, False)
+    request = requests.Request("POST", "http://portal.test/").prepare()
+    timeouts, proxies = delivery.make_timeouts(5.0, 5.0), {"http": f"{proxy}127.0.0.1:1"}
+    with pytest.raises(requests.RequestException):
+        TrackingAdapter().send(request, timeout=timeouts, proxies=proxies)
+    assert delivery.sent is sent
 
 
 def drip(server, connection):
@@ -139,6 +169,22 @@ def test_the_deadline_for_a_whole_answer(clock):
         server.release.set()
     assert clock.monotonic() >= 60
     assert caught.value.http_status == 200
+
+
+def test_the_time_that_is_left(clock):
+    """A step of a request takes its own timeout at most, and what is left; at the deadline nothing is left."""
+    delivery = Delivery(clock.monotonic, 5.0, False)
+    timeout, _ = delivery.make_timeouts(3.0, 9.0)
+    found = []
+    for seconds in (0.0, 1.5, 1.5, 1.5):
+        clock.advance(seconds)
+        found.append((get_time_left(timeout), delivery.is_late))
+    assert found == [(3.0, False), (3.0, False), (2.0, False), (0.5, False)]
+    clock.advance(0.5)
+    assert delivery.is_late
+    with pytest.raises(TimeoutError):
+        get_time_left(timeout)
+    assert (get_time_left(7.5), get_time_left(None)) == (7.5, None)  # of another program's request
 
 
 def keep_silent(server, connection):
@@ -198,18 +244,46 @@ def test_a_session_without_an_adapter(portal):
     assert portal.requests == []
 
 
+def test_another_adapter(portal):
+    """With an adapter that is not the library's nobody knows whether a request left, so no write is sent again."""
+    portal.fail_next("lost_before", times=9)
+    with portal.session(http=requests.Session()) as b24, pytest.raises(AnswerLost):
+        b24.call("crm.deal.add")
+    assert len(portal.requests) == 1
+
+
 @pytest.mark.parametrize("block", [False, True])
 def test_a_pool_of_ones_own(portal, block):
     """A pool of one connection serves eight threads, whether they wait for it or not."""
     http = requests.Session()
     http.mount("http://", TrackingAdapter(pool_maxsize=1, pool_block=block))
-    b24, found = portal.session(http=http), []
-    threads = [threading.Thread(target=lambda: found.append(b24.call("echo", {"n": "1"}).data)) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
+    b24, found = portal.session(http=http, retries=RetryPolicy(attempts=1)), []
+    first, *others = [
+        threading.Thread(target=lambda: found.append(b24.call("echo", {"n": "1"}).data)) for _ in range(8)
+    ]
+
+    def begin_the_others():
+        for thread in others:
+            thread.start()
+        others[0].join(0.05)  # a pool that blocks lets it wait for the first one
+
+    portal.fail_next(begin_the_others)
+    first.start()
+    for thread in (first, *others):
         thread.join()
     assert found == [{"n": "1"}] * 8
+
+
+def test_addresses_do_not_pile_up():
+    """A session that requests ever new addresses, such as links to files, keeps a bounded number of them."""
+
+    def count():
+        return sum(isinstance(each, requests.PreparedRequest) for each in gc.get_objects())
+
+    http, before = OwnHttp(), count()
+    for number in range(400):
+        http.prepare(Post(f"http://127.0.0.1/{number}", None, {}, (1.0, 1.0), 1.0, 1))
+    assert count() - before < 200
 
 
 def want_credentials(gate, connection):

@@ -129,6 +129,23 @@ def test_the_cause_that_a_handler_gives_stays(ringing, alarm):
     assert caught.value.__context__ is None
 
 
+@pytest.mark.parametrize("alarm", [KeyboardInterrupt], indirect=True)
+def test_connections_after_a_handler(ringing, alarm):
+    """No connection from before it is used again: the handler may have interrupted anything, the pool as well."""
+    b24 = ringing.session()
+
+    def call_twice_at_once():
+        ringing.fail_next(lambda: b24.call("echo"))
+        b24.call("echo")
+
+    call_twice_at_once()
+    with pytest.raises(KeyboardInterrupt):
+        b24.call("ring")
+    ringing.release()
+    call_twice_at_once()
+    assert [request.connection for request in ringing.requests] == [1, 2, 1, 3, 4]
+
+
 @pytest.mark.parametrize("alarm", [TimeoutError], indirect=True)
 def test_a_handler_while_the_first_of_two_addresses_is_tried(alarm, monkeypatch):
     """An exception that comes while an address is tried is no fault of that address: no other one is tried."""
@@ -149,5 +166,6 @@ def test_a_handler_while_the_first_of_two_addresses_is_tried(alarm, monkeypatch)
     with pytest.raises(TimeoutError) as caught:
         Session(f"http://p.test:{port}/rest/1/code/", **options).call("crm.deal.add")
     assert [caught.value] == alarm
+    assert caught.value.__notes__ == ["nothing was sent"]
     for each in (full, *filling):
         each.close()

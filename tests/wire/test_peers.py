@@ -3,7 +3,7 @@
 import pytest
 from drawing import together
 
-from b24batch.wire.peers import is_public
+from b24batch.wire.peers import PrivateAddress, is_public, refuse_private_peer
 
 PRIVATE = """
 127.0.0.1 127.9.9.9 0.0.0.0 10.0.0.1 172.16.0.1 172.31.255.255 192.168.1.1 169.254.169.254 100.64.0.1 198.18.0.1
@@ -27,3 +27,25 @@ def test_an_address_that_is_not_public(address):
 def test_an_address_on_the_internet(address):
     """Every other one is, also if IPv6 carries it."""
     assert is_public(address)
+
+
+class Connected:
+    """A socket that is connected to an address."""
+
+    def __init__(self, address):
+        self.address, self.is_open = address, True
+
+    def getpeername(self):
+        return self.address, 443
+
+    def close(self):
+        self.is_open = False
+
+
+def test_the_peer_of_a_socket():
+    """A socket that is connected to an address on the internet stays open; any other one is closed."""
+    public, private = Connected("8.8.8.8"), Connected("10.0.0.1")
+    refuse_private_peer(None, public)
+    with pytest.raises(PrivateAddress):
+        refuse_private_peer(None, private)
+    assert (public.is_open, private.is_open) == (True, False)

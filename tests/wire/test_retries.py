@@ -205,9 +205,10 @@ def test_an_endless_hint_of_somebody_elses(portal, hint):
 def test_the_budget_counts_all_pauses(portal):
     """total_wait bounds the pauses of one request together."""
     portal.fail_next("rate_limited", times=99)
-    slept, _ = pauses(portal, RetryPolicy(attempts=99, total_wait=10.0, random=lambda: 1.0))
-    assert slept == [1.0, 2.0, 4.0]
-    assert len(portal.requests) == 4
+    for total in (7.0, 14.9):
+        slept, _ = pauses(portal, RetryPolicy(attempts=99, total_wait=total, random=lambda: 1.0))
+        assert slept == [1.0, 2.0, 4.0]
+    assert len(portal.requests) == 8
 
 
 def test_max_wait_bounds_each_pause(portal):
@@ -292,7 +293,18 @@ def test_what_is_lost_to_the_end(portal):
     portal.fail_next("lost_after", times=9)
     slept, error = pauses(portal, RetryPolicy(random=lambda: 0.0))
     assert (len(slept), type(error)) == (4, AnswerLost)
+    assert "sent again" not in error.description
     assert error.__cause__ is None
+    assert error.request_id == portal.requests[0].headers["x-request-id"]
+
+
+def test_what_comes_after_a_lost_answer(portal):
+    """A lost answer outweighs the refusal that follows it: the first attempt may have been executed."""
+    portal.fail_next("lost_after")
+    portal.fail_next(PortalError("SOME_CODE", "no"), after=1)
+    _, error = pauses(portal, RetryPolicy())
+    assert (type(error), error.http_status) == (AnswerLost, 400)
+    assert error.description == "an answer was lost; when the request was sent again: crm.deal.list: SOME_CODE: no"
     assert error.request_id == portal.requests[0].headers["x-request-id"]
 
 
@@ -315,6 +327,14 @@ def test_a_policy_stays_as_it_is():
 def test_the_smallest_policy():
     """One attempt and no time at all are valid."""
     RetryPolicy(attempts=1, wait_initial=0, wait_max=0, total_wait=0)
+
+
+def test_policies_are_figures():
+    """A policy shows its figures and equals one with the same, whatever draws the pauses, which comes by name."""
+    assert repr(RetryPolicy()) == "RetryPolicy(attempts=5, wait_initial=1.0, wait_max=30.0, total_wait=120.0)"
+    assert RetryPolicy(random=lambda: 0.5) == RetryPolicy() != RetryPolicy(attempts=4)
+    with pytest.raises(TypeError):
+        RetryPolicy(5, 1.0, 30.0, 120.0, lambda: 0.5)
 
 
 def test_no_limit_of_time():
