@@ -149,8 +149,6 @@ def test_what_a_killed_process_leaves(portal, path):
 OPENING = """
     import sys
     from b24batch.journal import Journal
-from b24batch.journal.file import JournalFile
-from b24batch.journal.lock import FileLock
     print("ready", flush=True)
     sys.stdin.readline()
     with Journal(sys.argv[1]) as journal:
@@ -324,6 +322,7 @@ def test_a_lock_whose_file_stays(path, monkeypatch):
         lock.release()  # which changes nothing
         with pytest.raises(RunBusy):
             lock.take(0.0)
+        lock.release()
         other.release()
         assert not file.exists()
 
