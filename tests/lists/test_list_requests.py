@@ -6,7 +6,7 @@ import pytest
 from drawing import drawn
 from hypothesis import given
 from hypothesis import strategies as st
-from list_store import METHOD, Store, cost_of, ids_of, read, shuffled
+from list_store import METHOD, Store, cost_of, ids_of, read, shuffled, sizes_of
 
 from b24batch.sandbox import FakeClock, Portal
 
@@ -236,6 +236,11 @@ def test_pages_that_are_slow():
         portal.method(METHOD)(answer_slowly)
         assert sum(map(len, shuffled(b24, 8, ORDERS["first"]))) == 5000
         assert [len(request.params["cmd"]) for request in portal.requests] == [2, *[10] * 10]
+
+
+def test_pages_that_take_too_long():
+    """If a page takes longer than a request may, the requests after it have one page each."""
+    assert sizes_of(Store(range(1, 3001)), "cursor", seconds=21.0)[-4:] == [1, 1, 1, 1]
 
 
 @pytest.mark.parametrize(("most", "requests"), [(2, 3), (4, 5), (8, 8)])
