@@ -31,9 +31,10 @@ class Store:
             low = bisect_right(self.ids, bound(conditions.get(">ID", 0)))
             high = bisect_left(self.ids, bound(conditions.get("<ID", 10**9)))
             total = high - low if self.counts and params.start >= 0 else None
+            start = max(0, params.start)
             if params["order"]["ID"] == "DESC":
-                return Page(rows_of(self.ids[max(low, high - 50) : high][::-1]), total=total)
-            return Page(rows_of(self.ids[low:high][:50]), total=total)
+                return Page(rows_of(self.ids[low:high][::-1][start : start + 50]), total=total)
+            return Page(rows_of(self.ids[low:high][start : start + 50]), total=total)
 
     def change(self, deleted, added):
         self.kept.difference_update(deleted)
@@ -153,6 +154,23 @@ def read_timed(store, paging, *, faults, attempts=1):
             portal.fail_next("json_500", after=number)
         found = ids_of(row for page in read_on(Timed(4, clock), b24, paging=paging) for row in page)
         return [len(request.params.get("cmd", [METHOD])) for request in portal.requests], found
+
+
+def sizes_of(store, paging, *, seconds):
+    """The pages of each request of a list; each page takes so many seconds, the first 20 excepted."""
+    clock, pages = FakeClock(), []
+
+    def answer(params):
+        pages.append(params.start)
+        clock.advance(seconds if len(pages) > 20 else 0.0)
+        return store(params)
+
+    with Portal(clock) as portal, portal.session(clock=clock, deadline=10_000.0) as b24:
+        portal.method(METHOD)(answer)
+        assert (
+            len(ids_of(row for page in read_on(Timed(2, clock), b24, paging=paging, pages=8) for row in page)) == 3000
+        )
+        return [len(request.params.get("cmd", [METHOD])) for request in portal.requests]
 
 
 def one_and_half(sizes, crashed):

@@ -128,7 +128,7 @@ class Ahead:
         if order.part.start != self.way.start or self._is_outdated(order):
             self._restart()
         elif order.error is not None and crashed_together(order.error, order.size):
-            self.pages_per_request, self._size, self._is_alone = max(1, order.size // 2), 1, True
+            self.pages_per_request, self._size, self._is_alone = order.size // 2, 1, True
             self._restart()
         else:
             error = order.error or self._read(order, flight)

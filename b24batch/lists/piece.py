@@ -125,7 +125,7 @@ class Piece:
     def cut(self, pages: float, last: int | None) -> Piece:
         """Cut off and return what lies behind so many more pages, taking the rows to be spread evenly."""
         ids, left, is_dense = self.ids(last), self.left, self.is_dense(last)
-        span = PAGE_SIZE if is_dense else max(1.0, ids / self.rest(last))
+        span = PAGE_SIZE if is_dense else ids / self.rest(last)
         self.span = self.span if self.span < span / _CLOSE else span
         taken = max(1, int(pages * self.span))
         place = self._reached + taken
@@ -177,5 +177,5 @@ class Piece:
 
     def _measure(self, rows: int, before: int | None) -> None:
         """Estimate the span from the rows of a request, with the gap before: where there are gaps, others follow."""
-        if rows > 1 and before is not None:
-            self.span = max(1.0, (self._reached - before) / rows * PAGE_SIZE)
+        if rows and before is not None:
+            self.span = (self._reached - before) / rows * PAGE_SIZE

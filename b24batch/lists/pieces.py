@@ -190,5 +190,5 @@ class Pieces:
         if not crashed_together(error, order.size):
             flight.fail(error)
             return
-        self.budget.pages_per_request, self._size = max(1, order.size // 2), 1
+        self.budget.pages_per_request, self._size = order.size // 2, 1
         order.part.piece.is_alone = self.survey.is_over = True

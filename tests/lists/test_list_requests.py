@@ -6,7 +6,7 @@ import pytest
 from drawing import drawn
 from hypothesis import given
 from hypothesis import strategies as st
-from list_store import METHOD, Store, cost_of, ids_of, read, shuffled
+from list_store import METHOD, Store, cost_of, ids_of, read, shuffled, sizes_of
 
 from b24batch.sandbox import FakeClock, Portal
 
@@ -102,6 +102,8 @@ COSTS = [
     ([(0, 1, 810), (5000, 1, 51)], True, 8, 50, False, 2.0, (5, 26, 41.0)),
     ([(0, 7, 1200)], True, 16, 50, False, 0.01, (6, 26, 3.11)),
     ([(0, 1, 200)], True, 4, 50, False, 30.0, (5, 6, 185.0)),
+    ([(0, 1, 1), (10000000, 1, 3000)], True, 8, 50, False, 0.01, (6, 62, 2.22)),
+    ([(0, 7, 5000)], False, 8, 50, False, 0.01, (6, 117, 4.91)),
 ]
 
 
@@ -236,6 +238,11 @@ def test_pages_that_are_slow():
         portal.method(METHOD)(answer_slowly)
         assert sum(map(len, shuffled(b24, 8, ORDERS["first"]))) == 5000
         assert [len(request.params["cmd"]) for request in portal.requests] == [2, *[10] * 10]
+
+
+def test_pages_that_take_too_long():
+    """If a page takes longer than a request may, the requests after it have one page each."""
+    assert sizes_of(Store(range(1, 3001)), "cursor", seconds=21.0)[-4:] == [1, 1, 1, 1]
 
 
 @pytest.mark.parametrize(("most", "requests"), [(2, 3), (4, 5), (8, 8)])

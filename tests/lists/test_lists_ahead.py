@@ -10,7 +10,7 @@ from drawing import drawn, some
 from hypothesis import given
 from hypothesis import strategies as st
 from list_model import ROWS, Model
-from list_store import cost_of, one_and_half, read_on, read_timed, waits_of
+from list_store import cost_of, one_and_half, read_on, read_timed, sizes_of, waits_of
 
 from b24batch import AjaxError, AuthError, Command, OperatingLimitExceeded, RetryPolicy, SdkError
 from b24batch.lists.concurrent_listing import listing_of
@@ -194,6 +194,11 @@ def test_what_a_list_costs(number, most, pages, seconds, limit, cost):
     found, taken = cost_of(store, most, seconds, pages=pages, paging="start", limit=limit)
     assert found == store.ids[:limit]
     assert taken == cost
+
+
+def test_pages_that_take_too_long():
+    """If a page takes longer than a request may, the requests after it have one page each."""
+    assert sizes_of(Counted(3000), "start", seconds=21.0)[-4:] == [1, 1, 1, 1]
 
 
 def lanes():
