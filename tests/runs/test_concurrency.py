@@ -654,6 +654,15 @@ def test_a_wait_begins_now(portal):
     assert clock.slept == [60.0]
 
 
+def test_a_wait_that_is_nearly_over(portal):
+    """What is left of a wait for operating time is waited for, and no more."""
+    clock = FakeClock()
+    blocking(portal, clock, 60.0)
+    with portal.session(clock=clock, concurrency=4, on_wait=lambda wait: clock.advance(59.5)) as b24:
+        assert b24.batch_by_chunk([("slow.add", {"n": 1})]).is_success
+    assert clock.slept == [0.5]
+
+
 def test_a_wait_ends_in_time():
     """The end of a wait for operating time is noticed while another request is still on its way."""
     clock, gate = FakeClock(), Gate()
