@@ -95,7 +95,7 @@ runs/division       calls/test_references_nowhere calls/test_references calls/te
                     journal/test_journal
 runs/elements       lists/test_list_endings
 runs/gate           journal/test_journal runs/test_concurrency
-runs/lanes          runs/test_concurrency journal/test_journal
+runs/lanes          runs/test_concurrency runs/test_interrupts[while_a_thread] journal/test_journal
 runs/open_chunk     runs/test_concurrency
 runs/streaming      runs/test_runs runs/test_concurrency journal/test_journal calls/test_calls test_last_result
                     test_statistics
