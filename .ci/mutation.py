@@ -38,20 +38,23 @@ ROOT = Path(__file__).resolve().parent.parent
 TESTS = """
 calls               calls/test_calls calls/test_references calls/test_obstacles
 calls/booleans      calls/test_booleans
+calls/chunks        calls/test_calls calls/test_references calls/test_references_nowhere calls/test_obstacles
+                    runs/test_runs
 calls/commands      calls/test_calls calls/test_stored test_secrets wire/test_retries
 calls/crm           calls/test_calls
 calls/earlier       calls/test_references calls/test_references_nowhere
-calls/encoded       calls/test_calls calls/test_obstacles calls/test_references_nowhere runs/test_runs
+calls/encoded       calls/test_calls calls/test_obstacles calls/test_references_nowhere calls/test_references
+                    calls/test_wire_values runs/test_runs
 calls/methods       calls/test_calls calls/test_references calls/test_references_nowhere wire/test_retries
-calls/query         calls/test_obstacles calls/test_wire_values calls/test_booleans
+calls/query         calls/test_obstacles calls/test_wire_values calls/test_booleans calls/test_references
 calls/references    calls/test_references calls/test_references_nowhere test_results
-calls/remaining     calls/test_references calls/test_references_nowhere runs/test_runs
-calls/scalars       calls/test_wire_values
+calls/remaining     calls/test_references calls/test_references_nowhere calls/test_stored runs/test_runs
+calls/scalars       calls/test_wire_values calls/test_booleans calls/test_stored
 calls/stored        calls/test_stored
-calls/values        calls/test_wire_values calls/test_obstacles
+calls/values        calls/test_wire_values calls/test_obstacles test_reading
 calls/words         calls/test_calls calls/test_references calls/test_references_nowhere calls/test_obstacles
                     wire/test_answers
-calls/write_methods calls/test_calls lists/test_lists
+calls/write_methods wire/test_retries
 clock               wire/test_rate runs/test_operating
 errors              test_errors wire/test_answers
 files               files/test_contents files/test_downloads files/test_uploads

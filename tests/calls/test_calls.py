@@ -244,6 +244,12 @@ def test_the_sizes_of_a_batch(b24):
     assert list(b24.stream_batch([])) == []
 
 
+def test_the_largest_batch(portal, b24):
+    """A batch holds 50 calls, in one request."""
+    assert len(b24.batch([("echo",)] * 50).data) == 50
+    assert len(portal.requests) == 1
+
+
 @pytest.mark.usefixtures("refused")
 def test_a_batch_over_4_mb(b24):
     """Commands that are more than 4 MB only together are refused by `batch`."""
