@@ -125,7 +125,7 @@ wire/delivery       wire/test_connections wire/test_wire wire/test_foreign_excep
 wire/extra          test_errors wire/test_answers
 wire/links          files/test_downloads files/test_uploads
 wire/messages       wire/test_wire wire/test_hostile_answers files/test_downloads wire/test_connections
-                    test_secrets[printers]
+                    test_secrets[printers] oauth/test_oauth
 wire/peers          wire/test_peers oauth/test_hosts
 wire/rate           wire/test_rate wire/test_limits redis/test_redis_bucket
 wire/renewals       wire/test_auth wire/test_wire oauth/test_oauth test_statistics

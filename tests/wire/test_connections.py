@@ -1,6 +1,8 @@
 """Connections: kept alive, given up in time, and watched for whether a request left."""
 
+import contextlib
 import gc
+import gzip
 import socket
 import threading
 import time
@@ -206,6 +208,53 @@ def test_the_deadline_for_a_whole_answer(clock):
         server.release.set()
     assert clock.monotonic() >= 60
     assert caught.value.http_status == 200
+
+
+def take_time(server, connection):
+    server.received = 0
+    while part := connection.recv(65536):
+        server.received += len(part)
+        server.clock.advance(1.0)
+
+
+def test_the_deadline_of_a_large_body(clock):
+    """Of a body that takes longer than the deadline the rest is not sent."""
+    with Server(take_time) as server:
+        server.clock = clock
+        with pytest.raises(AnswerLost, match="the answer took more than 30 s"):
+            session(server, deadline=30, clock=clock).call("disk.upload", {"content": "x" * 30_000_000})
+        assert server.done.wait(20)
+    assert server.received < 25_000_000
+
+
+def stop_answering(server, connection):
+    gates.read_request(connection)
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n")
+    server.clock.advance(200)
+    with contextlib.suppress(ConnectionError):
+        connection.sendall(b"0123456789")
+        server.then = connection.recv(1)
+
+
+def test_the_connection_of_a_late_answer(clock):
+    """A connection is closed at once if its answer was not read to the end."""
+    with Server(stop_answering) as server:
+        server.clock, server.then = clock, b""
+        b24 = session(server, clock=clock)
+        with pytest.raises(AnswerLost):
+            b24.call("crm.deal.add")
+        assert server.done.wait(20)
+    assert server.then == b""
+
+
+def test_the_size_of_an_answer(portal):
+    """An answer may have just `max_answer` bytes, counted after it is unpacked."""
+    body = b'{"result": 1}'
+    for answer in (Answer(body), Answer(gzip.compress(body), headers={"Content-Encoding": "gzip"})):
+        portal.fail_next(answer, times=2)
+        assert portal.session(max_answer=len(body)).call("crm.deal.add").data == 1
+        with pytest.raises(AnswerLost, match="the answer has more than 12 bytes"):
+            portal.session(max_answer=len(body) - 1).call("crm.deal.add")
 
 
 def test_the_time_that_is_left(clock):
