@@ -114,14 +114,15 @@ runs/substitution   calls/test_references_nowhere calls/test_references runs/tes
 session             test_session calls/test_calls runs/test_runs runs/test_progress test_secrets lists/test_lists
                     test_signatures[shows] test_last_result test_statistics test_on_request test_tracebacks
 session/parts       test_session calls/test_calls runs/test_runs runs/test_progress test_secrets test_lookup
-                    journal/test_journal test_statistics runs/test_concurrency
+                    wire/test_connections calls/test_references journal/test_journal test_statistics
+                    runs/test_concurrency
 sqlite_errors       journal/test_journal journal/test_files oauth/test_oauth_stores
 statuses            test_results test_notebook
 streams             test_tracebacks runs/test_runs lists/test_lists test_last_result
 wire                wire/test_wire wire/test_connections wire/test_hostile_answers wire/test_foreign_exceptions
                     test_session runs/test_matrix[idempotent-call]
 wire/adapter        wire/test_wire wire/test_connections wire/test_hostile_answers wire/test_foreign_exceptions
-                    test_session oauth/test_hosts runs/test_matrix[idempotent-call]
+                    wire/test_deadline_sockets test_session oauth/test_hosts runs/test_matrix[idempotent-call]
 wire/addresses      wire/test_addresses test_session oauth/test_hosts
 wire/answers        wire/test_answers test_session wire/test_retries test_secrets test_errors
                     runs/test_matrix[idempotent-call]
@@ -133,7 +134,7 @@ wire/delivery       wire/test_connections wire/test_wire wire/test_foreign_excep
 wire/extra          test_errors wire/test_answers
 wire/links          files/test_downloads files/test_uploads
 wire/messages       wire/test_wire wire/test_hostile_answers files/test_downloads wire/test_connections
-                    test_secrets[printers]
+                    test_secrets[printers] oauth/test_oauth
 wire/peers          wire/test_peers oauth/test_hosts
 wire/rate           wire/test_rate wire/test_limits redis/test_redis_bucket
 wire/renewals       wire/test_auth wire/test_wire oauth/test_oauth test_statistics

@@ -1,6 +1,8 @@
 """Connections: kept alive, given up in time, and watched for whether a request left."""
 
+import contextlib
 import gc
+import gzip
 import socket
 import threading
 import time
@@ -8,7 +10,7 @@ import time
 import gates
 import pytest
 import requests
-from urllib3.util import Retry
+from urllib3.util import Retry, connection
 
 from b24batch import AjaxError, AnswerLost, NotSent, RetryPolicy, Session, UsageError
 from b24batch.sandbox import Answer, PortalError
@@ -52,6 +54,11 @@ class Server:
 
 def session(server, **options):
     return Session(server.url, **{"limits": None, "retries": RetryPolicy(attempts=1), **options})
+
+
+def with_tls(server, **options):
+    url = server.url.replace("http:", "https:")
+    return Session(url, limits=None, retries=RetryPolicy(attempts=1), **options)
 
 
 def answer_once(server, connection):
@@ -108,6 +115,12 @@ def test_an_answer_before_the_body_was_read():
         session(server).call("disk.upload", {"content": "x" * 8_000_000})
 
 
+@pytest.mark.parametrize("size", [100, 65_000, 70_000, 300_000])
+def test_a_body_of_any_size(b24, size):
+    """A body arrives whole, whether it is sent together with the headers or after them."""
+    assert b24.call("echo", {"a": "x" * size}).data == {"a": "x" * size}
+
+
 @pytest.mark.parametrize("host", ["[::1%25nowhere]", "a..b", "x" * 70])
 def test_a_host_that_cannot_be_found(host):
     """A host without an address was certainly not reached."""
@@ -123,6 +136,32 @@ def test_an_address_that_can_never_work(clock, host):
     with pytest.raises(NotSent) as caught:
         b24.call("crm.deal.add")
     assert (caught.value.code, clock.slept) == ("BAD_ADDRESS", [])
+
+
+def test_a_missing_ca_bundle(portal, clock, monkeypatch):
+    """Without its CA bundle a request is not sent, nor tried again."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere.pem")
+    b24 = Session(portal.url.replace("http:", "https:"), limits=None, clock=clock)
+    with pytest.raises(NotSent, match="the certificate is not trusted or could not be verified") as caught:
+        b24.call("crm.deal.add")
+    assert (caught.value.code, clock.slept) == ("BAD_CERTIFICATE", [])
+
+
+def test_no_handshake_after_the_deadline(clock, monkeypatch):
+    """If the deadline passes while a connection is made, no TLS handshake begins."""
+    connect, seen = connection.create_connection, []
+
+    def connect_slowly(*args, **options):
+        made = connect(*args, **options)
+        clock.advance(6.0)
+        return made
+
+    monkeypatch.setattr(connection, "create_connection", connect_slowly)
+    with Server(lambda server, connected: seen.append(connected.recv(1))) as server:
+        with pytest.raises(NotSent):
+            with_tls(server, deadline=5.0, clock=clock).call("echo")
+        assert server.done.wait(20)
+    assert seen == [b""]
 
 
 def test_the_next_address(portal, monkeypatch):
@@ -169,6 +208,53 @@ def test_the_deadline_for_a_whole_answer(clock):
         server.release.set()
     assert clock.monotonic() >= 60
     assert caught.value.http_status == 200
+
+
+def take_time(server, connection):
+    server.received = 0
+    while part := connection.recv(65536):
+        server.received += len(part)
+        server.clock.advance(1.0)
+
+
+def test_the_deadline_of_a_large_body(clock):
+    """Of a body that takes longer than the deadline the rest is not sent."""
+    with Server(take_time) as server:
+        server.clock = clock
+        with pytest.raises(AnswerLost, match="the answer took more than 30 s"):
+            session(server, deadline=30, clock=clock).call("disk.upload", {"content": "x" * 30_000_000})
+        assert server.done.wait(20)
+    assert server.received < 25_000_000
+
+
+def stop_answering(server, connection):
+    gates.read_request(connection)
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n")
+    server.clock.advance(200)
+    with contextlib.suppress(ConnectionError):
+        connection.sendall(b"0123456789")
+        server.then = connection.recv(1)
+
+
+def test_the_connection_of_a_late_answer(clock):
+    """A connection is closed at once if its answer was not read to the end."""
+    with Server(stop_answering) as server:
+        server.clock, server.then = clock, b""
+        b24 = session(server, clock=clock)
+        with pytest.raises(AnswerLost):
+            b24.call("crm.deal.add")
+        assert server.done.wait(20)
+    assert server.then == b""
+
+
+def test_the_size_of_an_answer(portal):
+    """An answer may have just `max_answer` bytes, counted after it is unpacked."""
+    body = b'{"result": 1}'
+    for answer in (Answer(body), Answer(gzip.compress(body), headers={"Content-Encoding": "gzip"})):
+        portal.fail_next(answer, times=2)
+        assert portal.session(max_answer=len(body)).call("crm.deal.add").data == 1
+        with pytest.raises(AnswerLost, match="the answer has more than 12 bytes"):
+            portal.session(max_answer=len(body) - 1).call("crm.deal.add")
 
 
 def test_the_time_that_is_left(clock):
@@ -301,6 +387,16 @@ def test_a_proxy_that_wants_credentials(monkeypatch, scheme, error):
         options = {"limits": None, "allow_http": True, "retries": RetryPolicy(attempts=1)}
         with pytest.raises(error, match="the proxy requires a user name and a password"):
             Session(f"{scheme}://portal.test/rest/1/code/", **options).call("crm.deal.add")
+
+
+def test_a_lost_answer_behind_a_proxy(monkeypatch):
+    """A request that a proxy took, and never answered, may have been executed."""
+    with Server(lambda server, connection: gates.read_request(connection)) as proxy:
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.setenv("http_proxy", proxy.url)
+        options = {"limits": None, "allow_http": True, "retries": RetryPolicy(attempts=1)}
+        with pytest.raises(AnswerLost):
+            Session("http://portal.test/rest/1/code/", **options).call("crm.deal.add")
 
 
 def test_sockets_are_not_idle_while_an_answer_is_awaited(portal, clock):

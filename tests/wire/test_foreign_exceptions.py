@@ -129,6 +129,23 @@ def test_the_cause_that_a_handler_gives_stays(ringing, alarm):
     assert caught.value.__context__ is None
 
 
+@pytest.mark.parametrize("alarm", [BrokenPipeError, ConnectionResetError], indirect=True)
+def test_a_handler_while_a_body_is_sent(alarm):
+    """An exception that looks like a connection that broke is passed on too."""
+
+    def read_a_little(gate, connection):
+        connection.recv(1024)
+        ring()
+        gate.closed.wait(20)
+
+    with gates.Gate(0) as gate:
+        gate.mode = read_a_little
+        url = f"http://127.0.0.1:{gate.port}/rest/1/code/"
+        with pytest.raises(alarm.kind) as caught, Session(url, limits=None, retries=RetryPolicy(attempts=1)) as b24:
+            b24.call("disk.upload", {"content": "x" * 30_000_000})
+    assert [caught.value] == alarm
+
+
 @pytest.mark.parametrize("alarm", [KeyboardInterrupt], indirect=True)
 def test_connections_after_a_handler(ringing, alarm):
     """No connection from before it is used again: the handler may have interrupted anything, the pool as well."""
