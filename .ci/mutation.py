@@ -261,7 +261,10 @@ def changes_of(node: Any) -> Iterator[tuple[Any, str]]:
 
 
 def untested_places(tree: ast.Module) -> Iterator[tuple[int, int]]:
-    """Yield the places of annotations, of what only a type checker sees, and of texts of messages and of the log."""
+    """Yield the places of annotations, of what only a type checker sees, of texts of messages and of the log.
+
+    Also of what attrs does not make: a class whose objects nobody compares, an argument that nobody passes.
+    """
     for node in ast.walk(tree):
         match node:
             case ast.FunctionDef():
@@ -277,6 +280,8 @@ def untested_places(tree: ast.Module) -> Iterator[tuple[int, int]]:
                 parts = [inner for inner in ast.walk(node) if isinstance(inner, ast.JoinedStr)]
             case ast.Expr(ast.Call(ast.Attribute(ast.Name(name)))) if "log" in name.lower():
                 parts = [node]
+            case ast.keyword("eq" | "init", ast.Constant(False)):
+                parts = [node.value]
             case _:
                 continue
         for part in filter(None, parts):
