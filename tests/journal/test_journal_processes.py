@@ -280,8 +280,6 @@ def test_the_lock_of_another_run(path):
     """A run whose lock was deleted does not remove the one of the run that took its place."""
     with Journal(path) as mine, Journal(path) as other, Journal(path) as third:
         mine.begin("portal", bool)
-        with pytest.raises(RunBusy, match=r"import\.journal is in use by process"):
-            third.settle([], executed=True)
         path.with_name("import.journal-lock").unlink()
         other.begin("portal", bool)
         mine.end()

@@ -329,6 +329,14 @@ def test_one_journal_in_two_runs(portal, path):
         assert [file.name for file in path.parent.iterdir()] == [path.name]  # complete while it is open
 
 
+def test_settling_during_a_run(path):
+    """What a run may be sending just now is not settled."""
+    with Journal(path) as journal, Journal(path) as other:
+        journal.begin("portal", bool)
+        with pytest.raises(RunBusy, match=r"import\.journal is in use by process"):
+            other.settle([], executed=True)
+
+
 def test_an_interrupted_begin(path):
     """A `Journal` whose run was interrupted before it began is given back when it is closed."""
     with Journal(path) as journal:
