@@ -317,10 +317,11 @@ def test_operating_time_that_is_used_up_again():
 @pytest.mark.parametrize("whole", [True, False], ids=["a request", "a page"])
 def test_nothing_is_sent_after_a_failure(whole):
     """Once a request or a page that was requested ahead has failed, none begins, though those before it still run."""
-    picks, error = iter([0, 2]), PortalError("INVALID_CREDENTIALS", "", http_status=401)
+    picks, error, failed = iter([0, 2]), PortalError("INVALID_CREDENTIALS", "", http_status=401), []
 
     def failing(params):
         if not whole and len(portal.requests) == 4:
+            failed.append(params.start)
             raise error
         return store(params)
 
@@ -333,6 +334,7 @@ def test_nothing_is_sent_after_a_failure(whole):
         with pytest.raises(SdkError):
             list(read_on(lanes_, b24, paging="start"))
         assert len(portal.requests) == 4
+        assert len(failed) == (not whole)
 
 
 def test_requests_that_wait_when_one_fails():
