@@ -113,6 +113,7 @@ runs/run            runs/test_runs calls/test_references_nowhere calls/test_refe
 runs/substitution   calls/test_references_nowhere calls/test_references runs/test_runs
 session             test_session calls/test_calls runs/test_runs runs/test_progress test_secrets lists/test_lists
                     test_signatures[shows] test_last_result test_statistics test_on_request test_tracebacks
+                    lists/test_list_interrupts
 session/parts       test_session calls/test_calls runs/test_runs runs/test_progress test_secrets test_lookup
                     wire/test_connections calls/test_references journal/test_journal test_statistics
                     runs/test_concurrency
