@@ -14,6 +14,8 @@ from b24batch.lists.survey import Survey
 
 #: So many times the estimated pages are requested, and one more.
 _RESERVE = 1.2
+#: Where the rows are not counted, a request has at most so many times the pages that came.
+_MOST_GROWTH = 8
 
 
 @attrs.define(eq=False)
@@ -44,7 +46,8 @@ class Budget:
     def share(self, parts: Sequence[Piece], sent: int, most: int) -> float:
         """Return how many pages each request has if `most` lanes, or as many requests as may be sent, share them."""
         rest = self._rest([piece for piece in parts if not piece.is_on_way])
-        return max(self._rest(parts) / most, rest / max(1, self.planned() - sent))
+        share = max(self._rest(parts) / most, rest / max(1, self.planned() - sent))
+        return share if self.survey.total is not None else min(share, _MOST_GROWTH * self._pages)
 
     def wanted(self, piece: Piece, parts: Sequence[Piece]) -> int:
         """Return how many pages to request so that a piece is read to its end."""
