@@ -109,7 +109,7 @@ runs/progress       runs/test_progress
 runs/requests       runs/test_runs runs/test_operating test_statistics lists/test_lists lists/test_list_endings
                     journal/test_journal test_on_request test_secrets
 runs/run            runs/test_runs calls/test_references_nowhere calls/test_references runs/test_operating
-                    journal/test_journal journal/test_lives test_on_request test_statistics
+                    journal/test_journal journal/test_lives test_on_request test_statistics runs/test_interrupts
 runs/substitution   calls/test_references_nowhere calls/test_references runs/test_runs
 session             test_session calls/test_calls runs/test_runs runs/test_progress test_secrets lists/test_lists
                     test_signatures[shows] test_last_result test_statistics test_on_request test_tracebacks
