@@ -68,6 +68,7 @@ lists/concurrent_listing
 lists/flight        lists/test_concurrent_lists lists/test_lists_ahead lists/test_list_interrupts
 lists/hand          test_last_result lists/test_lists lists/test_concurrent_lists
 lists/packed        lists/test_packed lists/test_concurrent_lists
+lists/page_commands lists/test_lists lists/test_lists_ahead lists/test_concurrent_lists
 lists/piece         lists/test_concurrent_lists lists/test_list_requests lists/test_list_interrupts
 lists/pieces        lists/test_concurrent_lists lists/test_list_requests lists/test_list_interrupts
 lists/places        lists/test_lists lists/test_concurrent_lists lists/test_lists_ahead

@@ -196,6 +196,15 @@ def test_what_a_list_costs(number, most, pages, seconds, limit, cost):
     assert taken == cost
 
 
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_pages_that_do_not_fit_into_a_batch(concurrency):
+    """Where a batch would change the params, the pages are requested one by one, none of them left out."""
+    store = Counted(420)
+    found, requests = read(store, concurrency, params={"filter": {"STAGE": []}})
+    assert ids_of(found) == store.ids
+    assert requests == 9
+
+
 def test_pages_that_take_too_long():
     """If a page takes longer than a request may, the requests after it have one page each."""
     assert sizes_of(Counted(3000), "start", seconds=21.0)[-4:] == [1, 1, 1, 1]
