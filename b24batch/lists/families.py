@@ -148,9 +148,8 @@ def _read_table() -> Iterator[tuple[str, Family]]:
 
 
 def _read_head(line: str) -> Family:
-    kind, *words = line.split(" ", 7)
-    id_key, cursor_id_key, conditions, order, sort, word = ("" if text == "-" else text for text in words[:6])
-    own = "".join(words[6:])
+    kind, *words, own = [*line.split(" ", 7), ""][:8]
+    id_key, cursor_id_key, conditions, order, sort, word = ("" if text == "-" else text for text in words)
     return Family(kind, id_key, cursor_id_key or id_key, conditions, order, sort, word, own)
 
 
