@@ -191,6 +191,19 @@ def test_the_context_of_a_callbacks_error_stays(b24):
         assert isinstance(caught.value.__context__, LookupError)
 
 
+def test_no_url_beside_a_callback_that_fails(portal):
+    """What a callback raises keeps its traceback, but no frame of ours in it has the URL of the session."""
+
+    class Broken(FakeClock):
+        def monotonic(self):
+            raise LookupError("no time")
+
+    with pytest.raises(LookupError) as caught:
+        Session(portal.url, clock=Broken(), limits=None)
+    assert own_frames(caught.value)
+    assert portal.url not in str([frame.f_locals for frame in own_frames(caught.value)])
+
+
 class NoClock(FakeClock):
     """A clock that does not tell the time."""
 
