@@ -37,10 +37,11 @@ def serve(portal, name, pages, *, ignores_start=False):
         ({0: Page([], total=0)}, 0),
         ({0: []}, 0),
         ({0: Page(rows(1, 50), next=50, total=70), 50: Page(rows(51, 70), total=70)}, 70),
+        ({0: Page(rows(1, 50), next=50, total=90), 50: Page(rows(51, 60), total=90)}, 60),
         ({0: Page(rows(1, 50), next=50), 50: rows(51, 70)}, 70),
         ({0: Page(rows(1, 50), next=50), 50: []}, 50),
     ],
-    ids=["one page", "no rows", "nothing", "two pages", "no total", "an empty end"],
+    ids=["one page", "no rows", "nothing", "two pages", "hidden rows", "no total", "an empty end"],
 )
 def test_an_end_that_is_told(portal, b24, pages, count):
     """By start a list ends where the total says so, or where the portal's next, having led on, stops."""
