@@ -171,7 +171,7 @@ class Ahead:
 
     def _resize(self, order: Order[Offset]) -> None:
         """Set the size of the next requests: as many pages as the portal answers in time."""
-        if order.error is not None or not order.outcomes:
+        if not order.outcomes:
             return
         self._grown = min(self.pages_per_request, self._grown * 2) if self.way.unbroken else 1
         counted = self._grown if self._end else min(self._grown, 2 * order.size)

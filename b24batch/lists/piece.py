@@ -84,8 +84,6 @@ class Piece:
                 self._measure(taken, before)
                 self._keep(rows)
                 self._end_after(rows, last)
-                if self.is_done:
-                    break
         except SdkError as error:
             return error
         return None
@@ -173,7 +171,7 @@ class Piece:
         behind = last if self.until is None else self.until
         all_known = behind is None or self._reached >= behind
         self.is_done = (all_known and self.until is not None) or (self.way.ended and (all_known or not rows))
-        self.way.ended = self.is_done
+        self.way.ended = self.is_done  # so no page after it is taken
 
     def _measure(self, rows: int, before: int | None) -> None:
         """Estimate the span from the rows of a request, with the gap before: where there are gaps, others follow."""

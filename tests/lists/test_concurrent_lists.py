@@ -316,6 +316,22 @@ def test_a_total_that_is_wrong(total, seed):
     assert found == store.ids
 
 
+@pytest.mark.parametrize("uncounted", range(1, 5))
+def test_a_total_that_is_missing_once(uncounted):
+    """An answer in which the portal counts nothing, among others in which it does, costs no row."""
+    store, counted = Store(range(1, 15_001, 3)), []
+
+    def once(params):
+        page = store(params)
+        counted.extend([page.total] if page.total is not None else [])
+        return Page(page.rows, total=None if len(counted) == uncounted else page.total)
+
+    with Portal() as portal, portal.session() as b24:
+        portal.method(METHOD)(once)
+        assert ids_of(row for page in shuffled(b24, 4, lambda waiting: 0) for row in page) == store.ids
+    assert len(counted) >= uncounted
+
+
 @pytest.mark.parametrize("place", range(5))
 def test_a_short_page_in_the_middle(place):
     """A short page is not taken for the end while rows are known to follow it."""

@@ -145,6 +145,17 @@ def test_rows_that_are_added(number, added, most, pages, order):
     assert store.kept <= set(found)
 
 
+def test_a_page_from_before_rows_were_added():
+    """A page that was executed before rows were added in front is void if the page before it was executed after."""
+    for when in range(1, 12):
+        store = Counted(500, {when: 20})
+        with Portal(record=False) as portal, portal.session() as b24:
+            portal.method(METHOD)(store)
+            found = ids_of(shuffled(b24, 4, lambda waiting: waiting - 1, pages=1))
+        assert len(found) == len(set(found))
+        assert store.kept <= set(found), when
+
+
 @drawn(60)
 @given(
     row=st.sampled_from(START),
