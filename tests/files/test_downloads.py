@@ -8,7 +8,6 @@ import os
 import random
 import re
 import signal
-import sys
 import threading
 import tracemalloc
 import zlib
@@ -20,6 +19,7 @@ from canary import assert_hidden
 from drawing import some
 from gates import Gate, read_request
 from open_files import needs_proc, opened_in
+from system_calls import calling_at, failing_at
 
 from b24batch import (
     AjaxError,
@@ -143,37 +143,24 @@ def test_existing_files(portal, b24, stored, tmp_path, in_folder):
     assert names_in(tmp_path) == ["a.bin"]
 
 
-@contextlib.contextmanager
-def calling_at(steps, act):
-    """Calls `act` whenever this thread is about to call one of these functions of the system, until it raises."""
-
-    def look(_frame, event, function):
-        if event == "c_call" and function.__name__ in steps.split():
-            act()
-
-    before = sys.getprofile()
-    sys.setprofile(look)
-    try:
-        yield
-    finally:
-        sys.setprofile(before)
+NOT_PERMITTED = OSError(errno.EPERM, "Operation not permitted")
 
 
-def fail():
-    """As a system of files without hard links, or a disk that is broken."""
-    raise OSError(errno.EPERM, "Operation not permitted")
+def without_links():
+    """A system of files that has no hard links."""
+    return failing_at("link", NOT_PERMITTED)
 
 
-@pytest.mark.parametrize("act", [lambda: None, fail], ids=["links", "no links"])
-def test_a_file_that_comes_meanwhile(portal, b24, stored, tmp_path, act):
+@pytest.mark.parametrize("system", [contextlib.nullcontext, without_links], ids=["links", "no links"])
+def test_a_file_that_comes_meanwhile(portal, b24, stored, tmp_path, system):
     """A file that another program creates during the download is not overwritten either, also without hard links."""
     url, path = stored(CONTENT)["DOWNLOAD_URL"], tmp_path / "a.bin"
     portal.fail_next(lambda: path.write_bytes(b"mine"))
-    with calling_at("link", act), pytest.raises(FileExistsError, match="overwrite=True replaces it"):
+    with system(), pytest.raises(FileExistsError, match="overwrite=True replaces it"):
         download_file(b24, url, path)
     assert (path.read_bytes(), names_in(tmp_path)) == (b"mine", ["a.bin"])
     path.unlink()
-    with calling_at("link", act):
+    with system():
         assert download_file(b24, url, path).read_bytes() == CONTENT
     assert names_in(tmp_path) == ["a.bin"]
 
@@ -190,7 +177,7 @@ def test_it_is_on_the_disk_before_it_has_its_name(b24, stored, tmp_path):
     with calling_at("fsync link", look):
         download_file(b24, url, tmp_path / "a.bin")
     assert seen == [(100, 1), (100, 0)]
-    with calling_at("fsync", fail), pytest.raises(OSError, match="not permitted"):
+    with failing_at("fsync", NOT_PERMITTED), pytest.raises(OSError, match="not permitted"):
         download_file(b24, url, tmp_path / "b.bin")
     assert names_in(tmp_path) == ["a.bin"]
 

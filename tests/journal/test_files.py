@@ -9,12 +9,13 @@ import sys
 import tempfile
 import threading
 from collections import Counter
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 from open_files import needs_proc, opened_in
+from system_calls import failing_at
 
 from b24batch import Command, JournalError, RetryPolicy, UsageError
 from b24batch.journal import Journal
@@ -237,26 +238,10 @@ def test_a_full_disk(portal, path, concurrency):
     assert set(executions(portal).values()) == {1}
 
 
-@contextmanager
-def failing(step, error):
-    """Raises an error when this thread is about to call the system's function `step`."""
-
-    def fail(_frame, event, function):
-        if event == "c_call" and function.__name__ == step:
-            raise error
-
-    before = sys.getprofile()
-    sys.setprofile(fail)
-    try:
-        yield
-    finally:
-        sys.setprofile(before)
-
-
 @pytest.mark.parametrize(("act", "step"), [(create, "open"), (create, "stat"), (find, "stat"), (remove, "unlink")])
 def test_a_time_limit_while_a_path_is_looked_at(path, act, step):
     """What a signal handler raises meanwhile is not from the file system, so it leaves as it is."""
-    with pytest.raises(TimeoutError, match="time is up"), failing(step, TimeoutError("time is up")):
+    with pytest.raises(TimeoutError, match="time is up"), failing_at(step, TimeoutError("time is up")):
         act(path)
 
 
@@ -265,9 +250,9 @@ def test_a_folder_that_is_closed_meanwhile(path):
     with Journal(path) as journal:
         for step in ("stat", "unlink"):
             journal.begin("portal", bool)
-            with failing(step, PermissionError(errno.EACCES, "Permission denied")):
+            with failing_at(step, PermissionError(errno.EACCES, "Permission denied")):
                 journal.end()
-    with failing("stat", FileNotFoundError(errno.ENOENT, "No such file")):
+    with failing_at("stat", FileNotFoundError(errno.ENOENT, "No such file")):
         create(path)  # as another run removes its lock just now
 
 
