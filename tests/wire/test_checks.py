@@ -8,23 +8,23 @@ from drawing import together
 from b24batch import LeakyBucket, RetryPolicy, UsageError
 from b24batch.wire.checks import check_share
 
-INFINITE, NONE = [math.inf, 10**400], [None, True, False, "1", math.nan, [1]]
+INFINITE, NO_NUMBERS = [math.inf, 10**400], [None, True, False, "1", math.nan, [1]]
 WHOLE, SECONDS = "a whole number of at least", "a number of seconds of at least 0"
 TIMES = ("wait_initial", "wait_max", "total_wait")
 NUMBERS = [
-    (RetryPolicy, "attempts", f"{WHOLE} 1", [0, -1, 1.0, *INFINITE[:1], *NONE]),
-    *(
-        (RetryPolicy, name, SECONDS, [-1, -0.1, -math.inf, -(10**400), *NONE])
-        for name in ("wait_initial", "wait_max", "total_wait")
-    ),
-    (LeakyBucket, "capacity", f"{WHOLE} 2", [1, 0, -5, 50.0, *INFINITE[:1], *NONE]),
-    (LeakyBucket, "leak_rate", "a positive number", [0, -1.0, *INFINITE, *NONE]),
+    (RetryPolicy, "attempts", f"{WHOLE} 1", [0, -1, 1.0, *INFINITE[:1], *NO_NUMBERS]),
+    *((RetryPolicy, name, SECONDS, [-1, -0.1, -math.inf, -(10**400), *NO_NUMBERS]) for name in TIMES),
+    (LeakyBucket, "capacity", f"{WHOLE} 2", [1, 0, -5, 50.0, *INFINITE[:1], *NO_NUMBERS]),
+    (LeakyBucket, "leak_rate", "a positive number", [0, -1.0, *INFINITE, *NO_NUMBERS]),
 ]
 OPTIONS = [
-    *((name, "a positive number of seconds", [-1, *INFINITE, *NONE[1:]]) for name in ("max_wait", "operating_wait")),
-    *((name, "a positive number of seconds", [0, -1, *INFINITE, *NONE]) for name in ("timeout", "deadline")),
-    ("max_answer", f"{WHOLE} 1", [0, 1.0, *NONE]),
-    ("concurrency", "a whole number from 1 to 16", [0, 17, 2.0, *NONE]),
+    *(
+        (name, "a positive number of seconds", [-1, *INFINITE, *NO_NUMBERS[1:]])
+        for name in ("max_wait", "operating_wait")
+    ),
+    *((name, "a positive number of seconds", [0, -1, *INFINITE, *NO_NUMBERS]) for name in ("timeout", "deadline")),
+    ("max_answer", f"{WHOLE} 1", [0, 1.0, *NO_NUMBERS]),
+    ("concurrency", "a whole number from 1 to 16", [0, 17, 2.0, *NO_NUMBERS]),
 ]
 KINDS = [
     ("retries", "a RetryPolicy", [3, None]),
