@@ -1,5 +1,6 @@
 """Statistics: what a session did, counted exactly, whichever way it was used."""
 
+import contextlib
 import gc
 import os
 import pickle
@@ -267,9 +268,10 @@ def test_a_stream_that_is_left(portal, concurrency, way):
         assert b24.statistics.requests == len(portal.requests)
 
 
-def press_at(function, line, after=0):
-    """A trace function that raises Ctrl-C once, at a line of a function, counted from its `def`, after some calls."""
-    calls = []
+@contextlib.contextmanager
+def pressed_at(function, line, after=0):
+    """Raises Ctrl-C once, at a line of a function, counted from its `def`, after some calls."""
+    calls, before = [], sys.gettrace()
 
     def trace(frame, event, arg):
         if frame.f_code is not function.__code__:
@@ -283,7 +285,11 @@ def press_at(function, line, after=0):
             raise KeyboardInterrupt
         return press
 
-    return trace
+    sys.settrace(trace)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
 
 
 @EACH_WAY
@@ -291,12 +297,8 @@ def press_at(function, line, after=0):
 def test_ctrl_c_while_counting(portal, line, concurrency):
     """Ctrl-C when a chunk is about to be counted leaves it counted once."""
     with portal.session(concurrency=concurrency) as b24:
-        sys.settrace(press_at(Counts.count_commands, line, 1))
-        try:
-            with pytest.raises(KeyboardInterrupt) as caught:
-                b24.batch_by_chunk([GET] * 12, chunk_size=2)
-        finally:
-            sys.settrace(None)
+        with pytest.raises(KeyboardInterrupt) as caught, pressed_at(Counts.count_commands, line, 1):
+            b24.batch_by_chunk([GET] * 12, chunk_size=2)
         rows = caught.value.result.rows
         assert Counter(row.status for row in rows) == done(b24)[2]
         assert len(rows) == 12
@@ -314,12 +316,8 @@ def test_ctrl_c_while_counting(portal, line, concurrency):
 def test_ctrl_c_behind_an_answer(portal, send, function, line):
     """A command whose answer came, but was not read to its end because of Ctrl-C, is unknown."""
     with portal.session() as b24:
-        sys.settrace(press_at(function, line))
-        try:
-            with pytest.raises(KeyboardInterrupt):
-                b24.call(*GET) if send == "call" else b24.batch([GET] * 3)
-        finally:
-            sys.settrace(None)
+        with pytest.raises(KeyboardInterrupt), pressed_at(function, line):
+            b24.call(*GET) if send == "call" else b24.batch([GET] * 3)
         assert done(b24) == (1, 0, {"unknown": 1 if send == "call" else 3})
 
 
