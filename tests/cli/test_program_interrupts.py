@@ -138,8 +138,12 @@ def test_told_to_end(portal, file, number, code):
         gate.wait(PATIENCE)
 
     lines = file(ADD * 4 + '{"method": "press"}\n' + ADD * 4)
-    with started("run", lines, "--chunk-size", "2", B24_WEBHOOK_URL=portal.url) as process:
-        output, errors = process.communicate()
+    before = signal.signal(number, signal.SIG_DFL)  # the program leaves a signal alone that nohup ignores
+    try:
+        with started("run", lines, "--chunk-size", "2", B24_WEBHOOK_URL=portal.url) as process:
+            output, errors = process.communicate()
+    finally:
+        signal.signal(number, before)
     gate.set()
     assert [row["status"] for row in outcomes(output)] == ["ok"] * 4 + ["unknown"] * 2
     assert "lines up to 6 have an outcome; nothing after that was sent; continue with: tail -n +7" in errors
