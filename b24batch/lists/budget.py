@@ -81,7 +81,7 @@ class Budget:
                 needed += math.ceil(max(0, self._pages_to_end(gap) - gap[0].asked) / size)
             else:
                 needed += 1 - gap[0].asked / size
-        return self.planned() - sent - needed - rest / size
+        return self.planned() - sent - needed - max(0.0, rest) / size
 
     def _pages_to_end(self, gap: Sequence[Piece]) -> int:
         """Return after how many pages of counted rows it is certain that a gap is read to its end.
