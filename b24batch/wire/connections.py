@@ -10,7 +10,7 @@ from collections.abc import Callable
 import requests
 from urllib3.exceptions import HTTPError
 
-from b24batch.errors import AnswerLost, SdkError
+from b24batch.errors import SdkError
 from b24batch.wire.delivery import Delivery
 from b24batch.wire.faults import find_foreign_exception, make_transport_error
 from b24batch.wire.messages import Post, Reply, read_reply
@@ -52,9 +52,9 @@ class Connections:
             self._on_way.add(delivery)
             response = self._prepare(post, delivery)(stream=True, timeout=delivery.make_timeouts(*post.timeout))
             return read_reply(response, delivery, post)
-        except AnswerLost as error:
+        except SdkError as error:
             failure = error
-        except (requests.RequestException, HTTPError, OSError, ValueError, SdkError) as fault:
+        except (requests.RequestException, HTTPError, OSError, ValueError) as fault:
             status = getattr(response, "status_code", None)
             failure = find_foreign_exception(fault, outer) or make_transport_error(fault, delivery, status)
         except BaseException as interrupt:
