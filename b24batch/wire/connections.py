@@ -71,7 +71,7 @@ class Connections:
 
     def _prepare(self, post: Post, delivery: Delivery) -> Callable[..., requests.Response]:
         if self._given is not None:
-            hooks = {"response": [*self._given.hooks["response"], _hide_redirect]}
+            hooks = {"response": [*map(_keep_apart, self._given.hooks["response"]), _hide_redirect]}
             verb = self._given.get if post.verb == "GET" else self._given.post
             send = functools.partial(verb, post.url, allow_redirects=False, hooks=hooks)
             return functools.partial(send, data=post.data, headers=post.headers)
@@ -93,6 +93,21 @@ class Connections:
     def close(self) -> None:
         """Close the library's own sockets; a later request opens new ones."""
         self._own.close()
+
+
+def _keep_apart(hook: Callable[..., object]) -> Callable[..., object]:
+    """Return a hook whose errors from another portal do not tell whether this request was sent."""
+
+    @functools.wraps(hook, updated=())
+    def call(response: requests.Response, **options: object) -> object:
+        """Call the hook."""
+        try:
+            return hook(response, **options)
+        except SdkError as error:
+            failure = requests.RequestException(f"a response hook got {type(error).__name__}")
+        raise failure
+
+    return call
 
 
 def _hide_redirect(response: requests.Response, **_options: object) -> None:

@@ -425,3 +425,15 @@ def test_a_connection_after_an_error(portal, b24, answer, connections):
         b24.call("crm.deal.add")
     b24.call("server.time")
     assert {request.connection for request in portal.requests} == connections
+
+
+@pytest.mark.parametrize("method", ["server.time", "no method"])
+def test_a_hook_that_calls_another_portal(portal, method):
+    """An error that a hook of your own session got from another portal does not make a write count as not sent."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        other = Session(f"http://127.0.0.1:{server.getsockname()[1]}/rest/1/code/", retries=RetryPolicy(attempts=1))
+    with requests.Session() as http:
+        http.hooks["response"].append(lambda response, **_options: (response.close(), other.call(method)))
+        with portal.session(http=http) as b24, pytest.raises(AnswerLost):
+            b24.call("crm.deal.add", {"fields": {"TITLE": "x"}})
+    assert len(portal.executed) == 1
